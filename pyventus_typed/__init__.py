@@ -1,0 +1,1 @@
+"""Typed events: frozen dataclasses, checked handlers, and books that account for every emission."""
