@@ -1,0 +1,241 @@
+"""One emitted event and what becomes of it: the handle over its entry in the books."""
+
+import asyncio
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from contextvars import ContextVar
+from itertools import count
+from typing import Any, Generic, Protocol, Self
+from weakref import ref
+
+from typing_extensions import TypeVar, override
+
+from ._event import Event
+from ._ledger import NEVER_RAN, STARTED, Entry
+from ._outcome import Discarded, Failed, Outcome
+from ._spelling import several, spell, spell_event
+from ._subscription import Subscription
+from .errors import EmissionFailed
+
+_T_co = TypeVar("_T_co", covariant=True)
+_ids = count(1)
+
+current: ContextVar["Emission[Event] | None"] = ContextVar("pyventus_typed.current_emission", default=None)
+
+
+def current_emission() -> "Emission[Event] | None":
+    """The emission whose handler is running here; ``None`` outside of handlers.
+
+    Tasks and threads that a handler starts see it too, as they see its context variables.
+    """
+    return current.get()
+
+
+class Keeper(Protocol):
+    """The line that an emission is pending in, as far as the handle needs it."""
+
+    def cancel(self, emission: "Emission[Event]", /) -> bool: ...
+    def awaiting(self, emission: "Emission[Event]", /) -> AbstractContextManager[None]: ...
+
+
+class Delivery(Generic[_T_co]):
+    """One emission on its way to one subscription. Open until it has an outcome, which is final."""
+
+    __slots__ = ("_emission", "_index")
+
+    def __init__(self, emission: "Emission[_T_co]", index: int) -> None:
+        self._emission = emission
+        self._index = index
+
+    @property
+    def subscription(self) -> Subscription[Any]:  # Any: it may be to a base of the event, or to several types
+        """Who receives it."""
+        return self._emission._subscriptions[self._index]
+
+    @property
+    def started(self) -> bool:
+        """Whether the handler was called."""
+        match self._emission._outcomes[self._index]:
+            case None:
+                return False
+            case Discarded(started=started):
+                return started
+            case Failed():
+                # Without a call it failed where its predicate, or the key of its emission, raised.
+                return self._emission._errors is None or self._emission._errors[self._index] is None
+            case outcome:
+                return outcome is not NEVER_RAN
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What became of it; ``None`` while it is open."""
+        outcome = self._emission._outcomes[self._index]
+        return None if outcome is STARTED else outcome
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Delivery) and (self._emission, self._index) == (other._emission, other._index)
+
+    @override
+    def __hash__(self) -> int:
+        return hash((self._emission, self._index))
+
+    @override
+    def __repr__(self) -> str:
+        state = self.outcome or ("started" if self.started else "waiting")
+        return f"<Delivery of {spell_event(self._emission.event)} to {spell(self.subscription.handler)}: {state}>"
+
+
+class Emission(Entry, Generic[_T_co]):
+    """One emitted event and what becomes of it, made by ``Emitter.emit``. Readable from any thread.
+
+    ``await emission`` waits until it is settled, from any loop, and raises `EmissionFailed` if a handler failed;
+    a cancelled or discarded emission returns, and says so in its ``status``.
+    """
+
+    __slots__ = ("__weakref__", "_door", "_errors", "_event", "_id", "_keeper", "_parent", "_site", "_subscriptions")
+
+    def __init__(
+        self,
+        event: _T_co,
+        subscriptions: tuple[Subscription[Event], ...],
+        errors: tuple[Exception | None, ...] | None,
+        door: object,
+    ) -> None:
+        super().__init__(len(subscriptions))
+        self._id = next(_ids)
+        self._event = event
+        self._subscriptions = subscriptions
+        self._errors = errors  # of the predicates that raised, or of the key function
+        self._door = door
+        self._keeper: Callable[[], Keeper | None] | None = (
+            None  # weak: a handle must not keep a loop alive that was dropped
+        )
+        self._site: str | None = None
+        parent = current.get()
+        # Weak: while the parent is pending its line holds it; afterwards a chain of ticks must not hold its ancestors.
+        self._parent: ref[Emission[Event]] | None = None if parent is None else ref(parent)
+
+    @property
+    def id(self) -> int:
+        """Unique in this process, growing in the order of emitting."""
+        return self._id
+
+    @property
+    def event(self) -> _T_co:
+        """The very event that was emitted."""
+        return self._event
+
+    @property
+    def parent(self) -> "Emission[Event] | None":
+        """The emission whose handler emitted this one. It is held only while it is pending: afterwards this may be ``None``."""
+        return None if self._parent is None else self._parent()
+
+    @property
+    def deliveries(self) -> Sequence[Delivery[_T_co]]:
+        """One for each subscription that matched, by priority, then in the order of subscribing."""
+        return tuple(Delivery(self, index) for index in range(len(self._subscriptions)))
+
+    def cancel(self) -> bool:
+        """Cancel what is open, from any thread; return whether anything was.
+
+        What has not started becomes ``Discarded("cancelled", started=False)``; what runs is cancelled as a task is.
+        Called from another thread it takes effect when the emission's own thread gets to it.
+        """
+        keeper = self._line()
+        return keeper is not None and keeper.cancel(self)  # type: ignore[arg-type]  # an Emission[Event] to everybody but its caller
+
+    def raise_failures(self) -> None:
+        """Raise `EmissionFailed` with what the handlers raised so far, in the order of the deliveries; return if nothing."""
+        failures: list[Exception] = []
+        for delivery in self.deliveries:
+            if isinstance(delivery.outcome, Failed):
+                error = delivery.outcome.error
+                _note(error, f"raised by {spell(delivery.subscription.handler)} for {spell_event(self._event)}")
+                if self._site is not None:
+                    _note(error, f"emitted at {self._site}")
+                failures.append(error)
+        if failures:
+            handlers = several(len(self._subscriptions), "handler")
+            message = f"{len(failures)} of {handlers} failed for {spell_event(self._event)}"
+            raise EmissionFailed(message, failures, self)  # type: ignore[arg-type]  # as in cancel
+
+    async def wait(self) -> Self:
+        """Wait until it is settled, from any loop; never raises what a handler raised.
+
+        A waiter that is cancelled, or times out, changes nothing. Raises `WouldDeadlock` in a handler's own task
+        if that would wait for itself.
+        """
+        await self._settled(raises=False)
+        return self
+
+    def __await__(self) -> Generator[Any, None, Self]:  # Any: between the event loop and its futures
+        return self._join().__await__()
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Emission {self._id} of {spell_event(self._event)}: {self.status.value}>"
+
+    # -- ours ---------------------------------------------------------------------------------------------------------
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody awaits it at this moment, and will be told of its failures."""
+        return any(isinstance(watcher, Waiter) and watcher.raises for watcher in self._watchers or ())
+
+    def _line(self) -> Keeper | None:
+        return None if self._keeper is None or not self._open else self._keeper()
+
+    async def _join(self) -> Self:
+        await self._settled(raises=True)
+        self.raise_failures()
+        return self
+
+    async def _settled(self, *, raises: bool) -> None:
+        if not self._open:
+            return
+        keeper = self._line()
+        judged = nullcontext() if keeper is None else keeper.awaiting(self)  # type: ignore[arg-type]  # as in cancel
+        with judged:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waiter = Waiter(future, raises=raises)
+            self.watch(waiter)
+            try:
+                await future
+            finally:
+                self.unwatch(waiter)
+
+
+class Waiter:
+    """A future of the running loop that anybody may complete, from any thread.
+
+    Whoever waits holds ``future``; this refers to it weakly, so that books with a waiter do not keep a dropped loop alive.
+    """
+
+    __slots__ = ("_future", "raises")
+
+    def __init__(self, future: "asyncio.Future[None]", *, raises: bool = False) -> None:
+        self._future = ref(future)
+        self.raises = raises
+
+    def __call__(self) -> None:
+        """Complete it; bears being called again."""
+        future = self._future()
+        if future is None:
+            return
+        loop = future.get_loop()
+        if asyncio._get_running_loop() is loop:
+            _complete(future)
+        else:
+            with suppress(RuntimeError):  # closed meanwhile: nobody waits there any more
+                loop.call_soon_threadsafe(_complete, future)
+
+
+def _complete(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _note(error: Exception, text: str) -> None:
+    # An exception object that is raised again and again must not collect the same note for ever.
+    if text not in getattr(error, "__notes__", ()):
+        error.add_note(text)

@@ -1,0 +1,188 @@
+"""Emitter[E]: a linker and a processor, and what goes from one to the other."""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Generic, Literal, Self, overload
+
+from typing_extensions import override
+
+from ._emission import Emission
+from ._event import Event, Request, check_event
+from ._linker import Linker
+from ._ordering import KeyedOrdering, Ordering
+from ._outcome import Tally
+from ._processing import Door, Processor
+from ._spelling import spell, spell_event
+from ._subscription import check_seconds
+from ._typing import E_contra, EventIn, R, RequestIn, T
+from .errors import DefinitionError, EmitterClosed, NoHandler, NoRoom, NotAnEvent
+from .processors._asyncio import AsyncIOProcessor
+
+
+class Emitter(Generic[E_contra]):
+    """Emits the events of a family to the handlers of a linker, run by a processor.
+
+    All methods may be called from any thread. ``async with Emitter(...)`` makes the running loop its home: emissions from
+    threads without a loop of their own are handed to it, and the end of the block waits for everything.
+    """
+
+    __slots__ = ("__weakref__", "_door", "_linker", "_processor")
+
+    def __init__(self, linker: Linker[E_contra], processor: Processor | None = None) -> None:
+        """*processor* may be shared with other emitters; ``None`` is a new ``AsyncIOProcessor()``."""
+        if not isinstance(linker, Linker):
+            raise DefinitionError(f"{linker!r} is no linker. Make one: Emitter(Linker()).", linker)
+        if processor is not None and not hasattr(processor, "submit"):
+            raise DefinitionError(f"{processor!r} is no processor. Use AsyncIOProcessor(), or leave it out.", processor)
+        self._linker = linker
+        self._processor: Processor = AsyncIOProcessor() if processor is None else processor
+        self._door = Door()
+
+    @property
+    def processor(self) -> Processor:
+        """Who runs the handlers."""
+        return self._processor
+
+    @property
+    def tally(self) -> Tally:
+        """The books of the processor, over all its lines: ``accepted == pending + completed + failed + cancelled + discarded``."""
+        return self._processor.tally
+
+    @overload
+    def emit(self, event: EventIn[E_contra, T], /) -> Emission[T]: ...
+    @overload  # for code that is itself generic: an event typed by a type variable
+    def emit(self: "Emitter[T]", event: T, /) -> Emission[T]: ...
+    def emit(self, event: Any, /) -> Emission[Any]:  # Any: the overloads say what goes in and comes out
+        """Emit *event* to whoever receives its class, and return what becomes of it.
+
+        In a running loop it returns before any handler runs: the emission goes on in the background of that loop.
+        Without one it returns when the emission, and all that its handlers emitted, is settled; inside a handler it
+        returns at once, and the new emission goes behind what was accepted before it. It never raises what a handler
+        raises. Predicates (``when``) are evaluated here, in order.
+
+        Raises `EmissionRejected` if nothing was accepted: `EmitterClosed`, or `NoRoom` where ``capacity`` is used up;
+        `DefinitionError` for what is no event, or none of this linker's.
+        """
+        emission = self._draft(event)
+        self._processor.submit(emission, self._door)
+        return emission
+
+    @overload
+    def try_emit(self, event: EventIn[E_contra, T], /) -> Emission[T] | None: ...
+    @overload
+    def try_emit(self: "Emitter[T]", event: T, /) -> Emission[T] | None: ...
+    def try_emit(self, event: Any, /) -> Emission[Any] | None:  # Any: as for emit
+        """As `emit`, but ``None`` for want of room."""
+        try:
+            return self.emit(event)
+        except NoRoom:
+            return None
+
+    @overload
+    async def emit_wait(self, event: EventIn[E_contra, T], /) -> Emission[T]: ...
+    @overload
+    async def emit_wait(self: "Emitter[T]", event: T, /) -> Emission[T]: ...
+    async def emit_wait(self, event: Any, /) -> Emission[Any]:  # Any: as for emit
+        """As `emit`, but wait for room, first come first served; a waiter that is cancelled emits nothing.
+
+        Raises `WouldDeadlock` in a handler whose own end alone could make room.
+        """
+        emission = self._draft(event)
+        await self._processor.submit_wait(emission, self._door)
+        return emission
+
+    @overload
+    async def publish(self, event: EventIn[E_contra, T], /) -> Emission[T]: ...
+    @overload
+    async def publish(self: "Emitter[T]", event: T, /) -> Emission[T]: ...
+    async def publish(self, event: Any, /) -> Emission[Any]:  # Any: as for emit
+        """Run the handlers here, one after the other, in the caller's own task and context; return the settled emission.
+
+        All of them run; then `EmissionFailed` is raised if one failed. Cancelling the caller cancels the handler that
+        runs, and the rest is cancelled. Under an ordering other than ``CONCURRENT`` it waits for its turn.
+        """
+        emission = self._draft(event)
+        await self._processor.publish(emission, self._door)
+        emission.raise_failures()
+        return emission
+
+    async def ask(self, request: RequestIn[E_contra, R], /) -> R:
+        """Return the answer to *request*, or raise what its one handler raised.
+
+        The handler runs at once, whatever the ordering, and takes no room; cancelling the asker cancels it. Others that
+        are subscribed to the request are told of it too, and can change nothing. Raises `NoHandler` if nobody answers.
+        """
+        event: object = request
+        if not isinstance(event, Request):
+            check_event(event)
+            raise NotAnEvent(f"{spell_event(event)} is no request, so nobody answers it. Use emit.", event)
+        route = self._linker._route(event)
+        if route.answer is None:
+            name = spell(type(event))
+            raise NoHandler(f"Nobody answers {name}. Decorate its handler with @linker.answer({name}).")
+        told, errors = route.choose(event)
+        emission: Emission[Event] = Emission(event, (route.answer, *told), errors and (None, *errors), self._door)
+        answer: Any = await self._processor.ask(emission, self._door)  # Any: answer() saw to it that it is an R
+        return answer  # type: ignore[no-any-return]  # as above
+
+    async def wait_for_tasks(self, timeout: float | None = None) -> bool:
+        """Wait until what the processor has accepted in this loop is settled, and what that leads to; see there."""
+        return await self._processor.wait_for_tasks(timeout)
+
+    async def aclose(self, *, grace: float | None = None) -> bool:
+        """Refuse new emissions and wait for those that are pending, and for what they still emit; whether all ended.
+
+        After *grace* seconds what is left is cancelled, and the answer is ``False``. Closing is final; closing again
+        waits again.
+        """
+        if grace is not None:
+            check_seconds("grace", grace)
+        self._door.closed = True
+        return await self._processor.finish(self._door, grace)
+
+    async def __aenter__(self) -> Self:
+        if self._door.closed:
+            raise EmitterClosed("This emitter is closed, and closing is final. Make a new one.")
+        self._door.home = self._processor.here()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.aclose()
+        finally:
+            self._door.home = None
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Emitter of {self._linker!r}{', closed' if self._door.closed else ''}>"
+
+    def _draft(self, event: Event) -> Emission[Event]:
+        route = self._linker._route(event)
+        if isinstance(event, Request):
+            raise DefinitionError(
+                f"{spell_event(event)} is a request, and emit has nobody to answer to. Ask it: await emitter.ask(...).",
+                event,
+            )
+        if not route.choosy:
+            return Emission(event, route.receivers, None, self._door)
+        return Emission(event, *route.choose(event), self._door)
+
+
+def asyncio_emitter(
+    linker: Linker[T],
+    /,
+    *,
+    ordering: Ordering | KeyedOrdering = Ordering.CONCURRENT,
+    capacity: int | None = None,
+    overflow: Literal["refuse", "drop_new", "drop_old"] = "refuse",
+    on_discard: Callable[[Sequence[Emission[Event]]], object] | None = None,
+    loop_factory: Callable[[], AbstractEventLoop] | None = None,
+) -> Emitter[T]:
+    """``Emitter(linker, AsyncIOProcessor(...))`` in one step."""
+    processor = AsyncIOProcessor(
+        ordering=ordering, capacity=capacity, overflow=overflow, on_discard=on_discard, loop_factory=loop_factory
+    )
+    return Emitter(linker, processor)

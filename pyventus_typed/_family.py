@@ -1,0 +1,47 @@
+"""Which events a ``Linker[A | B]`` or a ``Subscriber[A]`` is for, as far as that is known at run time."""
+
+import types
+from typing import Annotated, Union, get_args, get_origin
+
+from typing_extensions import TypeAliasType
+
+from ._event import Event
+from ._spelling import spell
+from .errors import ForeignEvent
+
+Family = tuple[type[Event], ...]
+
+
+def members(form: object) -> Family | None:
+    """The event classes that a type expression names; ``None`` if it holds something that only a checker knows."""
+    if isinstance(form, TypeAliasType):
+        return members(form.__value__)
+    origin = get_origin(form)
+    if origin is Annotated:
+        return members(get_args(form)[0])
+    if origin is Union or origin is types.UnionType:
+        parts = [members(part) for part in get_args(form)]
+        return tuple(kind for part in parts if part for kind in part) if all(parts) else None
+    kind = origin or form
+    return (kind,) if isinstance(kind, type) and issubclass(kind, Event) else None
+
+
+def fixed(kind: type, generic: type) -> Family | None:
+    """The family that the class *kind* fixes for its base *generic*: ``(A, B)`` for ``class Orders(Linker[A | B])``."""
+    for ancestor in kind.__mro__:
+        for base in ancestor.__dict__.get("__orig_bases__", ()):
+            origin = get_origin(base)
+            if isinstance(origin, type) and issubclass(origin, generic):
+                found = members(get_args(base)[0])
+                if found is not None:
+                    return found
+    return None
+
+
+def check_member(kind: type[Event], family: Family | None, whose: str) -> None:
+    """Raise `ForeignEvent` if *kind* is outside of a known *family*."""
+    if family is not None and not issubclass(kind, family):
+        raise ForeignEvent(
+            f"{spell(kind)} is outside of {whose} family, {' | '.join(map(spell, family))}. Widen the family, or keep it out.",
+            kind,
+        )

@@ -1,0 +1,369 @@
+"""Linker[E]: the face of registry and routing."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, get_args, overload
+
+from typing_extensions import override
+
+from ._event import Event, Request, check_event, check_event_class
+from ._family import Family, check_member, fixed, members
+from ._registry import Registry
+from ._routes import Routes
+from ._routing import Route, RouteTable
+from ._spelling import several, spell
+from ._subscriber import Subscriber, methods_of
+from ._subscription import PLAIN, Options, Subscription
+from ._typing import (
+    T1,
+    T2,
+    T3,
+    T4,
+    T5,
+    T6,
+    T7,
+    T8,
+    A,
+    A_co,
+    Answer,
+    E_contra,
+    EventType,
+    HandlerOf,
+    OnFailure,
+    OnSuccess,
+    P,
+    R,
+    RequestType,
+    T,
+    T_contra,
+    When,
+)
+from .errors import InvalidOption, NotAnEvent, SeveralHandlers, TooManySubscriptions
+
+
+class On(Generic[T_contra, A_co]):
+    """The decorator that ``linker.on`` and ``linker.answer`` return; it gives back the very function it was given."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, link: Callable[[Callable[..., object]], object]) -> None:  # Callable[..., ]: matched in __call__
+        self._link = link
+
+    @overload
+    def __call__(self, handler: HandlerOf[T_contra, A_co, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # on purpose, see below
+    @overload  # for what a checker cannot match above (mypy: positional-only, overloaded); also gives mypy the clearer message
+    def __call__(self, handler: Callable[[T_contra], A_co], /) -> Callable[[T_contra], A_co]: ...  # pyright: ignore[reportOverlappingOverload]  # as above
+    def __call__(self, handler: Any, /) -> Any:  # Any: the overloads say what goes in and comes out
+        """Link *handler*, and return it unchanged."""
+        self._link(handler)
+        return handler
+
+
+class Linker(Generic[E_contra]):
+    """Who receives what: ``Linker()`` takes any event, ``Linker[Base]()`` and ``Linker[A | B]()`` a family.
+
+    It is contravariant: a linker of a base takes the events of a narrower family too. All methods may be called from
+    any thread, from handlers, destructors and signal handlers; none waits for another, and none delays an ``emit``.
+    Handlers are held strongly. What is subscribed or ended while an emission is under way does not change that emission.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_subscriptions: int | None = None,
+        on_success: Callable[[Any], object] | None = None,  # Any: it is told the results of all handlers
+        on_failure: Callable[[Event, Exception], object] | None = None,
+    ) -> None:
+        """Make an empty linker.
+
+        ``max_subscriptions`` counts for each event type. ``on_success(result)`` and ``on_failure(event, error)`` are
+        for subscriptions that have none of their own.
+        """
+        if max_subscriptions is not None and (type(max_subscriptions) is not int or max_subscriptions < 1):
+            raise InvalidOption(
+                f"max_subscriptions={max_subscriptions!r} is no int of at least 1, nor None.", max_subscriptions
+            )
+        Options(on_success=on_success, on_failure=on_failure)  # checks them
+        callbacks: dict[str, Any] = {"on_success": on_success, "on_failure": on_failure}  # Any: for ** below
+        self._defaults = {name: callback for name, callback in callbacks.items() if callback is not None}
+        self._routes = RouteTable(self._find)
+        self._registry = Registry(max_subscriptions, self._routes.drop)
+        self._family: Family | None = None
+
+    # -- linking ------------------------------------------------------------------------------------------------------
+    # One overload for each number of events, and for each of the first four one with on_success: typing has no other
+    # way to say "one to eight". They stand one below the other so that the difference shows.
+    # fmt: off
+    @overload
+    def on(
+        self, e1: EventType[..., E_contra, T1], /, *,
+        when: When[T1] = None, on_failure: OnFailure[T1] = None,
+        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    ) -> On[T1, object]: ...
+    @overload
+    def on(
+        self, e1: EventType[..., E_contra, T1], /, *,
+        on_success: OnSuccess[A], when: When[T1] = None, on_failure: OnFailure[T1] = None,
+        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    ) -> On[T1, Answer[A]]: ...
+    @overload
+    def on(
+        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], /, *,
+        when: When[T1 | T2] = None, on_failure: OnFailure[T1 | T2] = None,
+        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    ) -> On[T1 | T2, object]: ...
+    @overload
+    def on(
+        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], /, *,
+        on_success: OnSuccess[A], when: When[T1 | T2] = None, on_failure: OnFailure[T1 | T2] = None,
+        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    ) -> On[T1 | T2, Answer[A]]: ...
+    @overload
+    def on(
+        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
+        /, *,
+        when: When[T1 | T2 | T3] = None, on_failure: OnFailure[T1 | T2 | T3] = None,
+        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    ) -> On[T1 | T2 | T3, object]: ...
+    @overload
+    def on(
+        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
+        /, *,
+        on_success: OnSuccess[A], when: When[T1 | T2 | T3] = None, on_failure: OnFailure[T1 | T2 | T3] = None,
+        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    ) -> On[T1 | T2 | T3, Answer[A]]: ...
+    @overload
+    def on(
+        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
+        e4: EventType[..., E_contra, T4], /, *,
+        when: When[T1 | T2 | T3 | T4] = None, on_failure: OnFailure[T1 | T2 | T3 | T4] = None,
+        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    ) -> On[T1 | T2 | T3 | T4, object]: ...
+    @overload
+    def on(
+        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
+        e4: EventType[..., E_contra, T4], /, *,
+        on_success: OnSuccess[A], when: When[T1 | T2 | T3 | T4] = None,
+        on_failure: OnFailure[T1 | T2 | T3 | T4] = None,
+        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    ) -> On[T1 | T2 | T3 | T4, Answer[A]]: ...
+    @overload
+    def on(
+        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
+        e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], /, *,
+        when: When[T1 | T2 | T3 | T4 | T5] = None, on_failure: OnFailure[T1 | T2 | T3 | T4 | T5] = None,
+        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    ) -> On[T1 | T2 | T3 | T4 | T5, object]: ...
+    @overload
+    def on(
+        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
+        e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], e6: EventType[..., E_contra, T6], /, *,
+        when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6] = None,
+        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    ) -> On[T1 | T2 | T3 | T4 | T5 | T6, object]: ...
+    @overload
+    def on(
+        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
+        e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], e6: EventType[..., E_contra, T6],
+        e7: EventType[..., E_contra, T7], /, *,
+        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
+        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
+        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7, object]: ...
+    @overload
+    def on(
+        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
+        e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], e6: EventType[..., E_contra, T6],
+        e7: EventType[..., E_contra, T7], e8: EventType[..., E_contra, T8], /, *,
+        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None,
+        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None,
+        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8, object]: ...
+    # fmt: on
+    def on(self, *events: Any, **options: Any) -> On[Any, Any]:  # Any: the overloads say what goes in and comes out
+        """Decorate a handler: call it for each event of these types, and of their subclasses, from now on.
+
+        An event that is of several of these types is delivered once. Deliveries of one emission become ready by
+        ``priority``, higher first, then in the order of subscribing. ``when(event)`` is evaluated inside ``emit``, in
+        the emitter's thread; false is no delivery, an exception is a failed one. ``once`` ends the subscription with
+        the first emission accepted. ``timeout`` counts in seconds from the start of the handler, and cancels it.
+        ``in_thread`` runs a blocking handler in a worker thread when a loop is running. ``on_success(result)`` and
+        ``on_failure(event, error)`` may be async; the delivery is open until they have ended.
+
+        Raises `DefinitionError` for what cannot work, before anything is subscribed.
+        """
+        if not events:
+            raise NotAnEvent("on() names no event. Name at least one: @linker.on(OrderPlaced).")
+        kinds = tuple(dict.fromkeys(map(self._own, events)))
+        chosen = self._chosen(options)
+        return On(lambda handler: self._subscribe(kinds, handler, chosen))
+
+    @overload
+    def subscribe(
+        self,
+        event: EventType[..., E_contra, T],
+        handler: Callable[[T], object],
+        /,
+        *,
+        when: When[T] = None,
+        on_failure: OnFailure[T] = None,
+        once: bool = False,
+        priority: int = 0,
+        timeout: float | None = None,
+        in_thread: bool = False,
+    ) -> Subscription[T]: ...
+    @overload
+    def subscribe(
+        self,
+        event: EventType[..., E_contra, T],
+        handler: Callable[[T], Coroutine[Any, Any, R]],
+        /,
+        *,  # Any: asyncio's business
+        on_success: OnSuccess[R],
+        when: When[T] = None,
+        on_failure: OnFailure[T] = None,
+        once: bool = False,
+        priority: int = 0,
+        timeout: float | None = None,
+        in_thread: bool = False,
+    ) -> Subscription[T]: ...
+    @overload
+    def subscribe(
+        self,
+        event: EventType[..., E_contra, T],
+        handler: Callable[[T], R],
+        /,
+        *,
+        on_success: OnSuccess[R],
+        when: When[T] = None,
+        on_failure: OnFailure[T] = None,
+        once: bool = False,
+        priority: int = 0,
+        timeout: float | None = None,
+        in_thread: bool = False,
+    ) -> Subscription[T]: ...
+    def subscribe(self, event: Any, handler: Any, /, **options: Any) -> Subscription[Any]:  # Any: as for on
+        """Link *handler* to one event type, as ``on`` does, and return the subscription, which can end it.
+
+        Subscribing the same handler twice gives two subscriptions. In a ``with`` it ends with the block.
+        """
+        return self._subscribe((self._own(event),), handler, self._chosen(options))
+
+    def answer(
+        self, request: RequestType[..., E_contra, T, A], /, *, timeout: float | None = None, in_thread: bool = False
+    ) -> On[T, Answer[A]]:
+        """Decorate the one handler that answers *request*; what it returns is what ``await emitter.ask(...)`` gives.
+
+        A second one is refused with `SeveralHandlers` when it is decorated. The answer to a base class answers for a
+        subclass that has none of its own.
+        """
+        kind = self._own(request)
+        if not issubclass(kind, Request):
+            raise NotAnEvent(
+                f"{spell(kind)} is no request. Derive it from Request[...], or use on({spell(kind)}).", kind
+            )
+        options = Options(timeout=timeout, in_thread=in_thread, answers=True)
+
+        def link(handler: Callable[..., object]) -> None:
+            subscription: Subscription[Event] = Subscription((kind,), handler, options, self._registry)
+            # First in, then looked at: of two threads that race, the one that stands behind withdraws.
+            self._registry.add(subscription)
+            rival = next(one for one in self._registry.of((kind,)) if one.answers)
+            if rival is not subscription:
+                self._registry.remove(subscription)
+                raise SeveralHandlers(
+                    f"{spell(kind)} is answered by {spell(rival.handler)} already. End that one first, or use on(...)."
+                )
+
+        return On(link)
+
+    def bind(self, subscriber: Subscriber[E_contra], /) -> tuple[Subscription[Any], ...]:  # Any: of several event types
+        """Subscribe the methods of *subscriber* that ``@handles`` marks, and return the subscriptions in that order:
+
+        the order of definition, base classes first, an overriding method in place of the overridden one. All are
+        checked before any is subscribed; if one is refused, none is.
+        """
+        made: list[Subscription[Event]] = []
+        for method, mark in methods_of(subscriber):
+            kinds = tuple(map(self._own, mark.events))
+            made.append(Subscription(kinds, method, mark.options, self._registry))
+        added: list[Subscription[Event]] = []
+        try:
+            for one in made:
+                self._registry.add(one)
+                added.append(one)
+        except TooManySubscriptions:
+            for one in added:
+                self._registry.remove(one)
+            raise
+        return tuple(made)
+
+    @staticmethod
+    def of(routes: Routes[T], /) -> "Linker[T]":
+        """A linker whose family is what *routes* cover, with one subscription for each of them, in their order."""
+        linker: Linker[T] = Linker()
+        for event, handler in routes.pairs:
+            linker._subscribe((event,), handler, PLAIN)
+        linker._family = tuple(event for event, _ in routes.pairs)
+        return linker
+
+    # -- asking -------------------------------------------------------------------------------------------------------
+    def receivers(self, event: type[Event], /) -> tuple[Subscription[Any], ...]:  # Any: of several event types
+        """Who would receive an *event* emitted now, in the order of delivery; whoever answers a request comes first."""
+        route = self._routes.table.get(event) or self._find(check_event_class(event))
+        return route.receivers if route.answer is None else (route.answer, *route.receivers)
+
+    def subscriptions(self) -> tuple[Subscription[Any], ...]:  # Any: as above
+        """Every active subscription, in the order of subscribing."""
+        return tuple(self._registry.all())
+
+    def unhandled(self, *events: type[Event]) -> frozenset[type[Event]]:
+        """Those of *events* that nobody would receive; a handler of a base class counts."""
+        return frozenset(event for event in events if not self.receivers(event))
+
+    def clear(self) -> None:
+        """End all subscriptions. Emissions under way are still delivered."""
+        for subscription in self._registry.all():
+            subscription.unsubscribe()
+
+    @property
+    def family(self) -> Family | None:
+        """The event types that this linker is for, as far as they are known at run time: of ``Linker[A | B]()``, of a
+        subclass of ``Linker[A | B]``, and of ``Linker.of(...)``. ``None`` where nothing is known: any event goes.
+        """
+        if self._family is None:
+            # Set by the typing module on an instance made through an alias, but only after __init__.
+            alias = self.__dict__.get("__orig_class__")
+            self._family = None if alias is None else members(get_args(alias)[0])
+            if self._family is None:
+                return fixed(type(self), Linker)
+        return self._family
+
+    @override
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} with {several(len(self.subscriptions()), 'subscription')}>"
+
+    # -- ours ---------------------------------------------------------------------------------------------------------
+    def _route(self, event: Event) -> Route:
+        """The route of an event to be emitted; the first of its class is checked."""
+        routes = self._routes
+        return routes.table.get(type(event)) or routes.add(self._member(check_event(event)))
+
+    def _member(self, kind: type[Event]) -> type[Event]:
+        check_member(kind, self.family, "this linker's")
+        return kind
+
+    def _own(self, found: object) -> type[Event]:
+        return self._member(check_event_class(found))
+
+    def _chosen(self, options: dict[str, Any]) -> Options:  # Any: values of all kinds, checked by Options
+        return Options(**(self._defaults | options)) if options or self._defaults else PLAIN
+
+    def _subscribe(
+        self, kinds: tuple[type[Event], ...], handler: Callable[..., object], options: Options
+    ) -> Subscription[Any]:
+        subscription: Subscription[Event] = Subscription(kinds, handler, options, self._registry)
+        self._registry.add(subscription)
+        return subscription
+
+    def _find(self, kind: type[Event]) -> Route:
+        return Route.of(kind, self._registry.of(kind.__mro__))

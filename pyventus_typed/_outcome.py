@@ -1,0 +1,62 @@
+"""What became of a delivery and of an emission, and the counts of the books."""
+
+import enum
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The handler returned *value*, and so did its callback, if it has one."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """*error* left the handler, its predicate or its callback; a time-out is ``Failed(TimeoutError())``."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """``CancelledError`` left the handler."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """Cut off: neither a return nor an exception of the handler was seen.
+
+    *reason* is ``"capacity"``, ``"cancelled"``, ``"loop closed"``, ``"loop lost"``, or the exception that cut it off.
+    *started* is false if not one instruction of the handler ran.
+    """
+
+    reason: str
+    started: bool
+
+
+Outcome: TypeAlias = Completed | Failed | Cancelled | Discarded
+
+
+class Status(enum.Enum):
+    """Of an emission: pending while a delivery is open, then the worst of its deliveries, the last here being worst."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of emissions: ``accepted == pending + completed + failed + cancelled + discarded``, at every instant."""
+
+    accepted: int
+    pending: int
+    completed: int
+    failed: int
+    cancelled: int
+    discarded: int
+    rejected: int  # refused by emit(), therefore never accepted

@@ -1,0 +1,80 @@
+"""The store of subscriptions: add, remove, read; from any thread, from a destructor, from a signal handler.
+
+There is no lock, so nothing can wait for it: a ``__del__`` that the garbage collector runs in the middle of a change
+may itself unsubscribe. Each change is made visible by *one* operation that CPython does not interrupt: an item set in,
+or popped from, a dict whose keys are ints or types. Everything around that is arranged so that the moments before and
+after it are both right.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import count
+
+from ._event import Event
+from ._spelling import several, spell
+from ._subscription import Subscription
+from .errors import TooManySubscriptions
+
+_places = count(1)  # one sequence for all linkers: next() is atomic, and the order of subscribing is the order of E4
+
+Bucket = dict[int, Subscription[Event]]
+
+
+class Registry:
+    """Subscriptions by event type, in the order of subscribing."""
+
+    __slots__ = ("_buckets", "_changed", "_most")
+
+    def __init__(self, most: int | None, changed: Callable[[], None]) -> None:
+        self._most = most
+        self._changed = changed  # called after each change, before the caller of add or remove goes on
+        # Buckets are never deleted: a thread may be about to add to one that has just become empty.
+        self._buckets: dict[type[Event], Bucket] = {}
+
+    def add(self, subscription: Subscription[Event]) -> None:
+        """Hold *subscription*, or raise `TooManySubscriptions` and hold nothing.
+
+        It is active from the moment it stands in the bucket of its first event type, which is filled last.
+        """
+        place = subscription._place = next(_places)  # where it stands is the store's to say
+        for event in reversed(subscription.events):
+            bucket = self._buckets.setdefault(event, {})
+            bucket[place] = subscription
+            # Of several threads that race for the last seat, those are refused that stand behind it.
+            if self._most is not None and len(bucket) > self._most and sorted(tuple(bucket)).index(place) >= self._most:
+                self._forget(subscription)
+                raise TooManySubscriptions(
+                    f"{spell(event)} has {several(self._most, 'subscription')} already, as many as max_subscriptions allows. "
+                    "Unsubscribe one, or raise the limit.",
+                    event,
+                )
+        self._changed()
+
+    def remove(self, subscription: Subscription[Event], /) -> bool:
+        """Let go of *subscription*; of several callers exactly one is told ``True``."""
+        first = self._buckets.get(subscription.events[0], {})
+        if first.pop(subscription._place, None) is None:  # as above
+            return False
+        self._forget(subscription)
+        self._changed()
+        return True
+
+    def holds(self, subscription: Subscription[Event], /) -> bool:
+        """Whether *subscription* is active."""
+        return subscription._place in self._buckets.get(subscription.events[0], ())  # as above
+
+    def of(self, events: Iterable[type]) -> list[Subscription[Event]]:
+        """The active subscriptions to any of *events*, each once, in the order of subscribing."""
+        found: Bucket = {}
+        for event in events:
+            bucket = self._buckets.get(event)
+            if bucket:
+                found |= bucket.copy()  # copied in one step: another thread may change it meanwhile
+        return [found[place] for place in sorted(found) if self.holds(found[place])]
+
+    def all(self) -> list[Subscription[Event]]:
+        """Every active subscription, in the order of subscribing."""
+        return self.of(tuple(self._buckets))
+
+    def _forget(self, subscription: Subscription[Event]) -> None:
+        for event in subscription.events:
+            self._buckets[event].pop(subscription._place, None)  # as above

@@ -1,0 +1,42 @@
+"""A table of routes whose type says which events it covers: leaving one out is an error to the type checker."""
+
+from collections.abc import Callable
+from typing import Generic
+
+from typing_extensions import override
+
+from ._event import Event, check_event_class
+from ._spelling import several
+from ._typing import A, T, T_contra
+from .errors import DefinitionError
+
+Pair = tuple[type[Event], Callable[..., object]]
+
+
+class Routes(Generic[T_contra]):
+    """``route(A, f) | route(B, g)`` is a ``Routes[A | B]``, which is no ``Routes[A | B | C]``.
+
+    So ``routes: Routes[A | B | C] = route(A, f) | route(B, g)`` is reported, and ``Linker.of(routes)`` makes a linker
+    that handles its family completely.
+    """
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, *pairs: Pair) -> None:
+        """Use `route`."""
+        self.pairs = pairs
+
+    def __or__(self, other: "Routes[A]", /) -> "Routes[T_contra | A]":
+        """These routes, and behind them those of *other*."""
+        if not isinstance(other, Routes):
+            raise DefinitionError(f"{other!r} is no route. Write route(Event, handler) | route(Other, handler).", other)
+        return Routes(*self.pairs, *other.pairs)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Routes with {several(len(self.pairs), 'route')}>"
+
+
+def route(event: type[T], handler: Callable[[T], object], /) -> Routes[T]:
+    """One event type and its handler, to be joined with others by ``|`` and given to ``Linker.of``."""
+    return Routes((check_event_class(event), handler))

@@ -1,0 +1,72 @@
+"""From an event's class to those who receive it: computed once for each class, until the linker changes."""
+
+from collections.abc import Callable
+from typing import Self
+
+from ._event import Event
+from ._subscription import Subscription
+
+
+class Route:
+    """The receivers of one event class, in the order of delivery: higher priority first, then as subscribed."""
+
+    __slots__ = ("answer", "choosy", "receivers")
+
+    receivers: tuple[Subscription[Event], ...]
+    """Those who are told of an event."""
+    answer: Subscription[Event] | None
+    """Who answers, if the event is a request."""
+    choosy: bool
+    """Whether a receiver has a predicate, or takes one emission only."""
+
+    @classmethod
+    def of(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
+        """Order what was *found* for *kind* and its bases, which comes in the order of subscribing."""
+        self = cls()
+        found = sorted(found, key=lambda subscription: -subscription.priority)  # stable
+        self.receivers = tuple(subscription for subscription in found if not subscription.answers)
+        self.choosy = any(one.when is not None or one.once for one in self.receivers)
+        # The answer to a class stands in for its bases: the nearest one in the class's own order of inheritance.
+        answers = {event: one for one in found if one.answers for event in one.events}
+        self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None)
+        return self
+
+    def choose(self, event: Event) -> tuple[tuple[Subscription[Event], ...], tuple[Exception | None, ...] | None]:
+        """Evaluate every predicate, in order: who is to receive *event*, and the error of each whose predicate raised.
+
+        Calls a stranger's code. The errors are ``None`` if there are none.
+        """
+        chosen: list[Subscription[Event]] = []
+        errors: list[Exception | None] = []
+        for one in self.receivers:
+            error = None
+            if one.when is not None:
+                try:
+                    if not one.when(event):
+                        continue
+                except Exception as raised:  # noqa: BLE001 - it is this delivery's outcome, not the emitter's problem
+                    error = raised
+            chosen.append(one)
+            errors.append(error)
+        return tuple(chosen), tuple(errors) if any(error is not None for error in errors) else None
+
+
+class RouteTable:
+    """Routes by class. Dropped as a whole when the linker changes, which is O(1) and leaves a reader his old table."""
+
+    __slots__ = ("_find", "table")
+
+    def __init__(self, find: Callable[[type[Event]], Route]) -> None:
+        self._find = find
+        self.table: dict[type, Route] = {}
+
+    def drop(self) -> None:
+        """Forget every route: the next look at a class computes it anew."""
+        self.table = {}
+
+    def add(self, kind: type[Event]) -> Route:
+        """Compute the route of *kind*, and keep it until the linker changes."""
+        # The table is taken before the store is read: what is computed from an old store goes into an old table.
+        table = self.table
+        route = table[kind] = self._find(kind)
+        return route

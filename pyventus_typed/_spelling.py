@@ -1,0 +1,55 @@
+"""How a type, a callable and an event are written in messages, logs and graphs: one way only."""
+
+import functools
+from types import MethodType
+
+_LONGEST = 200  # characters of a user's repr in one of our messages: a batch event must not bury what went wrong
+
+
+def spell(thing: object) -> str:
+    """*thing* as a reader knows it: a class by its name, a callable by module and name, anything else by its repr."""
+    if isinstance(thing, type):
+        return _plain(thing.__qualname__)
+    if callable(thing):
+        return _callable(thing)
+    return _shortened(thing)
+
+
+def spell_event(event: object) -> str:
+    """An instance by its repr, also when the class happens to be callable."""
+    return _shortened(event)
+
+
+def a(noun: str) -> str:
+    """*noun* with its article: ``an OrderPlaced``, ``a Refund``."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def several(count: int, noun: str) -> str:
+    """``1 emission``, ``2 emissions``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _callable(thing: object) -> str:
+    if isinstance(thing, functools.partial):
+        return f"partial({_callable(thing.func)})"
+    if isinstance(thing, MethodType):
+        owner = thing.__self__ if isinstance(thing.__self__, type) else type(thing.__self__)
+        return f"{owner.__module__}.{_plain(owner.__qualname__)}.{thing.__func__.__name__}"
+    name = getattr(thing, "__qualname__", None)
+    module = getattr(thing, "__module__", None)
+    if isinstance(name, str):
+        return f"{module}.{_plain(name)}" if isinstance(module, str) else _plain(name)
+    return f"{type(thing).__module__}.{_plain(type(thing).__qualname__)} object"
+
+
+def _plain(qualified: str) -> str:
+    return qualified.rpartition("<locals>.")[2]
+
+
+def _shortened(thing: object) -> str:
+    try:
+        text = repr(thing)
+    except Exception as error:  # noqa: BLE001 - a message about one fault must survive another one in a user's repr
+        return f"<{_plain(type(thing).__qualname__)} whose repr raised {type(error).__name__}>"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

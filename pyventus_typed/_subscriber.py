@@ -1,0 +1,144 @@
+"""Classes whose methods are handlers: ``Subscriber[E]`` and ``@handles``."""
+
+from collections.abc import Callable, Iterator
+from types import FunctionType
+from typing import Any, Generic, overload
+
+from typing_extensions import override
+
+from ._event import Event, check_event_class
+from ._family import check_member, fixed
+from ._spelling import spell
+from ._subscription import Options
+from ._typing import T1, T2, T3, T4, T5, T6, T7, T8, MethodOf, P, R, T_co, T_contra, When
+from .errors import DefinitionError, NotAHandler, NotAnEvent
+
+_MARK = "__pyventus_handles__"
+
+
+class Mark:
+    """What ``@handles`` notes on a function: the event types, and how to call it."""
+
+    __slots__ = ("events", "options")
+
+    def __init__(self, events: tuple[type[Event], ...], options: Options) -> None:
+        self.events = events
+        self.options = options
+
+
+class Subscriber(Generic[T_co]):
+    """A class whose methods handle events of a family: ``class Shipping(Subscriber[Paid | Refunded])``.
+
+    Mark methods with ``@handles``, then ``linker.bind(Shipping())``. Marked methods are inherited; a method that
+    overrides a marked one handles in its place. A method marked for an event outside of the family is refused when the
+    class is defined.
+    """
+
+    @override
+    def __init_subclass__(cls, **options: Any) -> None:  # Any: for the next class in line
+        super().__init_subclass__(**options)
+        family = fixed(cls, Subscriber)
+        for name, mark in _marks(cls).items():
+            for event in mark.events:
+                check_member(event, family, f"{spell(cls)}.{name} handles it, but it")
+
+
+class Handles(Generic[T_contra]):
+    """The decorator that ``handles`` returns; it gives back the very function it was given."""
+
+    __slots__ = ("_mark",)
+
+    def __init__(self, mark: Mark) -> None:
+        self._mark = mark
+
+    def __call__(self, method: MethodOf[T_contra, P, R], /) -> Callable[P, R]:
+        """Mark *method*, and return it unchanged."""
+        if not isinstance(method, FunctionType):
+            raise NotAHandler(
+                f"{spell(method)} is no function of a class body, and @handles(...) stands above one.", method
+            )
+        setattr(method, _MARK, self._mark)
+        return method
+
+
+# fmt: off
+@overload
+def handles(
+    e1: type[T1], /, *, when: When[T1] = None, priority: int = 0, timeout: float | None = None,
+    in_thread: bool = False,
+) -> Handles[T1]: ...
+@overload
+def handles(
+    e1: type[T1], e2: type[T2], /, *, when: When[T1 | T2] = None, priority: int = 0, timeout: float | None = None,
+    in_thread: bool = False,
+) -> Handles[T1 | T2]: ...
+@overload
+def handles(
+    e1: type[T1], e2: type[T2], e3: type[T3], /, *, when: When[T1 | T2 | T3] = None, priority: int = 0,
+    timeout: float | None = None, in_thread: bool = False,
+) -> Handles[T1 | T2 | T3]: ...
+@overload
+def handles(
+    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], /, *, when: When[T1 | T2 | T3 | T4] = None,
+    priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+) -> Handles[T1 | T2 | T3 | T4]: ...
+@overload
+def handles(
+    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], /, *,
+    when: When[T1 | T2 | T3 | T4 | T5] = None, priority: int = 0, timeout: float | None = None,
+    in_thread: bool = False,
+) -> Handles[T1 | T2 | T3 | T4 | T5]: ...
+@overload
+def handles(
+    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], e6: type[T6], /, *,
+    when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, priority: int = 0, timeout: float | None = None,
+    in_thread: bool = False,
+) -> Handles[T1 | T2 | T3 | T4 | T5 | T6]: ...
+@overload
+def handles(
+    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], e6: type[T6], e7: type[T7], /, *,
+    when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None, priority: int = 0, timeout: float | None = None,
+    in_thread: bool = False,
+) -> Handles[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
+@overload
+def handles(
+    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], e6: type[T6], e7: type[T7], e8: type[T8],
+    /, *, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, priority: int = 0,
+    timeout: float | None = None, in_thread: bool = False,
+) -> Handles[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+# fmt: on
+def handles(*events: Any, **options: Any) -> Handles[Any]:  # Any: the overloads say what goes in and comes out
+    """Mark a method of a `Subscriber` as the handler of these event types, with the options of ``Linker.on``."""
+    if not events:
+        raise NotAnEvent("handles() names no event. Name at least one: @handles(OrderPlaced).")
+    return Handles(Mark(tuple(dict.fromkeys(map(check_event_class, events))), Options(**options)))
+
+
+def methods_of(subscriber: object) -> Iterator[tuple[Callable[..., object], Mark]]:
+    """The marked methods of an instance, bound, in the order of definition, base classes first."""
+    if isinstance(subscriber, type):
+        raise DefinitionError(
+            f"{spell(subscriber)} is a class, and bind takes an instance. Did you mean {spell(subscriber)}()?",
+            subscriber,
+        )
+    if not isinstance(subscriber, Subscriber):
+        raise DefinitionError(f"{subscriber!r} is no Subscriber. Derive its class from Subscriber[...].", subscriber)
+    marks = _marks(type(subscriber))
+    if not marks:
+        raise DefinitionError(
+            f"{spell(type(subscriber))} has no method marked with @handles(...), so there is nothing to bind.",
+            subscriber,
+        )
+    for name, mark in marks.items():
+        yield getattr(subscriber, name), mark
+
+
+def _marks(kind: type) -> dict[str, Mark]:
+    # A dict keeps the place of a name that is set again: an overriding method comes in place of the overridden one.
+    marks: dict[str, Mark] = {}
+    for ancestor in reversed(kind.__mro__):
+        for name, member in ancestor.__dict__.items():
+            mark = getattr(member, _MARK, None)
+            if isinstance(mark, Mark):
+                marks[name] = mark
+    return marks

@@ -1,0 +1,94 @@
+"""The callback protocols that make the checking possible.
+
+They rest on one rule of the typing specification, "Assignability rules for callables": a callable is assignable to an
+overloaded callable if it is assignable to *all* of its overloads. So an overloaded callback protocol is an
+intersection: one overload checks what is passed, another captures its exact form for the caller to keep. Checkers
+warn that the second overload can never be matched by a call; nobody calls these, they are only matched against.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeAlias, overload
+
+from typing_extensions import ParamSpec, TypeVar
+
+from ._event import Event, Request
+
+E_contra = TypeVar("E_contra", contravariant=True, bound=Event, default=Event)
+E_co = TypeVar("E_co", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
+A_co = TypeVar("A_co", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
+P = ParamSpec("P")
+R = TypeVar("R")
+A = TypeVar("A")
+# Not bound by Event: options are written for T1 | T2 too.
+T_opt = TypeVar("T_opt")
+T = TypeVar("T", bound=Event)
+T1 = TypeVar("T1", bound=Event)
+T2 = TypeVar("T2", bound=Event)
+T3 = TypeVar("T3", bound=Event)
+T4 = TypeVar("T4", bound=Event)
+T5 = TypeVar("T5", bound=Event)
+T6 = TypeVar("T6", bound=Event)
+T7 = TypeVar("T7", bound=Event)
+T8 = TypeVar("T8", bound=Event)
+
+When: TypeAlias = Callable[[T_opt], bool] | None
+OnSuccess: TypeAlias = Callable[[T_opt], object]
+OnFailure: TypeAlias = Callable[[T_opt, Exception], object] | None
+Answer: TypeAlias = A | Awaitable[A]
+
+
+class EventType(Protocol[P, E_co, T_co]):
+    """An event class of the family ``E`` (checked) that makes a ``T`` (captured)."""
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> E_co: ...
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection, see above
+
+
+class RequestType(Protocol[P, E_co, T_co, R_co]):  # type: ignore[misc]  # R is only ever read
+    """An event class as above, whose request is answered by an ``R``."""
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> E_co: ...  # pyright: ignore[reportOverlappingOverload]  # an intersection
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Request[R_co]: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection
+
+
+class EventIn(Protocol[E_co, T_co]):
+    """An event of the family ``E`` (checked) whose own class is ``T`` (captured)."""
+
+    @overload
+    def __event__(self) -> E_co: ...
+    @overload
+    def __event__(self) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection
+
+
+class RequestIn(Protocol[E_co, R_co]):
+    """A request of the family ``E`` that is answered by an ``R``."""
+
+    def __event__(self) -> E_co: ...
+    def __answer__(self) -> R_co: ...
+
+
+class HandlerOf(Protocol[T_contra, A_co, P, R_co]):  # pyright: ignore[reportInvalidTypeVarUse]  # P and R are captured
+    """A callable that takes a ``T`` and gives an ``A`` (checked), and its own signature (captured)."""
+
+    @overload
+    def __call__(self, event: T_contra, /) -> A_co: ...
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+
+class MethodOf(Protocol[T_contra, P, R_co]):  # pyright: ignore[reportInvalidTypeVarUse]  # P and R are captured
+    """A function of a class body that takes ``self`` and a ``T`` (checked), and its own signature (captured)."""
+
+    @overload
+    def __call__(self, owner: Any, event: T_contra, /) -> object: ...  # Any: the class does not exist yet
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...

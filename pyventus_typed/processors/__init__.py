@@ -1,0 +1,1 @@
+"""The engines: each runs deliveries its own way, behind the same port."""

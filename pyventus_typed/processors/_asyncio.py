@@ -1,0 +1,277 @@
+"""The AsyncIO processor: emissions in a running loop go on in its background; without one, emit runs them to their end."""
+
+import asyncio
+import sys
+from contextlib import suppress
+from contextvars import Context, copy_context
+from functools import partial
+from typing import TYPE_CHECKING
+from weakref import ref
+
+from typing_extensions import override
+
+from .._emission import Emission, Waiter, current
+from .._event import Event
+from .._ledger import NEVER_RAN, Books
+from .._ordering import KeyedOrdering, Ordering
+from .._outcome import Completed, Failed, Tally
+from .._processing import Door
+from .._spelling import spell_event
+from .._subscription import check_seconds
+from ..errors import EmitterClosed, NoRoom
+from ._deadlock import own_job, refuse
+from ._delivery import deliver
+from ._here import here
+from ._line import Job, Line
+from ._settings import LoopFactory, OnDiscard, Overflow, Settings
+from ._stage import Stage, current_stage
+
+if TYPE_CHECKING:
+    from .._ledger import Wave
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+class AsyncIOProcessor:
+    """Runs handlers with asyncio; for any number of emitters, threads and, one after the other, loops.
+
+    Orderings, room and `wait_for_tasks` hold for each *line*: one running loop, or one thread without a loop.
+
+    - In a running loop an emission goes on in the background. Handlers that are plain calls need no task; every other one
+      gets a task of its own.
+    - Without one, the emission and all that it leads to is run before ``emit`` returns: plain handlers in the caller's
+      thread, and as soon as something must be awaited, the rest in one fresh loop from ``loop_factory`` (default: what
+      ``asyncio.run`` uses). The thread's current event loop is left as it was.
+
+    When a loop closes, what has not started is discarded, what runs is cancelled, and ``on_discard(emissions)`` is told
+    of both, once; without ``on_discard`` one log record and one `DiscardedEmissionsWarning` say it.
+
+    With ``capacity`` at most so many emissions of a line are pending. One more raises `NoRoom` (``overflow="refuse"``), is
+    accepted and discarded (``"drop_new"``), or takes the place of the oldest that has not started (``"drop_old"``).
+
+    With ``debug`` failures carry a note with the line that emitted them; by default they do where the loop is in debug mode.
+    """
+
+    def __init__(
+        self,
+        *,
+        ordering: Ordering | KeyedOrdering = Ordering.CONCURRENT,
+        capacity: int | None = None,
+        overflow: Overflow = "refuse",
+        on_discard: OnDiscard | None = None,
+        loop_factory: LoopFactory | None = None,
+        debug: bool | None = None,
+    ) -> None:
+        self._settings = Settings(ordering, capacity, overflow, on_discard, loop_factory, debug)
+        self._books = Books()
+        self._latest: ref[Line] | None = None  # the line of the loop that was seen last
+
+    @property
+    def tally(self) -> Tally:
+        """The counts of all lines together, those included whose loop or thread is gone. From any thread."""
+        return self._books.tally
+
+    async def wait_for_tasks(self, timeout: float | None = None) -> bool:
+        """Wait until everything is settled that was accepted in this loop before the call, and what it emits while it
+        is pending; ``False`` if that takes more than *timeout* seconds. What others emit meanwhile is not waited for.
+
+        It raises nothing that a handler raised. A waiter that is cancelled or times out changes nothing for anybody.
+        Raises `WouldDeadlock` in a handler's own task, which would wait for itself.
+        """
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+        line = self._line(current_stage())
+        line.stage.take_calls()
+        job = own_job()
+        if job is not None:
+            refuse([job.emission] if job.line is line else line.jobs, job, "waits for")
+        return await _over(line.ledger.seal(), timeout)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<AsyncIOProcessor, {self._settings.ordering}: {self.tally.pending} pending>"
+
+    # -- the port to the emitter --------------------------------------------------------------------------------------
+    def submit(self, emission: Emission[Event], door: Door, /) -> None:
+        """Accept *emission*, or raise `EmissionRejected`."""
+        elsewhere = self._elsewhere(door)
+        if elsewhere is not None:
+            self._hand_over(self._line(elsewhere), emission, door)
+            return
+        line = self._line(current_stage())
+        row = line.row(emission)
+        try:
+            line.admit(emission, door)
+            line.enter(emission, self._context(emission, line), row)
+        finally:
+            if row is not None:
+                row.forget_if_idle()
+
+    async def submit_wait(self, emission: Emission[Event], door: Door, /) -> None:
+        """Wait for room, first come first served, and accept *emission*."""
+        line = self._line(current_stage())
+        line.admit(emission, door)
+        if emission._open and (line.is_full or line.room):
+            job = own_job()
+            if job is not None:
+                refuse(line.jobs, job, "waits for room, which is held by", unless=True)
+            await line.wait_for_room()
+            line.reserved -= 1  # it is taken before anybody else can look
+        self.submit(emission, door)
+
+    async def publish(self, emission: Emission[Event], door: Door, /) -> None:
+        """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
+        line = self._line(current_stage())
+        row = line.row(emission)
+        try:
+            line.admit(emission, door)
+            job = line.enter(emission, copy_context(), row, published=True)
+        finally:
+            if row is not None:
+                row.forget_if_idle()
+        if job is not None:
+            await self._run_here(job)
+
+    async def ask(self, emission: Emission[Event], door: Door, /) -> object:
+        """Accept *emission*, whose first delivery is the answer's; return it, or raise what its handler raised."""
+        line = self._line(current_stage())
+        line.admit(emission, door)
+        job = line.enter_request(emission, self._context(emission, line))
+        if job is not None:
+            await self._answered(job)
+        match emission._outcomes[0]:
+            case Completed(value=value):
+                return value
+            case Failed(error=error):
+                raise error
+            case outcome:
+                raise asyncio.CancelledError(f"{spell_event(emission._event)} was not answered: {outcome}")
+
+    def here(self) -> object:
+        """The running loop's stage, as a mark for ``Door.home``."""
+        return current_stage()
+
+    async def finish(self, door: Door, grace: float | None, /) -> bool:
+        """Wait for what is pending; after *grace* seconds cancel what came through *door*, or was emitted by that."""
+        if await self.wait_for_tasks(grace):
+            return True
+        line = self._line(current_stage())
+        for emission in tuple(line.jobs):
+            if emission._door is door or door.admits(emission):
+                emission.cancel()
+        for _ in range(3):  # a cancellation takes effect at the next step of the task, and its outcome one later
+            await asyncio.sleep(0)
+        return False
+
+    # -- ours ---------------------------------------------------------------------------------------------------------
+    def _line(self, stage: Stage) -> Line:
+        latest = self._latest
+        line = latest() if latest is not None else None
+        if line is not None and line.stage is stage:
+            return line
+        line = stage.lines.get(self)
+        if line is None:
+            line = stage.lines[self] = Line(stage, self._settings, self._books)
+        self._latest = line.ref
+        return line
+
+    def _context(self, emission: Emission[Event], line: Line) -> Context:
+        context = copy_context()
+        context.run(current.set, emission)
+        debug = self._settings.debug
+        if debug or (debug is None and line.stage.loop is not None and line.stage.loop.get_debug()):
+            emission._site = _caller()
+        return context
+
+    def _elsewhere(self, door: Door) -> Stage | None:
+        """The loop that an emission from this thread is handed to, if it is."""
+        if asyncio._get_running_loop() is not None or here.ending is not None:
+            return None
+        for stage in (here.deliverer, door.home):
+            if isinstance(stage, Stage) and stage.loop is not None and not stage.loop.is_closed():
+                return stage
+        return None
+
+    def _hand_over(self, line: Line, emission: Emission[Event], door: Door) -> None:
+        line.admit(emission, door)
+        if emission._open and line.is_full and self._settings.overflow == "refuse":
+            line.has_room(emission)  # raises
+        emission._keeper = line.ref
+        context = self._context(emission, line)
+        if not line.stage.call(partial(self._take, line, emission, context)):
+            line.ledger.reject()
+            raise EmitterClosed(
+                f"{spell_event(emission._event)} was refused: its home loop is closed.", emission._event
+            )
+
+    def _take(self, line: Line, emission: Emission[Event], context: Context) -> None:
+        row = line.row(emission)
+        try:
+            line.enter(emission, context, row)
+        except NoRoom:  # it was full again when the loop took it; its emitter has the handle
+            line.refuse_late(emission)
+        finally:
+            if row is not None:
+                row.forget_if_idle()
+
+    async def _run_here(self, job: Job) -> None:
+        line, emission = job.line, job.emission
+        task = job.runner = asyncio.current_task()
+        assert task is not None and job.granted is not None  # a coroutine of ours runs in a task
+        cancelled = task.cancelling()
+        token = current.set(emission)
+        try:
+            for index in range(len(emission._subscriptions)):
+                while index not in job.granted:
+                    job.waker = asyncio.get_running_loop().create_future()
+                    await job.waker
+                await deliver(job, index, owned=True)
+                if task.cancelling() > cancelled:
+                    raise asyncio.CancelledError
+        except asyncio.CancelledError:
+            for index, outcome in enumerate(emission._outcomes):
+                if outcome is None:
+                    line.settle(job, index, NEVER_RAN)
+            raise
+        finally:
+            current.reset(token)
+
+    async def _answered(self, job: Job) -> None:
+        cancelled = False
+        while not job.is_settled(0):
+            job.waker = asyncio.get_running_loop().create_future()
+            try:
+                await job.waker
+            except asyncio.CancelledError:  # it takes the handler along, and waits for its end as a plain await would
+                cancelled = True
+                job.line.cancel_delivery(job, 0)
+        if cancelled:
+            raise asyncio.CancelledError
+
+
+async def _over(waves: "tuple[Wave, ...]", timeout: float | None) -> bool:
+    """Wait until *waves* are over; whether they are."""
+    deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+    for wave in waves:
+        if not wave.open:
+            continue
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter = Waiter(future)
+        wave.watchers.append(waiter)
+        try:
+            left = None if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
+            await asyncio.wait([future], timeout=left)  # unlike wait_for it raises nothing of its own
+        finally:
+            with suppress(ValueError):
+                wave.watchers.remove(waiter)
+        if wave.open:
+            return False
+    return True
+
+
+def _caller() -> str:
+    """The line of code that emitted: the first one outside of this package."""
+    frame = sys._getframe(1)  # not inspect.stack, which reads every source file
+    while frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE and frame.f_back is not None:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,157 @@
+"""One delivery, from its turn to its outcome."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from types import CoroutineType, coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .._emission import Emission
+from .._ledger import STARTED
+from .._outcome import Cancelled, Completed, Discarded, Failed, Outcome
+from ._in_thread import run_in_thread
+
+if TYPE_CHECKING:
+    from ._line import Job
+
+Deliver: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
+_NOTHING = Completed(None)
+
+
+def begin(job: "Job", index: int) -> Deliver | None:
+    """Run a delivery whose turn it is, as far as it goes without a task; the rest of it, which needs one, if any."""
+    emission = job.emission
+    if emission._outcomes[index] is not None:
+        return None  # cancelled while it was ready
+    subscription = emission._subscriptions[index]
+    if subscription._is_plain and emission._errors is None:
+        return _call(job, index, subscription._handler)
+    delivery = deliver(job, index)
+    try:
+        job.context.run(delivery.send, None)
+    except StopIteration:
+        return None
+    return delivery
+
+
+def _call(job: "Job", index: int, handler: Callable[..., object]) -> Deliver | None:
+    # The same as deliver() for the most common case, a handler without options: a third of the time.
+    emission = job.emission
+    emission._outcomes[index] = STARTED
+    try:
+        value = job.context.run(handler, emission._event)
+    except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
+        job.line.fail(job, index, error)
+    except asyncio.CancelledError:
+        job.line.settle(job, index, Cancelled())
+    except BaseException as error:
+        job.line.settle(job, index, Discarded(repr(error), started=True))
+        raise
+    else:
+        if value is None:
+            job.line.settle(job, index, _NOTHING)
+        elif must_await(value):
+            rest = deliver(job, index, awaitable=value)
+            rest.send(None)
+            return rest
+        else:
+            job.line.settle(job, index, Completed(value))
+    return None
+
+
+async def deliver(
+    job: "Job", index: int, *, owned: bool = False, awaitable: Any = None
+) -> None:  # Any: known to be awaitable
+    """Run a handler and its callback, and settle the delivery, whatever happens.
+
+    It yields once where it needs a task of its own, unless it is *owned* by one: up to there anybody may step it.
+    *awaitable* is what the handler, called already, has returned.
+    """
+    line, emission = job.line, job.emission
+    subscription = emission._subscriptions[index]
+    options = subscription._options
+    refused = emission._errors and emission._errors[index]
+    error: Exception | None = None
+    outcome: Outcome
+    try:
+        try:
+            if refused:
+                raise refused
+            threaded = options.in_thread and line.stage.loop is not None
+            if not owned and (subscription._is_async or threaded or awaitable is not None):
+                # From here on a cancellation before the task's first step is seen, too.
+                await _own_task()
+                owned = True
+            if threaded:
+                value = await run_in_thread(job, index)
+            else:
+                if awaitable is None:
+                    line.ledger.start(emission, index)
+                    awaitable = value = subscription._handler(emission._event)
+                if must_await(awaitable):
+                    if not owned:
+                        await _own_task()
+                        owned = True
+                    value = await _within(options.timeout, awaitable)
+            outcome = Completed(value)
+            if options.on_success is not None:
+                owned = await _call_back(options.on_success, value, owned=owned)
+        except Exception as raised:
+            error = raised
+            outcome = Failed(error)
+            if options.on_failure is not None:
+                await _call_back(options.on_failure, emission._event, error, owned=owned)
+                error = None  # it has been told
+    except Exception as raised:  # noqa: BLE001 - the callback's own, with the handler's as its context
+        error = raised
+        outcome = Failed(error)
+    except asyncio.CancelledError:
+        outcome = line.cut_off(emission, index)
+    except BaseException as raised:
+        task = line.stage.tasks.get((job, index))
+        if task is not None:
+            task.add_done_callback(_retrieve)
+        reason = "loop lost" if isinstance(raised, GeneratorExit) else repr(raised)
+        line.settle(job, index, Discarded(reason, started=emission._outcomes[index] is not None))
+        raise
+    finally:
+        if type(awaitable) is CoroutineType:
+            awaitable.close()  # cut off before its first step, it would complain that nobody awaited it
+    if error is not None:
+        line.tell(job, index, error)
+    line.settle(job, index, outcome)
+
+
+async def _call_back(callback: Callable[..., object], *arguments: object, owned: bool) -> bool:
+    awaitable: Any = callback(*arguments)  # Any: as above
+    if must_await(awaitable):
+        if not owned:
+            await _own_task()
+        await awaitable
+        return True
+    return owned
+
+
+async def _within(timeout: float | None, awaitable: Any) -> object:  # Any: as above
+    if timeout is None:
+        return await awaitable
+    async with asyncio.timeout(timeout):  # not wait_for, which can swallow a cancellation on 3.11
+        return await awaitable
+
+
+def must_await(value: object) -> bool:
+    """Whether what a call returned is awaited: everything awaitable is, but for an emission.
+
+    ``lambda event: emitter.emit(Other(...))`` emits; it does not wait for what would be ordered behind it.
+    """
+    return hasattr(type(value), "__await__") and not isinstance(value, Emission)
+
+
+def _retrieve(task: "asyncio.Task[None]") -> None:
+    # It has left through the loop; without a look at it asyncio would log it once more as never retrieved.
+    if not task.cancelled():
+        task.exception()
+
+
+@coroutine
+def _own_task() -> Generator[None, None, None]:
+    yield

@@ -1,0 +1,111 @@
+"""The end of a loop: nothing new starts, what runs gets its outcome, and the rest is discarded and reported.
+
+``asyncio.run`` and ``asyncio.Runner`` first cancel all tasks and run the loop until they are done, then run
+``shutdown_asyncgens``, then close. A task that is created meanwhile would start and be lost, so a stage has to know from
+the first of these steps on. No hook of asyncio's tells; wrapping three methods of the loop's instance does, on asyncio
+and uvloop alike, and needs no task or generator of ours that others would find among theirs:
+
+- ``run_until_complete`` with a plain future while every task is being cancelled: the cancelling begins;
+- ``shutdown_asyncgens``: it is over, or nobody cancelled;
+- ``close``: the loop will not turn again. What is still suspended is closed here, explicitly: left to the garbage
+  collector, ``finally`` blocks would run inside a destructor, at any time.
+
+A loop that is dropped without ``close`` is noticed by ``weakref.finalize``; asyncio's own destructor then calls ``close``.
+"""
+
+import asyncio
+import logging
+from asyncio import AbstractEventLoop
+from collections.abc import Awaitable, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from weakref import finalize
+
+from ._here import here
+from ._report import lost
+
+if TYPE_CHECKING:
+    from ._stage import Stage
+
+log = logging.getLogger("pyventus_typed")
+CLOSED = "loop closed"
+
+
+def hook(loop: AbstractEventLoop, stage: "Stage") -> None:
+    """Let *stage* know when *loop* ends. The hooks hold the stage: it lives as long as its loop."""
+    run_until_complete, shutdown_asyncgens, close = loop.run_until_complete, loop.shutdown_asyncgens, loop.close
+    dropped = finalize(loop, lost, stage.losses)
+
+    def run(future: Awaitable[Any]) -> Any:  # Any: as the method that it wraps
+        if not _is_cancelling(loop, future):
+            return run_until_complete(future)
+        begin(stage)
+        try:
+            return run_until_complete(future)
+        finally:
+            stage.ending = None  # a loop may go on after all; the next two steps say that it does not
+
+    def shutdown() -> Coroutine[Any, Any, None]:  # Any: as the method that it wraps
+        begin(stage)
+        return shutdown_asyncgens()
+
+    def end() -> None:
+        if loop.is_running() or loop.is_closed():
+            close()  # raises, or does nothing
+            return
+        try:
+            finish(stage)
+            close()
+            stage.take_calls()  # of a thread that was a moment too late
+        finally:
+            dropped.detach()
+            for loss in stage.losses:
+                loss.report("when their event loop closed")
+            for name in ("run_until_complete", "shutdown_asyncgens", "close"):
+                with suppress(AttributeError):
+                    delattr(loop, name)
+            stage.forget()
+
+    for name, wrapped in (("run_until_complete", run), ("shutdown_asyncgens", shutdown), ("close", end)):
+        setattr(loop, name, wrapped)
+
+
+def begin(stage: "Stage") -> None:
+    """Nothing starts from here on; what waited is discarded, so that nobody waits for it in vain."""
+    stage.ending = CLOSED
+    stage.take_calls()
+    for line in tuple(stage.lines.values()):
+        line.discard_rest(CLOSED)
+    stage.ready.clear()
+
+
+def finish(stage: "Stage") -> None:
+    """The loop will not turn again: what is open is discarded, and its coroutines are closed here and now."""
+    begin(stage)
+    tasks = tuple(stage.tasks.values())
+    for loss in stage.losses:
+        loss.settle(CLOSED)
+    before, here.ending = here.ending, stage
+    try:
+        for task in tasks:
+            _close(task)
+    finally:
+        here.ending = before
+
+
+def _close(task: "asyncio.Task[None]") -> None:
+    coroutine = task.get_coro()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own switch: it is accounted for
+    if task.done():
+        return
+    try:
+        coroutine.close()
+    except Exception:
+        log.exception("A handler would not be closed with its event loop")
+
+
+def _is_cancelling(loop: AbstractEventLoop, future: object) -> bool:
+    if not asyncio.isfuture(future) or isinstance(future, asyncio.Task):
+        return False
+    tasks = asyncio.all_tasks(loop)
+    return bool(tasks) and all(task.cancelling() for task in tasks)

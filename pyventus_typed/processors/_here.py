@@ -1,0 +1,21 @@
+"""What belongs to this thread."""
+
+from threading import local
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._stage import Stage
+
+
+class Here(local):
+    """Where an emission belongs that is made in this thread while it runs no loop."""
+
+    stage: "Stage | None" = None
+    """The thread's own."""
+    ending: "Stage | None" = None
+    """Whose coroutines are being closed: what they emit belongs there, and is discarded with it."""
+    deliverer: "Stage | None" = None
+    """Whose ``in_thread`` handler is running here."""
+
+
+here = Here()

@@ -1,0 +1,318 @@
+"""The books, the order and the room of one processor in one stage."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from contextvars import Context
+from functools import partial
+from typing import TYPE_CHECKING
+from weakref import finalize, ref
+
+from .._emission import Emission
+from .._event import Event
+from .._ledger import STARTED, Books, Ledger
+from .._ordering import Concurrent, Place, Row, Turns, turns_of
+from .._outcome import Cancelled, Discarded, Failed, Outcome, Status
+from .._processing import Door
+from .._spelling import several, spell, spell_event
+from .._subscription import Subscription
+from ..errors import EmitterClosed, NoRoom
+from ._deadlock import awaiting
+from ._report import Loss
+from ._settings import Settings
+
+if TYPE_CHECKING:
+    from ._stage import Stage
+
+log = logging.getLogger("pyventus_typed")
+_AT_ONCE = Concurrent()  # the order of requests, whatever the line's own
+
+
+class Job(Place):
+    """An emission in its line: what the handle must not hold, because it would keep a loop alive."""
+
+    __slots__ = ("awaits", "context", "emission", "granted", "kept", "line", "runner", "turns", "waker")
+
+    def __init__(
+        self, line: "Line", emission: Emission[Event], context: Context, turns: Turns, row: Row | None
+    ) -> None:
+        super().__init__(emission._subscriptions, row)
+        self.line = line
+        self.emission = emission
+        self.context = context
+        self.turns = turns
+        self.kept: set[int] | None = None  # settled, but still in its place: a thread that has not returned
+        self.awaits: list[Emission[Event]] = []  # what its handlers wait for, each in its own task
+        # Of an emission that its emitter runs or waits for:
+        self.runner: asyncio.Task[object] | None = None  # whose task its handlers run in
+        self.granted: set[int] | None = None  # the deliveries whose turn it is; None if the stage runs them
+        self.waker: asyncio.Future[None] | None = None
+
+    def is_async(self, index: int) -> bool:
+        """Whether this delivery will want a task."""
+        return self.subscriptions[index]._is_async
+
+    def is_settled(self, index: int) -> bool:
+        """Whether this delivery has its outcome."""
+        outcome = self.emission._outcomes[index]
+        return outcome is not None and outcome is not STARTED
+
+    def keep(self, index: int) -> None:
+        """Its outcome does not give up the place of this delivery."""
+        self.kept = {index, *(self.kept or ())}
+
+
+class Line:
+    """What one processor has accepted in one stage. Touched only by whoever runs the stage."""
+
+    __slots__ = (
+        "__weakref__",
+        "jobs",
+        "ledger",
+        "lost",
+        "ref",
+        "requests",
+        "reserved",
+        "room",
+        "settings",
+        "stage",
+        "turns",
+    )
+
+    def __init__(self, stage: "Stage", settings: Settings, books: Books) -> None:
+        self.stage = stage
+        self.settings = settings
+        self.ledger = books.open()
+        self.turns = turns_of(settings.ordering)
+        self.jobs: dict[Emission[Event], Job] = {}
+        self.room: deque[asyncio.Future[None]] = deque()  # who waits for room, first come first served
+        self.reserved = 0  # places that are promised to them
+        self.requests = 0  # jobs that take no room
+        self.lost = Loss(self.ledger, settings.on_discard)
+        self.ref = ref(self)
+        stage.losses.append(self.lost)
+        finalize(self, _close, books, self.ledger, stage.losses, self.lost).atexit = False
+
+    # -- accepting ----------------------------------------------------------------------------------------------------
+    def admit(self, emission: Emission[Event], door: Door) -> None:
+        """Raise `EmitterClosed` unless *door* is open for *emission*."""
+        if door.closed and not door.admits(emission):
+            self.ledger.reject()
+            raise EmitterClosed(f"{spell_event(emission._event)} was refused: the emitter is closed.", emission._event)
+
+    def row(self, emission: Emission[Event]) -> Row | None:
+        """The row of the event's key: a stranger's code, so before anything is decided. A key that fails fails them all."""
+        try:
+            return self.turns.row(emission._event) if emission._open else None
+        except Exception as error:  # noqa: BLE001 - it is the outcome of these deliveries
+            emission._errors = (error,) * len(emission._subscriptions)
+            return None
+
+    def enter(
+        self, emission: Emission[Event], context: Context, row: Row | None = None, *, published: bool = False
+    ) -> Job | None:
+        """Accept *emission* if there is room, and let its order say what may start; its job, unless it is settled already.
+
+        There is no foreign code from here to where it stands in the line.
+        """
+        if emission._open and not self.has_room(emission):
+            return None
+        _claim(emission)
+        job = self._accept(emission, context, self.turns, row)
+        if job is not None:
+            job.granted = set() if published else None
+            self.make_ready(job.turns.enter(job))
+        return job
+
+    def enter_request(self, emission: Emission[Event], context: Context) -> Job | None:
+        """Accept a request: at once, whatever the order, and without room."""
+        _claim(emission)
+        self.requests += 1  # before it is a job: it never takes room
+        job = self._accept(emission, context, _AT_ONCE, None)
+        if job is not None:
+            self.make_ready(_AT_ONCE.enter(job))
+            job.granted = {0}  # whoever asks is told of the answer's failure
+        return job
+
+    def _accept(self, emission: Emission[Event], context: Context, turns: Turns, row: Row | None) -> Job | None:
+        self.ledger.accept(emission, emission.parent)
+        if not emission._open:
+            return None
+        ending = self.stage.ending
+        emission._keeper = self.ref
+        job = Job(self, emission, context, turns, row) if not ending else Job(self, emission, context, _AT_ONCE, None)
+        self.jobs[emission] = job
+        self.stage.unfinished += 1
+        if ending:  # emitted while its loop ends: accounted for, and never started
+            self.discard(emission, ending)
+            return None
+        return job
+
+    def has_room(self, emission: Emission[Event]) -> bool:
+        """Whether *emission* may be accepted; if not, it was discarded, or `NoRoom` is raised."""
+        if not self.is_full:
+            return True
+        if self.settings.overflow == "drop_old":
+            for old, job in self.jobs.items():
+                if job.granted is None and all(outcome is None for outcome in old._outcomes):
+                    self.discard(old, "capacity")
+                    return True
+        if self.settings.overflow == "drop_new":
+            self.refuse_late(emission)
+            return False
+        self.ledger.reject()
+        raise NoRoom(
+            f"{spell_event(emission._event)} was not emitted: {several(self.settings.capacity or 0, 'emission')} pending, as many as capacity allows. "
+            "Wait for room with emit_wait, or choose another overflow.",
+            emission._event,
+        )
+
+    def refuse_late(self, emission: Emission[Event]) -> None:
+        """Accept *emission* and discard it: its emitter has no other way to be told that there is no room."""
+        self.ledger.accept(emission, emission.parent)
+        for index in range(len(emission._subscriptions)):
+            self.ledger.settle(emission, index, Discarded("capacity", started=False))
+
+    # -- running ------------------------------------------------------------------------------------------------------
+    def make_ready(self, turns: Sequence[tuple[Place, int]]) -> None:
+        """It is the turn of these deliveries."""
+        for place, index in turns:
+            assert isinstance(place, Job)  # only jobs enter a line
+            if place.granted is None:
+                self.stage.ready.append((place, index))
+            else:
+                place.granted.add(index)
+                if place.waker is not None and not place.waker.done():
+                    place.waker.set_result(None)
+        if self.stage.ready:
+            self.stage.wake()
+
+    def fail(self, job: Job, index: int, error: Exception) -> None:
+        """The handler raised *error*, and has no callback for it."""
+        self.tell(job, index, error)
+        self.settle(job, index, Failed(error))
+
+    def tell(self, job: Job, index: int, error: Exception) -> None:
+        """Log *error*, unless somebody awaits the emission and will get it."""
+        emission = job.emission
+        if (job.granted is None or index not in job.granted) and not emission.awaited:
+            name, event = spell(emission._subscriptions[index].handler), spell_event(emission._event)
+            log.error("%s failed for %s", name, event, exc_info=error)
+
+    def settle(self, job: Job, index: int, outcome: Outcome) -> None:
+        """The end of a delivery. Does nothing if it has an outcome: it was cancelled, or its loop ended."""
+        emission = job.emission
+        self.stage.tasks.pop((job, index), None)
+        if job.is_settled(index):
+            return
+        if self.ledger.settle(emission, index, outcome):
+            del self.jobs[emission]
+            if job.granted == {0} and job.runner is None:
+                self.requests -= 1
+            if self.stage.ending and emission.status in (Status.CANCELLED, Status.DISCARDED):
+                self.lost.emissions.append(emission)
+            self._offer_room()
+        if job.waker is not None and not job.waker.done():
+            job.waker.set_result(None)
+        if job.kept is None or index not in job.kept:
+            self.leave(job, index)
+
+    def leave(self, job: Job, index: int) -> None:
+        """A delivery gives up its place."""
+        turns = job.turns.leave(job, index)
+        if turns:
+            self.make_ready(turns)
+        if not job.held:
+            self.stage.finished()
+
+    def cut_off(self, emission: Emission[Event], index: int) -> Outcome:
+        """The outcome of a delivery that ``CancelledError`` has left."""
+        if emission._outcomes[index] is None:
+            return Discarded(self.stage.ending or "cancelled", started=False)
+        return Cancelled()
+
+    # -- cancelling and discarding ------------------------------------------------------------------------------------
+    def cancel(self, emission: Emission[Event], /) -> bool:
+        """S7, from any thread."""
+        if not self.stage.is_here:
+            return self.stage.call(partial(self._cancel, emission)) and bool(emission._open)
+        return self._cancel(emission)
+
+    def _cancel(self, emission: Emission[Event]) -> bool:
+        job = self.jobs.get(emission)
+        if job is None:
+            return False
+        for index in range(len(emission._subscriptions)):
+            self.cancel_delivery(job, index)
+        return True
+
+    def cancel_delivery(self, job: Job, index: int) -> None:
+        """Discard it if it waits; cancel its task if it runs in one."""
+        task = self.stage.tasks.get((job, index))
+        if job.emission._outcomes[index] is None and not (task is not None and job.subscriptions[index].in_thread):
+            self.settle(job, index, Discarded("cancelled", started=False))
+        if task is not None:
+            task.cancel()
+
+    def discard(self, emission: Emission[Event], reason: str) -> None:
+        """Discard what of *emission* has not started."""
+        job = self.jobs[emission]
+        for index, outcome in enumerate(emission._outcomes):
+            if outcome is None:
+                self.settle(job, index, Discarded(reason, started=False))
+
+    def discard_rest(self, reason: str) -> None:
+        """Discard whatever has not started."""
+        for emission in tuple(self.jobs):
+            if emission in self.jobs:
+                self.discard(emission, reason)
+
+    # -- waiting ------------------------------------------------------------------------------------------------------
+    def awaiting(self, emission: Emission[Event], /) -> AbstractContextManager[None]:
+        """W4: around a wait for *emission*."""
+        return awaiting(emission)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many emissions are pending, or promised a place, as capacity allows. Requests take none."""
+        capacity = self.settings.capacity
+        return capacity is not None and len(self.jobs) - self.requests + self.reserved >= capacity
+
+    def _offer_room(self) -> None:
+        while self.room and not self.is_full:
+            future = self.room.popleft()
+            if not future.done():
+                self.reserved += 1
+                future.set_result(None)
+
+    async def wait_for_room(self) -> None:
+        """Wait for a place and reserve it: ``reserved`` is the caller's to give back."""
+        future = asyncio.get_running_loop().create_future()
+        self.room.append(future)
+        try:
+            await future
+        except BaseException:
+            if future.done() and not future.cancelled():  # it was ours already: a cancelled waiter takes none
+                self.reserved -= 1
+                self._offer_room()
+            raise
+
+
+def _close(books: Books, ledger: Ledger, losses: list[Loss], lost: Loss) -> None:
+    books.fold(ledger)
+    losses.remove(lost)
+
+
+def _claim(emission: Emission[Event]) -> None:
+    """Use up the ``once`` of those who receive it: a subscription that another emission took meanwhile is no receiver."""
+    subscriptions: tuple[Subscription[Event], ...] = emission._subscriptions
+    if not any(one._options.once for one in subscriptions):
+        return
+    kept = [index for index, one in enumerate(subscriptions) if not one._options.once or one.unsubscribe()]
+    if len(kept) < len(subscriptions):
+        emission._subscriptions = tuple(subscriptions[index] for index in kept)
+        emission._errors = emission._errors and tuple(emission._errors[index] for index in kept)
+        emission._outcomes = [None] * len(kept)
+        emission._open = len(kept)

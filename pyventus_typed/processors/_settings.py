@@ -1,0 +1,42 @@
+"""What an AsyncIOProcessor was told, checked once."""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from .._emission import Emission
+from .._event import Event
+from .._ordering import KeyedOrdering, Ordering, check_ordering
+from ..errors import InvalidOption
+
+Overflow: TypeAlias = Literal["refuse", "drop_new", "drop_old"]
+OnDiscard: TypeAlias = Callable[[Sequence[Emission[Event]]], object]
+LoopFactory: TypeAlias = Callable[[], AbstractEventLoop]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of a processor. They refer to no loop, so that the books of a lost loop may hold them."""
+
+    ordering: Ordering | KeyedOrdering
+    capacity: int | None
+    overflow: Overflow
+    on_discard: OnDiscard | None
+    loop_factory: LoopFactory | None
+    debug: bool | None
+
+    def __post_init__(self) -> None:
+        check_ordering(self.ordering)
+        if self.capacity is not None and (type(self.capacity) is not int or self.capacity < 1):
+            raise InvalidOption(
+                f"capacity={self.capacity!r} is no int of at least 1, nor None for no limit.", self.capacity
+            )
+        if self.overflow not in get_args(Overflow):
+            raise InvalidOption(
+                f"overflow={self.overflow!r} is none of {', '.join(map(repr, get_args(Overflow)))}.", self.overflow
+            )
+        for name in ("on_discard", "loop_factory"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                raise InvalidOption(f"{name}={value!r} cannot be called. Pass a function, or leave it out.", value)

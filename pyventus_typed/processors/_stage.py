@@ -1,0 +1,204 @@
+"""Where handlers run: one running loop, or one thread without a loop. Shared by all processors, so that what a handler
+emits goes behind what was accepted before it, through whichever emitter.
+
+Deliveries whose turn it is stand in ``ready``, oldest first. In a loop one callback for each turn of the loop takes them:
+a handler that is a plain call runs right there, every other one gets a task. Without a loop the thread takes them itself,
+until one has to await: then the rest runs in one fresh loop.
+"""
+
+import asyncio
+from asyncio import AbstractEventLoop
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from threading import get_ident
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, ref
+
+from ._delivery import Deliver, begin
+from ._end import hook
+from ._here import here
+from ._report import Loss
+
+if TYPE_CHECKING:
+    from ._line import Job, Line
+
+Turn = tuple["Job", int]
+
+
+class Stage:
+    """The deliveries of one loop, or of one thread without a loop, that are ready or running."""
+
+    __slots__ = (
+        "__weakref__", "_awake", "_context", "_idle", "busy", "calls", "ending", "lines", "loop", "losses",
+        "ready", "tasks", "thread", "unfinished",
+    )  # fmt: skip
+
+    def __init__(self, loop: AbstractEventLoop | None) -> None:
+        self.loop = loop
+        self.thread = get_ident()
+        self.ready: deque[Turn] = deque()
+        # Strong: asyncio itself refers to tasks weakly. They live here, and the stage lives on its loop.
+        self.tasks: dict[tuple[object, int], asyncio.Task[None]] = {}
+        self.lines: WeakKeyDictionary[object, Line] = WeakKeyDictionary()  # by processor
+        self.losses: list[Loss] = []  # of its lines
+        self.busy = False  # a thread without a loop is taking what is ready
+        self.ending: str | None = None  # why nothing may start any more
+        self.unfinished = 0  # emissions of which a delivery holds its place
+        self.calls: deque[Callable[[], object]] = deque()  # what other threads want done here
+        self._idle: asyncio.Future[None] | None = None
+        self._awake = False
+        self._context = Context()  # our callbacks must not keep an emitter's context alive
+
+    # -- who is next --------------------------------------------------------------------------------------------------
+    def wake(self) -> None:
+        """See that what is ready will run: soon in a loop, at once in a thread without one, unless it does already."""
+        if self.loop is not None:
+            if not self._awake and not self.ending:
+                self._awake = True
+                self.loop.call_soon(self._turn, context=self._context)
+        elif not self.busy:
+            self._run()
+
+    def _turn(self) -> None:
+        # Only what is ready now: handlers that emit for ever must not keep the loop from turning.
+        self._awake = False
+        ready = self.ready
+        spawned = False
+        try:
+            for _ in range(len(ready)):
+                if self.ending or not ready:
+                    return
+                # An async handler between two plain ones starts between them: its task's first step comes first.
+                if spawned and not ready[0][0].is_async(ready[0][1]):
+                    return
+                job, index = ready.popleft()
+                delivery = begin(job, index)
+                if delivery is not None:
+                    self.spawn(job, index, delivery)
+                    spawned = True
+        finally:
+            if ready:
+                self.wake()
+
+    def spawn(self, job: "Job", index: int, delivery: Deliver) -> None:
+        """Give a delivery a task of its own, in a context of its own."""
+        # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
+        task = asyncio.Task(delivery, loop=self.loop, name="pyventus_typed", context=job.context.copy())
+        self.tasks[job, index] = task
+
+    # -- a thread without a loop --------------------------------------------------------------------------------------
+    def _run(self) -> None:
+        ready = self.ready
+        self.busy = True
+        try:
+            while ready:
+                self.take_calls()
+                if ready:
+                    job, index = ready.popleft()
+                    delivery = begin(job, index)
+                    if delivery is not None:
+                        self._run_in_fresh_loop(job, index, delivery)
+        except BaseException as error:
+            # Ctrl-C, SystemExit: this delivery knows. The rest of the line is not run behind the user's back.
+            for line in tuple(self.lines.values()):
+                line.discard_rest(repr(error))
+                line.lost.report("when an exception ended their line")
+            ready.clear()
+            raise
+        finally:
+            self.busy = False
+
+    def _run_in_fresh_loop(self, job: "Job", index: int, delivery: Deliver) -> None:
+        factory = job.line.settings.loop_factory or asyncio.new_event_loop
+        # With a factory a Runner leaves the thread's current event loop as it finds it.
+        try:
+            with asyncio.Runner(loop_factory=factory) as runner:
+                runner.run(self._until_idle(job, index, delivery))
+        finally:
+            delivery.close()  # does nothing unless the loop could not even be made
+            self.loop = self._idle = self.ending = None
+            self._awake = False
+
+    async def _until_idle(self, job: "Job", index: int, delivery: Deliver) -> None:
+        self.loop = asyncio.get_running_loop()
+        adopt(self.loop, self)
+        self._idle = self.loop.create_future()
+        self.spawn(job, index, delivery)
+        if self.ready:
+            self.wake()
+        await self._idle
+
+    def forget(self) -> None:
+        """Its loop is closed: refer to nothing of it. The lines of a loop go with it, those of a thread stay."""
+        self.tasks.clear()
+        self.ready.clear()
+        if here.stage is not self:
+            self.loop = None
+            self.lines.clear()
+
+    def finished(self) -> None:
+        """An emission has no delivery left that holds its place."""
+        self.unfinished -= 1
+        if not self.unfinished and self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    # -- other threads ------------------------------------------------------------------------------------------------
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller may touch it: it is this thread's, and no other thread's loop is running it."""
+        if self.loop is not None and self.loop.is_running():
+            return asyncio._get_running_loop() is self.loop
+        return self.thread == get_ident()
+
+    def call(self, function: Callable[[], object]) -> bool:
+        """Have *function* called by whoever runs this stage; ``False`` if its loop is closed."""
+        self.calls.append(function)
+        if self.loop is not None:
+            try:
+                self.loop.call_soon_threadsafe(self.take_calls, context=self._context)
+            except RuntimeError:
+                try:
+                    self.calls.remove(function)
+                except ValueError:
+                    return True  # taken while the loop was closing
+                return False
+        return True
+
+    def take_calls(self) -> None:
+        """Do what other threads wanted done."""
+        self.thread = get_ident()
+        while self.calls:
+            self.calls.popleft()()
+
+
+# A stage is held by its loop, through the hooks on it: a dropped loop takes its stage along.
+_stages: WeakKeyDictionary[AbstractEventLoop, ref[Stage]] = WeakKeyDictionary()
+
+
+def stage_of(loop: AbstractEventLoop) -> Stage:
+    """The stage of a running loop."""
+    known = _stages.get(loop)
+    stage = None if known is None else known()
+    if stage is None:
+        stage = Stage(loop)
+        adopt(loop, stage)
+    return stage
+
+
+def adopt(loop: AbstractEventLoop, stage: Stage) -> None:
+    """*stage* is where emissions of *loop* go, until the loop ends."""
+    _stages[loop] = ref(stage)
+    hook(loop, stage)
+
+
+def current_stage() -> Stage:
+    """The stage of the running loop, or of this thread."""
+    loop = asyncio._get_running_loop()
+    if loop is not None:
+        return stage_of(loop)
+    if here.ending is not None:
+        return here.ending
+    if here.stage is None:
+        here.stage = Stage(None)
+    return here.stage
