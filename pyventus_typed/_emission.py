@@ -1,11 +1,11 @@
 """One emitted event and what becomes of it: the handle over its entry in the books."""
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from itertools import count
-from typing import Any, Generic, Protocol, Self
+from typing import Any, Generic, Protocol, Self, TypeAlias
 from weakref import ref
 
 from typing_extensions import TypeVar, override
@@ -34,8 +34,9 @@ def current_emission() -> "Emission[Event] | None":
 class Keeper(Protocol):
     """The line that an emission is pending in, as far as the handle needs it."""
 
-    def cancel(self, emission: "Emission[Event]", /) -> bool: ...
-    def awaiting(self, emission: "Emission[Event]", /) -> AbstractContextManager[None]: ...
+    def cancel(self, emission: "AnyEmission", /) -> bool: ...
+    def awaiting(self, emission: "AnyEmission", /) -> AbstractContextManager[None]: ...
+    def waits_for(self, emission: "AnyEmission", /) -> "Iterator[Emission[Event]]": ...
 
 
 class Delivery(Generic[_T_co]):
@@ -143,7 +144,7 @@ class Emission(Entry, Generic[_T_co]):
         Called from another thread it takes effect when the emission's own thread gets to it.
         """
         keeper = self._line()
-        return keeper is not None and keeper.cancel(self)  # type: ignore[arg-type]  # an Emission[Event] to everybody but its caller
+        return keeper is not None and keeper.cancel(self)
 
     def raise_failures(self) -> None:
         """Raise `EmissionFailed` with what the handlers raised so far, in the order of the deliveries; return if nothing."""
@@ -158,7 +159,7 @@ class Emission(Entry, Generic[_T_co]):
         if failures:
             handlers = several(len(self._subscriptions), "handler")
             message = f"{len(failures)} of {handlers} failed for {spell_event(self._event)}"
-            raise EmissionFailed(message, failures, self)  # type: ignore[arg-type]  # as in cancel
+            raise EmissionFailed(message, failures, self)
 
     async def wait(self) -> Self:
         """Wait until it is settled, from any loop; never raises what a handler raised.
@@ -194,7 +195,7 @@ class Emission(Entry, Generic[_T_co]):
         if not self._open:
             return
         keeper = self._line()
-        judged = nullcontext() if keeper is None else keeper.awaiting(self)  # type: ignore[arg-type]  # as in cancel
+        judged = nullcontext() if keeper is None else keeper.awaiting(self)
         with judged:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             waiter = Waiter(future, raises=raises)
@@ -203,6 +204,9 @@ class Emission(Entry, Generic[_T_co]):
                 await future
             finally:
                 self.unwatch(waiter)
+
+
+AnyEmission: TypeAlias = Emission[Any]  # Any: of whatever event; its owner knows which
 
 
 class Waiter:

@@ -46,7 +46,7 @@ class Emitter(Generic[E_contra]):
 
     @property
     def tally(self) -> Tally:
-        """The books of the processor, over all its lines: ``accepted == pending + completed + failed + cancelled + discarded``."""
+        """The books of the processor, over all its lines."""
         return self._processor.tally
 
     @overload

@@ -1,22 +1,26 @@
 """Which events a ``Linker[A | B]`` or a ``Subscriber[A]`` is for, as far as that is known at run time."""
 
 import types
+import typing
 from typing import Annotated, Union, get_args, get_origin
 
-from typing_extensions import TypeAliasType
+import typing_extensions
 
 from ._event import Event
 from ._spelling import spell
 from .errors import ForeignEvent
 
+# typing_extensions has a class of its own where the standard library's is too old for it.
+_ALIASES = tuple(module.TypeAliasType for module in (typing, typing_extensions) if hasattr(module, "TypeAliasType"))
 Family = tuple[type[Event], ...]
 
 
 def members(form: object) -> Family | None:
     """The event classes that a type expression names; ``None`` if it holds something that only a checker knows."""
-    if isinstance(form, TypeAliasType):
-        return members(form.__value__)
     origin = get_origin(form)
+    for alias in (form, origin):
+        if isinstance(alias, _ALIASES):
+            return members(getattr(alias, "__value__"))  # noqa: B009 - of either class
     if origin is Annotated:
         return members(get_args(form)[0])
     if origin is Union or origin is types.UnionType:

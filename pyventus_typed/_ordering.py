@@ -36,6 +36,10 @@ class KeyedOrdering:
 
     __slots__ = ()
 
+    def chosen(self, event: Event) -> tuple[Hashable] | None:
+        """The key of *event*; ``None`` if it is none of its family's."""
+        raise TypeError(f"{self!r} is no ordering, and has no key for {event!r}. Use PerKey(family, key).")
+
 
 @final
 class PerKey(KeyedOrdering, Generic[_T_contra]):
@@ -57,6 +61,11 @@ class PerKey(KeyedOrdering, Generic[_T_contra]):
             raise InvalidOption(f"PerKey(..., {key!r}): the key cannot be called. Give a function of the event.", key)
         self.family = found
         self.key: Callable[[Any], Hashable] = key  # Any: called only with events of the family
+
+    @override
+    def chosen(self, event: Event) -> tuple[Hashable] | None:
+        """The key of *event*; ``None`` if it is none of its family's."""
+        return (self.key(event),) if isinstance(event, self.family) else None
 
     @override
     def __repr__(self) -> str:
@@ -100,15 +109,19 @@ class Turns(Protocol):
 
     def row(self, event: Event, /) -> Row | None:
         """The row that *event* belongs in. Calls a stranger's code, the key function; raises what that raises."""
+        ...
 
     def enter(self, place: Place, /) -> Sequence[Turn]:
         """Take the last place; which of its deliveries may start at once."""
+        ...
 
     def leave(self, place: Place, index: int, /) -> Sequence[Turn]:
         """A delivery is over, or will never start; whose turn it is now."""
+        ...
 
     def ahead(self, place: Place, /) -> Iterator[Place]:
         """The places that something in *place* must wait for."""
+        ...
 
 
 class Concurrent:
@@ -241,14 +254,14 @@ class Keyed:
 
 def turns_of(ordering: Ordering | KeyedOrdering) -> Turns:
     """*ordering* at work, for a new line."""
+    if isinstance(ordering, KeyedOrdering):
+        return Keyed(ordering.chosen)
     match ordering:
-        case PerKey(family=family, key=key):
-            return Keyed(lambda event: (key(event),) if isinstance(event, family) else None)
         case Ordering.SERIAL:
             return Keyed(lambda _event: (None,))
         case Ordering.MAILBOX:
             return Mailbox()
-        case _:
+        case Ordering.CONCURRENT:
             return Concurrent()
 
 

@@ -41,25 +41,33 @@ class Processor(Protocol):
         Without a running loop it returns when the emission and all that it led to is settled; else it runs no handler
         before it returns.
         """
+        ...
 
     async def submit_wait(self, emission: Emission[Event], door: Door, /) -> None:
         """Wait for room, first come first served, then `submit`."""
+        ...
 
     async def publish(self, emission: Emission[Event], door: Door, /) -> None:
         """Accept *emission* and run its deliveries one after the other in the caller's task."""
+        ...
 
     async def ask(self, emission: Emission[Event], door: Door, /) -> object:
         """Accept *emission*, run all its deliveries at once and return, or raise, what its first one does."""
+        ...
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
         """Wait until all that was accepted in this loop, and what it leads to, is settled; ``False`` on time-out."""
+        ...
 
     def here(self) -> object:
         """A mark of the running loop, for ``Door.home``."""
+        ...
 
     async def finish(self, door: Door, grace: float | None, /) -> bool:
         """Wait as `wait_for_tasks` does; after *grace* seconds cancel what is left of *door* and return ``False``."""
+        ...
 
     @property
     def tally(self) -> Tally:
         """The counts of all its lines."""
+        ...

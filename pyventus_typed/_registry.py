@@ -11,7 +11,7 @@ from itertools import count
 
 from ._event import Event
 from ._spelling import several, spell
-from ._subscription import Subscription
+from ._subscription import AnySubscription, Subscription
 from .errors import TooManySubscriptions
 
 _places = count(1)  # one sequence for all linkers: next() is atomic, and the order of subscribing is the order of E4
@@ -40,7 +40,7 @@ class Registry:
             bucket = self._buckets.setdefault(event, {})
             bucket[place] = subscription
             # Of several threads that race for the last seat, those are refused that stand behind it.
-            if self._most is not None and len(bucket) > self._most and sorted(tuple(bucket)).index(place) >= self._most:
+            if self._most is not None and len(bucket) > self._most and sorted(bucket.copy()).index(place) >= self._most:
                 self._forget(subscription)
                 raise TooManySubscriptions(
                     f"{spell(event)} has {several(self._most, 'subscription')} already, as many as max_subscriptions allows. "
@@ -49,7 +49,7 @@ class Registry:
                 )
         self._changed()
 
-    def remove(self, subscription: Subscription[Event], /) -> bool:
+    def remove(self, subscription: AnySubscription, /) -> bool:
         """Let go of *subscription*; of several callers exactly one is told ``True``."""
         first = self._buckets.get(subscription.events[0], {})
         if first.pop(subscription._place, None) is None:  # as above
@@ -58,7 +58,7 @@ class Registry:
         self._changed()
         return True
 
-    def holds(self, subscription: Subscription[Event], /) -> bool:
+    def holds(self, subscription: AnySubscription, /) -> bool:
         """Whether *subscription* is active."""
         return subscription._place in self._buckets.get(subscription.events[0], ())  # as above
 
@@ -75,6 +75,6 @@ class Registry:
         """Every active subscription, in the order of subscribing."""
         return self.of(tuple(self._buckets))
 
-    def _forget(self, subscription: Subscription[Event]) -> None:
+    def _forget(self, subscription: AnySubscription) -> None:
         for event in subscription.events:
             self._buckets[event].pop(subscription._place, None)  # as above

@@ -27,7 +27,7 @@ class Route:
         self.receivers = tuple(subscription for subscription in found if not subscription.answers)
         self.choosy = any(one.when is not None or one.once for one in self.receivers)
         # The answer to a class stands in for its bases: the nearest one in the class's own order of inheritance.
-        answers = {event: one for one in found if one.answers for event in one.events}
+        answers: dict[type, Subscription[Event]] = {event: one for one in found if one.answers for event in one.events}
         self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None)
         return self
 

@@ -35,7 +35,7 @@ def _callable(thing: object) -> str:
         return f"partial({_callable(thing.func)})"
     if isinstance(thing, MethodType):
         owner = thing.__self__ if isinstance(thing.__self__, type) else type(thing.__self__)
-        return f"{owner.__module__}.{_plain(owner.__qualname__)}.{thing.__func__.__name__}"
+        return f"{owner.__module__}.{_plain(owner.__qualname__)}.{getattr(thing, '__name__', '?')}"
     name = getattr(thing, "__qualname__", None)
     module = getattr(thing, "__module__", None)
     if isinstance(name, str):

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from types import TracebackType
-from typing import Generic, Protocol, Self
+from typing import Any, Generic, Protocol, Self, TypeAlias
 
 from typing_extensions import TypeVar, override
 
-from ._event import Event
 from ._handler import check_handler
 from ._spelling import spell
 from .errors import InvalidOption, NotAHandler
@@ -67,8 +66,8 @@ PLAIN = Options()
 class Store(Protocol):
     """What a subscription needs of the store that holds it."""
 
-    def remove(self, subscription: "Subscription[Event]", /) -> bool: ...
-    def holds(self, subscription: "Subscription[Event]", /) -> bool: ...
+    def remove(self, subscription: "AnySubscription", /) -> bool: ...
+    def holds(self, subscription: "AnySubscription", /) -> bool: ...
 
 
 class Subscription(Generic[_T_co]):
@@ -112,7 +111,7 @@ class Subscription(Generic[_T_co]):
     @property
     def active(self) -> bool:
         """Whether emissions from now on would be delivered to it."""
-        return self._store.holds(self)  # type: ignore[arg-type]  # a store does not care for the event's type
+        return self._store.holds(self)
 
     @property
     def priority(self) -> int:
@@ -149,7 +148,7 @@ class Subscription(Generic[_T_co]):
 
         Emissions accepted before are still delivered.
         """
-        return self._store.remove(self)  # type: ignore[arg-type]  # as above
+        return self._store.remove(self)
 
     def __enter__(self) -> Self:
         return self
@@ -163,6 +162,9 @@ class Subscription(Generic[_T_co]):
     def __repr__(self) -> str:
         events = ", ".join(map(spell, self._events))
         return f"<Subscription {spell(self._handler)} to {events}{'' if self.active else ', ended'}>"
+
+
+AnySubscription: TypeAlias = Subscription[Any]  # Any: to whatever events; a store does not care
 
 
 def _surely_sync(handler: _Call) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from ._emission import Emission
+    from ._emission import AnyEmission, Emission
     from ._event import Event
 
 __all__ = [
@@ -105,13 +105,13 @@ class EmissionFailed(PyventusError, ExceptionGroup[Exception]):
 
     emission: "Emission[Event]"
 
-    # ExceptionGroup fixes its arguments in __new__; an __init__ of the same form keeps object creation strict.
-    def __new__(cls, message: str, failures: Sequence[Exception], emission: "Emission[Event]") -> Self:
+    # ExceptionGroup takes its arguments in __new__, and an exception wants an __init__ of the same form.
+    def __new__(cls, message: str, failures: Sequence[Exception], emission: "AnyEmission") -> Self:
         self = super().__new__(cls, message, failures)
         self.emission = emission
         return self
 
-    def __init__(self, message: str, failures: Sequence[Exception], emission: "Emission[Event]") -> None:
+    def __init__(self, message: str, failures: Sequence[Exception], _emission: "AnyEmission") -> None:
         super().__init__(message, failures)
 
     @override

@@ -19,10 +19,10 @@ from .._processing import Door
 from .._spelling import spell_event
 from .._subscription import check_seconds
 from ..errors import EmitterClosed, NoRoom
-from ._deadlock import own_job, refuse
+from ._deadlock import refuse
 from ._delivery import deliver
 from ._here import here
-from ._line import Job, Line
+from ._line import Job, Line, own_job
 from ._settings import LoopFactory, OnDiscard, Overflow, Settings
 from ._stage import Stage, current_stage
 
@@ -84,7 +84,7 @@ class AsyncIOProcessor:
         line.stage.take_calls()
         job = own_job()
         if job is not None:
-            refuse([job.emission] if job.line is line else line.jobs, job, "waits for")
+            refuse([job.emission] if job.line is line else line.jobs, job.emission, "waits for")
         return await _over(line.ledger.seal(), timeout)
 
     @override
@@ -114,7 +114,7 @@ class AsyncIOProcessor:
         if emission._open and (line.is_full or line.room):
             job = own_job()
             if job is not None:
-                refuse(line.jobs, job, "waits for room, which is held by", unless=True)
+                refuse(line.jobs, job.emission, "waits for room, which is held by", unless_one_is_free=True)
             await line.wait_for_room()
             line.reserved -= 1  # it is taken before anybody else can look
         self.submit(emission, door)

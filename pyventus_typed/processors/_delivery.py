@@ -69,12 +69,13 @@ async def deliver(
     line, emission = job.line, job.emission
     subscription = emission._subscriptions[index]
     options = subscription._options
-    refused = emission._errors and emission._errors[index]
+    refused = None if emission._errors is None else emission._errors[index]
     error: Exception | None = None
+    value: object = None
     outcome: Outcome
     try:
         try:
-            if refused:
+            if refused is not None:
                 raise refused
             threaded = options.in_thread and line.stage.loop is not None
             if not owned and (subscription._is_async or threaded or awaitable is not None):

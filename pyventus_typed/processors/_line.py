@@ -3,23 +3,23 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import finalize, ref
 
-from .._emission import Emission
+from .._emission import AnyEmission, Emission, current
 from .._event import Event
 from .._ledger import STARTED, Books, Ledger
 from .._ordering import Concurrent, Place, Row, Turns, turns_of
 from .._outcome import Cancelled, Discarded, Failed, Outcome, Status
 from .._processing import Door
-from .._spelling import several, spell, spell_event
+from .._spelling import spell, spell_event
 from .._subscription import Subscription
-from ..errors import EmitterClosed, NoRoom
-from ._deadlock import awaiting
+from ..errors import EmitterClosed, NoRoom, WouldDeadlock
+from ._deadlock import refuse
 from ._report import Loss
 from ._settings import Settings
 
@@ -93,7 +93,7 @@ class Line:
         self.lost = Loss(self.ledger, settings.on_discard)
         self.ref = ref(self)
         stage.losses.append(self.lost)
-        finalize(self, _close, books, self.ledger, stage.losses, self.lost).atexit = False
+        finalize(self, _close, books, self.ledger, stage.losses, self.lost).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
     # -- accepting ----------------------------------------------------------------------------------------------------
     def admit(self, emission: Emission[Event], door: Door) -> None:
@@ -164,7 +164,8 @@ class Line:
             return False
         self.ledger.reject()
         raise NoRoom(
-            f"{spell_event(emission._event)} was not emitted: {several(self.settings.capacity or 0, 'emission')} pending, as many as capacity allows. "
+            f"{spell_event(emission._event)} was not emitted: as many emissions are pending as capacity allows, "
+            f"{self.settings.capacity}. "
             "Wait for room with emit_wait, or choose another overflow.",
             emission._event,
         )
@@ -234,7 +235,7 @@ class Line:
         return Cancelled()
 
     # -- cancelling and discarding ------------------------------------------------------------------------------------
-    def cancel(self, emission: Emission[Event], /) -> bool:
+    def cancel(self, emission: AnyEmission, /) -> bool:
         """S7, from any thread."""
         if not self.stage.is_here:
             return self.stage.call(partial(self._cancel, emission)) and bool(emission._open)
@@ -270,9 +271,37 @@ class Line:
                 self.discard(emission, reason)
 
     # -- waiting ------------------------------------------------------------------------------------------------------
-    def awaiting(self, emission: Emission[Event], /) -> AbstractContextManager[None]:
-        """W4: around a wait for *emission*."""
-        return awaiting(emission)
+    @contextmanager
+    def awaiting(self, emission: AnyEmission, /) -> Generator[None]:
+        """W4: around a wait for *emission*: judge it and, while it lasts, let others know of it."""
+        running = asyncio._get_running_loop()
+        if self.stage.loop is not running and self.stage.is_here:
+            raise WouldDeadlock(
+                f"{spell_event(emission.event)} is pending in this thread, and not in the loop that would wait for it: "
+                "it cannot go on until that returns. Wait for it there.",
+                (emission,),
+            )
+        job = own_job()
+        if job is None:
+            yield
+            return
+        refuse([emission], job.emission, "waits for")
+        job.awaits.append(emission)
+        try:
+            yield
+        finally:
+            job.awaits.remove(emission)
+
+    def waits_for(self, emission: AnyEmission, /) -> Iterator[Emission[Event]]:
+        """Who must end, or go on, before *emission* can."""
+        job = self.jobs.get(emission)
+        if job is None:
+            return
+        if any(outcome is None for outcome in emission._outcomes):
+            for place in job.turns.ahead(job):
+                assert isinstance(place, Job)  # as in make_ready
+                yield place.emission
+        yield from job.awaits
 
     @property
     def is_full(self) -> bool:
@@ -298,6 +327,18 @@ class Line:
                 self.reserved -= 1
                 self._offer_room()
             raise
+
+
+def own_job() -> Job | None:
+    """The job whose handler's own task this is."""
+    emission = current.get()
+    line = None if emission is None else emission._line()
+    job = line.jobs.get(emission) if isinstance(line, Line) and emission is not None else None
+    if job is None:
+        return None
+    task = asyncio.current_task()
+    tasks = (job.line.stage.tasks.get((job, index)) for index in range(len(job.subscriptions)))
+    return job if task is not None and (task is job.runner or any(task is one for one in tasks)) else None
 
 
 def _close(books: Books, ledger: Ledger, losses: list[Loss], lost: Loss) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from contextlib import suppress
 
 from .._emission import Emission
 from .._event import Event
@@ -36,7 +37,8 @@ class Loss:
 
     def report(self, when: str) -> None:
         """Tell ``on_discard``, or log and warn; nothing is raised here, because a loop must be able to close."""
-        lost, self.emissions = tuple(self.emissions), []
+        lost = tuple(self.emissions)
+        self.emissions.clear()
         if not lost:
             return
         if self._tell is not None:
@@ -47,10 +49,8 @@ class Loss:
             return
         text = _text(lost, when)
         log.warning("%s", text)
-        try:
+        with suppress(DiscardedEmissionsWarning):  # a filter made an error of it: the log has it, and the close goes on
             warnings.warn(text, DiscardedEmissionsWarning, stacklevel=2)
-        except DiscardedEmissionsWarning:
-            pass  # a filter made an error of it: the log has it, and the close goes on
 
 
 def lost(losses: list[Loss]) -> None:
