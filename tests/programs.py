@@ -25,6 +25,12 @@ def run_python(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path 
     command: Sequence[str] = (sys.executable, *arguments)
     began = time.monotonic()
     ended = subprocess.run(
-        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False, timeout=50
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr, time.monotonic() - began)
