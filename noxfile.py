@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,9 +45,9 @@ nox.options.sessions = ["lint", "types", "tests", *(f"others-{version}" for vers
 # ---------------------------------------------------------------- what the sessions share
 
 
-def install(session: nox.Session, *groups: str, package: str = "") -> None:
-    """Install dependency groups (pip on a fresh machine knows no `--group`), and the *package* if one is named."""
-    session.install("-q", *([package] if package else []), *dependency_groups(PROJECT, *groups))
+def install(session: nox.Session, *groups: str, package: Sequence[str] = ()) -> None:
+    """Install dependency groups (pip on a fresh machine knows no `--group`), and the package as pip is told."""
+    session.install("-q", *package, *dependency_groups(PROJECT, *groups))
 
 
 @functools.cache
@@ -86,7 +86,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy, strict, on package, tests, examples and this file, as each supported Python version sees them."""
-    install(session, "types", "tests", "nox", package=wheel())
+    install(session, "types", "tests", "nox", package=[wheel()])
     for version in SUPPORTED:
         session.run("mypy", "--python-version", version, *TYPED)
 
@@ -94,7 +94,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests on this interpreter, against the installed wheel."""
-    install(session, "tests", package=wheel())
+    install(session, "tests", package=[wheel()])
     with away_from_the_checkout(session):
         session.run(*PYTEST, *session.posargs)
 
@@ -102,7 +102,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=OTHERS)
 def others(session: nox.Session) -> None:
     """The same on every other supported interpreter that works here, with fewer examples for each property."""
-    install(session, "tests", package=wheel())
+    install(session, "tests", package=[wheel()])
     with away_from_the_checkout(session):
         session.run(*PYTEST, "--hypothesis-profile=quick", *session.posargs)
 
@@ -110,7 +110,7 @@ def others(session: nox.Session) -> None:
 @nox.session
 def cover(session: nox.Session) -> None:
     """Branch coverage of the checkout: what no test reaches."""
-    install(session, "tests", "cover", package=wheel())
+    install(session, "tests", "cover", package=["-e", f".{EXTRAS}"])
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", *PYTEST[2:], "--hypothesis-profile=quick", *session.posargs)
     session.run("coverage", "combine", "-q")

@@ -1,9 +1,10 @@
 """Programs, run as their user runs them: an own process, its output, its exit code and its time."""
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +22,16 @@ class Ended:
 
 
 def run_python(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = HOUSE) -> Ended:
-    """Run this interpreter with *arguments*, in the root of the house if not told otherwise, without a terminal."""
-    command: Sequence[str] = (sys.executable, *arguments)
+    """Run this interpreter with *arguments*, without a terminal, in the root of the house if not told otherwise.
+
+    What *env* names is added to the environment. The package is that of the house; where the house holds none, because
+    the tests were taken out of the checkout, it is the installed one.
+    """
     began = time.monotonic()
     ended = subprocess.run(
-        command,
+        [sys.executable, *arguments],
         cwd=cwd,
-        env=env,
+        env={**os.environ, "PYTHONPATH": str(HOUSE), **(env or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

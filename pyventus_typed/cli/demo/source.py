@@ -27,9 +27,11 @@ def standard_library() -> list[DirectoryFound | FileFound]:
 
 
 def look_into(directory: Path) -> list[DirectoryFound | FileFound]:
-    """Return the directories and Python files that stand in *directory*, by name."""
+    """Return the directories and Python files that stand in *directory*, directories first, by name."""
     looks = (look_at(path) for path in sorted(directory.iterdir()))
-    return [found for found in looks if found is not None]
+    found = [look for look in looks if look is not None]
+    # What is left to do is known early if directories are looked into before files are read.
+    return sorted(found, key=lambda look: isinstance(look, FileFound))
 
 
 def look_at(path: Path) -> DirectoryFound | FileFound | None:
