@@ -1,0 +1,35 @@
+"""In a running loop, emit returns at once and the emissions run in the background, together: about 1.5 s in all."""
+
+import asyncio
+from dataclasses import dataclass
+
+from pyventus_typed import AsyncIOProcessor, Emitter, Event, Linker
+
+
+@dataclass(frozen=True, slots=True)
+class Ping(Event):
+    pass
+
+
+async def work(ping: Ping) -> None:
+    await asyncio.sleep(1.5)
+    print("Done!")
+
+
+linker = Linker[Ping]()
+linker.subscribe(Ping, work)
+linker.subscribe(Ping, work)
+
+processor = AsyncIOProcessor()
+emitter = Emitter(linker, processor)
+
+
+async def main() -> None:
+    print("Starting...")
+    emitter.emit(Ping())
+    emitter.emit(Ping())
+    print("Closing...")
+    await processor.wait_for_tasks()
+
+
+asyncio.run(main())

@@ -1,0 +1,120 @@
+"""Every check of this house: `nox` runs those of `nox.options.sessions`, `nox -l` lists all, `nox -s tests` runs one.
+
+Nox prints how long each session took. What follows a `--` goes to the session's tool: `nox -s tests -- -k ledger -x`.
+"""
+
+import functools
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import nox
+from nox.project import dependency_groups, load_toml, python_versions
+
+HOUSE = Path(__file__).parent
+PROJECT = load_toml(HOUSE / "pyproject.toml")
+SUPPORTED = python_versions(PROJECT)
+TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py")
+EXTRAS = "[cli,testing,nats,nats-server]"
+# Typing cases are programs for the type checkers, so they are judged in `types`.
+PYTEST = ("python", "-m", "pytest", "--numprocesses=auto", "--ignore=tests/typing")
+
+
+def works(version: str) -> bool:
+    """Whether `pythonX.Y` is there and is what it says: a shim of pyenv may only answer "command not found"."""
+    found = shutil.which(f"python{version}")
+    if found is None:
+        return False
+    ask = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
+    answer = subprocess.run([found, "-c", ask], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() == version
+
+
+THIS = "{}.{}".format(*sys.version_info)
+OTHERS = [version for version in SUPPORTED if version != THIS and works(version)]
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "venv"
+nox.options.sessions = ["lint", "types", "tests", *(f"others-{version}" for version in OTHERS), "cover"]
+
+
+# ---------------------------------------------------------------- what the sessions share
+
+
+def install(session: nox.Session, *groups: str, package: Sequence[str] = ()) -> None:
+    """Install dependency groups (pip on a fresh machine knows no `--group`), and the package as pip is told."""
+    session.install("-q", *package, *dependency_groups(PROJECT, *groups))
+
+
+@functools.cache
+def wheel() -> str:
+    """Build the wheel, once for all sessions, and return it with its extras, as pip takes it."""
+    folder = HOUSE / ".nox" / "wheel"
+    shutil.rmtree(folder, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(HOUSE)]
+    subprocess.run(pip, check=True)
+    (built,) = folder.glob("*.whl")
+    return f"{built}{EXTRAS}"
+
+
+@contextmanager
+def away_from_the_checkout(session: nox.Session) -> Iterator[None]:
+    """Go to a copy of the house without the package, so that nothing but the installed wheel can be imported."""
+    with tempfile.TemporaryDirectory(prefix="pyventus-typed-") as folder:
+        copy = Path(folder, "house")
+        shutil.copytree(HOUSE, copy, ignore=shutil.ignore_patterns("pyventus_typed", ".*", "__pycache__", "_build"))
+        with session.chdir(copy):
+            session.run("python", "-c", "import pyventus_typed as it; assert 'site-packages' in it.__file__, it")
+            yield
+
+
+# ---------------------------------------------------------------- the sessions of every change
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: its rules and its format."""
+    install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, on package, tests, examples and this file, as each supported Python version sees them."""
+    install(session, "types", "tests", "nox", package=[wheel()])
+    for version in SUPPORTED:
+        session.run("mypy", "--python-version", version, *TYPED)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests on this interpreter, against the installed wheel."""
+    install(session, "tests", package=[wheel()])
+    with away_from_the_checkout(session):
+        session.run(*PYTEST, *session.posargs)
+
+
+@nox.session(python=OTHERS)
+def others(session: nox.Session) -> None:
+    """The same on every other supported interpreter that works here, with fewer examples for each property."""
+    install(session, "tests", package=[wheel()])
+    with away_from_the_checkout(session):
+        session.run(*PYTEST, "--hypothesis-profile=quick", *session.posargs)
+
+
+@nox.session
+def cover(session: nox.Session) -> None:
+    """Branch coverage of the checkout: what no test reaches."""
+    install(session, "tests", "cover", package=["-e", f".{EXTRAS}"])
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", *PYTEST[2:], "--hypothesis-profile=quick", *session.posargs)
+    session.run("coverage", "combine", "-q")
+    session.run("coverage", "report")
+
+
+# ---------------------------------------------------------------- sessions on demand

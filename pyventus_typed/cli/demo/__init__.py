@@ -1,0 +1,1 @@
+"""The demo: what the Python files below a path define and import, as a program made of typed events."""

@@ -1,0 +1,64 @@
+"""`python -m pyventus_typed demo [PATH]`: what a user may ask for, and what to say if it cannot be had."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyventus_typed.cli.demo import source
+from pyventus_typed.cli.demo.events import DirectoryFound
+from pyventus_typed.cli.demo.handlers import report
+
+if TYPE_CHECKING:
+    from pyventus_typed.cli._main import Subparsers
+
+
+def add_parser(subparsers: "Subparsers") -> None:
+    """Add `demo` to the command line."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="read many Python files by way of events, and show what came of it",
+        description="Read every Python file below PATH by way of events. Show the largest modules, the most imported"
+        " ones, what failed and why, and the books: what became of every event.",
+    )
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        nargs="?",
+        help="a directory or a Python file (default: the standard library of this Python)",
+    )
+    parser.set_defaults(run=lambda options: run(options.path, program=parser.prog))
+
+
+def run(path: str | None, *, program: str) -> int:
+    """Scan *path*, or the standard library, and return the exit code. Complaints go to stderr, after *program*."""
+    try:
+        from pyventus_typed.cli.demo import scan  # noqa: PLC0415  from here on rich is needed, an extra
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] != "rich":
+            raise
+        return _refuse(program, "rich is needed for the tables and not installed: pip install 'pyventus-typed[cli]'")
+    if path is None:
+        root, places = source.STANDARD_LIBRARY, source.standard_library()
+    else:
+        try:
+            is_directory = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116  Path("") is the current directory
+        except OSError as error:
+            return _refuse(
+                program, f"{path!r}: {error.strerror}. Name a directory or a Python file, or leave PATH out."
+            )
+        root = Path(path) if is_directory else Path(path).parent
+        place = DirectoryFound(root) if is_directory else source.look_at(Path(path))
+        places = [place] if place is not None else []
+    complete = scan.read(places)
+    if complete and not report.files:
+        unread = "".join(f"\n  {failure.path}: {failure.reason}" for failure in report.failures)
+        return _refuse(program, f"{path!r} holds no Python file.{unread}")
+    scan.show(root)
+    return 0 if complete else 130
+
+
+def _refuse(program: str, why: str) -> int:
+    sys.stderr.write(f"{program}: {why}\n")
+    return 2

@@ -1,0 +1,59 @@
+"""What can happen while Python files are read: a closed family."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from pyventus_typed import Event
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryFound(Event):
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class FileFound(Event):
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleParsed(Event):
+    path: Path
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Definition(Event):
+    """Something that a module defines. Who listens to this hears of classes and of functions."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassDefined(Definition):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionDefined(Definition):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleImported(Event):
+    path: Path
+    module: str
+    relative: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParseFailed(Event):
+    """A file or a directory that could not be read, decoded or parsed."""
+
+    path: Path
+    reason: str
+
+
+ScanEvent: TypeAlias = DirectoryFound | FileFound | ModuleParsed | Definition | ModuleImported | ParseFailed

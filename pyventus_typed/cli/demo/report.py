@@ -1,0 +1,67 @@
+"""What a scan has found so far."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyventus_typed import Emission, Event
+from pyventus_typed.cli.demo.events import (
+    ClassDefined,
+    Definition,
+    FileFound,
+    FunctionDefined,
+    ModuleImported,
+    ModuleParsed,
+    ParseFailed,
+)
+
+
+class Report:
+    """Handlers that count and collect. They run in one loop, so nothing here is locked."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.modules: list[ModuleParsed] = []
+        self.failures: list[ParseFailed] = []
+        self.cut_off = 0
+        self.seconds = 0.0
+        self._definitions: Counter[type[Definition]] = Counter()
+        self._importers: dict[str, set[Path]] = {}
+
+    def add_file(self, _: FileFound) -> None:
+        self.files += 1
+
+    def add_module(self, module: ModuleParsed) -> None:
+        self.modules.append(module)
+
+    def add_definition(self, definition: Definition) -> None:
+        self._definitions[type(definition)] += 1
+
+    def add_import(self, imported: ModuleImported) -> None:
+        self._importers.setdefault(imported.module, set()).add(imported.path)
+
+    def add_failure(self, failure: ParseFailed) -> None:
+        self.failures.append(failure)
+
+    def add_cut_off(self, emissions: Sequence[Emission[Event]]) -> None:
+        self.cut_off += len(emissions)
+
+    @property
+    def lines(self) -> int:
+        return sum(module.lines for module in self.modules)
+
+    @property
+    def classes(self) -> int:
+        return self._definitions[ClassDefined]
+
+    @property
+    def functions(self) -> int:
+        return self._definitions[FunctionDefined]
+
+    def largest(self) -> list[ModuleParsed]:
+        return sorted(self.modules, key=lambda module: (-module.lines, module.path))
+
+    def most_imported(self) -> list[tuple[str, int]]:
+        """Return each module with the number of files that import it."""
+        counts = ((module, len(paths)) for module, paths in self._importers.items())
+        return sorted(counts, key=lambda pair: (-pair[1], pair[0]))

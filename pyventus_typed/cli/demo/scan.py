@@ -1,0 +1,76 @@
+"""One scan from its first event to its report."""
+
+import asyncio
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pyventus_typed.cli.demo import tables
+from pyventus_typed.cli.demo.events import DirectoryFound, FileFound, ModuleParsed, ParseFailed
+from pyventus_typed.cli.demo.handlers import emitter, linker, report
+
+_console = Console()
+
+
+def read(places: Sequence[DirectoryFound | FileFound]) -> bool:
+    """Read every Python file at or below *places* into the report. Return False if Ctrl-C cut that off."""
+    began = time.perf_counter()
+    try:
+        with _progress(), _no_warnings_about_what_is_read():
+            asyncio.run(_emit(places))
+    except KeyboardInterrupt:
+        _console.print(f"Interrupted: {report.cut_off:,} events were cut off.\n", highlight=False)
+        return False
+    finally:
+        report.seconds = time.perf_counter() - began
+    return True
+
+
+def show(root: Path) -> None:
+    """Print the report, with paths as seen from *root*."""
+    shown: list[RenderableType] = [tables.summary(report)]
+    shown += [tables.largest_modules(report, root), tables.most_imported(report)]
+    if report.failures:
+        shown.append(tables.failures(report, root))
+    shown.append(tables.books(emitter.tally, report.seconds))
+    for part in shown:
+        _console.print(part, highlight=False)
+        _console.print()
+
+
+async def _emit(places: Sequence[DirectoryFound | FileFound]) -> None:
+    for place in places:
+        emitter.emit(place)
+    await emitter.wait_for_tasks()
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    """Show how many of the files found so far have been read, if there is somebody to see it."""
+    if not _console.is_interactive:
+        yield
+        return
+    columns = (TextColumn("Reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeElapsedColumn())
+    with Progress(*columns, console=_console, transient=True) as progress:
+        reading = progress.add_task("", total=0)
+
+        @linker.on(FileFound, ModuleParsed, ParseFailed)
+        def show(_: FileFound | ModuleParsed | ParseFailed) -> None:
+            done = len(report.modules) + len(report.failures)
+            progress.update(reading, completed=done, total=report.files)
+
+        yield
+
+
+@contextmanager
+def _no_warnings_about_what_is_read() -> Iterator[None]:
+    # The compiler warns of doubtful escapes and comparisons in the files; their authors are not here to read it.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield

@@ -1,0 +1,34 @@
+"""The command line as a whole."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.programs import HOUSE, run_python
+
+
+def test_without_a_command_it_says_which_there_are() -> None:
+    ended = run_python("-m", "pyventus_typed")
+    assert ended.code == 2
+    assert "required: COMMAND" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_help_names_the_commands() -> None:
+    ended = run_python("-m", "pyventus_typed", "--help")
+    assert (ended.code, ended.stderr) == (0, "")
+    assert "demo" in ended.stdout
+
+
+def test_output_that_cannot_be_written_is_one_line_of_complaint() -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "pyventus_typed", "demo", "docs/examples"],
+            cwd=HOUSE,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == "python -m pyventus_typed: No space left on device\n"

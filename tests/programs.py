@@ -1,0 +1,40 @@
+"""Programs, run as their user runs them: an own process, its output, its exit code and its time."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+HOUSE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A program that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+def run_python(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = HOUSE) -> Ended:
+    """Run this interpreter with *arguments*, without a terminal, in the root of the house if not told otherwise.
+
+    What *env* names is added to the environment. The package is that of the house; where the house holds none, because
+    the tests were taken out of the checkout, it is the installed one.
+    """
+    began = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(HOUSE), **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr, time.monotonic() - began)
