@@ -53,11 +53,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is checked (*targets*), where imports are found (*roots*), and a directory for settings and caches."""
+    """What is checked (*targets*), where imports are found (*roots*), and a directory for settings and caches.
+
+    With *into_untyped*, mypy reads packages without `py.typed` too, which it does not by itself; the others always do.
+    """
 
     targets: tuple[Path, ...]
     roots: tuple[Path, ...]
     scratch: Path
+    into_untyped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,7 @@ def _mypy_arguments(job: Job) -> list[str]:
         "--output=json",
         f"--python-version={_VERSION}",
         f"--cache-dir={job.scratch / 'mypy'}",
+        *(["--follow-untyped-imports"] if job.into_untyped else []),
         *map(str, job.targets),
     ]
 

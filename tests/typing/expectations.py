@@ -67,7 +67,7 @@ _SUPPRESSION: Final = re.compile(
 def read_cases(path: Path) -> CaseFile:
     """The statements of one file with their markers. Raises `MarkerError` for a marker that could mislead."""
     source = path.read_text(encoding="utf-8")
-    spans = sorted(_spans(source))
+    spans = sorted(spans_of(source))
     markers = dict(_markers(source, path))
     statements = tuple(_statement(first, last, counts, markers, path) for first, last, counts in spans)
     if markers:
@@ -156,7 +156,7 @@ def _markers(source: str, path: Path) -> Iterator[tuple[int, re.Match[str]]]:
             yield token.start[0], found
 
 
-def _spans(source: str) -> Iterator[tuple[int, int, bool]]:
+def spans_of(source: str) -> Iterator[tuple[int, int, bool]]:
     """First line, last line, and whether it counts, of each statement; of a compound one, decorators and header."""
     lines = source.splitlines()
     tree = ast.parse(source)

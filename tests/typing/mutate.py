@@ -24,13 +24,13 @@ HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parent.parent
 
 
-def find_unnoticed(job: Job, cases: Sequence[CaseFile]) -> dict[Checker, list[str]]:
+def disagreements(job: Job, cases: Sequence[CaseFile]) -> dict[Checker, list[str]]:
     """For each checker, where it disagrees with the markers: an empty list is a checker that noticed nothing."""
     with ThreadPoolExecutor(len(CHECKERS)) as pool:
-        return dict(zip(CHECKERS, pool.map(lambda checker: _disagreements(checker, job, cases), CHECKERS), strict=True))
+        return dict(zip(CHECKERS, pool.map(lambda checker: _of_one(checker, job, cases), CHECKERS), strict=True))
 
 
-def _disagreements(checker: Checker, job: Job, cases: Sequence[CaseFile]) -> list[str]:
+def _of_one(checker: Checker, job: Job, cases: Sequence[CaseFile]) -> list[str]:
     report = run(checker, Job(job.targets, job.roots, job.scratch / checker))
     return [problem for case in cases for problem in judge(case, checker, report.of(case.path))]
 
@@ -59,7 +59,7 @@ def _run(chosen: Sequence[Mutant], package: Path, scratch: Path) -> int:
     job = Job((folder,), (copy.parent, folder), scratch)
 
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    for checker, problems in find_unnoticed(job, cases).items():
+    for checker, problems in disagreements(job, cases).items():
         if problems:
             print(f"{checker} disagrees with the cases without any mutant; first:\n{problems[0]}", file=sys.stderr)
             return 2
@@ -69,7 +69,7 @@ def _run(chosen: Sequence[Mutant], package: Path, scratch: Path) -> int:
         shutil.rmtree(copy)
         shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
         mutant.apply(copy)
-        noticed = find_unnoticed(job, cases)
+        noticed = disagreements(job, cases)
         blind = [checker for checker, problems in noticed.items() if not problems]
         survivors += bool(blind)
         counts = ", ".join(f"{checker} {len(problems)}" for checker, problems in noticed.items())
