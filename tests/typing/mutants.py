@@ -4,6 +4,7 @@ A mutant is an exact text of the package and what stands there instead. The text
 anywhere in the package, so that a signature that is respelled takes its mutants along.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,12 @@ class Mutant:
             )
         for path, source in sources.items():
             if self.old in source:
-                path.write_text(source.replace(self.old, self.new), encoding="utf-8")
+                changed = source.replace(self.old, self.new)
+                if "Any" in self.new and not re.search(r"^from typing import .*\bAny\b", source, re.MULTILINE):
+                    changed = re.sub(
+                        r"^(?=from |import )", "from typing import Any\n", changed, count=1, flags=re.MULTILINE
+                    )
+                path.write_text(changed, encoding="utf-8")
 
 
 def _modules(package: Path) -> Iterator[Path]:
@@ -157,18 +163,18 @@ _ON: Final = (
 _SUBSCRIBE: Final = (
     Mutant(
         "subscribe() takes every function",
-        "handler: Callable[[T], object], /, *",
-        "handler: Callable[..., object], /, *",
+        "handler: Callable[[T], object],\n",
+        "handler: Callable[..., object],\n",
     ),
     Mutant(
         "subscribe(on_success=...) takes every function",
-        "handler: Callable[[T], R], /, *",
-        "handler: Callable[..., R], /, *",
+        "handler: Callable[[T], R],\n",
+        "handler: Callable[..., R],\n",
     ),
     Mutant(
         "subscribe(on_success=...) forgets the result",
-        "handler: Callable[[T], R], /, *",
-        "handler: Callable[[T], Any], /, *",
+        "handler: Callable[[T], R],\n",
+        "handler: Callable[[T], Any],\n",
     ),
     Mutant(
         "subscribe(on_success=...) awaits nothing",
@@ -191,7 +197,7 @@ _SUBSCRIBE: Final = (
     Mutant("subscribe() forgets the event", "-> Subscription[T]:", "-> Subscription[Any]:", 3),
     Mutant(
         "a subscription's events are anything",
-        "def events(self) -> tuple[type[T_co], ...]:",
+        "def events(self) -> tuple[type[_T_co], ...]:",
         "def events(self) -> Any:",
     ),
 )
@@ -210,21 +216,21 @@ _LINKER: Final = (
     Mutant("bind() takes every subscriber", "subscriber: Subscriber[E_contra]", "subscriber: Subscriber[Any]"),
     Mutant(
         "routes() give a linker of anything",
-        "routes: Routes[T], /) -> Linker[T]:",
-        "routes: Routes[T], /) -> Linker[Any]:",
+        'routes: Routes[T], /) -> "Linker[T]":',
+        'routes: Routes[T], /) -> "Linker[Any]":',
     ),
-    Mutant("of() takes anything", "routes: Routes[T], /) -> Linker[T]:", "routes: Any, /) -> Linker[T]:"),
+    Mutant("of() takes anything", 'routes: Routes[T], /) -> "Linker[T]":', 'routes: Any, /) -> "Linker[T]":'),
     Mutant(
         "receivers() takes anything", "def receivers(self, event: type[Event], /)", "def receivers(self, event: Any, /)"
     ),
     Mutant(
         "unhandled() takes anything", "def unhandled(self, *events: type[Event])", "def unhandled(self, *events: Any)"
     ),
-    Mutant("routes forget what they join", "-> Routes[T_contra | A]:", "-> Routes[Any]:"),
+    Mutant("routes forget what they join", '-> "Routes[T_contra | A]":', '-> "Routes[Any]":'),
     Mutant(
         "routes join anything",
-        "other: Routes[A], /) -> Routes[T_contra | A]:",
-        "other: Any, /) -> Routes[T_contra | Any]:",
+        'other: "Routes[A]", /) -> "Routes[T_contra | A]":',
+        'other: Any, /) -> "Routes[T_contra | Any]":',
     ),
     Mutant(
         "a route takes every function",
@@ -255,11 +261,11 @@ _EMITTER: Final = (
     ),
     Mutant(
         "asyncio_emitter() forgets the linker's family",
-        "def asyncio_emitter(linker: Linker[T], /",
-        "def asyncio_emitter(linker: Linker[Any], /",
+        "def asyncio_emitter(\n    linker: Linker[T],",
+        "def asyncio_emitter(\n    linker: Linker[Any],",
     ),
     *(
-        _respell(f"{name}() takes anything", f"def {name}(self: Emitter[T], event: T, /)", "event: T", "event: Any")
+        _respell(f"{name}() takes anything", f'def {name}(self: "Emitter[T]", event: T, /)', "event: T", "event: Any")
         for name in _EMITS
     ),
     *(
@@ -287,18 +293,18 @@ _EMITTER: Final = (
 )
 
 _EMISSIONS: Final = (
-    Mutant("an emission's event is anything", "def event(self) -> T_co:", "def event(self) -> Any:"),
+    Mutant("an emission's event is anything", "def event(self) -> _T_co:", "def event(self) -> Any:"),
     Mutant(
         "an emission always has a parent",
-        "def parent(self) -> Emission[Event] | None:",
-        "def parent(self) -> Emission[Event]:",
+        'def parent(self) -> "Emission[Event] | None":',
+        'def parent(self) -> "Emission[Event]":',
     ),
     Mutant(
         "there is always a current emission",
-        "def current_emission() -> Emission[Event] | None:",
-        "def current_emission() -> Emission[Event]:",
+        'def current_emission() -> "Emission[Event] | None":',
+        'def current_emission() -> "Emission[Event]":',
     ),
-    Mutant("deliveries may be changed", "-> Sequence[Delivery[T_co]]:", "-> list[Delivery[T_co]]:"),
+    Mutant("deliveries may be changed", "-> Sequence[Delivery[_T_co]]:", "-> list[Delivery[_T_co]]:"),
     Mutant("awaiting an emission gives anything", "-> Generator[Any, None, Self]:", "-> Generator[Any, None, Any]:"),
     Mutant("waiting for an emission gives anything", "async def wait(self) -> Self:", "async def wait(self) -> Any:"),
     Mutant(
@@ -312,14 +318,14 @@ _EMISSIONS: Final = (
         "Outcome: TypeAlias = Any",
     ),
     Mutant("a delivery is never open", "def outcome(self) -> Outcome | None:", "def outcome(self) -> Outcome:"),
-    Mutant("a failure is anything", "    error: Exception", "    error: Any"),
+    Mutant("a failure is anything", "\n    error: Exception\n", "\n    error: Any\n"),
     Mutant("an overflow is any text", 'Literal["refuse", "drop_new", "drop_old"]', "str", 2),
-    Mutant("an ordering is anything", "ordering: Ordering | KeyedOrdering", "ordering: Any", 2),
+    Mutant("an ordering is anything", "ordering: Ordering | KeyedOrdering =", "ordering: Any =", 2),
     Mutant(
-        "a key function takes anything", "key: Callable[[T_contra], Hashable], /)", "key: Callable[..., Hashable], /)"
+        "a key function takes anything", "key: Callable[[_T_contra], Hashable], /)", "key: Callable[..., Hashable], /)"
     ),
     Mutant(
-        "a key may be unhashable", "key: Callable[[T_contra], Hashable], /)", "key: Callable[[T_contra], object], /)"
+        "a key may be unhashable", "key: Callable[[_T_contra], Hashable], /)", "key: Callable[[_T_contra], object], /)"
     ),
 )
 

@@ -46,7 +46,9 @@ def everything(event: Event) -> None: ...
 
 
 @shop.on(ShopEvent)
-def whole_family(event: ShopEvent) -> None: ...
+def whole_family(
+    event: ShopEvent,
+) -> None: ...  # FP[pyrefly,ty]: they take the constructor of an undecorated class for that of Event
 
 
 @shop.on(OrderPlaced)

@@ -52,11 +52,11 @@ def five(event: ShopEvent | UserSignedUp) -> None: ...
 def six(event: Event) -> None: ...
 
 
-@linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, ShopEvent, OrderPaid)
+@linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, OrderPlaced, OrderPaid)
 def seven(event: ShopEvent | UserSignedUp) -> None: ...
 
 
-@linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, ShopEvent, OrderPaid, OrderPlaced)
+@linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, OrderPlaced, OrderPaid, OrderShipped)
 def eight(event: ShopEvent | UserSignedUp) -> None: ...
 
 
