@@ -1,0 +1,158 @@
+"""`Subscriber` classes: methods that are handlers, bound to a linker together."""
+
+from typing import Any, assert_type
+
+from shop import ExpressShipped, OrderPaid, OrderPlaced, OrderShipped, ShopEvent, UserSignedUp
+
+from pyventus_typed import Event, Linker, Subscriber, Subscription, handles
+
+linker = Linker()
+shop = Linker[ShopEvent]()
+payments = Linker[OrderPlaced | OrderPaid]()
+
+
+def large(event: OrderPlaced) -> bool:
+    return True
+
+
+class Warehouse(Subscriber[OrderPlaced | OrderPaid]):
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @handles(OrderPlaced)
+    def reserve(self, event: OrderPlaced) -> int:
+        return event.order
+
+    @handles(OrderPaid)
+    async def ship(self, event: OrderPaid) -> None: ...
+
+    @handles(OrderPlaced, OrderPaid)
+    def both(self, event: OrderPlaced | OrderPaid) -> None: ...
+
+    @handles(OrderPlaced, OrderPaid)
+    def by_the_base(self, event: ShopEvent) -> None: ...
+
+    @handles(OrderPlaced, when=lambda event: event.total > 100, priority=3, timeout=2.5)
+    async def large_only(self, event: OrderPlaced) -> None: ...
+
+    @handles(OrderPlaced, when=large, in_thread=True)
+    def in_a_thread(self, event: OrderPlaced) -> None: ...
+
+    @handles(OrderPlaced)
+    def with_default(self, event: OrderPlaced, retries: int = 3) -> None: ...
+
+    @handles(OrderPlaced)
+    def other_event(self, event: OrderPaid) -> None: ...  # E: the handler of another event
+
+    @handles(OrderPaid)
+    async def other_event_async(self, event: OrderPlaced) -> None: ...  # E: the async handler of another event
+
+    @handles(OrderPlaced, OrderPaid)
+    def only_one_of_two(self, event: OrderPlaced) -> None: ...  # E: OrderPaid is not accepted
+
+    @handles(OrderPlaced)
+    def no_event(self) -> None: ...  # E: a handler takes the event
+
+    @handles(OrderPlaced)
+    def two_events(self, event: OrderPlaced, other: OrderPaid) -> None: ...  # E: one event at a time
+
+    @handles(OrderPlaced)
+    def keyword_only(self, *, event: OrderPlaced) -> None: ...  # E: the event is passed by position
+
+    @handles(OrderPlaced)
+    def a_field(self, order: int) -> None: ...  # E: the event, not its fields
+
+    @handles(OrderPlaced, when=lambda event: event.tracking == "")  # E: OrderPlaced has no tracking
+    def wrong_filter(self, event: OrderPlaced) -> None: ...
+
+    @handles(OrderPaid, when=large)  # E: a filter of another event
+    def filter_of_another(self, event: OrderPaid) -> None: ...
+
+    @handles(OrderPlaced, priority="high")  # E: a priority is an int
+    def wrong_priority(self, event: OrderPlaced) -> None: ...
+
+    @handles(OrderPlaced, once=True)  # E: there is no such option
+    def wrong_option(self, event: OrderPlaced) -> None: ...
+
+
+class Audit(Subscriber[Event]):
+    @handles(Event)
+    def everything(self, event: Event) -> None: ...
+
+    @handles(OrderPlaced, OrderPaid, UserSignedUp)
+    def three(self, event: OrderPlaced | OrderPaid | UserSignedUp) -> None: ...
+
+    @handles(OrderPlaced, OrderPaid, OrderShipped, UserSignedUp)
+    def four(self, event: Event) -> None: ...
+
+    @handles(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp)
+    def five(self, event: ShopEvent | UserSignedUp) -> None: ...
+
+    @handles(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, OrderPaid)
+    def six(self, event: ShopEvent | UserSignedUp) -> None: ...
+
+    @handles(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, OrderPaid, OrderPlaced)
+    def seven(self, event: ShopEvent | UserSignedUp) -> None: ...
+
+    @handles(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, OrderPaid, OrderPlaced, OrderShipped)
+    def eight(self, event: ShopEvent | UserSignedUp) -> None: ...
+
+    @handles(OrderPlaced, OrderPaid, UserSignedUp)
+    def two_of_three(self, event: OrderPlaced | OrderPaid) -> None: ...  # E: UserSignedUp is not accepted
+
+    @handles(OrderPlaced, OrderPaid, OrderShipped, UserSignedUp)
+    def three_of_four(self, event: ShopEvent) -> None: ...  # E: UserSignedUp is not accepted
+
+    @handles(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp)
+    def four_of_five(self, event: ShopEvent) -> None: ...  # E: UserSignedUp is not accepted
+
+    @handles(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPaid, UserSignedUp)
+    def five_of_six(self, event: ShopEvent) -> None: ...  # E: UserSignedUp is not accepted
+
+    @handles(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPaid, OrderPlaced, UserSignedUp)
+    def six_of_seven(self, event: ShopEvent) -> None: ...  # E: UserSignedUp is not accepted
+
+    @handles(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPaid, OrderPlaced, OrderShipped, UserSignedUp)
+    def seven_of_eight(self, event: ShopEvent) -> None: ...  # E: UserSignedUp is not accepted
+
+
+class Foreign(Subscriber[OrderPlaced]):
+    @handles(OrderPaid)
+    def of_another(self, event: OrderPaid) -> None: ...  # GAP: outside of its family; refused when the class is defined
+
+
+handles()  # E: an event type is missing
+handles(int)  # E: a class that is no event
+handles(OrderPlaced(1, 2.0))  # E: an instance where the class is meant
+handles(OrderPlaced, 42)  # E: the second one is no event type
+handles("OrderPlaced")  # E: a name is no event type
+
+
+warehouse = Warehouse("north")
+audit = Audit()
+assert_type(linker.bind(warehouse), tuple[Subscription[Any], ...])
+payments.bind(warehouse)
+shop.bind(warehouse)
+linker.bind(audit)
+assert_type(warehouse.reserve(OrderPlaced(1, 2.0)), int)
+audit.everything(OrderPaid(1))
+
+payments.bind(audit)  # E: the audit handles more than this linker carries
+shop.bind(audit)  # E: the audit handles more than this linker carries
+linker.bind(Warehouse)  # E: the class where an instance is meant
+linker.bind(42)  # E: a number is no subscriber
+linker.bind(warehouse, audit)  # E: one subscriber at a time
+linker.bind(warehouse.reserve)  # E: a method is not a subscriber
+warehouse.reserve(OrderPaid(1))  # E: called directly, it still wants its event
+warehouse.reserve()  # E: called directly, it still wants an argument
+text: str = warehouse.reserve(OrderPlaced(1, 2.0))  # E: the result keeps its type
+
+
+class NoEvents(Subscriber[int]):  # GAP: the type argument is not bounded; refused when it is bound
+    pass
+
+
+async def call() -> None:
+    await warehouse.ship(OrderPaid(1))
+    await warehouse.ship(OrderPlaced(1, 2.0))  # E: called directly, it still wants its event
+    warehouse.ship(OrderPaid(1))  # E: nobody awaits it

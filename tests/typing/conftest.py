@@ -1,0 +1,57 @@
+"""One run of each checker for the whole test session, however many processes share it."""
+
+import fcntl
+import os
+import pickle
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # the case runner is plain modules beside the tests
+
+from checkers import CHECKERS, Checker, CheckerUnusable, Job, Report, run  # noqa: E402
+
+ROOT = HERE.parent.parent
+CASES = HERE / "cases"
+
+
+@pytest.fixture(scope="session")
+def cases_job(request: pytest.FixtureRequest) -> Job:
+    """The folder of cases, against the package of this checkout."""
+    # In the cache directory, so that mypy does not start from nothing each time.
+    scratch = Path(request.config.cache.mkdir("typing"))
+    return Job(targets=(CASES,), roots=(ROOT, CASES), scratch=scratch)
+
+
+@pytest.fixture(scope="session")
+def reports(cases_job: Job, tmp_path_factory: pytest.TempPathFactory) -> dict[Checker, Future[Report]]:
+    """The report of each checker. All four start at once; a test waits for the one that it asks for."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # the one directory that all workers of this session have in common
+    pool = ThreadPoolExecutor(len(CHECKERS))
+    try:
+        return {checker: pool.submit(_run_once, checker, cases_job, shared) for checker in CHECKERS}
+    finally:
+        pool.shutdown(wait=False)
+
+
+def _run_once(checker: Checker, job: Job, shared: Path) -> Report:
+    """Run *checker*, or take the report of the worker that did."""
+    finished = shared / f"{checker}.report"
+    with (shared / f"{checker}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if finished.exists():
+            outcome: Report | CheckerUnusable = pickle.loads(finished.read_bytes())
+        else:
+            try:
+                outcome = run(checker, Job(job.targets, job.roots, job.scratch / checker))
+            except CheckerUnusable as unusable:
+                outcome = unusable
+            finished.write_bytes(pickle.dumps(outcome))
+    if isinstance(outcome, CheckerUnusable):
+        raise outcome
+    return outcome

@@ -1,0 +1,48 @@
+"""Four checkers agree with every statement of `cases/`: one test for each file and checker."""
+
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from checkers import CHECKERS, ERRORS_FOUND, Checker, Report
+from expectations import Kind, find_suppressions, judge, read_cases
+
+pytestmark = pytest.mark.timeout(400)  # the first test waits for a checker that may start without a cache
+
+CASES = Path(__file__).parent / "cases"
+# The events that the cases share: nothing in there is wrong, so it needs no marker.
+FILES = sorted(path for path in CASES.glob("*.py") if path.name != "shop.py")
+
+Reports: TypeAlias = dict[Checker, Future[Report]]
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_checker_reports_what_is_marked_and_nothing_else(path: Path, checker: Checker, reports: Reports) -> None:
+    problems = judge(read_cases(path), checker, reports[checker].result().of(path))
+    assert not problems, "\n".join(["", *problems])
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_the_checker_finds_errors_in_the_cases_only(checker: Checker, reports: Reports) -> None:
+    report = reports[checker].result()
+    assert report.status == ERRORS_FOUND
+    assert [found for found in report.diagnostics if found.path not in FILES] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_file_holds_an_error_that_all_four_report(path: Path) -> None:
+    # Else a file that no checker reads would pass. That it is reported is for the test above to say.
+    assert any(each.kind is Kind.WRONG and len(each.reporters) == len(CHECKERS) for each in read_cases(path).statements)
+
+
+@pytest.mark.parametrize("path", [*FILES, CASES / "shop.py"], ids=lambda path: path.stem)
+def test_no_case_silences_a_checker(path: Path) -> None:
+    assert find_suppressions(path.read_text(encoding="utf-8")) == []
+
+
+def test_the_cases_are_many() -> None:
+    cases = [read_cases(path) for path in FILES]
+    assert sum(case.count(Kind.WRONG) for case in cases) >= 150
+    assert sum(case.count(Kind.RIGHT) for case in cases) >= 200
