@@ -267,7 +267,7 @@ def turns_of(ordering: Ordering | KeyedOrdering) -> Turns:
 
 def check_ordering(found: object) -> Ordering | KeyedOrdering:
     """*found*, if it is an ordering."""
-    if isinstance(found, Ordering | PerKey):
+    if isinstance(found, Ordering | KeyedOrdering):
         return found
     raise InvalidOption(
         f"ordering={found!r} is no ordering. Use Ordering.CONCURRENT, MAILBOX, SERIAL, or PerKey(family, key).", found

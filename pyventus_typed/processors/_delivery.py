@@ -58,9 +58,13 @@ def _call(job: "Job", index: int, handler: Callable[..., object]) -> Deliver | N
     return None
 
 
-async def deliver(
-    job: "Job", index: int, *, owned: bool = False, awaitable: Any = None
-) -> None:  # Any: known to be awaitable
+async def deliver(  # noqa: C901, PLR0912, PLR0915 - one delivery in one place, where its order can be read
+    job: "Job",
+    index: int,
+    *,
+    owned: bool = False,
+    awaitable: Any = None,  # Any: known to be awaitable
+) -> None:
     """Run a handler and its callback, and settle the delivery, whatever happens.
 
     It yields once where it needs a task of its own, unless it is *owned* by one: up to there anybody may step it.
@@ -96,7 +100,7 @@ async def deliver(
             outcome = Completed(value)
             if options.on_success is not None:
                 owned = await _call_back(options.on_success, value, owned=owned)
-        except Exception as raised:
+        except Exception as raised:  # noqa: BLE001 - it is the delivery's outcome
             error = raised
             outcome = Failed(error)
             if options.on_failure is not None:
