@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pyventus_typed.cli.demo import command as demo
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  it has no other name
+    Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 PROGRAM = "python -m pyventus_typed"
 
