@@ -35,7 +35,7 @@ class Keeper(Protocol):
     """The line that an emission is pending in, as far as the handle needs it."""
 
     def cancel(self, emission: "AnyEmission", /) -> bool: ...
-    def awaiting(self, emission: "AnyEmission", /) -> AbstractContextManager[None]: ...
+    def awaiting(self, emission: "AnyEmission", /) -> "AbstractContextManager[set[asyncio.Future[None]]]": ...
     def waits_for(self, emission: "AnyEmission", /) -> "Iterator[Emission[Event]]": ...
 
 
@@ -181,7 +181,7 @@ class Emission(Entry, Generic[_T_co]):
     @property
     def awaited(self) -> bool:
         """Whether somebody awaits it at this moment, and will be told of its failures."""
-        return any(isinstance(watcher, Waiter) and watcher.raises for watcher in self._watchers or ())
+        return any(isinstance(watcher, Waiter) and watcher.will_raise for watcher in self._watchers or ())
 
     def _line(self) -> Keeper | None:
         return None if self._keeper is None or not self._open else self._keeper()
@@ -195,15 +195,16 @@ class Emission(Entry, Generic[_T_co]):
         if not self._open:
             return
         keeper = self._line()
-        judged = nullcontext() if keeper is None else keeper.awaiting(self)
-        with judged:
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            waiter = Waiter(future, raises=raises)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter = Waiter(future, raises=raises)
+        with nullcontext(set[asyncio.Future[None]]()) if keeper is None else keeper.awaiting(self) as held:
+            held.add(future)
             self.watch(waiter)
             try:
                 await future
             finally:
                 self.unwatch(waiter)
+                held.discard(future)
 
 
 AnyEmission: TypeAlias = Emission[Any]  # Any: of whatever event; its owner knows which
@@ -215,11 +216,17 @@ class Waiter:
     Whoever waits holds ``future``; this refers to it weakly, so that books with a waiter do not keep a dropped loop alive.
     """
 
-    __slots__ = ("_future", "raises")
+    __slots__ = ("_future", "_raises")
 
     def __init__(self, future: "asyncio.Future[None]", *, raises: bool = False) -> None:
         self._future = ref(future)
-        self.raises = raises
+        self._raises = raises
+
+    @property
+    def will_raise(self) -> bool:
+        """Whether somebody still waits who will be told of failures."""
+        future = self._future()
+        return self._raises and future is not None and not future.done()
 
     def __call__(self) -> None:
         """Complete it; bears being called again."""
@@ -241,5 +248,6 @@ def _complete(future: "asyncio.Future[None]") -> None:
 
 def _note(error: Exception, text: str) -> None:
     # An exception object that is raised again and again must not collect the same note for ever.
-    if text not in getattr(error, "__notes__", ()):
-        error.add_note(text)
+    with suppress(Exception):  # an exception may refuse notes: a frozen dataclass does
+        if text not in getattr(error, "__notes__", ()):
+            error.add_note(text)

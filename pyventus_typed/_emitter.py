@@ -33,6 +33,8 @@ class Emitter(Generic[E_contra]):
         """*processor* may be shared with other emitters; ``None`` is a new ``AsyncIOProcessor()``."""
         if not isinstance(linker, Linker):
             raise DefinitionError(f"{linker!r} is no linker. Make one: Emitter(Linker()).", linker)
+        if isinstance(processor, type):
+            raise DefinitionError(f"{spell(processor)} is a class. Did you mean {spell(processor)}()?", processor)
         if processor is not None and not hasattr(processor, "submit"):
             raise DefinitionError(f"{processor!r} is no processor. Use AsyncIOProcessor(), or leave it out.", processor)
         self._linker = linker

@@ -138,6 +138,12 @@ def _marks(kind: type) -> dict[str, Mark]:
     marks: dict[str, Mark] = {}
     for ancestor in reversed(kind.__mro__):
         for name, member in ancestor.__dict__.items():
+            if isinstance(member, staticmethod | classmethod) and hasattr(member.__func__, _MARK):
+                raise NotAHandler(
+                    f"{spell(ancestor)}.{name} is a {type(member).__name__}, and @handles(...) is for methods of an instance. "
+                    "Leave that decorator out.",
+                    member,
+                )
             mark = getattr(member, _MARK, None)
             if isinstance(mark, Mark):
                 marks[name] = mark

@@ -41,6 +41,10 @@ class Options:
             value = getattr(self, name)
             if value is not None and not callable(value):
                 raise InvalidOption(f"{name}={value!r} cannot be called. Pass a function, or leave it out.", value)
+        if inspect.iscoroutinefunction(self.when):
+            raise InvalidOption(
+                f"when={spell(self.when)} is async, and emit does not wait. Use a plain function.", self.when
+            )
         for name in ("once", "in_thread"):
             value = getattr(self, name)
             if not isinstance(value, bool):

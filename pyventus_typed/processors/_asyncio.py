@@ -2,32 +2,27 @@
 
 import asyncio
 import sys
-from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
-from typing import TYPE_CHECKING
 from weakref import ref
 
 from typing_extensions import override
 
 from .._emission import Emission, Waiter, current
 from .._event import Event
-from .._ledger import NEVER_RAN, Books
+from .._ledger import Books
 from .._ordering import KeyedOrdering, Ordering
 from .._outcome import Completed, Failed, Tally
 from .._processing import Door
 from .._spelling import spell_event
 from .._subscription import check_seconds
-from ..errors import EmitterClosed, NoRoom
+from ..errors import EmitterClosed, NoRoom, WouldDeadlock
 from ._deadlock import refuse
-from ._delivery import deliver
 from ._here import here
-from ._line import Job, Line, own_job
+from ._line import Line, own_job
+from ._published import answered, run_here
 from ._settings import LoopFactory, OnDiscard, Overflow, Settings
 from ._stage import Stage, current_stage
-
-if TYPE_CHECKING:
-    from .._ledger import Wave
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -85,7 +80,7 @@ class AsyncIOProcessor:
         job = own_job()
         if job is not None:
             refuse([job.emission] if job.line is line else line.jobs, job.emission, "waits for")
-        return await _over(line.ledger.seal(), timeout)
+        return await _over(line, timeout)
 
     @override
     def __repr__(self) -> str:
@@ -111,13 +106,18 @@ class AsyncIOProcessor:
         """Wait for room, first come first served, and accept *emission*."""
         line = self._line(current_stage())
         line.admit(emission, door)
-        if emission._open and (line.is_full or line.room):
-            job = own_job()
-            if job is not None:
-                refuse(line.jobs, job.emission, "waits for room, which is held by", unless_one_is_free=True)
-            await line.wait_for_room()
-            line.reserved -= 1  # it is taken before anybody else can look
-        self.submit(emission, door)
+        if not emission._open or not (line.is_full or line.room):
+            self.submit(emission, door)
+            return
+        job = own_job()
+        if job is not None:
+            refuse(line.holders, job.emission, "waits for room, which is held by", unless_one_is_free=True)
+        await line.wait_for_room()
+        line.reserved -= 1  # it is taken before anybody else can look
+        try:
+            self.submit(emission, door)
+        finally:
+            line.offer_room()  # if it was refused, or had no receiver left, the next one has it
 
     async def publish(self, emission: Emission[Event], door: Door, /) -> None:
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
@@ -130,7 +130,12 @@ class AsyncIOProcessor:
             if row is not None:
                 row.forget_if_idle()
         if job is not None:
-            await self._run_here(job)
+            try:
+                with line.awaiting(emission):
+                    await run_here(job)
+            except WouldDeadlock:
+                emission.cancel()
+                raise
 
     async def ask(self, emission: Emission[Event], door: Door, /) -> object:
         """Accept *emission*, whose first delivery is the answer's; return it, or raise what its handler raised."""
@@ -138,7 +143,8 @@ class AsyncIOProcessor:
         line.admit(emission, door)
         job = line.enter_request(emission, self._context(emission, line))
         if job is not None:
-            await self._answered(job)
+            with line.awaiting(emission):
+                await answered(job)
         match emission._outcomes[0]:
             case Completed(value=value):
                 return value
@@ -148,8 +154,8 @@ class AsyncIOProcessor:
                 raise asyncio.CancelledError(f"{spell_event(emission._event)} was not answered: {outcome}")
 
     def here(self) -> object:
-        """The running loop's stage, as a mark for ``Door.home``."""
-        return current_stage()
+        """The running loop's stage, as a mark for ``Door.home``: a weak one, a home does not keep its loop alive."""
+        return ref(current_stage())
 
     async def finish(self, door: Door, grace: float | None, /) -> bool:
         """Wait for what is pending; after *grace* seconds cancel what came through *door*, or was emitted by that."""
@@ -187,7 +193,7 @@ class AsyncIOProcessor:
         """The loop that an emission from this thread is handed to, if it is."""
         if asyncio._get_running_loop() is not None or here.ending is not None:
             return None
-        for stage in (here.deliverer, door.home):
+        for stage in (here.deliverer, door.home() if isinstance(door.home, ref) else None):
             if isinstance(stage, Stage) and stage.loop is not None and not stage.loop.is_closed():
                 return stage
         return None
@@ -214,59 +220,36 @@ class AsyncIOProcessor:
             if row is not None:
                 row.forget_if_idle()
 
-    async def _run_here(self, job: Job) -> None:
-        line, emission = job.line, job.emission
-        task = job.runner = asyncio.current_task()
-        assert task is not None and job.granted is not None  # a coroutine of ours runs in a task
-        cancelled = task.cancelling()
-        token = current.set(emission)
-        try:
-            for index in range(len(emission._subscriptions)):
-                while index not in job.granted:
-                    job.waker = asyncio.get_running_loop().create_future()
-                    await job.waker
-                await deliver(job, index, owned=True)
-                if task.cancelling() > cancelled:
-                    raise asyncio.CancelledError
-        except asyncio.CancelledError:
-            for index, outcome in enumerate(emission._outcomes):
-                if outcome is None:
-                    line.settle(job, index, NEVER_RAN)
-            raise
-        finally:
-            current.reset(token)
 
-    async def _answered(self, job: Job) -> None:
-        cancelled = False
-        while not job.is_settled(0):
-            job.waker = asyncio.get_running_loop().create_future()
-            try:
-                await job.waker
-            except asyncio.CancelledError:  # it takes the handler along, and waits for its end as a plain await would
-                cancelled = True
-                job.line.cancel_delivery(job, 0)
-        if cancelled:
-            raise asyncio.CancelledError
+async def _over(line: Line, timeout: float | None) -> bool:
+    """Wait until all that is pending now, and what it emits, is settled; whether it is."""
+    waves = line.ledger.seal()
+    if not waves:
+        return True
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+    waiter = Waiter(future)
+    left = len(waves)
 
+    def over() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            waiter()
 
-async def _over(waves: "tuple[Wave, ...]", timeout: float | None) -> bool:
-    """Wait until *waves* are over; whether they are."""
-    deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
     for wave in waves:
-        if not wave.open:
-            continue
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiter = Waiter(future)
-        wave.watchers.append(waiter)
-        try:
-            left = None if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
-            await asyncio.wait([future], timeout=left)  # unlike wait_for it raises nothing of its own
-        finally:
-            with suppress(ValueError):
-                wave.watchers.remove(waiter)
-        if wave.open:
-            return False
-    return True
+        wave.watchers.append(over)
+    alarm = None if timeout is None else loop.call_later(timeout, waiter)
+    line.stage.waiting.add(future)
+    try:
+        await future
+    finally:
+        line.stage.waiting.discard(future)
+        for wave in waves:
+            wave.watchers.remove(over)
+        if alarm is not None:
+            alarm.cancel()
+    return not left
 
 
 def _caller() -> str:

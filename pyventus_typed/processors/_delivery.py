@@ -87,16 +87,15 @@ async def deliver(  # noqa: C901, PLR0912, PLR0915 - one delivery in one place, 
                 await _own_task()
                 owned = True
             if threaded:
-                value = await run_in_thread(job, index)
-            else:
-                if awaitable is None:
-                    line.ledger.start(emission, index)
-                    awaitable = value = subscription._handler(emission._event)
-                if must_await(awaitable):
-                    if not owned:
-                        await _own_task()
-                        owned = True
-                    value = await _within(options.timeout, awaitable)
+                awaitable = value = await run_in_thread(job, index)
+            elif awaitable is None:
+                line.ledger.start(emission, index)
+                awaitable = value = subscription._handler(emission._event)
+            if must_await(awaitable):
+                if not owned:
+                    await _own_task()
+                    owned = True
+                value = await _within(options.timeout, awaitable)
             outcome = Completed(value)
             if options.on_success is not None:
                 owned = await _call_back(options.on_success, value, owned=owned)
@@ -113,7 +112,7 @@ async def deliver(  # noqa: C901, PLR0912, PLR0915 - one delivery in one place, 
         outcome = line.cut_off(emission, index)
     except BaseException as raised:
         task = line.stage.tasks.get((job, index))
-        if task is not None:
+        if task is not None and isinstance(raised, KeyboardInterrupt | SystemExit):
             task.add_done_callback(_retrieve)
         reason = "loop lost" if isinstance(raised, GeneratorExit) else repr(raised)
         line.settle(job, index, Discarded(reason, started=emission._outcomes[index] is not None))

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 from weakref import finalize, ref
 
 from .._emission import AnyEmission, Emission, current
@@ -20,11 +20,10 @@ from .._spelling import spell, spell_event
 from .._subscription import Subscription
 from ..errors import EmitterClosed, NoRoom, WouldDeadlock
 from ._deadlock import refuse
+from ._in_thread import Claim
 from ._report import Loss
 from ._settings import Settings
-
-if TYPE_CHECKING:
-    from ._stage import Stage
+from ._stage import Stage, stage_of
 
 log = logging.getLogger("pyventus_typed")
 _AT_ONCE = Concurrent()  # the order of requests, whatever the line's own
@@ -33,7 +32,20 @@ _AT_ONCE = Concurrent()  # the order of requests, whatever the line's own
 class Job(Place):
     """An emission in its line: what the handle must not hold, because it would keep a loop alive."""
 
-    __slots__ = ("awaits", "context", "emission", "granted", "kept", "line", "runner", "turns", "waker")
+    __slots__ = (
+        "awaits",
+        "claims",
+        "context",
+        "cut",
+        "emission",
+        "granted",
+        "kept",
+        "line",
+        "runner",
+        "turns",
+        "untold",
+        "waker",
+    )
 
     def __init__(
         self, line: "Line", emission: Emission[Event], context: Context, turns: Turns, row: Row | None
@@ -43,16 +55,29 @@ class Job(Place):
         self.emission = emission
         self.context = context
         self.turns = turns
+        self.claims: dict[int, Claim] = {}  # of those that wait for a worker thread
         self.kept: set[int] | None = None  # settled, but still in its place: a thread that has not returned
         self.awaits: list[Emission[Event]] = []  # what its handlers wait for, each in its own task
         # Of an emission that its emitter runs or waits for:
         self.runner: asyncio.Task[object] | None = None  # whose task its handlers run in
         self.granted: set[int] | None = None  # the deliveries whose turn it is; None if the stage runs them
         self.waker: asyncio.Future[None] | None = None
+        self.cut = False  # the handler that runs there was cancelled, not its caller
+        self.untold: dict[int, Exception] = {}  # failures that are the caller's to hear
+
+    @property
+    def is_request(self) -> bool:
+        """Whether somebody asks: it takes no room."""
+        return self.granted is not None and self.turns is _AT_ONCE
 
     def is_async(self, index: int) -> bool:
         """Whether this delivery will want a task."""
         return self.subscriptions[index]._is_async
+
+    def withdraw(self, index: int) -> bool:
+        """See that a delivery that waits never starts; ``False`` if a thread has begun it."""
+        claim = self.claims.get(index)
+        return claim is None or claim.take()
 
     def is_settled(self, index: int) -> bool:
         """Whether this delivery has its outcome."""
@@ -81,7 +106,7 @@ class Line:
         "turns",
     )
 
-    def __init__(self, stage: "Stage", settings: Settings, books: Books) -> None:
+    def __init__(self, stage: Stage, settings: Settings, books: Books) -> None:
         self.stage = stage
         self.settings = settings
         self.ledger = books.open()
@@ -143,6 +168,8 @@ class Line:
         ending = self.stage.ending
         emission._keeper = self.ref
         job = Job(self, emission, context, turns, row) if not ending else Job(self, emission, context, _AT_ONCE, None)
+        if not self.jobs:
+            self.stage.held[self] = None
         self.jobs[emission] = job
         self.stage.unfinished += 1
         if ending:  # emitted while its loop ends: accounted for, and never started
@@ -197,10 +224,16 @@ class Line:
 
     def tell(self, job: Job, index: int, error: Exception) -> None:
         """Log *error*, unless somebody awaits the emission and will get it."""
+        if job.granted is not None and index in job.granted:
+            job.untold[index] = error
+        elif not job.emission.awaited:
+            self.log(job, index, error)
+
+    def log(self, job: Job, index: int, error: Exception) -> None:
+        """Say that a handler failed, to whoever reads the log."""
         emission = job.emission
-        if (job.granted is None or index not in job.granted) and not emission.awaited:
-            name, event = spell(emission._subscriptions[index].handler), spell_event(emission._event)
-            log.error("%s failed for %s", name, event, exc_info=error)
+        name, event = spell(emission._subscriptions[index].handler), spell_event(emission._event)
+        log.error("%s failed for %s", name, event, exc_info=error)
 
     def settle(self, job: Job, index: int, outcome: Outcome) -> None:
         """The end of a delivery. Does nothing if it has an outcome: it was cancelled, or its loop ended."""
@@ -210,11 +243,13 @@ class Line:
             return
         if self.ledger.settle(emission, index, outcome):
             del self.jobs[emission]
-            if job.granted == {0} and job.runner is None:
+            if job.is_request:
                 self.requests -= 1
             if self.stage.ending and emission.status in (Status.CANCELLED, Status.DISCARDED):
                 self.lost.emissions.append(emission)
-            self._offer_room()
+            if not self.jobs and not self.lost.emissions:
+                self.stage.held.pop(self, None)
+            self.offer_room()
         if job.waker is not None and not job.waker.done():
             job.waker.set_result(None)
         if job.kept is None or index not in job.kept:
@@ -251,9 +286,12 @@ class Line:
 
     def cancel_delivery(self, job: Job, index: int) -> None:
         """Discard it if it waits; cancel its task if it runs in one."""
-        task = self.stage.tasks.get((job, index))
-        if job.emission._outcomes[index] is None and not (task is not None and job.subscriptions[index].in_thread):
+        task: asyncio.Task[Any] | None = self.stage.tasks.get((job, index))  # Any: ours, or its publisher's
+        if job.emission._outcomes[index] is None and job.withdraw(index):
             self.settle(job, index, Discarded("cancelled", started=False))
+        elif task is None and job.runner is not None and not job.is_settled(index) and not job.cut:
+            job.cut = True  # its publisher takes the cancellation back
+            task = job.runner
         if task is not None:
             task.cancel()
 
@@ -261,8 +299,22 @@ class Line:
         """Discard what of *emission* has not started."""
         job = self.jobs[emission]
         for index, outcome in enumerate(emission._outcomes):
-            if outcome is None:
+            if outcome is None and job.withdraw(index):
                 self.settle(job, index, Discarded(reason, started=False))
+
+    def discard_all(self, reason: str) -> None:
+        """Discard whatever is open: the loop will not turn again."""
+        for job in tuple(self.jobs.values()):
+            for index in range(len(job.subscriptions)):
+                job.withdraw(index)
+                outcome = job.emission._outcomes[index]
+                self.settle(job, index, Discarded(reason, started=outcome is not None))
+
+    def forget(self) -> None:
+        """Its loop is closed: nothing of it stands in anybody's way."""
+        self.turns = turns_of(self.settings.ordering)
+        self.room.clear()
+        self.reserved = self.requests = 0
 
     def discard_rest(self, reason: str) -> None:
         """Discard whatever has not started."""
@@ -272,9 +324,13 @@ class Line:
 
     # -- waiting ------------------------------------------------------------------------------------------------------
     @contextmanager
-    def awaiting(self, emission: AnyEmission, /) -> Generator[None]:
-        """W4: around a wait for *emission*: judge it and, while it lasts, let others know of it."""
-        running = asyncio._get_running_loop()
+    def awaiting(self, emission: AnyEmission, /) -> Generator[set[asyncio.Future[None]]]:
+        """W4: around a wait for *emission*: judge it and, while it lasts, let others know of it.
+
+        Gives the set that must hold the future that is waited for: our books refer to it weakly.
+        """
+        running = asyncio.get_running_loop()
+        waiting = stage_of(running).waiting
         if self.stage.loop is not running and self.stage.is_here:
             raise WouldDeadlock(
                 f"{spell_event(emission.event)} is pending in this thread, and not in the loop that would wait for it: "
@@ -283,12 +339,12 @@ class Line:
             )
         job = own_job()
         if job is None:
-            yield
+            yield waiting
             return
         refuse([emission], job.emission, "waits for")
         job.awaits.append(emission)
         try:
-            yield
+            yield waiting
         finally:
             job.awaits.remove(emission)
 
@@ -304,12 +360,17 @@ class Line:
         yield from job.awaits
 
     @property
+    def holders(self) -> Iterator[Emission[Event]]:
+        """The emissions that take room."""
+        return (emission for emission, job in self.jobs.items() if job.turns is not _AT_ONCE)
+
+    @property
     def is_full(self) -> bool:
         """Whether as many emissions are pending, or promised a place, as capacity allows. Requests take none."""
         capacity = self.settings.capacity
         return capacity is not None and len(self.jobs) - self.requests + self.reserved >= capacity
 
-    def _offer_room(self) -> None:
+    def offer_room(self) -> None:
         while self.room and not self.is_full:
             future = self.room.popleft()
             if not future.done():
@@ -325,7 +386,7 @@ class Line:
         except BaseException:
             if future.done() and not future.cancelled():  # it was ours already: a cancelled waiter takes none
                 self.reserved -= 1
-                self._offer_room()
+                self.offer_room()
             raise
 
 
