@@ -6,7 +6,7 @@ from typing import Any, Generic, get_args, overload
 from typing_extensions import override
 
 from ._event import Event, Request, check_event, check_event_class
-from ._family import Family, check_member, fixed, members
+from ._family import Family, fixed, foreign, holds, members
 from ._registry import Registry
 from ._routes import Routes
 from ._routing import Route, RouteTable
@@ -380,7 +380,9 @@ class Linker(Generic[E_contra]):
         return routes.table.get(type(event)) or routes.add(self._member(check_event(event)))
 
     def _member(self, kind: type[Event]) -> type[Event]:
-        check_member(kind, self.family, "this linker's")
+        family = self.family
+        if not holds(family, kind):
+            raise foreign(kind, family, f"{spell(kind)} is outside of this linker's family")
         return kind
 
     def _own(self, found: object) -> type[Event]:

@@ -7,7 +7,7 @@ from typing import Any, Generic, overload
 from typing_extensions import override
 
 from ._event import Event, check_event_class
-from ._family import check_member, fixed
+from ._family import fixed, foreign, holds
 from ._spelling import spell
 from ._subscription import Options
 from ._typing import T1, T2, T3, T4, T5, T6, T7, T8, MethodOf, P, R, T_co, T_contra, When
@@ -40,7 +40,10 @@ class Subscriber(Generic[T_co]):
         family = fixed(cls, Subscriber)
         for name, mark in _marks(cls).items():
             for event in mark.events:
-                check_member(event, family, f"{spell(cls)}.{name} handles it, but it")
+                if not holds(family, event):
+                    raise foreign(
+                        event, family, f"{spell(cls)}.{name} handles {spell(event)}, which is outside of its family"
+                    )
 
 
 class Handles(Generic[T_contra]):
