@@ -18,7 +18,7 @@ from nox.project import dependency_groups, load_toml, python_versions
 HOUSE = Path(__file__).parent
 PROJECT = load_toml(HOUSE / "pyproject.toml")
 SUPPORTED = python_versions(PROJECT)
-TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py")
+TYPED = ("pyventus_typed", "tests", "docs/examples", "noxfile.py")
 EXTRAS = "[cli,testing,nats,nats-server]"
 # Typing cases are programs for the type checkers, so they are judged in `types`.
 PYTEST = ("python", "-m", "pytest", "--numprocesses=auto", "--ignore=tests/typing")

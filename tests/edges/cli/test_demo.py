@@ -120,8 +120,8 @@ def test_names_that_would_draw_on_the_terminal_are_escaped(tmp_path: Path) -> No
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("def :\n")
     shown = demo(tmp_path, env={"PYTHONIOENCODING": "ascii"})
     assert (shown.code, shown.stderr) == (0, "")
-    for name in (r"\x1b[31mred.py", r"two\nlines.py", r"\udcff.py", "[bold].py"):
-        assert name in shown.stdout
+    for escaped in (r"\x1b[31mred.py", r"two\nlines.py", r"\udcff.py", "[bold].py"):
+        assert escaped in shown.stdout
 
 
 def test_links_and_pipes_neither_loop_nor_hang(tmp_path: Path) -> None:
