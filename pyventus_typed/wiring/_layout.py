@@ -1,0 +1,139 @@
+"""Where nodes and edges stand on the page: the second half of a layered layout."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pyventus_typed.wiring._layers import Columns, forward_edges
+
+Point = tuple[float, float]
+
+_COLUMN_GAP = 64.0
+_ROW_GAP = 14.0
+_PASSING = 6.0  # what an edge needs to pass between two nodes
+_PORT = 7.0  # between two edges that end at one side of a node
+_ROUNDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The centres of the nodes, and the points of each edge from its source to its target."""
+
+    centres: Mapping[str, Point]
+    routes: Sequence[Sequence[Point]]
+    size: Size
+
+
+def lay_out(sizes: Mapping[str, Size], edges: Sequence[tuple[str, str]]) -> Layout:
+    """Columns from left to right, in the direction of the edges. The same input gives the same layout."""
+    forward = forward_edges(tuple(sizes), edges)
+    columns = Columns(tuple(sizes), forward)
+    height = {station: _height(station, sizes) for column in columns.columns for station in column}
+    y = _rows(columns, height)
+    x: dict[Hashable, float] = {}
+    span: dict[Hashable, float] = {}
+    left = 0.0
+    for column in columns.columns:
+        width = max((sizes[each].width for each in column if isinstance(each, str)), default=0.0)
+        for station in column:
+            x[station], span[station] = left + width / 2, width
+        left += width + _COLUMN_GAP
+    routes = _routes(columns, sizes, x, y, span)
+    return Layout(
+        centres={key: (x[key], y[key]) for key in sizes},
+        # What was turned round for the layout is turned back for the drawing.
+        routes=[
+            route if edge == turned else route[::-1] for route, edge, turned in zip(routes, edges, forward, strict=True)
+        ],
+        size=Size(max(left - _COLUMN_GAP, 0.0), max((y[each] + height[each] / 2 for each in y), default=0.0)),
+    )
+
+
+def _height(station: Hashable, sizes: Mapping[str, Size]) -> float:
+    return sizes[station].height if isinstance(station, str) else _PASSING
+
+
+def _rows(columns: Columns[str], height: Mapping[Hashable, float]) -> dict[Hashable, float]:
+    """The y of each station: as near to the mean of its neighbours as order and distance allow."""
+    y: dict[Hashable, float] = {}
+    for column in columns.columns:
+        top = 0.0
+        for station in column:
+            y[station] = top + height[station] / 2
+            top += height[station] + _ROW_GAP
+    for turn in range(_ROUNDS):
+        ordered = columns.columns if turn % 2 == 0 else columns.columns[::-1]
+        for column in ordered:
+            wanted = []
+            for station in column:
+                near = [y[each] for each in (*columns.before.get(station, ()), *columns.after.get(station, ()))]
+                wanted.append(sum(near) / len(near) if near else y[station])
+            y.update(zip(column, _apart(wanted, [height[each] for each in column]), strict=True))
+    top = min((y[each] - height[each] / 2 for each in y), default=0.0)
+    return {station: at - top for station, at in y.items()}
+
+
+def _apart(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """The places closest to *wanted*, in least squares, that keep the order and do not overlap.
+
+    Without the distances this is isotonic regression, and pooling neighbours that are in each other's way solves it.
+    """
+    offsets = [0.0]
+    for upper, lower in zip(heights, heights[1:], strict=False):
+        offsets.append(offsets[-1] + (upper + lower) / 2 + _ROW_GAP)
+    pools: list[tuple[float, int]] = []  # the mean of a pool, and how many are in it
+    for place, offset in zip(wanted, offsets, strict=False):
+        mean, count = place - offset, 1
+        while pools and pools[-1][0] > mean:
+            before, size = pools.pop()
+            mean, count = (before * size + mean * count) / (size + count), size + count
+        pools.append((mean, count))
+    flat = [mean for mean, count in pools for _ in range(count)]
+    return [mean + offset for mean, offset in zip(flat, offsets, strict=False)]
+
+
+def _routes(
+    columns: Columns[str],
+    sizes: Mapping[str, Size],
+    x: Mapping[Hashable, float],
+    y: Mapping[Hashable, float],
+    span: Mapping[Hashable, float],
+) -> list[list[Point]]:
+    leaving: dict[Hashable, list[int]] = {}
+    arriving: dict[Hashable, list[int]] = {}
+    for number, route in enumerate(columns.routes):
+        leaving.setdefault(route[0], []).append(number)
+        arriving.setdefault(route[-1], []).append(number)
+    for numbers in leaving.values():
+        numbers.sort(key=lambda number: (y[columns.routes[number][1]], number))
+    for numbers in arriving.values():
+        numbers.sort(key=lambda number: (y[columns.routes[number][-2]], number))
+    found: list[list[Point]] = []
+    for number, (source, *passed, target) in enumerate(columns.routes):
+        points = [_port(source, leaving[source], number, sizes, x, y, side=1)]
+        for station in passed:  # straight through its column, so that no curve cuts a neighbour
+            points += [(x[station] - span[station] / 2, y[station]), (x[station] + span[station] / 2, y[station])]
+        points.append(_port(target, arriving[target], number, sizes, x, y, side=-1))
+        found.append(points)
+    return found
+
+
+def _port(
+    node: Hashable,
+    edges: Sequence[int],
+    edge: int,
+    sizes: Mapping[str, Size],
+    x: Mapping[Hashable, float],
+    y: Mapping[Hashable, float],
+    *,
+    side: int,
+) -> Point:
+    """Where an edge meets the side of a node: all of them beside each other, around the middle."""
+    size = sizes[str(node)]
+    step = min(_PORT, size.height / (len(edges) + 1))
+    return x[node] + side * size.width / 2, y[node] + (edges.index(edge) - (len(edges) - 1) / 2) * step

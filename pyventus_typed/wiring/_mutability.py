@@ -1,0 +1,80 @@
+"""Fields whose value can change after the event was emitted: found by their annotations, however deep."""
+
+import dataclasses
+import typing
+from collections.abc import Callable, Iterator, MutableMapping, MutableSequence, MutableSet
+from inspect import get_annotations
+from types import UnionType
+from typing import ClassVar, Literal, TypeVar, Union, get_args, get_origin
+
+from pyventus_typed import Event
+from pyventus_typed.wiring._hints import Scope, bounds, resolve, scope_of_class
+from pyventus_typed.wiring._source import spell_class
+
+# Sequence and Mapping are not here: they promise readers only, and say that nobody is meant to change the value.
+_MUTABLE = (MutableSequence, MutableSet, MutableMapping)
+_CURES = {"list": "tuple", "set": "frozenset", "bytearray": "bytes object"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MutableField:
+    owner: type  # the class that defines the field: it may be a base of the event
+    name: str
+    reason: str
+
+
+def mutable_fields(event: type[Event]) -> Iterator[MutableField]:
+    """The fields of *event*, inherited ones included, that can hold something mutable; what is unknown is not held."""
+    if not dataclasses.is_dataclass(event):
+        return
+    for field in dataclasses.fields(event):
+        owner = next(cls for cls in event.__mro__ if field.name in get_annotations(cls))
+        if reason := _why(field.type, scope_of_class(owner), frozenset({event})):
+            yield MutableField(owner, field.name, reason)
+
+
+def _why(annotation: object, scope: Scope, seen: frozenset[type]) -> str | None:
+    """Why a value of this type can change: ``holds a list, which can change; a tuple cannot``. None if it cannot."""
+    annotation = resolve(annotation, scope)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Literal, ClassVar, Callable, type):
+        return None
+    if isinstance(annotation, TypeVar):
+        return _first(bounds(annotation), scope, seen)
+    if origin is Union or origin is UnionType:
+        return _first(arguments, scope, seen)
+    cls = annotation if origin is None else origin
+    if not isinstance(cls, type):
+        return None
+    return _why_class(cls, seen) or _first(arguments, scope, seen)
+
+
+def _first(annotations: tuple[object, ...], scope: Scope, seen: frozenset[type]) -> str | None:
+    return next((reason for each in annotations if (reason := _why(each, scope, seen))), None)
+
+
+def _why_class(cls: type, seen: frozenset[type]) -> str | None:
+    name = spell_class(cls)
+    held = f"holds {'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+    if cls in seen:
+        return None
+    if typing.is_typeddict(cls):
+        return f"{held}, which is a dict and can change"
+    if issubclass(cls, _MUTABLE):
+        return f"{held}, which can change" + (f"; a {_CURES[name]} cannot" if name in _CURES else "")
+    if dataclasses.is_dataclass(cls):
+        # The parameters are an attribute of every dataclass, but no stub knows them.
+        if not getattr(cls, "__dataclass_params__").frozen:  # noqa: B009
+            return f"{held}, which is a dataclass that is not frozen"
+        names = [field.name for field in dataclasses.fields(cls)]
+    elif issubclass(cls, tuple):
+        names = list(getattr(cls, "_fields", ()))
+    else:
+        return None
+    for each in names:
+        owner = next((base for base in cls.__mro__ if each in get_annotations(base)), None)
+        if owner is not None:
+            annotation = get_annotations(owner)[each]
+            if reason := _why(annotation, scope_of_class(owner), seen | {cls}):
+                return f"{reason} (in {name}.{each})"
+    return None
