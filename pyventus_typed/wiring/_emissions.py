@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType
 
 from pyventus_typed import Emitter, Event
-from pyventus_typed.wiring._frame import Classes, Frame
+from pyventus_typed.wiring._frame import Classes, Frame, Missing
 from pyventus_typed.wiring._report import Emits, Place
 from pyventus_typed.wiring._source import FunctionNode, Sources, bound_arguments, function_of, is_library
 
@@ -95,9 +95,9 @@ def _candidates(call: ast.Call, frame: Frame) -> Iterator[tuple[ast.expr, ast.ex
 
 
 def _is_ours(method: ast.expr, frame: Frame) -> bool:
-    if isinstance(method, ast.Attribute) and isinstance(frame.look_up(method.value), Emitter):
-        return True
-    return frame.methods_named(method, _OURS)
+    """Whether this is an emission for certain, so that an event that cannot be read is worth a note."""
+    receiver = frame.look_up(method.value) if isinstance(method, ast.Attribute) else Missing
+    return isinstance(receiver, Emitter) if receiver is not Missing else frame.methods_named(method, _OURS)
 
 
 def _is_users(function: FunctionType, home: str) -> bool:

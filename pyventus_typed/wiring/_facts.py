@@ -64,13 +64,14 @@ class Facts:
             (getattr(link.handler, "__module__", None) or "").partition(".")[0]
             for link in self.links
         }
-        roots, self.closed = self._roots(family)
-        self.family = tuple(cls for cls in with_subclasses(roots) if cls not in ROOTS)
         for link in self.links:
             link.emissions = emissions_of(link.handler, link.events, self.sources)
         self.emitted = tuple(dict.fromkeys(each.event for link in self.links for each in link.emissions.emits))
-        if not self.closed:
-            self.family = tuple(dict.fromkeys([*self.family, *(cls for cls in self.emitted if cls not in ROOTS)]))
+        # A family is closed if somebody said what belongs to it; else it is whatever is linked or emitted.
+        roots, self.closed = self._roots(family)
+        known = [cls for root in roots for cls in self._known(root, given=family is not None)]
+        known += [cls for cls in (*self.linked, *self.emitted) if not self.closed or issubclass(cls, roots)]
+        self.family = tuple(cls for cls in dict.fromkeys(known) if cls not in ROOTS)
         self.events = tuple(dict.fromkeys([*self.family, *self.linked, *self.emitted]))
         self._names = _unique_names(self.events)
 
@@ -107,24 +108,25 @@ class Facts:
         return links
 
     def _roots(self, family: object) -> tuple[tuple[type[Event], ...], bool]:
-        """The classes that the family is made of, and whether somebody said so; else it is what is linked."""
         if family is not None:
             return roots_of(family), True
         roots: list[type[Event]] = []
         closed = True
         for linker in self.linkers:
-            known = linker.family
-            if known is None:
+            if linker.family is None:
                 closed = False
-                known = tuple(event for each in linker.subscriptions() for event in each.events)
-            roots += known
-        return tuple(root for each in roots for root in self._expanded(each)), closed
+                roots += [event for each in linker.subscriptions() for event in each.events]
+            else:
+                roots += linker.family
+        return tuple(dict.fromkeys(roots)), closed
 
-    def _expanded(self, root: type[Event]) -> tuple[type[Event], ...]:
-        """A handler of ``Event`` knows every event there is; those of packages that are not wired here are left out."""
-        if root not in ROOTS:
-            return (root,)
-        return tuple(cls for cls in with_subclasses([root]) if cls.__module__.partition(".")[0] in self.packages)
+    def _known(self, root: type[Event], *, given: bool) -> tuple[type[Event], ...]:
+        """*root* with its subclasses. Below ``Event`` itself is all that was ever imported: unless somebody asked for
+        that, the events of packages that are not wired here are nobody's business."""
+        known = with_subclasses([root])
+        if given or root not in ROOTS:
+            return known
+        return tuple(cls for cls in known if cls.__module__.partition(".")[0] in self.packages)
 
 
 def _is_same(left: object, right: object) -> bool:

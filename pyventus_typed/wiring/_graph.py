@@ -17,7 +17,7 @@ class Kind(enum.StrEnum):
 class Edging(enum.StrEnum):
     RECEIVES = "receives"  # event -> handler
     EMITS = "emits"  # handler -> event
-    BELONGS = "belongs"  # event -> base
+    BELONGS = "belongs"  # event -> base, through which alone it is received
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Node:
     label: str
     place: Place | None
     faults: tuple[str, ...]
+    members: tuple[str, ...] = ()  # of a base: the events that it stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,11 @@ class Graph:
 
 
 def graph_of(report: Report) -> Graph:
-    """A handler is drawn behind what it is linked to. A base that a handler is linked to is a node, "any Base", with
-    the events that belong to it; those of "any Event" would be all of them, and are not drawn."""
+    """A handler is drawn behind what it is linked to. A base that a handler is linked to is a node, "any Base".
+
+    Only events without a handler of their own have an edge to their base: with an edge from every member the drawing
+    of a large family is a tangle, and so an event without any edge out of it is one that nobody receives.
+    """
     event_keys = {event.type: f"e{number}" for number, event in enumerate(report.events)}
     shown = [event for event in report.events if event.emittable or _is_used(report, event)]
     bases = [event for event in shown if _is_base(report, event)]
@@ -57,10 +61,13 @@ def graph_of(report: Report) -> Graph:
         edges += [Edge(event_keys[event], key, Edging.RECEIVES) for event in handler.events]
         emitted = dict.fromkeys(each.event for each in handler.emits)
         edges += [Edge(key, event_keys[event], Edging.EMITS) for event in emitted]
-    for base in bases:
-        if base.type not in (Event, Request):
-            below = [event for event in shown if event is not base and issubclass(event.type, base.type)]
-            edges += [Edge(event_keys[event.type], event_keys[base.type], Edging.BELONGS) for event in below]
+    for event in shown:
+        if event not in bases and not any(event.type in handler.events for handler in report.handlers):
+            edges += [
+                Edge(event_keys[event.type], event_keys[base.type], Edging.BELONGS)
+                for base in bases
+                if issubclass(event.type, base.type)
+            ]
     return Graph(tuple(nodes), tuple(edges))
 
 
@@ -83,7 +90,8 @@ def _event_node(report: Report, event: WiredEvent, key: str, *, is_base: bool) -
         fault.message for fault in report.faults if fault.event is event.type and fault.rule in of_events
     )
     if is_base:
-        return Node(key, Kind.BASE, f"any {event.name}", event.place, faults)
+        members = (each for each in report.events if each.emittable and issubclass(each.type, event.type))
+        return Node(key, Kind.BASE, f"any {event.name}", event.place, faults, tuple(each.name for each in members))
     kind = Kind.REQUEST if issubclass(event.type, Request) else Kind.EVENT
     return Node(key, kind, event.name, event.place, faults)
 

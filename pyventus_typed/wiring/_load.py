@@ -11,7 +11,7 @@ from pyventus_typed import Emitter
 from pyventus_typed.errors import PyventusError
 from pyventus_typed.wiring._facts import AnyLinker, is_linker
 from pyventus_typed.wiring._report import Place
-from pyventus_typed.wiring._source import is_library
+from pyventus_typed.wiring._source import is_library, with_article
 
 
 class NotLoaded(PyventusError, LookupError):
@@ -27,12 +27,12 @@ def load_linker(target: str) -> AnyLinker:
     module, found = _load(target, "LINKER")
     if is_linker(found):
         return found
-    kind = type(found).__name__
+    kind = with_article(type(found).__name__)
     if isinstance(found, Emitter):
         raise NotLoaded(target, f"this is an Emitter; name the Linker that it was made with.{_linkers_in(module)}")
     if isinstance(found, type) or callable(found):
-        raise NotLoaded(target, f"this is no Linker but a {kind}; name a Linker that exists.{_linkers_in(module)}")
-    raise NotLoaded(target, f"this is no Linker but a {kind}.{_linkers_in(module)}")
+        raise NotLoaded(target, f"this is no Linker but {kind}; name a Linker that exists.{_linkers_in(module)}")
+    raise NotLoaded(target, f"this is no Linker but {kind}.{_linkers_in(module)}")
 
 
 def load_family(target: str) -> object:
@@ -43,11 +43,14 @@ def load_family(target: str) -> object:
 def _load(target: str, wanted: str) -> tuple[ModuleType, object]:
     name, colon, path = target.partition(":")
     if not colon or not name or not path:
-        hint = _linkers_in(_import(name, target)) if name and "/" not in name and wanted == "LINKER" else ""
+        is_module = wanted == "LINKER" and all(part.isidentifier() for part in name.split("."))
+        hint = _linkers_in(_import(name, target)) if is_module else ""
         raise NotLoaded(target, f"write MODULE:{wanted}, such as shop.wiring:linker.{hint}")
     if "/" in name or name.endswith(".py"):
         module = name.removesuffix(".py").strip("./").replace("/", ".")
         raise NotLoaded(target, f"this is the path of a file; write the module's name, {module}:{path}.")
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise NotLoaded(target, f"{name!r} is not the name of a module.")
     module = _import(name, target)
     found: object = module
     for attribute in path.split("."):
@@ -82,7 +85,7 @@ def _import(name: str, target: str) -> ModuleType:
 
 def _spell(error: BaseException) -> str:
     try:
-        text = str(error)
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
     except Exception:  # noqa: BLE001 - the exception is a stranger's, and so is its text
         text = "(its message cannot be read)"
     return f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}"

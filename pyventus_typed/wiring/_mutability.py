@@ -1,15 +1,16 @@
 """Fields whose value can change after the event was emitted: found by their annotations, however deep."""
 
 import dataclasses
-import typing
 from collections.abc import Callable, Iterator, MutableMapping, MutableSequence, MutableSet
 from inspect import get_annotations
 from types import UnionType
 from typing import ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
+from typing_extensions import is_typeddict
+
 from pyventus_typed import Event
 from pyventus_typed.wiring._hints import Scope, bounds, resolve, scope_of_class
-from pyventus_typed.wiring._source import spell_class
+from pyventus_typed.wiring._source import spell_class, with_article
 
 # Sequence and Mapping are not here: they promise readers only, and say that nobody is meant to change the value.
 _MUTABLE = (MutableSequence, MutableSet, MutableMapping)
@@ -33,12 +34,17 @@ def mutable_fields(event: type[Event]) -> Iterator[MutableField]:
             yield MutableField(owner, field.name, reason)
 
 
-def _why(annotation: object, scope: Scope, seen: frozenset[type]) -> str | None:
+def _why(annotation: object, scope: Scope, seen: frozenset[object]) -> str | None:
     """Why a value of this type can change: ``holds a list, which can change; a tuple cannot``. None if it cannot."""
     annotation = resolve(annotation, scope)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Literal, ClassVar, Callable, type):
         return None
+    if origin is not None:
+        # ``type Json = int | tuple[Json, ...]`` never ends. Its text is the key: the object may be new each time.
+        if repr(annotation) in seen:
+            return None
+        seen |= {repr(annotation)}
     if isinstance(annotation, TypeVar):
         return _first(bounds(annotation), scope, seen)
     if origin is Union or origin is UnionType:
@@ -49,16 +55,16 @@ def _why(annotation: object, scope: Scope, seen: frozenset[type]) -> str | None:
     return _why_class(cls, seen) or _first(arguments, scope, seen)
 
 
-def _first(annotations: tuple[object, ...], scope: Scope, seen: frozenset[type]) -> str | None:
+def _first(annotations: tuple[object, ...], scope: Scope, seen: frozenset[object]) -> str | None:
     return next((reason for each in annotations if (reason := _why(each, scope, seen))), None)
 
 
-def _why_class(cls: type, seen: frozenset[type]) -> str | None:
+def _why_class(cls: type, seen: frozenset[object]) -> str | None:
     name = spell_class(cls)
-    held = f"holds {'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+    held = f"holds {with_article(name)}"
     if cls in seen:
         return None
-    if typing.is_typeddict(cls):
+    if is_typeddict(cls):
         return f"{held}, which is a dict and can change"
     if issubclass(cls, _MUTABLE):
         return f"{held}, which can change" + (f"; a {_CURES[name]} cannot" if name in _CURES else "")

@@ -9,7 +9,7 @@ from pyventus_typed.wiring._facts import Facts, Link
 from pyventus_typed.wiring._family import ROOTS, has_own_fields, is_decorated, is_emittable
 from pyventus_typed.wiring._mutability import mutable_fields
 from pyventus_typed.wiring._report import Finding, Rule
-from pyventus_typed.wiring._source import spell_class
+from pyventus_typed.wiring._source import bound_arguments, spell_class
 
 
 def events_without_receiver(facts: Facts) -> Iterator[Finding]:
@@ -114,7 +114,7 @@ def unread_emissions(facts: Facts) -> Iterator[Finding]:
 
 
 def unbound_subscribers(facts: Facts) -> Iterator[Finding]:
-    bound = {type(getattr(link.handler, "__self__", None)) for link in facts.links}
+    bound = {type(each) for link in facts.links for each in bound_arguments(link.handler)}
     waiting = list[type](Subscriber.__subclasses__())
     while waiting:
         cls = waiting.pop()

@@ -35,6 +35,10 @@ def spell_class(cls: type) -> str:
     return cls.__qualname__.rpartition("<locals>.")[2]
 
 
+def with_article(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'AEIOUaeiou' else 'a'} {noun}"
+
+
 def spell_handler(handler: Callable[..., object]) -> str:
     if isinstance(handler, functools.partial):
         return f"partial({spell_handler(handler.func)})"

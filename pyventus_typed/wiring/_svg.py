@@ -51,11 +51,11 @@ marker.belongs path { fill: #0969da; }
 }
 """.strip()
 
-_LEGEND_ITEMS = (
-    ("receives", "event to handler"),
-    ("emits", "handler emits event"),
-    ("belongs", "event belongs to base"),
-)
+_MEANING = {
+    Edging.RECEIVES: "event to handler",
+    Edging.EMITS: "handler emits event",
+    Edging.BELONGS: "received by its base",
+}
 
 
 def svg_of(graph: Graph) -> str:
@@ -78,7 +78,7 @@ def svg_of(graph: Graph) -> str:
         *(_edge(edge, route) for edge, route in zip(graph.edges, layout.routes, strict=True)),
         *(line for node in graph.nodes for line in _node(node, layout.centres[node.key], sizes[node.key])),
         "</g>",
-        *_legend(height - _MARGIN - 4),
+        *_legend(graph, height - _MARGIN - 4),
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
@@ -91,7 +91,7 @@ def _text_width(text: str) -> float:
 def _summary(graph: Graph) -> str:
     """The drawing in words, for those who cannot see it."""
     labels = {node.key: node.label for node in graph.nodes}
-    words = {Edging.RECEIVES: "goes to", Edging.EMITS: "emits", Edging.BELONGS: "belongs to"}
+    words = {Edging.RECEIVES: "goes to", Edging.EMITS: "emits", Edging.BELONGS: "is received by"}
     sentences = [f"{labels[edge.source]} {words[edge.kind]} {labels[edge.target]}." for edge in graph.edges]
     sentences += [f"Fault: {fault}." for node in graph.nodes for fault in node.faults]
     return " ".join(sentences) or "There is nothing to show."
@@ -120,7 +120,8 @@ def _curve(route: Sequence[Point]) -> str:
 def _node(node: Node, centre: Point, size: Size) -> Iterator[str]:
     x, y = centre[0] - size.width / 2, centre[1] - size.height / 2
     radius = 3 if node.kind is Kind.HANDLER else size.height / 2
-    title = "\n".join([f"{node.label} ({node.place or 'no source'})", *node.faults])
+    members = [f"any of {', '.join(node.members)}"] if node.members else []
+    title = "\n".join([f"{node.label} ({node.place or 'no source'})", *members, *node.faults])
     yield f'<g class="{node.kind}{" faulty" if node.faults else ""}"><title>{escape(title)}</title>'
     yield f'<rect x="{x:.1f}" y="{y:.1f}" width="{size.width:.1f}" height="{size.height:.1f}" rx="{radius:.0f}"/>'
     yield f'<text x="{centre[0]:.1f}" y="{centre[1] + 4.5:.1f}" text-anchor="middle">{escape(node.label)}</text>'
@@ -131,12 +132,15 @@ def _node(node: Node, centre: Point, size: Size) -> Iterator[str]:
     yield "</g>"
 
 
-def _legend(y: float) -> Iterator[str]:
+def _legend(graph: Graph, y: float) -> Iterator[str]:
     x = _MARGIN
-    for kind, label in _LEGEND_ITEMS:
-        yield f'<path class="{kind}" marker-end="url(#wiring-{kind})" d="M{x:.0f} {y - 4:.0f}h28"/>'
-        yield f'<text class="legend" x="{x + 36:.0f}" y="{y:.0f}">{label}</text>'
-        x += 36 + 7.4 * len(label) + 22
-    yield f'<circle class="badge" cx="{x + 6:.0f}" cy="{y - 4:.0f}" r="7"/>'
-    yield f'<text class="mark" x="{x + 6:.0f}" y="{y:.0f}" text-anchor="middle">!</text>'
-    yield f'<text class="legend" x="{x + 20:.0f}" y="{y:.0f}">fault</text>'
+    drawn = {edge.kind for edge in graph.edges}
+    for kind, meaning in _MEANING.items():
+        if kind in drawn:
+            yield f'<path class="{kind}" marker-end="url(#wiring-{kind})" d="M{x:.0f} {y - 4:.0f}h28"/>'
+            yield f'<text class="legend" x="{x + 36:.0f}" y="{y:.0f}">{meaning}</text>'
+            x += 36 + 7.4 * len(meaning) + 22
+    if any(node.faults for node in graph.nodes):
+        yield f'<circle class="badge" cx="{x + 6:.0f}" cy="{y - 4:.0f}" r="7"/>'
+        yield f'<text class="mark" x="{x + 6:.0f}" y="{y:.0f}" text-anchor="middle">!</text>'
+        yield f'<text class="legend" x="{x + 20:.0f}" y="{y:.0f}">fault</text>'

@@ -1,0 +1,162 @@
+"""The check as a whole: what it finds in a package with planted faults, and that it finds nothing in a sound one."""
+
+import importlib
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pyventus_typed import Event, Linker, Request
+from pyventus_typed.wiring import NotAFamily, NotALinker, Report, Rule, check
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Report:
+    wiring, events = importlib.import_module("faulty.wiring"), importlib.import_module("faulty.events")
+    return check(wiring.linker, family=events.OrderEvent)
+
+
+def marks(shops: Path, word: str) -> Counter[tuple[str, int, str]]:
+    found = Counter[tuple[str, int, str]]()
+    for file in (shops / "faulty").glob("*.py"):
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            found.update((file.name, number, rule) for rule in re.findall(rf"# {word}: (\w+)", line))
+    return found
+
+
+def test_every_planted_fault_is_found_at_its_line_and_nothing_else_is(faulty: Report, shops: Path) -> None:
+    found = Counter((Path(each.place.file).name, each.place.line, each.rule.value) for each in faulty.faults)
+    assert found == marks(shops, "fault")
+    assert {rule for _, _, rule in found} == {rule.value for rule in Rule if rule.is_fault}
+
+
+def test_notes_stand_at_their_lines_and_are_no_faults(faulty: Report, shops: Path) -> None:
+    found = Counter((Path(each.place.file).name, each.place.line, each.rule.value) for each in faulty.notes)
+    assert found == marks(shops, "note")
+
+
+def test_a_sound_shop_has_neither_faults_nor_notes_when_its_linkers_are_checked_together() -> None:
+    wiring = importlib.import_module("sound.wiring")
+    report = check(wiring.orders, wiring.mail)
+    assert (report.faults, report.notes, report.cycles) == ((), (), ())
+    assert {event.name for event in report.events} == {"Placed", "Paid", "Shipped", "PriceOf"}
+
+
+def test_an_event_that_only_an_absent_linker_handles_is_unhandled() -> None:
+    wiring, events = importlib.import_module("sound.wiring"), importlib.import_module("sound.events")
+    (fault,) = check(wiring.orders).faults
+    assert (fault.rule, fault.event) == (Rule.UNHANDLED, events.Shipped)
+    assert "ship emits it at" in fault.message
+
+
+def test_two_checks_of_one_wiring_are_equal(faulty: Report) -> None:
+    wiring, events = importlib.import_module("faulty.wiring"), importlib.import_module("faulty.events")
+    assert check(wiring.linker, wiring.linker, family=events.OrderEvent) == faulty
+
+
+def test_a_report_reads_as_the_list_of_its_findings(faulty: Report) -> None:
+    lines = str(faulty).splitlines()
+    assert len(lines) == len(faulty.faults) + len(faulty.notes) + 1
+    assert re.fullmatch(r".*faulty/events\.py:\d+: mutable: OrderPlaced\.lines holds a list.*", lines[0])
+    assert lines[-1].startswith("16 faults, 2 notes")
+
+
+@dataclass(frozen=True)
+class Opened(Event):
+    door: int
+
+
+@dataclass(frozen=True)
+class Closed(Event):
+    door: int
+
+
+@dataclass(frozen=True)
+class Slammed(Closed):
+    pass
+
+
+@dataclass(frozen=True)
+class WidthOf(Request[int]):
+    door: int
+
+
+def rules(report: Report) -> list[tuple[Rule, type[Event] | None]]:
+    return [(fault.rule, fault.event) for fault in report.faults]
+
+
+def test_the_family_of_a_typed_linker_is_judged_without_being_named() -> None:
+    linker = Linker[Opened | Closed]()
+    linker.subscribe(Closed, lambda event: None)
+    assert rules(check(linker)) == [(Rule.UNHANDLED, Opened)]
+
+
+def test_a_linker_without_a_family_is_judged_by_what_is_linked_and_emitted() -> None:
+    linker = Linker()
+    linker.subscribe(Closed, lambda event: None)
+    assert rules(check(linker)) == []
+
+
+@pytest.mark.parametrize(
+    "family", [Opened | Closed, (Opened, Closed), ((Opened,), Closed | Opened)], ids=["union", "tuple", "nested"]
+)
+def test_a_family_may_be_a_union_or_a_tuple(family: object) -> None:
+    assert rules(check(Linker(), family=family)) == [
+        (Rule.UNHANDLED, Opened),
+        (Rule.UNHANDLED, Slammed),
+    ]
+
+
+def test_a_base_that_can_be_emitted_itself_is_a_note_unless_a_handler_emits_it() -> None:
+    linker = Linker()
+    linker.subscribe(Slammed, lambda event: None)
+    report = check(linker, family=Closed)
+    assert report.faults == ()
+    assert [(note.rule, note.event) for note in report.notes] == [(Rule.BASE, Closed)]
+
+
+@pytest.mark.parametrize("family", [int, Linker(), (), "Opened", Opened | int, None | int])
+def test_what_is_no_family_is_refused_by_name(family: object) -> None:
+    with pytest.raises(NotAFamily, match="A family is an event class"):
+        check(Linker(), family=family)
+
+
+def test_what_is_no_linker_is_refused_by_name() -> None:
+    with pytest.raises(NotALinker, match="The wiring of a Linker is checked, and 3 is none"):
+        check(3)
+
+
+def test_one_handler_of_several_events_is_one_handler() -> None:
+    class Door:
+        def turn(self, event: Event) -> None: ...
+
+    door, linker = Door(), Linker()
+    linker.subscribe(Opened, door.turn)
+    linker.subscribe(Closed, door.turn)
+    (handler,) = check(linker).handlers
+    assert handler.events == (Opened, Closed)
+    assert handler.receives == (Opened, Closed, Slammed)
+
+
+def test_a_request_needs_an_answer_and_not_a_listener() -> None:
+    linker = Linker()
+    linker.subscribe(WidthOf, lambda request: None)
+    assert rules(check(linker, family=WidthOf)) == [(Rule.UNANSWERED, WidthOf)]
+    linker.answer(WidthOf)(lambda request: 3)
+    assert rules(check(linker, family=WidthOf)) == []
+
+
+def test_two_events_of_one_name_are_told_apart_by_their_modules() -> None:
+    twin = dataclass(frozen=True)(type("Opened", (Event,), {"__module__": "elsewhere", "__annotations__": {}}))
+    report = check(Linker(), family=(Opened, twin))
+    assert {event.name for event in report.events} == {f"{__name__}.Opened", "elsewhere.Opened"}
+
+
+def test_nothing_is_called_while_it_is_checked() -> None:
+    calls: list[object] = []
+    linker = Linker()
+    linker.subscribe(Opened, calls.append, when=lambda event: bool(calls.append(event)))
+    check(linker)
+    assert calls == []
