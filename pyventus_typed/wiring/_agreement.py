@@ -57,10 +57,8 @@ def _takes(annotation: object, event: type[Event], scope: Scope) -> bool | None:
 
 
 def _takes_resolved(annotation: object, event: type[Event], scope: Scope) -> bool | None:
-    if annotation is Unknown:
-        return None
-    if annotation is Any:
-        return True
+    if annotation in (Unknown, Any):
+        return None if annotation is Unknown else True
     origin = get_origin(annotation)
     if isinstance(annotation, TypeVar):
         allowed = bounds(annotation)

@@ -4,7 +4,6 @@ import argparse
 import sys
 from typing import get_args
 
-from pyventus_typed.errors import PyventusError
 from pyventus_typed.wiring._check import check
 from pyventus_typed.wiring._family import NotAFamily
 from pyventus_typed.wiring._load import NotLoaded, load_family, load_linker
@@ -53,9 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
         family = tuple(load_family(target) for target in families) or None
         report = check(first, *rest, family=family)
     except (NotLoaded, NotAFamily) as error:
-        print(f"check: {error}", file=sys.stderr)
+        sys.stderr.write(f"check: {error}\n")
         return 2
     sys.stdout.write(render(report, form))
     if form in ("mermaid", "svg"):
-        print(report, file=sys.stderr)
+        sys.stderr.write(f"{report}\n")
     return 1 if report.faults else 0

@@ -16,7 +16,7 @@ from pyventus_typed.wiring._source import Sources, spell_class, spell_handler
 AnyLinker = Linker[Never]  # a linker takes its family and nothing else, so Linker[Never] is what all linkers are
 
 
-class NotALinker(DefinitionError):
+class NotALinker(DefinitionError):  # noqa: N818 - the name says what is wrong
     """The object to check is no linker."""
 
     def __init__(self, found: object) -> None:
@@ -61,8 +61,7 @@ class Facts:
         self.links = self._links()
         self.linked = tuple(dict.fromkeys(event for link in self.links for event in link.events))
         self.packages = {cls.__module__.partition(".")[0] for cls in self.linked} | {
-            (getattr(link.handler, "__module__", None) or "").partition(".")[0]
-            for link in self.links
+            (getattr(link.handler, "__module__", None) or "").partition(".")[0] for link in self.links
         }
         for link in self.links:
             link.emissions = emissions_of(link.handler, link.events, self.sources)

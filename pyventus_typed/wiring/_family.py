@@ -15,7 +15,7 @@ from pyventus_typed.wiring._hints import alias_value, is_alias
 ROOTS: frozenset[type[Event]] = frozenset({Event, Request})
 
 
-class NotAFamily(DefinitionError):
+class NotAFamily(DefinitionError):  # noqa: N818 - the name says what is wrong
     """The family is no event class, no union of them and no alias of one."""
 
     def __init__(self, found: object) -> None:

@@ -49,7 +49,7 @@ class Frame:
             case ast.Name(id=name) if name in self._assigned or name in self._parameters:
                 return Missing
             case ast.Name(id=name):
-                return self._scope[name] if name in self._scope else Missing
+                return self._scope.get(name, Missing)
             case ast.Attribute(value=owner, attr=name):
                 return _attribute(self.look_up(owner), name)
             case ast.Subscript(value=generic):
@@ -58,7 +58,9 @@ class Frame:
             case _:
                 return Missing
 
-    def events_of(self, expression: ast.expr | None, tried: frozenset[str] = frozenset()) -> Classes | None:
+    def events_of(  # noqa: C901, PLR0911 - one case for each form that an expression may have
+        self, expression: ast.expr | None, tried: frozenset[str] = frozenset()
+    ) -> Classes | None:
         """The event classes that the value may have; none for what is no event; None where only a run can tell."""
         match expression:
             case ast.Constant() | ast.JoinedStr() | ast.Dict() | ast.List() | ast.Set():
@@ -132,7 +134,7 @@ def _either(choices: Iterable[Classes | None]) -> Classes | None:
     return None if None in known else frozenset().union(*(choice for choice in known if choice is not None))
 
 
-def _attribute(owner: object, name: str) -> object:
+def _attribute(owner: object, name: str) -> object:  # noqa: PLR0911 - one for each kind of owner
     if owner is Missing:
         return Missing
     if isinstance(owner, ModuleType):
@@ -160,8 +162,10 @@ def _assignments(node: FunctionNode) -> dict[str, list[ast.expr | None]]:
         match target, value:
             case ast.Name(id=name), _:
                 found.setdefault(name, []).append(value)
-            case (ast.Tuple(elts=targets) | ast.List(elts=targets)), (ast.Tuple(elts=values) | ast.List(elts=values)) \
-                if len(targets) == len(values):
+            case (
+                (ast.Tuple(elts=targets) | ast.List(elts=targets)),
+                (ast.Tuple(elts=values) | ast.List(elts=values)),
+            ) if len(targets) == len(values):
                 for each, element in zip(targets, values, strict=True):
                     if isinstance(each, ast.Name):
                         found.setdefault(each.id, []).append(element)

@@ -86,9 +86,7 @@ def _is_base(report: Report, event: WiredEvent) -> bool:
 
 def _event_node(report: Report, event: WiredEvent, key: str, *, is_base: bool) -> Node:
     of_events = (Rule.UNHANDLED, Rule.UNANSWERED, Rule.MUTABLE, Rule.UNDECORATED)
-    faults = tuple(
-        fault.message for fault in report.faults if fault.event is event.type and fault.rule in of_events
-    )
+    faults = tuple(fault.message for fault in report.faults if fault.event is event.type and fault.rule in of_events)
     if is_base:
         members = (each for each in report.events if each.emittable and issubclass(each.type, event.type))
         return Node(key, Kind.BASE, f"any {event.name}", event.place, faults, tuple(each.name for each in members))

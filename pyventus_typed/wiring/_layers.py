@@ -5,6 +5,7 @@ behind its predecessors, break long edges up into steps of one column, and sort 
 """
 
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 N = TypeVar("N", bound=Hashable)
@@ -85,7 +86,7 @@ class Columns(Generic[N]):
                 self.columns[station[1]].append(station)
             route: list[Hashable] = [source, *passed, target]
             self.routes.append(route)
-            for left, right in zip(route, route[1:], strict=False):
+            for left, right in pairwise(route):
                 self.after.setdefault(left, []).append(right)
                 self.before.setdefault(right, []).append(left)
         self._sort()
@@ -106,7 +107,7 @@ class Columns(Generic[N]):
 
     def _crossings(self) -> int:
         total = 0
-        for left, right in zip(self.columns, self.columns[1:], strict=False):
+        for left, right in pairwise(self.columns):
             position = {station: at for at, station in enumerate(right)}
             ends = [sorted(position[each] for each in self.after.get(station, ())) for station in left]
             flat = [end for each in ends for end in each]

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pyventus_typed.wiring._layers import Columns, forward_edges
 
@@ -33,25 +34,15 @@ class Layout:
 def lay_out(sizes: Mapping[str, Size], edges: Sequence[tuple[str, str]]) -> Layout:
     """Columns from left to right, in the direction of the edges. The same input gives the same layout."""
     forward = forward_edges(tuple(sizes), edges)
-    columns = Columns(tuple(sizes), forward)
-    height = {station: _height(station, sizes) for column in columns.columns for station in column}
-    y = _rows(columns, height)
-    x: dict[Hashable, float] = {}
-    span: dict[Hashable, float] = {}
-    left = 0.0
-    for column in columns.columns:
-        width = max((sizes[each].width for each in column if isinstance(each, str)), default=0.0)
-        for station in column:
-            x[station], span[station] = left + width / 2, width
-        left += width + _COLUMN_GAP
-    routes = _routes(columns, sizes, x, y, span)
+    page = _Page(Columns(tuple(sizes), forward), sizes)
     return Layout(
-        centres={key: (x[key], y[key]) for key in sizes},
+        centres={key: (page.x[key], page.y[key]) for key in sizes},
         # What was turned round for the layout is turned back for the drawing.
         routes=[
-            route if edge == turned else route[::-1] for route, edge, turned in zip(routes, edges, forward, strict=True)
+            route if edge == turned else route[::-1]
+            for route, edge, turned in zip(page.routes(), edges, forward, strict=True)
         ],
-        size=Size(max(left - _COLUMN_GAP, 0.0), max((y[each] + height[each] / 2 for each in y), default=0.0)),
+        size=page.size,
     )
 
 
@@ -88,7 +79,7 @@ def _apart(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
     Without the distances this is isotonic regression, and pooling neighbours that are in each other's way solves it.
     """
     offsets = [0.0]
-    for upper, lower in zip(heights, heights[1:], strict=False):
+    for upper, lower in pairwise(heights):
         offsets.append(offsets[-1] + (upper + lower) / 2 + _ROW_GAP)
     pools: list[tuple[float, int]] = []  # the mean of a pool, and how many are in it
     for place, offset in zip(wanted, offsets, strict=False):
@@ -101,43 +92,48 @@ def _apart(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
     return [mean + offset for mean, offset in zip(flat, offsets, strict=False)]
 
 
-def _routes(
-    columns: Columns[str],
-    sizes: Mapping[str, Size],
-    x: Mapping[Hashable, float],
-    y: Mapping[Hashable, float],
-    span: Mapping[Hashable, float],
-) -> list[list[Point]]:
-    leaving: dict[Hashable, list[int]] = {}
-    arriving: dict[Hashable, list[int]] = {}
-    for number, route in enumerate(columns.routes):
-        leaving.setdefault(route[0], []).append(number)
-        arriving.setdefault(route[-1], []).append(number)
-    for numbers in leaving.values():
-        numbers.sort(key=lambda number: (y[columns.routes[number][1]], number))
-    for numbers in arriving.values():
-        numbers.sort(key=lambda number: (y[columns.routes[number][-2]], number))
-    found: list[list[Point]] = []
-    for number, (source, *passed, target) in enumerate(columns.routes):
-        points = [_port(source, leaving[source], number, sizes, x, y, side=1)]
-        for station in passed:  # straight through its column, so that no curve cuts a neighbour
-            points += [(x[station] - span[station] / 2, y[station]), (x[station] + span[station] / 2, y[station])]
-        points.append(_port(target, arriving[target], number, sizes, x, y, side=-1))
-        found.append(points)
-    return found
+class _Page:
+    """The columns, spread out."""
 
+    def __init__(self, columns: Columns[str], sizes: Mapping[str, Size]) -> None:
+        self._columns, self._sizes = columns, sizes
+        height = {station: _height(station, sizes) for column in columns.columns for station in column}
+        self.y = _rows(columns, height)
+        self.x: dict[Hashable, float] = {}
+        self._span: dict[Hashable, float] = {}  # the width of the column that a station stands in
+        left = 0.0
+        for column in columns.columns:
+            width = max((sizes[each].width for each in column if isinstance(each, str)), default=0.0)
+            for station in column:
+                self.x[station], self._span[station] = left + width / 2, width
+            left += width + _COLUMN_GAP
+        bottom = max((self.y[each] + height[each] / 2 for each in self.y), default=0.0)
+        self.size = Size(max(left - _COLUMN_GAP, 0.0), bottom)
 
-def _port(
-    node: Hashable,
-    edges: Sequence[int],
-    edge: int,
-    sizes: Mapping[str, Size],
-    x: Mapping[Hashable, float],
-    y: Mapping[Hashable, float],
-    *,
-    side: int,
-) -> Point:
-    """Where an edge meets the side of a node: all of them beside each other, around the middle."""
-    size = sizes[str(node)]
-    step = min(_PORT, size.height / (len(edges) + 1))
-    return x[node] + side * size.width / 2, y[node] + (edges.index(edge) - (len(edges) - 1) / 2) * step
+    def routes(self) -> list[list[Point]]:
+        stations = self._columns.routes
+        leaving: dict[Hashable, list[int]] = {}
+        arriving: dict[Hashable, list[int]] = {}
+        for number, route in enumerate(stations):
+            leaving.setdefault(route[0], []).append(number)
+            arriving.setdefault(route[-1], []).append(number)
+        # Edges meet a node in the order of where they come from, so that they do not cross in front of it.
+        for numbers in leaving.values():
+            numbers.sort(key=lambda number: (self.y[stations[number][1]], number))
+        for numbers in arriving.values():
+            numbers.sort(key=lambda number: (self.y[stations[number][-2]], number))
+        found: list[list[Point]] = []
+        for number, (source, *passed, target) in enumerate(stations):
+            points = [self._port(source, leaving[source], number, side=1)]
+            for station in passed:  # straight through its column, so that no curve cuts a neighbour
+                x, y, half = self.x[station], self.y[station], self._span[station] / 2
+                points += [(x - half, y), (x + half, y)]
+            points.append(self._port(target, arriving[target], number, side=-1))
+            found.append(points)
+        return found
+
+    def _port(self, node: Hashable, edges: Sequence[int], edge: int, *, side: int) -> Point:
+        """Where an edge meets the side of a node: all of them beside each other, around the middle."""
+        size = self._sizes[str(node)]
+        step = min(_PORT, size.height / (len(edges) + 1))
+        return self.x[node] + side * size.width / 2, self.y[node] + (edges.index(edge) - (len(edges) - 1) / 2) * step

@@ -14,7 +14,7 @@ from pyventus_typed.wiring._report import Place
 from pyventus_typed.wiring._source import is_library, with_article
 
 
-class NotLoaded(PyventusError, LookupError):
+class NotLoaded(PyventusError, LookupError):  # noqa: N818 - the name says what is wrong
     """What MODULE:NAME names cannot be imported, is not there, or is something else. ``target`` is the text given."""
 
     def __init__(self, target: str, reason: str) -> None:

@@ -68,19 +68,22 @@ def _why_class(cls: type, seen: frozenset[object]) -> str | None:
         return f"{held}, which is a dict and can change"
     if issubclass(cls, _MUTABLE):
         return f"{held}, which can change" + (f"; a {_CURES[name]} cannot" if name in _CURES else "")
-    if dataclasses.is_dataclass(cls):
-        # The parameters are an attribute of every dataclass, but no stub knows them.
-        if not getattr(cls, "__dataclass_params__").frozen:  # noqa: B009
-            return f"{held}, which is a dataclass that is not frozen"
-        names = [field.name for field in dataclasses.fields(cls)]
-    elif issubclass(cls, tuple):
-        names = list(getattr(cls, "_fields", ()))
-    else:
-        return None
-    for each in names:
-        owner = next((base for base in cls.__mro__ if each in get_annotations(base)), None)
-        if owner is not None:
-            annotation = get_annotations(owner)[each]
-            if reason := _why(annotation, scope_of_class(owner), seen | {cls}):
-                return f"{reason} (in {name}.{each})"
+    # The parameters are an attribute of every dataclass, but no stub knows them.
+    if dataclasses.is_dataclass(cls) and not getattr(cls, "__dataclass_params__").frozen:  # noqa: B009
+        return f"{held}, which is a dataclass that is not frozen"
+    for part, owner in _parts_of(cls):
+        if reason := _why(get_annotations(owner)[part], scope_of_class(owner), seen | {cls}):
+            return f"{reason} (in {name}.{part})"
     return None
+
+
+def _parts_of(cls: type) -> Iterator[tuple[str, type]]:
+    """The fields of a frozen dataclass or of a named tuple, each with the class that annotates it."""
+    if dataclasses.is_dataclass(cls):
+        names = [field.name for field in dataclasses.fields(cls)]
+    else:
+        names = list(getattr(cls, "_fields", ())) if issubclass(cls, tuple) else []
+    for name in names:
+        owner = next((base for base in cls.__mro__ if name in get_annotations(base)), None)
+        if owner is not None:
+            yield name, owner

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import pairwise
 
 from pyventus_typed.wiring._graph import Edge, Edging, Graph, Kind, Node
 from pyventus_typed.wiring._layout import Point, Size, lay_out
@@ -14,7 +15,8 @@ _MARGIN = 20.0
 _LEGEND = 44.0
 
 _STYLE = """
-svg { color-scheme: light dark; font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+svg { color-scheme: light dark; }
+text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .page { fill: #ffffff; }
 .event rect { fill: #ddf4ff; stroke: #0969da; }
 .request rect { fill: #fbefff; stroke: #8250df; }
@@ -65,7 +67,7 @@ def svg_of(graph: Graph) -> str:
     width = max(layout.size.width, 620.0) + 2 * _MARGIN
     height = layout.size.height + 2 * _MARGIN + _LEGEND
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}"',
         f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-labelledby="wiring-title wiring-summary">',
         '<title id="wiring-title">Events and their handlers</title>',
         f'<desc id="wiring-summary">{escape(_summary(graph))}</desc>',
@@ -111,7 +113,7 @@ def _edge(edge: Edge, route: Sequence[Point]) -> str:
 def _curve(route: Sequence[Point]) -> str:
     """A line that leaves and enters every point horizontally."""
     path = [f"M{route[0][0]:.1f} {route[0][1]:.1f}"]
-    for (x, y), (to_x, to_y) in zip(route, route[1:], strict=False):
+    for (x, y), (to_x, to_y) in pairwise(route):
         middle = (x + to_x) / 2
         path.append(f"C{middle:.1f} {y:.1f} {middle:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}")
     return "".join(path)

@@ -34,5 +34,3 @@ def _beside(left: str, place: object) -> str:
 
 def _name(report: Report, event: type) -> str:
     return next(each.name for each in report.events if each.type is event)
-
-

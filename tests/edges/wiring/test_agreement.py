@@ -1,8 +1,9 @@
 """When the annotation of a handler disagrees with the event that it is linked to."""
 
+import typing
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 from unittest.mock import AsyncMock
 
 import pytest
@@ -11,7 +12,7 @@ from pyventus_typed import Event, Linker
 from pyventus_typed.wiring import Rule, check
 
 if TYPE_CHECKING:
-    from somewhere import Hidden, Paid as Renamed
+    from somewhere import Hidden, Renamed  # noqa: F401 - for the annotations that are text
 
 Bound = TypeVar("Bound", bound="Order")
 Either = TypeVar("Either", int, "Lost")
@@ -65,7 +66,7 @@ def annotated(annotation: object) -> object:
     "annotation",
     [
         Paid, "Paid", Order, Event, object, Any, Mixin, Shaped, Free, Bound,
-        Paid | Lost, Union[Lost, Order], "Lost | Paid", "Lost | Hidden | Order", Annotated[Paid, "once"],
+        Paid | Lost, Lost | Order, "Lost | Paid", "typing.Union[Lost, Order]", "Lost | Hidden | Order", Annotated[Paid, "once"],
     ],
 )  # fmt: skip
 def test_a_handler_of_the_event_a_base_or_a_union_that_holds_it_agrees(annotation: object) -> None:

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_a_graph_is_alone_on_stdout_and_the_findings_are_on_stderr(capsys: pytes
     arguments = ["faulty.wiring:linker", "--family", "faulty.events:OrderEvent"]
     assert command(*arguments, "--format", "svg") == 1
     out, err = capsys.readouterr()
-    assert ElementTree.fromstring(out).tag.endswith("svg")
+    assert ET.fromstring(out).tag.endswith("svg")
     assert "unhandled: nobody receives OrderLost" in err
     assert command(*arguments, "--format", "json") == 1
     assert json.loads(capsys.readouterr().out)["faults"]
@@ -89,7 +89,10 @@ def test_what_a_module_prints_does_not_end_up_in_a_graph(folder: Path, capsys: p
         (["def __getattr__(name): raise OSError(name)"], "'linker' raised OSError: linker"),
         (["linker = 3"], "broken:linker: this is no Linker but an int. broken holds no linker."),
         (["def linker(): ..."], "broken:linker: this is no Linker but a function"),
-        (["from pyventus_typed import *", "import pyventus_typed as p", "mine = p.Linker()"], "Did you mean broken:mine?"),
+        (
+            ["from pyventus_typed import *", "import pyventus_typed as p", "mine = p.Linker()"],
+            "Did you mean broken:mine?",
+        ),
         (
             ["import pyventus_typed as p", "mine = p.Linker()", "linker = p.Emitter(mine)"],
             "this is an Emitter; name the Linker that it was made with. Did you mean broken:mine?",

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, make_dataclass
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
@@ -108,21 +108,21 @@ def test_mermaid_draws_what_the_handlers_are_linked_to(report: Report) -> None:
 
 def test_an_svg_needs_nothing_from_outside_and_no_script(report: Report) -> None:
     svg = render(report, "svg")
-    root = ElementTree.fromstring(svg)
+    root = ET.fromstring(svg)
     assert not [each for each in root.iter() if each.tag in (f"{SVG}script", f"{SVG}image", f"{SVG}foreignObject")]
     assert re.findall(r"https?://[^\"' ]+", svg) == ["http://www.w3.org/2000/svg"]
     assert not re.search(r"@import|url\((?!#)", svg)
 
 
 def test_an_svg_has_colours_for_light_and_for_dark(report: Report) -> None:
-    style = ElementTree.fromstring(render(report, "svg")).findtext(f"{SVG}style") or ""
+    style = ET.fromstring(render(report, "svg")).findtext(f"{SVG}style") or ""
     light, _, dark = style.partition("@media (prefers-color-scheme: dark)")
     coloured = re.compile(r"^\s*(\S.*?) \{ .*#[0-9a-f]{6}", re.MULTILINE)
     assert set(coloured.findall(light)) == set(coloured.findall(dark))
 
 
 def test_an_svg_tells_faults_without_colour_and_in_words(report: Report) -> None:
-    root = ElementTree.fromstring(render(report, "svg"))
+    root = ET.fromstring(render(report, "svg"))
     titles = {
         (node.findtext(f"{SVG}text"), "!" in [text.text for text in node.findall(f"{SVG}text")])
         for node in root.iter(f"{SVG}g")
@@ -136,9 +136,9 @@ def test_an_svg_tells_faults_without_colour_and_in_words(report: Report) -> None
 
 def test_names_are_escaped() -> None:
     event = make_dataclass("Evil", [], bases=(Event,), frozen=True)
-    event.__qualname__ = '<b>"&#\']]>'
+    event.__qualname__ = "<b>\"&#']]>"
     report = check(Linker(), family=event)
-    root = ElementTree.fromstring(render(report, "svg"))
+    root = ET.fromstring(render(report, "svg"))
     assert event.__qualname__ in [text.text for text in root.iter(f"{SVG}text")]
     assert '["#lt;b#gt;#quot;&#35;\']]#gt;"]' in render(report, "mermaid")
 
@@ -153,14 +153,16 @@ def reports(draw: st.DrawFn) -> Report:
     count = draw(st.integers(0, len(EVENTS)))
     some = st.lists(st.sampled_from(EVENTS[:count]), max_size=4, unique=True) if count else st.just([])
     handlers = [
-        WiredHandler(print, f"h{number}", PLACE, tuple(events), tuple(events), tuple(Emits(e, PLACE) for e in emits), False)
+        WiredHandler(
+            print, f"h{number}", PLACE, tuple(events), tuple(events), tuple(Emits(e, PLACE) for e in emits), False
+        )
         for number, (events, emits) in enumerate(draw(st.lists(st.tuples(some, some), max_size=8)))
     ]
     events = tuple(WiredEvent(event, event.__name__, PLACE, in_family=True, emittable=True) for event in EVENTS[:count])
     return Report((), (), events, tuple(handlers), ())
 
 
-def boxes(root: ElementTree.Element) -> Iterator[tuple[float, float, float, float]]:
+def boxes(root: ET.Element) -> Iterator[tuple[float, float, float, float]]:
     for node in root.iter(f"{SVG}g"):
         if node.get("class"):
             rect = node.find(f"{SVG}rect")
@@ -173,28 +175,28 @@ def boxes(root: ElementTree.Element) -> Iterator[tuple[float, float, float, floa
 def test_no_node_hides_another_and_every_edge_ends_at_its_nodes(report: Report) -> None:
     svg = render(report, "svg")
     assert svg == render(report, "svg")
-    root = ElementTree.fromstring(svg)
+    root = ET.fromstring(svg)
     found = list(boxes(root))
     assert len(found) == len(report.events) + len(report.handlers)
     for (left, top, right, bottom), (x, y, to_x, to_y) in itertools.combinations(found, 2):
         assert right < x or to_x < left or bottom < y or to_y < top
     group = next(root.iter(f"{SVG}g"))
     width, height = float(root.get("width")), float(root.get("height"))
-    assert all(0 <= x and 0 <= y and to_x + 40 <= width + 1 and to_y + 40 <= height for x, y, to_x, to_y in found)
+    assert all(x >= 0 and y >= 0 and to_x + 40 <= width + 1 and to_y + 40 <= height for x, y, to_x, to_y in found)
     paths = group.findall(f"{SVG}path")
     assert len(paths) == sum(len(each.events) + len(each.emits) for each in report.handlers)
     for path in paths:
         numbers = [float(number) for number in re.findall(r"-?[\d.]+", path.get("d"))]
         for x, y in (numbers[:2], numbers[-2:]):
-            assert any(
-                abs(x - side) < 0.2 and box[1] <= y <= box[3] for box in found for side in (box[0], box[2])
-            ), "an edge that ends in the void"
+            assert any(abs(x - side) < 0.2 and box[1] <= y <= box[3] for box in found for side in (box[0], box[2])), (
+                "an edge that ends in the void"
+            )
 
 
 @settings(max_examples=50, deadline=None)
 @given(reports())
 def test_no_two_edges_lie_on_each_other(report: Report) -> None:
-    root = ElementTree.fromstring(render(report, "svg"))
+    root = ET.fromstring(render(report, "svg"))
     drawn = [tuple(re.findall(r"-?[\d.]+", path.get("d"))) for path in next(root.iter(f"{SVG}g")).findall(f"{SVG}path")]
     ends = [frozenset([each[:2], each[-2:]]) for each in drawn]
     assert len(set(ends)) == len(ends)

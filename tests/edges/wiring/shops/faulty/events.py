@@ -67,7 +67,7 @@ class OrderPacked(OrderEvent):
     crate: Crate  # fault: mutable
     row: Row  # fault: mutable
     options: Options  # fault: mutable
-    tags: Optional[Tags]  # fault: mutable
+    tags: Optional[Tags]  # fault: mutable  # noqa: UP045
     box: Box[bytearray]  # fault: mutable
     prices: tuple[tuple[list[Decimal], ...], ...]  # fault: mutable
     checked: Annotated[set[int], "by hand"] = field(default_factory=set)  # fault: mutable

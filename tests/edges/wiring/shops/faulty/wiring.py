@@ -10,7 +10,6 @@ from faulty.events import (
     PriceOf,
     StockOf,
 )
-
 from pyventus_typed import Emitter, Linker, Subscriber, handles
 
 linker = Linker()

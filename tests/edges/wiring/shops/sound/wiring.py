@@ -1,11 +1,9 @@
-from sound.events import Family, Paid, Placed, PriceOf, Shipped
-
 from pyventus_typed import Emitter, Event, Linker
+from sound.events import Family, Paid, Placed, PriceOf, Shipped
 
 orders = Linker[Family]()
 mail = Linker[Family]()
 emitter = Emitter(orders)
-print("a module may print while it is imported")
 
 
 @orders.on(Placed)
