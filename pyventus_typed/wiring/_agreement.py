@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
+from typing_extensions import override
+
 from pyventus_typed import Event
-from pyventus_typed.wiring._hints import Scope, Unknown, bounds, resolve, scope_of_handler
+from pyventus_typed.wiring._hints import Scope, Unknown, bounds, is_class, resolve, scope_of_handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Expectation:
         """Whether every instance of *event* is welcome; None where the annotation cannot be read."""
         return _takes(self.annotation, event, self.scope)
 
+    @override
     def __str__(self) -> str:
         if isinstance(self.annotation, str):
             return self.annotation
@@ -49,28 +52,23 @@ _POSITIONAL = (
 
 
 def _takes(annotation: object, event: type[Event], scope: Scope) -> bool | None:
-    if isinstance(annotation, str) and annotation.rpartition(".")[2] == event.__name__:
-        named = resolve(annotation, scope)
-        # A name for type checkers only, but it is the right one.
-        return True if named is Unknown else _takes_resolved(named, event, scope)
-    return _takes_resolved(resolve(annotation, scope), event, scope)
-
-
-def _takes_resolved(annotation: object, event: type[Event], scope: Scope) -> bool | None:
-    if annotation in (Unknown, Any):
-        return None if annotation is Unknown else True
-    origin = get_origin(annotation)
-    if isinstance(annotation, TypeVar):
-        allowed = bounds(annotation)
+    resolved = resolve(annotation, scope)
+    if resolved is Unknown:  # a name for type checkers only: if it is that of the event, it is the right one
+        is_named = isinstance(annotation, str) and annotation.rpartition(".")[2] == event.__name__
+        return True if is_named else None
+    if resolved is Any:  # before all: since Python 3.11 it is a class
+        return True
+    origin, arguments = get_origin(resolved), get_args(resolved)
+    if isinstance(resolved, TypeVar):
+        allowed = bounds(resolved)
         return _takes_any(allowed, event, scope) if allowed else True
     if origin is Union or origin is UnionType:
-        return _takes_any(get_args(annotation), event, scope)
-    cls = annotation if origin is None else origin
-    if not isinstance(cls, type):
-        return False if annotation is None or origin is not None else None
-    if getattr(cls, "_is_protocol", False):
-        return True  # which attributes it asks for is a type checker's to judge
-    return issubclass(event, cls)
+        return _takes_any(arguments, event, scope)
+    cls = resolved if origin is None else origin
+    if is_class(cls):
+        # Which attributes a protocol asks for is a type checker's to judge.
+        return getattr(cls, "_is_protocol", False) or issubclass(event, cls)
+    return False if resolved is None or origin is not None else None
 
 
 def _takes_any(annotations: tuple[object, ...], event: type[Event], scope: Scope) -> bool | None:

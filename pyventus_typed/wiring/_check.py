@@ -91,7 +91,7 @@ def _cycles(events: Sequence[WiredEvent], handlers: Sequence[WiredHandler]) -> l
     }
     found: list[Cycle] = []
     for path in shortest_cycles(edges):
-        steps = []
+        steps: list[tuple[WiredEvent, WiredHandler]] = []
         for number, handler in enumerate(handlers[each] for each in path):
             before = handlers[path[number - 1]]
             event = next(each.event for each in before.emits if each.event in handler.receives)

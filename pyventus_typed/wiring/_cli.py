@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import get_args
+from typing import TypeAlias, get_args
 
 from pyventus_typed.wiring._check import check
 from pyventus_typed.wiring._family import NotAFamily
@@ -16,7 +16,11 @@ that can change, annotations that disagree with the event. Nothing is emitted an
 _CODES = "exit codes: 0 no fault, 1 faults were found, 2 nothing could be checked"
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+# argparse has no public name for what add_subparsers() returns.
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     """Add the command ``check``. Call ``run`` with what was parsed."""
     parser = subparsers.add_parser("check", help="check the wiring of linkers", description=_ABOUT, epilog=_CODES)
     parser.add_argument(

@@ -10,7 +10,7 @@ from typing_extensions import TypeIs
 
 from pyventus_typed import Event, Request
 from pyventus_typed.errors import DefinitionError
-from pyventus_typed.wiring._hints import alias_value, is_alias
+from pyventus_typed.wiring._hints import alias_value, is_alias, is_class
 
 ROOTS: frozenset[type[Event]] = frozenset({Event, Request})
 
@@ -42,7 +42,7 @@ def _unfold(form: object, depth: int) -> Iterator[type[Event]]:
             yield from _unfold(member, depth + 1)
     elif origin is Annotated:
         yield from _unfold(get_args(form)[0], depth + 1)
-    elif isinstance(form, tuple) and form:
+    elif is_tuple(form) and form:
         for member in form:
             yield from _unfold(member, depth + 1)
     elif is_event_class(cls := form if origin is None else origin):
@@ -51,8 +51,16 @@ def _unfold(form: object, depth: int) -> Iterator[type[Event]]:
         raise NotAFamily(form)
 
 
+def is_tuple(found: object) -> TypeIs[tuple[object, ...]]:
+    return isinstance(found, tuple)
+
+
 def is_event_class(found: object) -> TypeIs[type[Event]]:
-    return isinstance(found, type) and issubclass(found, Event)
+    return is_class(found) and issubclass(found, Event)
+
+
+def is_request(event: type[Event]) -> bool:
+    return issubclass(event, Request)
 
 
 def with_subclasses(roots: Iterable[type[Event]]) -> tuple[type[Event], ...]:
@@ -82,14 +90,16 @@ def _is_replaced(cls: type[Event]) -> bool:
     if isinstance(named, type) and named is not cls:
         return "__slots__" in vars(named) and named.__bases__ == cls.__bases__
     # A local class cannot be looked up by its name, but its copy is a sibling.
-    return any(
-        twin is not cls
-        and "__slots__" in vars(twin)
-        and (twin.__module__, twin.__qualname__) == (cls.__module__, cls.__qualname__)
-        and vars(twin).get("__doc__") == vars(cls).get("__doc__")
-        for base in cls.__bases__
-        for twin in base.__subclasses__()
-    )
+    return any(_is_copy(sibling, cls) for base in cls.__bases__ for sibling in _children(base))
+
+
+def _children(cls: type[object]) -> list[type[object]]:
+    return cls.__subclasses__()
+
+
+def _is_copy(twin: type[object], cls: type[Event]) -> bool:
+    names = ("__module__", "__qualname__", "__doc__")
+    return "__slots__" in vars(twin) and all(getattr(twin, name) == getattr(cls, name) for name in names)
 
 
 def is_emittable(cls: type[Event]) -> bool:

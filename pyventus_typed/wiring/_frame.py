@@ -17,6 +17,8 @@ from pyventus_typed.wiring._source import FunctionNode
 
 Classes = frozenset[type[Event]]
 NO_EVENT: Final[Classes] = frozenset()
+_OF_THE_CLASS: tuple[type[object], ...] = (classmethod, staticmethod)
+_COMPUTED: tuple[type[object], ...] = (property, functools.cached_property)
 _COPIES: tuple[object, ...] = (dataclasses.replace, copy.copy, copy.deepcopy)
 
 
@@ -130,8 +132,12 @@ def _events_of_type(annotation: object, function: FunctionType) -> Classes | Non
 
 
 def _either(choices: Iterable[Classes | None]) -> Classes | None:
-    known = list(choices)
-    return None if None in known else frozenset().union(*(choice for choice in known if choice is not None))
+    found = NO_EVENT
+    for choice in choices:
+        if choice is None:
+            return None
+        found |= choice
+    return found
 
 
 def _attribute(owner: object, name: str) -> object:  # noqa: PLR0911 - one for each kind of owner
@@ -142,7 +148,7 @@ def _attribute(owner: object, name: str) -> object:  # noqa: PLR0911 - one for e
     try:
         if isinstance(owner, type):
             found = inspect.getattr_static(owner, name)
-            return getattr(owner, name) if isinstance(found, classmethod | staticmethod) else found
+            return getattr(owner, name) if isinstance(found, _OF_THE_CLASS) else found
         found = inspect.getattr_static(owner, name)
         if isinstance(found, MemberDescriptorType):  # a slot
             return getattr(owner, name)
@@ -150,9 +156,9 @@ def _attribute(owner: object, name: str) -> object:  # noqa: PLR0911 - one for e
         return Missing
     if isinstance(found, FunctionType) and name not in getattr(owner, "__dict__", {}):
         return MethodType(found, owner)
-    if isinstance(found, classmethod | staticmethod):
-        return found.__get__(owner, type(owner))
-    return Missing if isinstance(found, property | functools.cached_property) else found
+    if isinstance(found, _OF_THE_CLASS):
+        return getattr(type(owner), name)
+    return Missing if isinstance(found, _COMPUTED) else found
 
 
 def _assignments(node: FunctionNode) -> dict[str, list[ast.expr | None]]:
@@ -170,9 +176,9 @@ def _assignments(node: FunctionNode) -> dict[str, list[ast.expr | None]]:
                     if isinstance(each, ast.Name):
                         found.setdefault(each.id, []).append(element)
             case _:
-                for each in ast.walk(target):
-                    if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
-                        found.setdefault(each.id, []).append(None)
+                for part in ast.walk(target):
+                    if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                        found.setdefault(part.id, []).append(None)
     return found
 
 
@@ -194,6 +200,8 @@ def _bindings(node: FunctionNode) -> Iterator[tuple[ast.expr, ast.expr | None]]:
                 yield target, None
             case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
                 yield ast.Name(name, ast.Store()), None
+            case _:
+                pass
 
 
 def _local_imports(node: FunctionNode, module: str) -> Iterator[tuple[str, object]]:
@@ -203,8 +211,9 @@ def _local_imports(node: FunctionNode, module: str) -> Iterator[tuple[str, objec
         if isinstance(each, ast.ImportFrom):
             source = each.module or ""
             if each.level:
-                parent = getattr(package, "__package__", None) or ""
-                source = ".".join(filter(None, [*parent.split(".")[: len(parent.split(".")) + 1 - each.level], source]))
+                parent = (getattr(package, "__package__", None) or "").split(".")
+                parent = parent[: len(parent) + 1 - each.level]
+                source = ".".join([*parent, source] if source else parent)
             loaded = sys.modules.get(source)
             for alias in each.names:
                 yield alias.asname or alias.name, getattr(loaded, alias.name, Missing)

@@ -5,8 +5,10 @@ import functools
 import sys
 import typing
 from collections.abc import Callable
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Annotated, ForwardRef, TypeVar, get_args, get_origin
+
+from typing_extensions import TypeIs
 
 from pyventus_typed.wiring._source import function_of
 
@@ -81,6 +83,11 @@ def resolve(annotation: object, scope: Scope) -> object:
     return Unknown
 
 
+def is_class(found: object) -> TypeIs[type[object]]:
+    """``isinstance(found, type)``, of which type checkers know what kind of type it is."""
+    return isinstance(found, type)
+
+
 def is_alias(form: object) -> bool:
     """Whether *form* is a ``type X = ...`` alias, Python's own or that of typing_extensions, also ``X[int]``."""
     return type(form).__name__ == "TypeAliasType" or type(get_origin(form)).__name__ == "TypeAliasType"
@@ -105,14 +112,14 @@ _TRANSPARENT: tuple[object, ...] = (Annotated, typing.Final, typing.Required, ty
 
 
 @functools.lru_cache(maxsize=1024)
-def _compile(text: str) -> object:
+def _compile(text: str) -> CodeType:
     return compile(text.strip(), "<annotation>", "eval")
 
 
 def _evaluate(text: str, scope: Scope) -> object:
     try:
         # An annotation is code of the module that was imported a moment ago; typing.get_type_hints does the same.
-        return eval(_compile(text), {"__builtins__": {}}, scope)  # type: ignore[arg-type]  # noqa: S307
+        return eval(_compile(text), {"__builtins__": {}}, scope)  # noqa: S307
     except Exception:  # noqa: BLE001 - whatever a stranger's annotation raises, it cannot be read
         return Unknown
 

@@ -61,7 +61,7 @@ def _rows(columns: Columns[str], height: Mapping[Hashable, float]) -> dict[Hasha
     for turn in range(_ROUNDS):
         ordered = columns.columns if turn % 2 == 0 else columns.columns[::-1]
         for column in ordered:
-            wanted = []
+            wanted: list[float] = []
             for station in column:
                 near = [*columns.before.get(station, ()), *columns.after.get(station, ())]
                 # A long edge pulls harder than a neighbour: where it bends, the eye loses it.

@@ -47,8 +47,8 @@ def _load(target: str, wanted: str) -> tuple[ModuleType, object]:
         hint = _linkers_in(_import(name, target)) if is_module else ""
         raise NotLoaded(target, f"write MODULE:{wanted}, such as shop.wiring:linker.{hint}")
     if "/" in name or name.endswith(".py"):
-        module = name.removesuffix(".py").strip("./").replace("/", ".")
-        raise NotLoaded(target, f"this is the path of a file; write the module's name, {module}:{path}.")
+        dotted = name.removesuffix(".py").strip("./").replace("/", ".")
+        raise NotLoaded(target, f"this is the path of a file; write the module's name, {dotted}:{path}.")
     if not all(part.isidentifier() for part in name.split(".")):
         raise NotLoaded(target, f"{name!r} is not the name of a module.")
     module = _import(name, target)

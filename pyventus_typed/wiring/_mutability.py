@@ -8,8 +8,7 @@ from typing import ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from typing_extensions import is_typeddict
 
-from pyventus_typed import Event
-from pyventus_typed.wiring._hints import Scope, bounds, resolve, scope_of_class
+from pyventus_typed.wiring._hints import Scope, bounds, is_class, resolve, scope_of_class
 from pyventus_typed.wiring._source import spell_class, with_article
 
 # Sequence and Mapping are not here: they promise readers only, and say that nobody is meant to change the value.
@@ -19,12 +18,12 @@ _CURES = {"list": "tuple", "set": "frozenset", "bytearray": "bytes object"}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MutableField:
-    owner: type  # the class that defines the field: it may be a base of the event
+    owner: type[object]  # the class that defines the field: it may be a base of the event
     name: str
     reason: str
 
 
-def mutable_fields(event: type[Event]) -> Iterator[MutableField]:
+def mutable_fields(event: type) -> Iterator[MutableField]:
     """The fields of *event*, inherited ones included, that can hold something mutable; what is unknown is not held."""
     if not dataclasses.is_dataclass(event):
         return
@@ -50,7 +49,7 @@ def _why(annotation: object, scope: Scope, seen: frozenset[object]) -> str | Non
     if origin is Union or origin is UnionType:
         return _first(arguments, scope, seen)
     cls = annotation if origin is None else origin
-    if not isinstance(cls, type):
+    if not is_class(cls):
         return None
     return _why_class(cls, seen) or _first(arguments, scope, seen)
 
@@ -59,7 +58,7 @@ def _first(annotations: tuple[object, ...], scope: Scope, seen: frozenset[object
     return next((reason for each in annotations if (reason := _why(each, scope, seen))), None)
 
 
-def _why_class(cls: type, seen: frozenset[object]) -> str | None:
+def _why_class(cls: type[object], seen: frozenset[object]) -> str | None:
     name = spell_class(cls)
     held = f"holds {with_article(name)}"
     if cls in seen:
@@ -68,8 +67,7 @@ def _why_class(cls: type, seen: frozenset[object]) -> str | None:
         return f"{held}, which is a dict and can change"
     if issubclass(cls, _MUTABLE):
         return f"{held}, which can change" + (f"; a {_CURES[name]} cannot" if name in _CURES else "")
-    # The parameters are an attribute of every dataclass, but no stub knows them.
-    if dataclasses.is_dataclass(cls) and not getattr(cls, "__dataclass_params__").frozen:  # noqa: B009
+    if _is_thawed(cls):
         return f"{held}, which is a dataclass that is not frozen"
     for part, owner in _parts_of(cls):
         if reason := _why(get_annotations(owner)[part], scope_of_class(owner), seen | {cls}):
@@ -77,13 +75,21 @@ def _why_class(cls: type, seen: frozenset[object]) -> str | None:
     return None
 
 
-def _parts_of(cls: type) -> Iterator[tuple[str, type]]:
+def _is_thawed(cls: type[object]) -> bool:
+    # The parameters are an attribute of every dataclass, but no stub knows them.
+    return dataclasses.is_dataclass(cls) and not getattr(cls, "__dataclass_params__").frozen  # noqa: B009
+
+
+def _parts_of(cls: type[object]) -> Iterator[tuple[str, type[object]]]:
     """The fields of a frozen dataclass or of a named tuple, each with the class that annotates it."""
-    if dataclasses.is_dataclass(cls):
-        names = [field.name for field in dataclasses.fields(cls)]
-    else:
-        names = list(getattr(cls, "_fields", ())) if issubclass(cls, tuple) else []
-    for name in names:
+    for name in _names_of(cls):
         owner = next((base for base in cls.__mro__ if name in get_annotations(base)), None)
         if owner is not None:
             yield name, owner
+
+
+def _names_of(cls: type[object]) -> tuple[str, ...]:
+    if dataclasses.is_dataclass(cls):
+        return tuple(field.name for field in dataclasses.fields(cls))
+    names: tuple[str, ...] = getattr(cls, "_fields", ())
+    return names if tuple in cls.__mro__ else ()

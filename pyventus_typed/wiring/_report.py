@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 from pyventus_typed import Event
 
 
@@ -54,6 +56,7 @@ class Place:
         here, file = Path.cwd(), Path(self.file)
         return (file.relative_to(here) if file.is_relative_to(here) else file).as_posix()
 
+    @override
     def __str__(self) -> str:
         return f"{self.path}:{self.line}"
 
@@ -68,6 +71,7 @@ class Finding:
     event: type[Event] | None = None
     handler: str | None = None
 
+    @override
     def __str__(self) -> str:
         return f"{self.place or '(no source)'}: {self.rule}: {self.message}"
 
@@ -113,6 +117,7 @@ class Cycle:
 
     steps: tuple[tuple[WiredEvent, WiredHandler], ...]
 
+    @override
     def __str__(self) -> str:
         round_trip = " -> ".join(f"{event.name} -> {handler.name}" for event, handler in self.steps)
         return f"{round_trip} -> {self.steps[0][0].name}"
@@ -131,6 +136,7 @@ class Report:
     handlers: tuple[WiredHandler, ...]
     cycles: tuple[Cycle, ...]
 
+    @override
     def __str__(self) -> str:
         lines = [str(fault) for fault in self.faults]
         lines += [f"{note.place or '(no source)'}: note: {note.message}" for note in self.notes]

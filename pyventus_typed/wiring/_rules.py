@@ -3,10 +3,10 @@
 import inspect
 from collections.abc import Iterator
 
-from pyventus_typed import Event, Request, Subscriber
+from pyventus_typed import Event, Subscriber
 from pyventus_typed.wiring._agreement import expectation_of
 from pyventus_typed.wiring._facts import Facts, Link
-from pyventus_typed.wiring._family import ROOTS, has_own_fields, is_decorated, is_emittable
+from pyventus_typed.wiring._family import ROOTS, has_own_fields, is_decorated, is_emittable, is_event_class, is_request
 from pyventus_typed.wiring._mutability import mutable_fields
 from pyventus_typed.wiring._report import Finding, Rule
 from pyventus_typed.wiring._source import bound_arguments, spell_class
@@ -20,15 +20,15 @@ def events_without_receiver(facts: Facts) -> Iterator[Finding]:
         receivers = [link for link in facts.links if facts.reaches(link, event)]
         emitters = facts.emitters_of(event)
         origin = f"; {emitters[0][0].name} emits it at {emitters[0][1]}" if emitters else ""
-        is_request = issubclass(event, Request)
-        if is_request and any(link.answers for link in receivers):
+        asks = is_request(event)
+        if asks and any(link.answers for link in receivers):
             continue
-        if receivers and not is_request:
+        if receivers and not asks:
             continue
         if facts.is_base(event) and not emitters:
             message = f"{name} has no receiver of its own; it is taken for the base of its subclasses"
             yield Finding(Rule.BASE, message, place, event)
-        elif is_request:
+        elif asks:
             told = f", and {receivers[0].name} is only told of it" if receivers else ""
             yield Finding(Rule.UNANSWERED, f"nobody answers {name}{told}{origin}", place, event)
         else:
@@ -75,7 +75,7 @@ def mutable_events(facts: Facts) -> Iterator[Finding]:
         for field in mutable_fields(event):
             if (field.owner, field.name) not in seen:
                 seen.add((field.owner, field.name))
-                owner = facts.name(field.owner) if issubclass(field.owner, Event) else spell_class(field.owner)
+                owner = facts.name(field.owner) if is_event_class(field.owner) else spell_class(field.owner)
                 place = facts.sources.place_of_class(field.owner, field.name)
                 yield Finding(Rule.MUTABLE, f"{owner}.{field.name} {field.reason}", place, event)
 
@@ -115,10 +115,10 @@ def unread_emissions(facts: Facts) -> Iterator[Finding]:
 
 def unbound_subscribers(facts: Facts) -> Iterator[Finding]:
     bound = {type(each) for link in facts.links for each in bound_arguments(link.handler)}
-    waiting = list[type](Subscriber.__subclasses__())
+    waiting = [*type.__subclasses__(Subscriber)]
     while waiting:
         cls = waiting.pop()
-        below = cls.__subclasses__()
+        below = type.__subclasses__(cls)
         waiting += below
         known = "<locals>" not in cls.__qualname__ and cls.__module__.partition(".")[0] in facts.packages
         if known and not below and cls not in bound and not inspect.isabstract(cls):

@@ -94,9 +94,8 @@ class Sources:
             return None
         line = node.lineno
         for statement in node.body:
-            match statement:
-                case ast.AnnAssign(target=ast.Name(id=found)) if found == field:
-                    line = statement.lineno
+            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                line = statement.lineno if statement.target.id == field else line
         return Place(name, line)
 
     def place_of_handler(self, handler: Callable[..., object]) -> Place | None:

@@ -1,6 +1,6 @@
 """When the annotation of a handler disagrees with the event that it is linked to."""
 
-import typing
+import typing  # noqa: F401 - for an annotation that is text
 from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
@@ -66,7 +66,8 @@ def annotated(annotation: object) -> object:
     "annotation",
     [
         Paid, "Paid", Order, Event, object, Any, Mixin, Shaped, Free, Bound,
-        Paid | Lost, Lost | Order, "Lost | Paid", "typing.Union[Lost, Order]", "Lost | Hidden | Order", Annotated[Paid, "once"],
+        Paid | Lost, Lost | Order, "Lost | Paid",
+        "typing.Union[Lost, Order]", "Lost | Hidden | Order", Annotated[Paid, "once"],
     ],
 )  # fmt: skip
 def test_a_handler_of_the_event_a_base_or_a_union_that_holds_it_agrees(annotation: object) -> None:

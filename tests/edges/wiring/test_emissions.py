@@ -147,7 +147,7 @@ def unpacked(event):
 
 
 def unrelated(event):
-    str("A()")
+    "A()".strip()
     [].append(A())
     event.signal.emit("text")
 
