@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pyventus_typed import Event
 from pyventus_typed.wiring._cycles import shortest_cycles
-from pyventus_typed.wiring._facts import AnyLinker, Facts
+from pyventus_typed.wiring._facts import AnyLinker, Facts, Link
 from pyventus_typed.wiring._family import is_emittable
 from pyventus_typed.wiring._report import Cycle, Finding, Place, Report, Rule, WiredEvent, WiredHandler
 from pyventus_typed.wiring._rules import RULES
@@ -55,6 +55,7 @@ def _wired_events(facts: Facts) -> tuple[WiredEvent, ...]:
             place=facts.sources.place_of_class(event),
             in_family=event in facts.family,
             emittable=is_emittable(event),
+            receivers=tuple(facts.links.index(link) for link in _receivers(facts, event)),
         )
         for event in facts.events
     )
@@ -67,7 +68,7 @@ def _wired_handlers(facts: Facts) -> tuple[WiredHandler, ...]:
             name=link.name,
             place=link.place,
             events=link.events,
-            receives=tuple(event for event in facts.events if _arrives(facts, event) and facts.reaches(link, event)),
+            receives=tuple(event for event in facts.events if link in _receivers(facts, event)),
             emits=link.emissions.emits,
             answers=link.answers,
         )
@@ -75,8 +76,8 @@ def _wired_handlers(facts: Facts) -> tuple[WiredHandler, ...]:
     )
 
 
-def _arrives(facts: Facts, event: type[Event]) -> bool:
-    return is_emittable(event) or event in facts.emitted
+def _receivers(facts: Facts, event: type[Event]) -> tuple[Link, ...]:
+    return facts.receivers(event) if is_emittable(event) or event in facts.emitted else ()
 
 
 def _cycles(events: Sequence[WiredEvent], handlers: Sequence[WiredHandler]) -> list[Cycle]:

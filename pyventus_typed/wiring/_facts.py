@@ -20,8 +20,7 @@ class NotALinker(DefinitionError):  # noqa: N818 - the name says what is wrong
     """The object to check is no linker."""
 
     def __init__(self, found: object) -> None:
-        super().__init__(f"The wiring of a Linker is checked, and {found!r} is none. Give the linker itself.")
-        self.found = found
+        super().__init__(f"The wiring of a Linker is checked, and {found!r} is none. Give the linker itself.", found)
 
 
 def is_linker(found: object) -> TypeIs[AnyLinker]:
@@ -35,16 +34,16 @@ class Link:
         self.handler = handler
         self.name = spell_handler(handler)
         self.place: Place | None = sources.place_of_handler(handler)
-        self.subscriptions: list[tuple[AnyLinker, Subscription[Any]]] = []  # any event: they are read, not called
+        self.subscriptions: list[Subscription[Any]] = []  # any event: they are read, not called
         self.emissions = Emissions()
 
     @property
     def events(self) -> tuple[type[Event], ...]:
-        return tuple(dict.fromkeys(event for _, each in self.subscriptions for event in each.events))
+        return tuple(dict.fromkeys(event for each in self.subscriptions for event in each.events))
 
     @property
     def answers(self) -> bool:
-        return any(each.answers for _, each in self.subscriptions)
+        return any(each.answers for each in self.subscriptions)
 
 
 class Facts:
@@ -58,6 +57,8 @@ class Facts:
             if not any(linker is known for known in self.linkers):
                 self.linkers.append(linker)
         self.sources = Sources()
+        self._receivers: dict[type[Event], tuple[Link, ...]] = {}
+        self._link_of: dict[int, Link] = {}  # by the identity of the subscription, which its linker keeps alive
         self.links = self._links()
         self.linked = tuple(dict.fromkeys(event for link in self.links for event in link.events))
         self.packages = {cls.__module__.partition(".")[0] for cls in self.linked} | {
@@ -77,13 +78,16 @@ class Facts:
     def name(self, event: type[Event]) -> str:
         return self._names.get(event) or spell_class(event)
 
-    def reaches(self, link: Link, event: type[Event]) -> bool:
-        return any(self.receives(linker, each, event) for linker, each in link.subscriptions)
-
-    def receives(self, linker: AnyLinker, subscription: Subscription[Any], event: type[Event]) -> bool:
-        if not is_emittable(event):
-            return issubclass(event, subscription.events)
-        return any(each is subscription for each in linker.receivers(event))
+    def receivers(self, event: type[Event]) -> tuple[Link, ...]:
+        """Who receives *event*, linker by linker, in the order of delivery. A base stands for what may be below it."""
+        if event not in self._receivers:
+            if is_emittable(event):
+                told = [self._link_of.get(id(each)) for linker in self.linkers for each in linker.receivers(event)]
+                found = [link for link in told if link is not None]  # None: subscribed since the check began
+            else:
+                found = [link for link in self.links if issubclass(event, link.events)]
+            self._receivers[event] = tuple(dict.fromkeys(found))
+        return self._receivers[event]
 
     def is_base(self, event: type[Event]) -> bool:
         """Whether the family has events below *event*; it is then taken for their base, unless it is emitted."""
@@ -96,14 +100,13 @@ class Facts:
         links: list[Link] = []
         for linker in self.linkers:
             for subscription in linker.subscriptions():
-                if not subscription.active:
-                    continue
                 # A bound method is a new object each time, and two of one instance are equal.
                 link = next((each for each in links if _is_same(each.handler, subscription.handler)), None)
                 if link is None:
                     link = Link(subscription.handler, self.sources)
                     links.append(link)
-                link.subscriptions.append((linker, subscription))
+                link.subscriptions.append(subscription)
+                self._link_of[id(subscription)] = link
         return links
 
     def _roots(self, family: object) -> tuple[tuple[type[Event], ...], bool]:

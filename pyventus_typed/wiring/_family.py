@@ -21,9 +21,9 @@ class NotAFamily(DefinitionError):  # noqa: N818 - the name says what is wrong
     def __init__(self, found: object) -> None:
         super().__init__(
             f"A family is an event class, a union of event classes, or an alias of one, and {found!r} is none of them. "
-            "Give a base class (its subclasses belong to the family), `A | B`, or a tuple of these."
+            "Give a base class (its subclasses belong to the family), `A | B`, or a tuple of these.",
+            found,
         )
-        self.found = found
 
 
 def roots_of(family: object) -> tuple[type[Event], ...]:

@@ -23,7 +23,7 @@ def json_of(report: Report) -> str:
                 "place": _place(event.place),
                 "in_family": event.in_family,
                 "emittable": event.emittable,
-                "receivers": [number for number, each in enumerate(report.handlers) if event.type in each.receives],
+                "receivers": list(event.receivers),
             }
             for event in report.events
         ],

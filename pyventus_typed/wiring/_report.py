@@ -93,6 +93,7 @@ class WiredEvent:
     place: Place | None
     in_family: bool
     emittable: bool  # False: a base, of which only subclasses are emitted
+    receivers: tuple[int, ...]  # places in ``Report.handlers``, in the order of delivery, linker by linker
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,5 +156,6 @@ class Report:
         return f"{faults}, {notes}; {events}, {handlers} checked"
 
     def receivers(self, event: type[Event]) -> tuple[WiredHandler, ...]:
-        """The handlers that *event* reaches, in the order of subscribing."""
-        return tuple(handler for handler in self.handlers if event in handler.receives)
+        """The handlers that *event* reaches: in the order of delivery, one linker after the other."""
+        places = next((each.receivers for each in self.events if each.type is event), ())
+        return tuple(self.handlers[place] for place in places)

@@ -17,7 +17,7 @@ def events_without_receiver(facts: Facts) -> Iterator[Finding]:
         if not is_emittable(event):
             continue
         name, place = facts.name(event), facts.sources.place_of_class(event)
-        receivers = [link for link in facts.links if facts.reaches(link, event)]
+        receivers = facts.receivers(event)
         emitters = facts.emitters_of(event)
         origin = f"; {emitters[0][0].name} emits it at {emitters[0][1]}" if emitters else ""
         asks = is_request(event)
@@ -54,15 +54,10 @@ def _why_unreachable(facts: Facts, link: Link, event: type[Event]) -> str | None
     if event in ROOTS:
         return None if facts.family else "the family is empty"
     emittable = [cls for cls in facts.family if issubclass(cls, event) and is_emittable(cls)]
-    if any(
-        facts.receives(linker, each, cls)
-        for linker, each in link.subscriptions
-        if event in each.events
-        for cls in emittable
-    ):
+    if any(link in facts.receivers(cls) for cls in emittable):
         return None
     if emittable:
-        return "other handlers take its place"
+        return "each request that it could answer has an answer of its own"
     if facts.closed and not any(issubclass(cls, event) for cls in facts.family):
         return "it is not in the family"
     kind = "abstract" if inspect.isabstract(event) else "not decorated with @dataclass(frozen=True)"

@@ -158,7 +158,10 @@ def reports(draw: st.DrawFn) -> Report:
         )
         for number, (events, emits) in enumerate(draw(st.lists(st.tuples(some, some), max_size=8)))
     ]
-    events = tuple(WiredEvent(event, event.__name__, PLACE, in_family=True, emittable=True) for event in EVENTS[:count])
+    events = tuple(
+        WiredEvent(event, event.__name__, PLACE, in_family=True, emittable=True, receivers=())
+        for event in EVENTS[:count]
+    )
     return Report((), (), events, tuple(handlers), ())
 
 
