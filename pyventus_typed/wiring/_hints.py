@@ -119,7 +119,8 @@ def _compile(text: str) -> CodeType:
 def _evaluate(text: str, scope: Scope) -> object:
     try:
         # An annotation is code of the module that was imported a moment ago; typing.get_type_hints does the same.
-        return eval(_compile(text), {"__builtins__": {}}, scope)  # noqa: S307
+        # The builtins must be there: typing imports something while it subscripts, and asks them how.
+        return eval(_compile(text), {"__builtins__": builtins}, scope)  # noqa: S307
     except Exception:  # noqa: BLE001 - whatever a stranger's annotation raises, it cannot be read
         return Unknown
 

@@ -2,13 +2,16 @@
 
 import importlib
 import re
+import sys
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from typing_extensions import TypeAliasType
 
-from pyventus_typed import Event, Linker, Request
+from pyventus_typed import Emitter, Event, Linker, Request
 from pyventus_typed.wiring import NotAFamily, NotALinker, Report, Rule, check
 
 
@@ -115,6 +118,65 @@ def test_a_base_that_can_be_emitted_itself_is_a_note_unless_a_handler_emits_it()
     report = check(linker, family=Closed)
     assert report.faults == ()
     assert [(note.rule, note.event) for note in report.notes] == [(Rule.BASE, Closed)]
+
+
+def test_a_family_may_be_an_alias() -> None:
+    assert rules(check(Linker(), family=TypeAliasType("Family", Opened | Closed))) == [
+        (Rule.UNHANDLED, Opened),
+        (Rule.UNHANDLED, Slammed),
+    ]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the statement came with Python 3.12")
+def test_a_family_may_be_a_type_statement() -> None:
+    names = {"Opened": Opened, "Closed": Closed}
+    exec("type Family = Opened | Doors\ntype Doors = Closed", names)
+    assert [event for _, event in rules(check(Linker(), family=names["Family"]))] == [Opened, Slammed]
+
+
+def test_a_base_that_a_handler_emits_needs_a_receiver() -> None:
+    linker = Linker()
+    emitter = Emitter(linker)
+    linker.subscribe(Slammed, lambda event: emitter.emit(Closed(event.door)))
+    assert rules(check(linker, family=Closed)) == [(Rule.UNHANDLED, Closed)]
+
+
+def test_an_abstract_dataclass_is_not_emitted_and_so_a_handler_of_it_alone_is_unreachable() -> None:
+    @dataclass(frozen=True)
+    class Moved(Event, ABC):
+        @abstractmethod
+        def angle(self) -> int: ...
+
+    linker = Linker()
+    linker.subscribe(Moved, lambda event: None)
+    (fault,) = check(linker, family=Moved).faults
+    assert fault.rule is Rule.UNREACHABLE
+    assert fault.message.endswith("it is abstract, and no subclass of it can be emitted")
+
+
+def test_the_answer_to_a_base_is_unreachable_if_every_request_below_has_its_own() -> None:
+    class Query(Request[int]): ...
+
+    @dataclass(frozen=True)
+    class Near(Query): ...
+
+    linker = Linker()
+    linker.answer(Query)(lambda request: 1)
+    assert rules(check(linker, family=Query)) == []
+    linker.answer(Near)(lambda request: 2)
+    assert rules(check(linker, family=Query)) == [(Rule.UNREACHABLE, Query)]
+
+
+def test_receivers_come_in_the_order_of_delivery() -> None:
+    linker = Linker()
+
+    @linker.on(Event)
+    def last(event: Event) -> None: ...
+
+    @linker.on(Opened, priority=9)
+    def first(event: Opened) -> None: ...
+
+    assert [each.name for each in check(linker).receivers(Opened)] == ["first", "last"]
 
 
 @pytest.mark.parametrize("family", [int, Linker(), (), "Opened", Opened | int, None | int])

@@ -39,6 +39,11 @@ class Holder:
     names: "list[Elsewhere]"  # noqa: F821 - the name is for type checkers only, as under TYPE_CHECKING
 
 
+@dataclass(frozen=True)
+class Node:
+    before: "Node"
+
+
 class Point(NamedTuple):
     x: int
     y: "int"
@@ -114,6 +119,7 @@ def test_a_field_that_can_change_is_a_fault(annotation: object, names: str) -> N
         Mapping[str, int],
         Set[int],
         Tight,
+        Node,
         Point,
         Tree,
         Looping,
@@ -126,6 +132,17 @@ def test_a_field_that_can_change_is_a_fault(annotation: object, names: str) -> N
 )
 def test_a_field_that_cannot_change_or_is_unknown_is_none(annotation: object) -> None:
     assert faults(annotation) == []
+
+
+def test_a_field_that_is_called_like_its_type_does_not_hide_it() -> None:
+    @dataclass(frozen=True)
+    class Measured(Event):
+        set: "set[int]" = ()
+
+    linker = Linker()
+    linker.subscribe(Measured, lambda event: None)
+    (fault,) = check(linker).faults
+    assert fault.message.startswith("Measured.set holds a set")
 
 
 def test_an_inherited_field_is_reported_once_at_the_class_that_has_it() -> None:

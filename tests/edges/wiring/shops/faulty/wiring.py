@@ -36,7 +36,11 @@ def ship(event: "OrderPacked | OrderPaid") -> None:
     emitter.emit(shipped)
 
 
-class Desk(Subscriber[OrderEvent]):
+class Furniture(Subscriber[OrderEvent]):
+    """The base of a class that is bound: nothing to note."""
+
+
+class Desk(Furniture):
     @handles(OrderShipped)
     def close(self, event: OrderEvent) -> None:
         self.reopen(event)
