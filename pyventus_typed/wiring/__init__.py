@@ -3,13 +3,13 @@
 ``check(linker)`` is for a test, ``python -m pyventus_typed check MODULE:LINKER`` for a terminal and for CI.
 """
 
-from pyventus_typed.wiring._check import check
-from pyventus_typed.wiring._cli import add_parser, run
-from pyventus_typed.wiring._facts import NotALinker
-from pyventus_typed.wiring._family import NotAFamily
-from pyventus_typed.wiring._load import NotLoaded
-from pyventus_typed.wiring._render import Format, render
-from pyventus_typed.wiring._report import (
+from ._check import check
+from ._cli import add_parser, run
+from ._facts import NotALinker
+from ._family import NotAFamily
+from ._load import NotLoaded
+from ._render import Format, render
+from ._report import (
     Cycle,
     Emits,
     Finding,

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from typing_extensions import override
 
 from pyventus_typed import Event
-from pyventus_typed.wiring._hints import Scope, Unknown, bounds, is_class, resolve, scope_of_handler
+
+from ._hints import Scope, Unknown, bounds, is_class, resolve, scope_of_handler
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from pyventus_typed import Event
-from pyventus_typed.wiring._cycles import shortest_cycles
-from pyventus_typed.wiring._facts import AnyLinker, Facts, Link
-from pyventus_typed.wiring._family import is_emittable
-from pyventus_typed.wiring._report import Cycle, Finding, Place, Report, Rule, WiredEvent, WiredHandler
-from pyventus_typed.wiring._rules import RULES
+
+from ._cycles import shortest_cycles
+from ._facts import AnyLinker, Facts, Link
+from ._family import is_emittable
+from ._report import Cycle, Finding, Place, Report, Rule, WiredEvent, WiredHandler
+from ._rules import RULES
 
 
 def check(linker: AnyLinker, /, *linkers: AnyLinker, family: object = None) -> Report:

@@ -4,10 +4,10 @@ import argparse
 import sys
 from typing import TypeAlias, get_args
 
-from pyventus_typed.wiring._check import check
-from pyventus_typed.wiring._family import NotAFamily
-from pyventus_typed.wiring._load import NotLoaded, load_family, load_linker
-from pyventus_typed.wiring._render import Format, render
+from ._check import check
+from ._family import NotAFamily
+from ._load import NotLoaded, load_family, load_linker
+from ._render import Format, render
 
 _ABOUT = """\
 Import linkers and check their wiring: events that nobody receives, handlers that nothing reaches, events with fields
@@ -17,7 +17,7 @@ _CODES = "exit codes: 0 no fault, 1 faults were found, 2 nothing could be checke
 
 
 # argparse has no public name for what add_subparsers() returns.
-Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyright: ignore[reportPrivateUsage]
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:

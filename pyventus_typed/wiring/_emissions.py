@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType
 
 from pyventus_typed import Emitter, Event
-from pyventus_typed.wiring._frame import Classes, Frame, Missing
-from pyventus_typed.wiring._report import Emits, Place
-from pyventus_typed.wiring._source import FunctionNode, Sources, bound_arguments, function_of, is_library
+
+from ._frame import Classes, Frame, Missing
+from ._report import Emits, Place
+from ._source import FunctionNode, Sources, bound_arguments, function_of, is_library
 
 _EMITTING = frozenset({"emit", "try_emit", "emit_wait", "publish", "ask"})
 # Other libraries publish and ask, too: these alone say that something of ours was emitted.

@@ -8,15 +8,16 @@ from typing_extensions import TypeIs
 
 from pyventus_typed import Event, Linker, Subscription
 from pyventus_typed.errors import DefinitionError
-from pyventus_typed.wiring._emissions import Emissions, emissions_of
-from pyventus_typed.wiring._family import ROOTS, is_emittable, roots_of, with_subclasses
-from pyventus_typed.wiring._report import Place
-from pyventus_typed.wiring._source import Sources, spell_class, spell_handler
+
+from ._emissions import Emissions, emissions_of
+from ._family import ROOTS, is_emittable, roots_of, with_subclasses
+from ._report import Place
+from ._source import Sources, spell_class, spell_handler
 
 AnyLinker = Linker[Never]  # a linker takes its family and nothing else, so Linker[Never] is what all linkers are
 
 
-class NotALinker(DefinitionError):  # noqa: N818 - the name says what is wrong
+class NotALinker(DefinitionError):
     """The object to check is no linker."""
 
     def __init__(self, found: object) -> None:

@@ -10,12 +10,13 @@ from typing_extensions import TypeIs
 
 from pyventus_typed import Event, Request
 from pyventus_typed.errors import DefinitionError
-from pyventus_typed.wiring._hints import alias_value, is_alias, is_class
+
+from ._hints import alias_value, is_alias, is_class
 
 ROOTS: frozenset[type[Event]] = frozenset({Event, Request})
 
 
-class NotAFamily(DefinitionError):  # noqa: N818 - the name says what is wrong
+class NotAFamily(DefinitionError):
     """The family is no event class, no union of them and no alias of one."""
 
     def __init__(self, found: object) -> None:

@@ -11,9 +11,10 @@ from types import FunctionType, MemberDescriptorType, MethodType, ModuleType, Un
 from typing import Final, Union, get_args, get_origin
 
 from pyventus_typed import Event
-from pyventus_typed.wiring._family import is_event_class
-from pyventus_typed.wiring._hints import Unknown, resolve, scope_of_function
-from pyventus_typed.wiring._source import FunctionNode
+
+from ._family import is_event_class
+from ._hints import Unknown, resolve, scope_of_function
+from ._source import FunctionNode
 
 Classes = frozenset[type[Event]]
 NO_EVENT: Final[Classes] = frozenset()

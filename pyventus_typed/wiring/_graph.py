@@ -4,7 +4,8 @@ import enum
 from dataclasses import dataclass
 
 from pyventus_typed import Event, Request
-from pyventus_typed.wiring._report import Place, Report, Rule, WiredEvent, WiredHandler
+
+from ._report import Place, Report, Rule, WiredEvent, WiredHandler
 
 
 class Kind(enum.StrEnum):

@@ -10,7 +10,7 @@ from typing import Annotated, ForwardRef, TypeVar, get_args, get_origin
 
 from typing_extensions import TypeIs
 
-from pyventus_typed.wiring._source import function_of
+from ._source import function_of
 
 
 class _Placeholder(type):

@@ -3,7 +3,8 @@
 import json
 
 from pyventus_typed import Event
-from pyventus_typed.wiring._report import Finding, Place, Report
+
+from ._report import Finding, Place, Report
 
 VERSION = 1  # raised when a key goes or changes its meaning, not when one is added
 

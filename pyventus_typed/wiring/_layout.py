@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pyventus_typed.wiring._layers import Columns, forward_edges
+from ._layers import Columns, forward_edges
 
 Point = tuple[float, float]
 

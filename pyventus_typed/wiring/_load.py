@@ -9,12 +9,13 @@ from types import ModuleType
 
 from pyventus_typed import Emitter
 from pyventus_typed.errors import PyventusError
-from pyventus_typed.wiring._facts import AnyLinker, is_linker
-from pyventus_typed.wiring._report import Place
-from pyventus_typed.wiring._source import is_library, with_article
+
+from ._facts import AnyLinker, is_linker
+from ._report import Place
+from ._source import is_library, with_article
 
 
-class NotLoaded(PyventusError, LookupError):  # noqa: N818 - the name says what is wrong
+class NotLoaded(PyventusError, LookupError):
     """What MODULE:NAME names cannot be imported, is not there, or is something else. ``target`` is the text given."""
 
     def __init__(self, target: str, reason: str) -> None:

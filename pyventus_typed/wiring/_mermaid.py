@@ -1,6 +1,6 @@
 """The graph as a Mermaid flowchart, which many code hosts draw in Markdown."""
 
-from pyventus_typed.wiring._graph import Edging, Graph, Kind, Node
+from ._graph import Edging, Graph, Kind, Node
 
 _SHAPES = {
     Kind.EVENT: ('(["', '"])'),

@@ -8,8 +8,8 @@ from typing import ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from typing_extensions import is_typeddict
 
-from pyventus_typed.wiring._hints import Scope, bounds, is_class, resolve, scope_of_class
-from pyventus_typed.wiring._source import spell_class, with_article
+from ._hints import Scope, bounds, is_class, resolve, scope_of_class
+from ._source import spell_class, with_article
 
 # Sequence and Mapping are not here: they promise readers only, and say that nobody is meant to change the value.
 _MUTABLE = (MutableSequence, MutableSet, MutableMapping)

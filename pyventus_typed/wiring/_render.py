@@ -2,12 +2,12 @@
 
 from typing import Literal, assert_never
 
-from pyventus_typed.wiring._graph import graph_of
-from pyventus_typed.wiring._json import json_of
-from pyventus_typed.wiring._mermaid import mermaid_of
-from pyventus_typed.wiring._report import Report
-from pyventus_typed.wiring._svg import svg_of
-from pyventus_typed.wiring._text import text_of
+from ._graph import graph_of
+from ._json import json_of
+from ._mermaid import mermaid_of
+from ._report import Report
+from ._svg import svg_of
+from ._text import text_of
 
 Format = Literal["text", "json", "mermaid", "svg"]
 

@@ -4,12 +4,13 @@ import inspect
 from collections.abc import Iterator
 
 from pyventus_typed import Event, Subscriber
-from pyventus_typed.wiring._agreement import expectation_of
-from pyventus_typed.wiring._facts import Facts, Link
-from pyventus_typed.wiring._family import ROOTS, has_own_fields, is_decorated, is_emittable, is_event_class, is_request
-from pyventus_typed.wiring._mutability import mutable_fields
-from pyventus_typed.wiring._report import Finding, Rule
-from pyventus_typed.wiring._source import bound_arguments, spell_class
+
+from ._agreement import expectation_of
+from ._facts import Facts, Link
+from ._family import ROOTS, has_own_fields, is_decorated, is_emittable, is_event_class, is_request
+from ._mutability import mutable_fields
+from ._report import Finding, Rule
+from ._source import bound_arguments, spell_class
 
 
 def events_without_receiver(facts: Facts) -> Iterator[Finding]:

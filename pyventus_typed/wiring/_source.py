@@ -11,7 +11,8 @@ from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 
 import pyventus_typed
-from pyventus_typed.wiring._report import Place
+
+from ._report import Place
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 

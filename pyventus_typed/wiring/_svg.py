@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import pairwise
 
-from pyventus_typed.wiring._graph import Edge, Edging, Graph, Kind, Node
-from pyventus_typed.wiring._layout import Point, Size, lay_out
+from ._graph import Edge, Edging, Graph, Kind, Node
+from ._layout import Point, Size, lay_out
 
 _LETTER = 7.9  # of a monospaced font of 13 px; a little more than most have, so that text never leaves its box
 _HEIGHT = 30.0

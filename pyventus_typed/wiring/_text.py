@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pyventus_typed.wiring._report import Report
+from ._report import Report
 
 
 def text_of(report: Report) -> str:

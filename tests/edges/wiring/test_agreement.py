@@ -81,7 +81,9 @@ def test_a_handler_of_something_else_is_a_fault(annotation: object) -> None:
     assert "linked to Paid, but its annotation takes" in message
 
 
-@pytest.mark.parametrize("annotation", ["Hidden", "Lost | Hidden", "Renamed", "1 +", "1 / 0"])
+@pytest.mark.parametrize(
+    "annotation", ["Hidden", "Lost | Hidden", "Renamed", "Hidden[int]", "hidden.Event", "1 +", "1 / 0"]
+)
 def test_an_annotation_that_cannot_be_evaluated_is_a_note(annotation: str) -> None:
     ((rule, message),) = found(annotated(annotation))
     assert rule is Rule.UNRESOLVED

@@ -5,7 +5,7 @@ import re
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 
 import pytest
@@ -214,6 +214,13 @@ def test_two_events_of_one_name_are_told_apart_by_their_modules() -> None:
     twin = dataclass(frozen=True)(type("Opened", (Event,), {"__module__": "elsewhere", "__annotations__": {}}))
     report = check(Linker(), family=(Opened, twin))
     assert {event.name for event in report.events} == {f"{__name__}.Opened", "elsewhere.Opened"}
+
+
+def test_what_has_no_source_comes_last_and_says_so() -> None:
+    made = make_dataclass("Aaa", [("a", list[int])], bases=(Event,), frozen=True)
+    report = check(Linker(), family=(made, Opened))
+    assert [fault.event for fault in report.faults] == [Opened, made, made]
+    assert str(report).splitlines()[1].startswith("(no source): mutable: Aaa.a holds a list")
 
 
 def test_nothing_is_called_while_it_is_checked() -> None:

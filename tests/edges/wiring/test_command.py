@@ -50,6 +50,22 @@ def test_faults_end_with_1_and_are_printed_as_file_line_rule(
     assert err == ""
 
 
+def test_notes_alone_end_with_0(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(
+        folder,
+        "loops",
+        "from dataclasses import dataclass",
+        "from pyventus_typed import Emitter, Event, Linker",
+        "@dataclass(frozen=True)",
+        "class Tick(Event): ...",
+        "linker = Linker()",
+        "emitter = Emitter(linker)",
+        "linker.subscribe(Tick, lambda tick: emitter.emit(Tick()))",
+    )
+    assert command("loops:linker") == 0
+    assert "loops.py:7: note: these set each other off: Tick -> lambda -> Tick" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("family", [["sound.events:Family"], ["sound.events:Placed", "--family", "sound.events:Paid"]])
 def test_a_family_is_an_alias_or_given_in_several_parts(family: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert command("sound.wiring:mail", "--family", *family) == 1

@@ -88,6 +88,12 @@ def walrus(event):
     return emitter.emit(event := A()), event
 
 
+def retried(event):
+    found = None
+    found = found or A()
+    emitter.emit(found)
+
+
 def replaced(event):
     emitter.emit(dataclasses.replace(constant, n=2))
 
@@ -176,7 +182,8 @@ def bound_first(first, event):
 @pytest.mark.parametrize(
     ("handler", "events"),
     [
-        (direct, {A}), (local, {A}), (branch, {A, B}), (walrus, {A}), (replaced, {A}), (copied, {A}), (named, {A}),
+        (direct, {A}), (local, {A}), (branch, {A, B}), (walrus, {A}),
+        (retried, {A}), (replaced, {A}), (copied, {A}), (named, {A}),
         (named_constructor, {A}), (factory, {B}), (calls, {A}), (loops, {A, B}), (in_lambda, {A}), (scheduled, {A}),
         (aliased, {A}), (imported, {A}), (annotated, {A, B}), (unpacked, {A}), (unrelated, set()), (reemits, {Start}),
         (awaits, {A}), (waits, {A, B}), (asks, {Ask}), (Desk().handle, {B}), (Desk(), {A}),

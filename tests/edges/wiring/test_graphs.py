@@ -188,12 +188,20 @@ def test_no_node_hides_another_and_every_edge_ends_at_its_nodes(report: Report) 
     assert all(x >= 0 and y >= 0 and to_x + 40 <= width + 1 and to_y + 40 <= height for x, y, to_x, to_y in found)
     paths = group.findall(f"{SVG}path")
     assert len(paths) == sum(len(each.events) + len(each.emits) for each in report.handlers)
-    for path in paths:
+    box = dict(zip([*(event.type for event in report.events), *map(id, report.handlers)], found, strict=True))
+    ends: list[tuple[object, object]] = []
+    for handler in report.handlers:
+        ends += [(event, id(handler)) for event in handler.events]
+        ends += [(id(handler), each.event) for each in handler.emits]
+    for path, (source, target) in zip(paths, ends, strict=True):
         numbers = [float(number) for number in re.findall(r"-?[\d.]+", path.get("d"))]
-        for x, y in (numbers[:2], numbers[-2:]):
-            assert any(abs(x - side) < 0.2 and box[1] <= y <= box[3] for box in found for side in (box[0], box[2])), (
-                "an edge that ends in the void"
-            )
+        assert touches(numbers[:2], box[source]), "an edge that does not leave its source"
+        assert touches(numbers[-2:], box[target]), "an edge that does not reach its target"
+
+
+def touches(point: list[float], box: tuple[float, float, float, float]) -> bool:
+    (x, y), (left, top, right, bottom) = point, box
+    return min(abs(x - left), abs(x - right)) < 0.2 and top <= y <= bottom
 
 
 @settings(max_examples=50, deadline=None)
