@@ -78,7 +78,7 @@ def _wired_handlers(facts: Facts) -> tuple[WiredHandler, ...]:
 
 
 def _receivers(facts: Facts, event: type[Event]) -> tuple[Link, ...]:
-    return facts.receivers(event) if is_emittable(event) or event in facts.emitted else ()
+    return facts.receivers(event) if is_emittable(event) else ()
 
 
 def _cycles(events: Sequence[WiredEvent], handlers: Sequence[WiredHandler]) -> list[Cycle]:

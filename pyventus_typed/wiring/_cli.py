@@ -20,8 +20,8 @@ _CODES = "exit codes: 0 no fault, 1 faults were found, 2 nothing could be checke
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyright: ignore[reportPrivateUsage]
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    """Add the command ``check``. Call ``run`` with what was parsed."""
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command ``check``, whose default ``run`` takes what was parsed."""
     parser = subparsers.add_parser("check", help="check the wiring of linkers", description=_ABOUT, epilog=_CODES)
     parser.add_argument(
         "linkers",
@@ -43,7 +43,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         help="text with the findings, or the wiring as json, mermaid or svg, with the findings on stderr "
         "(default: text)",
     )
-    return parser
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,9 @@ from types import FunctionType, MethodType
 
 from pyventus_typed import Emitter, Event
 
-from ._frame import Classes, Frame, Missing
+from ._family import is_emittable
+from ._frame import Classes, Frame
+from ._lookup import Missing
 from ._report import Emits, Place
 from ._source import FunctionNode, Sources, bound_arguments, function_of, is_library
 
@@ -63,9 +65,9 @@ class _Reading:
             for method, argument in _candidates(call, frame):
                 place = Place(function.__code__.co_filename, call.lineno)
                 events = frame.events_of(argument)
-                if events is not None:
-                    self.emits.update(Emits(each, place) for each in events)
-                elif _is_ours(method, frame):
+                # A base that cannot be emitted stands for a subclass, and only a run can tell which.
+                self.emits.update(Emits(each, place) for each in events or () if is_emittable(each))
+                if (events is None or not all(map(is_emittable, events))) and _is_ours(method, frame):
                     self.unread.add(place)
             self._follow(frame.look_up(call.func))
 
@@ -88,17 +90,17 @@ def _calls(node: FunctionNode) -> Iterator[ast.Call]:
 
 def _candidates(call: ast.Call, frame: Frame) -> Iterator[tuple[ast.expr, ast.expr]]:
     """``emitter.emit(Paid())``, and ``loop.call_later(5, emitter.emit, Paid())``: the method and its event."""
-    if frame.methods_named(call.func, _EMITTING) and call.args:
+    if frame.is_method(call.func, _EMITTING) and call.args:
         yield call.func, call.args[0]
     for method, event in zip(call.args, call.args[1:], strict=False):
-        if frame.methods_named(method, _EMITTING):
+        if frame.is_method(method, _EMITTING):
             yield method, event
 
 
 def _is_ours(method: ast.expr, frame: Frame) -> bool:
     """Whether this is an emission for certain, so that an event that cannot be read is worth a note."""
     receiver = frame.look_up(method.value) if isinstance(method, ast.Attribute) else Missing
-    return isinstance(receiver, Emitter) if receiver is not Missing else frame.methods_named(method, _OURS)
+    return isinstance(receiver, Emitter) if receiver is not Missing else frame.is_method(method, _OURS)
 
 
 def _is_users(function: FunctionType, home: str) -> bool:

@@ -97,7 +97,7 @@ def disagreeing_annotations(facts: Facts) -> Iterator[Finding]:
 def emissions_outside_of_the_family(facts: Facts) -> Iterator[Finding]:
     for link in facts.links:
         for emission in link.emissions.emits:
-            if emission.event not in facts.family and emission.event not in ROOTS:
+            if emission.event not in facts.family:
                 message = f"{link.name} emits {facts.name(emission.event)}, which is not in the family"
                 yield Finding(Rule.OUTSIDE, message, emission.place, emission.event, link.name)
 

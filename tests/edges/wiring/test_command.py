@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from pyventus_typed.wiring import add_parser, run
+from pyventus_typed.wiring import add_parser
 
 SOUND = ["sound.wiring:orders", "sound.wiring:mail"]
 
@@ -17,7 +17,8 @@ SOUND = ["sound.wiring:orders", "sound.wiring:mail"]
 def command(*arguments: str) -> int:
     parser = argparse.ArgumentParser(prog="pyventus_typed")
     add_parser(parser.add_subparsers())
-    return run(parser.parse_args(["check", *arguments]))
+    options = parser.parse_args(["check", *arguments])
+    return options.run(options)
 
 
 @pytest.fixture

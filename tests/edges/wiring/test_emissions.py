@@ -4,7 +4,7 @@ import asyncio
 import copy
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,14 @@ class B(Event):
 
 @dataclass(frozen=True)
 class Ask(Request[int]): ...
+
+
+@dataclass(frozen=True)
+class AskOne(Request[A]): ...
+
+
+@dataclass(frozen=True)
+class AskMany(Request[tuple[B, ...]]): ...
 
 
 linker = Linker()
@@ -91,6 +99,51 @@ def walrus(event):
 def retried(event):
     found = None
     found = found or A()
+    emitter.emit(found)
+
+
+def many() -> "list[A] | tuple[B, ...]":
+    return []
+
+
+async def stream() -> "AsyncIterator[A]":
+    yield A()
+
+
+def of_a_function(event):
+    for each in many():
+        emitter.emit(each)
+
+
+async def of_a_thread(event):
+    for each in sorted(await asyncio.to_thread(many)):
+        emitter.emit(each)
+
+
+async def of_an_answer(event):
+    for each in await emitter.ask(AskMany()):
+        emitter.emit(each)
+    emitter.emit(await emitter.ask(AskOne()))
+
+
+async def of_a_stream(event):
+    async for each in stream():
+        emitter.emit(each)
+
+
+def of_a_parameter(event, extra: "list[A | B]" = ()):
+    for each in extra:
+        emitter.emit(each)
+
+
+def of_a_comprehension(event):
+    found = [A() for _ in range(3)]
+    for each in found:
+        emitter.emit(each)
+
+
+def annotated_local(event):
+    found: A = event.found
     emitter.emit(found)
 
 
@@ -183,7 +236,9 @@ def bound_first(first, event):
     ("handler", "events"),
     [
         (direct, {A}), (local, {A}), (branch, {A, B}), (walrus, {A}),
-        (retried, {A}), (replaced, {A}), (copied, {A}), (named, {A}),
+        (retried, {A}), (of_a_function, {A, B}), (of_a_thread, {A, B}),
+        (of_an_answer, {A, B, AskOne, AskMany}),
+        (of_a_stream, {A}), (of_a_parameter, {A, B}), (of_a_comprehension, {A}), (annotated_local, {A}), (replaced, {A}), (copied, {A}), (named, {A}),
         (named_constructor, {A}), (factory, {B}), (calls, {A}), (loops, {A, B}), (in_lambda, {A}), (scheduled, {A}),
         (aliased, {A}), (imported, {A}), (annotated, {A, B}), (unpacked, {A}), (unrelated, set()), (reemits, {Start}),
         (awaits, {A}), (waits, {A, B}), (asks, {Ask}), (Desk().handle, {B}), (Desk(), {A}),
@@ -202,7 +257,7 @@ def test_emissions_are_read_from_the_source(handler: Callable[[Start], object], 
 def wire(handler: Callable[[Start], object]) -> Report:
     mine = Linker()
     mine.subscribe(Start, handler)
-    return check(mine, family=(Start, A, B, Ask))
+    return check(mine, family=(Start, A, B, Ask, AskOne, AskMany))
 
 
 def line(place) -> str:
@@ -215,6 +270,17 @@ def test_an_event_that_only_a_run_can_tell_is_a_note_at_its_line() -> None:
 
     (note,) = [note for note in wire(partial(guess, table={})).notes if note.rule is Rule.UNREAD]
     assert "# here" in line(note.place)
+
+
+def test_an_event_that_is_known_as_a_base_alone_is_a_note() -> None:
+    class Some(Event): ...
+
+    def forward(event: Start, extra: Some | None = None) -> None:
+        emitter.emit(extra)
+
+    report = wire(forward)
+    assert report.handlers[0].emits == ()
+    assert [note.rule for note in report.notes] == [Rule.UNREAD]
 
 
 def test_publish_of_another_library_is_no_emission() -> None:
