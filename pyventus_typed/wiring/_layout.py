@@ -124,13 +124,20 @@ class _Page:
             numbers.sort(key=lambda number: (self.y[stations[number][-2]], number))
         found: list[list[Point]] = []
         for number, (source, *passed, target) in enumerate(stations):
-            points = [self._port(source, leaving[source], number, side=1)]
-            for station in passed:  # straight through its column, so that no curve cuts a neighbour
-                x, y, half = self.x[station], self.y[station], self._span[station] / 2
-                points += [(x - half, y), (x + half, y)]
-            points.append(self._port(target, arriving[target], number, side=-1))
-            found.append(points)
+            start = self._port(source, leaving[source], number, side=1)
+            end = self._port(target, arriving[target], number, side=-1)
+            # Curves are for the gaps: in a column, edges run straight, so that they cut no neighbour of their node.
+            points = [start, (self._side(source, 1), start[1])]
+            for station in passed:
+                points += [(self._side(station, -1), self.y[station]), (self._side(station, 1), self.y[station])]
+            points += [(self._side(target, -1), end[1]), end]
+            # The widest node of a column reaches its side, and an arrow behind a line of no length has no direction.
+            found.append(list(dict.fromkeys(points)))
         return found
+
+    def _side(self, station: Hashable, side: int) -> float:
+        """Where the column of a station begins (-1) or ends (1)."""
+        return self.x[station] + side * self._span[station] / 2
 
     def _port(self, node: Hashable, edges: Sequence[int], edge: int, *, side: int) -> Point:
         """Where an edge meets the side of a node: all of them beside each other, around the middle."""

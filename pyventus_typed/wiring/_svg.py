@@ -114,6 +114,9 @@ def _curve(route: Sequence[Point]) -> str:
     """A line that leaves and enters every point horizontally."""
     path = [f"M{route[0][0]:.1f} {route[0][1]:.1f}"]
     for (x, y), (to_x, to_y) in pairwise(route):
+        if y == to_y:
+            path.append(f"L{to_x:.1f} {to_y:.1f}")
+            continue
         middle = (x + to_x) / 2
         path.append(f"C{middle:.1f} {y:.1f} {middle:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}")
     return "".join(path)

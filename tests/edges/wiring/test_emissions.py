@@ -235,10 +235,9 @@ def bound_first(first, event):
 @pytest.mark.parametrize(
     ("handler", "events"),
     [
-        (direct, {A}), (local, {A}), (branch, {A, B}), (walrus, {A}),
-        (retried, {A}), (of_a_function, {A, B}), (of_a_thread, {A, B}),
-        (of_an_answer, {A, B, AskOne, AskMany}),
-        (of_a_stream, {A}), (of_a_parameter, {A, B}), (of_a_comprehension, {A}), (annotated_local, {A}), (replaced, {A}), (copied, {A}), (named, {A}),
+        (direct, {A}), (local, {A}), (branch, {A, B}), (walrus, {A}), (retried, {A}), (of_a_function, {A, B}),
+        (of_a_thread, {A, B}), (of_an_answer, {A, B, AskOne, AskMany}), (of_a_stream, {A}), (of_a_parameter, {A, B}),
+        (of_a_comprehension, {A}), (annotated_local, {A}), (replaced, {A}), (copied, {A}), (named, {A}),
         (named_constructor, {A}), (factory, {B}), (calls, {A}), (loops, {A, B}), (in_lambda, {A}), (scheduled, {A}),
         (aliased, {A}), (imported, {A}), (annotated, {A, B}), (unpacked, {A}), (unrelated, set()), (reemits, {Start}),
         (awaits, {A}), (waits, {A, B}), (asks, {Ask}), (Desk().handle, {B}), (Desk(), {A}),

@@ -195,6 +195,7 @@ def test_no_node_hides_another_and_every_edge_ends_at_its_nodes(report: Report) 
         ends += [(id(handler), each.event) for each in handler.emits]
     for path, (source, target) in zip(paths, ends, strict=True):
         numbers = [float(number) for number in re.findall(r"-?[\d.]+", path.get("d"))]
+        assert numbers[-4:-2] != numbers[-2:], "an arrow without a direction"
         assert touches(numbers[:2], box[source]), "an edge that does not leave its source"
         assert touches(numbers[-2:], box[target]), "an edge that does not reach its target"
 
