@@ -53,7 +53,7 @@ class Place:
 
     @property
     def path(self) -> str:
-        here, file = Path.cwd(), Path(self.file)
+        here, file = Path.cwd(), Path(self.file).resolve()  # the current directory is resolved, too
         return (file.relative_to(here) if file.is_relative_to(here) else file).as_posix()
 
     @override

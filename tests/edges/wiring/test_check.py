@@ -12,13 +12,18 @@ import pytest
 from typing_extensions import TypeAliasType
 
 from pyventus_typed import Emitter, Event, Linker, Request
-from pyventus_typed.wiring import NotAFamily, NotALinker, Report, Rule, check
+from pyventus_typed.wiring import Finding, NotAFamily, NotALinker, Report, Rule, check
 
 
 @pytest.fixture(scope="module")
 def faulty() -> Report:
     wiring, events = importlib.import_module("faulty.wiring"), importlib.import_module("faulty.events")
     return check(wiring.linker, family=events.OrderEvent)
+
+
+def where(finding: Finding) -> tuple[str, int, str]:
+    assert finding.place is not None
+    return Path(finding.place.file).name, finding.place.line, finding.rule.value
 
 
 def marks(shops: Path, word: str) -> Counter[tuple[str, int, str]]:
@@ -30,14 +35,13 @@ def marks(shops: Path, word: str) -> Counter[tuple[str, int, str]]:
 
 
 def test_every_planted_fault_is_found_at_its_line_and_nothing_else_is(faulty: Report, shops: Path) -> None:
-    found = Counter((Path(each.place.file).name, each.place.line, each.rule.value) for each in faulty.faults)
+    found = Counter(map(where, faulty.faults))
     assert found == marks(shops, "fault")
     assert {rule for _, _, rule in found} == {rule.value for rule in Rule if rule.is_fault}
 
 
 def test_notes_stand_at_their_lines_and_are_no_faults(faulty: Report, shops: Path) -> None:
-    found = Counter((Path(each.place.file).name, each.place.line, each.rule.value) for each in faulty.notes)
-    assert found == marks(shops, "note")
+    assert Counter(map(where, faulty.notes)) == marks(shops, "note")
 
 
 def test_a_sound_shop_has_neither_faults_nor_notes_when_its_linkers_are_checked_together() -> None:
@@ -187,7 +191,7 @@ def test_what_is_no_family_is_refused_by_name(family: object) -> None:
 
 def test_what_is_no_linker_is_refused_by_name() -> None:
     with pytest.raises(NotALinker, match="The wiring of a Linker is checked, and 3 is none"):
-        check(3)
+        check(3)  # type: ignore[arg-type]  # which a type checker tells, too
 
 
 def test_one_handler_of_several_events_is_one_handler() -> None:
@@ -211,7 +215,8 @@ def test_a_request_needs_an_answer_and_not_a_listener() -> None:
 
 
 def test_two_events_of_one_name_are_told_apart_by_their_modules() -> None:
-    twin = dataclass(frozen=True)(type("Opened", (Event,), {"__module__": "elsewhere", "__annotations__": {}}))
+    twin = make_dataclass("Opened", [], bases=(Event,), frozen=True)
+    twin.__module__ = "elsewhere"
     report = check(Linker(), family=(Opened, twin))
     assert {event.name for event in report.events} == {f"{__name__}.Opened", "elsewhere.Opened"}
 
@@ -225,7 +230,12 @@ def test_what_has_no_source_comes_last_and_says_so() -> None:
 
 def test_nothing_is_called_while_it_is_checked() -> None:
     calls: list[object] = []
+
+    def judge(event: Opened) -> bool:
+        calls.append(event)
+        return True
+
     linker = Linker()
-    linker.subscribe(Opened, calls.append, when=lambda event: bool(calls.append(event)))
+    linker.subscribe(Opened, calls.append, when=judge)
     check(linker)
     assert calls == []

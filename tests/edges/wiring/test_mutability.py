@@ -20,7 +20,7 @@ Free = TypeVar("Free")
 Shelf = NewType("Shelf", list[int])
 Lists = TypeAliasType("Lists", "list[int]")
 Tree = TypeAliasType("Tree", "tuple[Tree, ...] | int")
-Looping = TypeAliasType("Looping", "Looping")
+Looping = TypeAliasType("Looping", "Looping")  # type: ignore[misc]  # on purpose, and legal until it is looked at
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Tight:
 
 @dataclass(frozen=True)
 class Holder:
-    names: "list[Elsewhere]"  # noqa: F821 - the name is for type checkers only, as under TYPE_CHECKING
+    names: "list[Elsewhere]"  # type: ignore[name-defined]  # noqa: F821  # as under TYPE_CHECKING
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Lines(list[str]): ...
 
 
 def faults(annotation: object) -> list[tuple[Rule, str]]:
-    event = make_dataclass("Made", [("held", annotation)], bases=(Event,), frozen=True)
+    event: Any = make_dataclass("Made", [("held", annotation)], bases=(Event,), frozen=True)  # Any: made at run time
     event.__module__ = __name__
     linker = Linker()
     linker.subscribe(event, lambda _: None)
@@ -137,7 +137,7 @@ def test_a_field_that_cannot_change_or_is_unknown_is_none(annotation: object) ->
 def test_a_field_that_is_called_like_its_type_does_not_hide_it() -> None:
     @dataclass(frozen=True)
     class Measured(Event):
-        set: "set[int]" = ()
+        set: "set[int]" = ()  # type: ignore[assignment]  # what it holds is not the question
 
     linker = Linker()
     linker.subscribe(Measured, lambda event: None)
@@ -160,4 +160,5 @@ def test_an_inherited_field_is_reported_once_at_the_class_that_has_it() -> None:
     linker.subscribe(Base, lambda event: None)
     (fault,) = check(linker, family=Left | Right).faults
     assert fault.message.startswith("Base.lines holds a list")
+    assert fault.place is not None
     assert "# here" in Path(__file__).read_text().splitlines()[fault.place.line - 1]

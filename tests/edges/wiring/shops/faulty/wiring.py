@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 from faulty.events import (
     Newsletter,
     OrderAudited,

@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 from pyventus_typed import Emitter, Event, Linker
 from sound.events import Family, Paid, Placed, PriceOf, Shipped
 
