@@ -1,0 +1,33 @@
+"""Attributes of living objects, found without running any code of theirs."""
+
+import functools
+import inspect
+from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
+
+_OF_THE_CLASS: tuple[type[object], ...] = (classmethod, staticmethod)
+_COMPUTED: tuple[type[object], ...] = (property, functools.cached_property)
+
+
+class Missing:
+    """Stands for what only a run can tell."""
+
+
+def attribute_of(owner: object, name: str) -> object:  # noqa: PLR0911 - one for each kind of owner
+    """What ``owner.name`` is, a method bound to its owner; ``Missing`` if it is not there, or is computed."""
+    if owner is Missing:
+        return Missing
+    if isinstance(owner, ModuleType):
+        return vars(owner).get(name, Missing)
+    try:
+        found = inspect.getattr_static(owner, name)
+        if isinstance(owner, type):
+            return getattr(owner, name) if isinstance(found, _OF_THE_CLASS) else found
+        if isinstance(found, MemberDescriptorType):  # a slot
+            return getattr(owner, name)
+    except AttributeError:
+        return Missing
+    if isinstance(found, FunctionType) and name not in getattr(owner, "__dict__", {}):
+        return MethodType(found, owner)
+    if isinstance(found, _OF_THE_CLASS):
+        return getattr(type(owner), name)
+    return Missing if isinstance(found, _COMPUTED) else found
