@@ -170,11 +170,10 @@ def spans_of(source: str) -> Iterator[tuple[int, int, bool]]:
                 yield node.lineno, node.end_lineno or node.lineno, _teaches(node)
             continue
         start = body[0]
-        if (
-            isinstance(start, ast.stmt) and lines[_first_line(start) - 1][: start.col_offset].strip()
-        ):  # `class A(B): ...` on one line is one statement
+        # `class A(B): ...` on one line is one statement.
+        if isinstance(start, ast.stmt) and lines[_first_line(start) - 1][: start.col_offset].strip():
             inside_one_liner.update(body)
-            yield _first_line(node), body[-1].end_lineno or start.lineno, _teaches(node)
+            yield _first_line(node), getattr(body[-1], "end_lineno", start.lineno), _teaches(node)
         else:
             yield _first_line(node), _first_line(start) - 1, _teaches(node)
 
