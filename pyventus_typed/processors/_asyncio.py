@@ -4,6 +4,7 @@ import asyncio
 import sys
 from contextvars import Context, copy_context
 from functools import partial
+from threading import local
 from weakref import ref
 
 from typing_extensions import override
@@ -14,6 +15,7 @@ from .._ledger import Books
 from .._ordering import KeyedOrdering, Ordering
 from .._outcome import Completed, Failed, Tally
 from .._processing import Door
+from .._routing import Route
 from .._spelling import spell_event
 from .._subscription import check_seconds
 from ..errors import EmitterClosed, NoRoom, WouldDeadlock
@@ -23,6 +25,7 @@ from ._line import Line, own_job
 from ._published import answered, run_here
 from ._settings import LoopFactory, OnDiscard, Overflow, Settings
 from ._stage import Stage, current_stage
+from ._whole import run_now
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -58,7 +61,9 @@ class AsyncIOProcessor:
         debug: bool | None = None,
     ) -> None:
         self._settings = Settings(ordering, capacity, overflow, on_discard, loop_factory, debug)
+        self._is_simple = self._settings.is_simple
         self._books = Books()
+        self._thread = _Thread()
         self._latest: ref[Line] | None = None  # the line of the loop that was seen last
 
     @property
@@ -79,7 +84,7 @@ class AsyncIOProcessor:
         line.stage.take_calls()
         job = own_job()
         if job is not None:
-            refuse([job.emission] if job.line is line else line.jobs, job.emission, "waits for")
+            refuse([job.emission] if job.line is line else line.pending(), job.emission, "waits for")
         return await _over(line, timeout)
 
     @override
@@ -87,8 +92,21 @@ class AsyncIOProcessor:
         return f"<AsyncIOProcessor, {self._settings.ordering}: {self.tally.pending} pending>"
 
     # -- the port to the emitter --------------------------------------------------------------------------------------
-    def submit(self, emission: Emission[Event], door: Door, /) -> None:
-        """Accept *emission*, or raise `EmissionRejected`."""
+    def submit(self, emission: Emission[Event], door: Door, /, route: Route | None = None) -> None:
+        """Accept *emission*, or raise `EmissionRejected`. Of a *route* it takes the short way, if nothing is in the way."""
+        if route is not None and self._is_simple and door.is_plain:
+            loop = asyncio._get_running_loop()
+            if loop is None:
+                line = self._thread.line
+                if line is not None and not line.stage.busy:
+                    emission._keeper = line.ref
+                    run_now(line, emission, route)
+                    return
+            elif self._latest is not None:
+                line = self._latest()
+                if line is not None and line.stage.loop is loop and not line.stage.ending and not line.debug:
+                    line.enter_whole(emission, route)
+                    return
         elsewhere = self._elsewhere(door)
         if elsewhere is not None:
             self._hand_over(self._line(elsewhere), emission, door)
@@ -162,7 +180,7 @@ class AsyncIOProcessor:
         if await self.wait_for_tasks(grace):
             return True
         line = self._line(current_stage())
-        for emission in tuple(line.jobs):
+        for emission in line.pending():
             if emission._door is door or door.admits(emission):
                 emission.cancel()
         for _ in range(3):  # a cancellation takes effect at the next step of the task, and its outcome one later
@@ -171,21 +189,19 @@ class AsyncIOProcessor:
 
     # -- ours ---------------------------------------------------------------------------------------------------------
     def _line(self, stage: Stage) -> Line:
-        latest = self._latest
-        line = latest() if latest is not None else None
-        if line is not None and line.stage is stage:
-            return line
         line = stage.lines.get(self)
         if line is None:
             line = stage.lines[self] = Line(stage, self._settings, self._books)
-        self._latest = line.ref
+        if stage.loop is None:
+            self._thread.line = line
+        else:
+            self._latest = line.ref
         return line
 
     def _context(self, emission: Emission[Event], line: Line) -> Context:
         context = copy_context()
         context.run(current.set, emission)
-        debug = self._settings.debug
-        if debug or (debug is None and line.stage.loop is not None and line.stage.loop.get_debug()):
+        if line.debug:
             emission._site = _caller()
         return context
 
@@ -219,6 +235,12 @@ class AsyncIOProcessor:
         finally:
             if row is not None:
                 row.forget_if_idle()
+
+
+class _Thread(local):
+    """The line of this thread without a loop."""
+
+    line: Line | None = None
 
 
 async def _over(line: Line, timeout: float | None) -> bool:

@@ -6,18 +6,18 @@ from types import CoroutineType, coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._emission import Emission
-from .._ledger import STARTED
-from .._outcome import Cancelled, Completed, Discarded, Failed, Outcome
+from .._ledger import STARTED, put
+from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
 from ._in_thread import run_in_thread
 
 if TYPE_CHECKING:
     from ._line import Job
 
 Deliver: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
-_NOTHING = Completed(None)
+Step: TypeAlias = tuple["Job", int, Deliver]  # a delivery, and what is left of it to do in a task
 
 
-def begin(job: "Job", index: int) -> Deliver | None:
+def begin(job: "Job", index: int) -> Step | None:
     """Run a delivery whose turn it is, as far as it goes without a task; the rest of it, which needs one, if any."""
     emission = job.emission
     if emission._outcomes[index] is not None:
@@ -30,32 +30,43 @@ def begin(job: "Job", index: int) -> Deliver | None:
         job.context.run(delivery.send, None)
     except StopIteration:
         return None
-    return delivery
+    return job, index, delivery
 
 
-def _call(job: "Job", index: int, handler: Callable[..., object]) -> Deliver | None:
-    # The same as deliver() for the most common case, a handler without options: a third of the time.
-    emission = job.emission
-    emission._outcomes[index] = STARTED
+def _call(job: "Job", index: int, handler: Callable[..., object]) -> Step | None:
+    # The same as deliver() for a handler without options, without a coroutine.
+    put(job.emission, index, STARTED)
     try:
-        value = job.context.run(handler, emission._event)
+        value = job.context.run(handler, job.emission._event)
     except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
         job.line.fail(job, index, error)
-    except asyncio.CancelledError:
-        job.line.settle(job, index, Cancelled())
-    except BaseException as error:
-        job.line.settle(job, index, Discarded(repr(error), started=True))
-        raise
+        return None
+    except BaseException as error:  # noqa: BLE001 - raised again there, unless it is a cancellation
+        cut_off(job, index, error)
+        return None
+    return conclude(job, index, value)
+
+
+def conclude(job: "Job", index: int, value: object) -> Step | None:
+    """A plain handler has returned *value*: settle its delivery, or give what must go on in a task."""
+    if value is None:
+        job.line.settle(job, index, NOTHING)
+    elif must_await(value):
+        rest = deliver(job, index, awaitable=value)
+        rest.send(None)
+        return job, index, rest
     else:
-        if value is None:
-            job.line.settle(job, index, _NOTHING)
-        elif must_await(value):
-            rest = deliver(job, index, awaitable=value)
-            rest.send(None)
-            return rest
-        else:
-            job.line.settle(job, index, Completed(value))
+        job.line.settle(job, index, Completed(value))
     return None
+
+
+def cut_off(job: "Job", index: int, error: BaseException) -> None:
+    """A plain handler was left by what is no `Exception`: settle its delivery, and raise that, unless it is a cancellation."""
+    if isinstance(error, asyncio.CancelledError):
+        job.line.settle(job, index, Cancelled())
+        return
+    job.line.settle(job, index, Discarded(repr(error), started=True))
+    raise error
 
 
 async def deliver(  # noqa: C901, PLR0912, PLR0915 - one delivery in one place, where its order can be read

@@ -91,7 +91,8 @@ def finish(stage: "Stage") -> BaseException | None:
         line.discard_all(CLOSED)
     before, here.ending = here.ending, stage
     try:
-        cut = [error for task in tasks if (error := _close(task)) is not None]
+        with here.occupied():
+            cut = [error for task in tasks if (error := _close(task)) is not None]
     finally:
         here.ending = before
     return cut[0] if cut else None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import TYPE_CHECKING
 
-from .._ledger import STARTED
+from .._ledger import STARTED, put
 from .._spelling import spell, spell_event
 from ._here import here
 
@@ -48,7 +48,7 @@ async def run_in_thread(job: "Job", index: int) -> object:
     def run() -> Result:
         if not claim.take():
             return None, None
-        emission._outcomes[index] = STARTED
+        put(emission, index, STARTED)
         if subscription.timeout is not None:
             loop.call_soon_threadsafe(_complete, begun)
         return _call(job, subscription._handler)
@@ -71,7 +71,8 @@ def _call(job: "Job", handler: Callable[..., object]) -> Result:
     # An error is handed over as a value: a future does not take every exception.
     here.deliverer = job.line.stage
     try:
-        return handler(job.emission._event), None
+        with here.occupied():
+            return handler(job.emission._event), None
     except BaseException as error:  # noqa: BLE001 - it is raised again in the delivery's task
         return None, error
     finally:

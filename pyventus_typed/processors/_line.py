@@ -16,6 +16,7 @@ from .._ledger import STARTED, Books, Ledger
 from .._ordering import Concurrent, Place, Row, Turns, turns_of
 from .._outcome import Cancelled, Discarded, Failed, Outcome, Status
 from .._processing import Door
+from .._routing import Route
 from .._spelling import spell, spell_event
 from .._subscription import Subscription
 from ..errors import EmitterClosed, NoRoom, WouldDeadlock
@@ -24,6 +25,7 @@ from ._in_thread import Claim
 from ._report import Loss
 from ._settings import Settings
 from ._stage import Stage, stage_of
+from ._whole import make, unfold
 
 log = logging.getLogger("pyventus_typed")
 _AT_ONCE = Concurrent()  # the order of requests, whatever the line's own
@@ -94,6 +96,7 @@ class Line:
 
     __slots__ = (
         "__weakref__",
+        "debug",
         "jobs",
         "ledger",
         "lost",
@@ -117,6 +120,8 @@ class Line:
         self.requests = 0  # jobs that take no room
         self.lost = Loss(self.ledger, settings.on_discard)
         self.ref = ref(self)
+        debug = settings.debug
+        self.debug = debug or (debug is None and stage.loop is not None and stage.loop.get_debug())
         stage.losses.append(self.lost)
         finalize(self, _close, books, self.ledger, stage.losses, self.lost).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
@@ -162,20 +167,78 @@ class Line:
         return job
 
     def _accept(self, emission: Emission[Event], context: Context, turns: Turns, row: Row | None) -> Job | None:
+        if emission._open:
+            self._hold()
         self.ledger.accept(emission, emission.parent)
         if not emission._open:
             return None
         ending = self.stage.ending
         emission._keeper = self.ref
         job = Job(self, emission, context, turns, row) if not ending else Job(self, emission, context, _AT_ONCE, None)
-        if not self.jobs:
-            self.stage.held[self] = None
         self.jobs[emission] = job
         self.stage.unfinished += 1
         if ending:  # emitted while its loop ends: accounted for, and never started
             self.discard(emission, ending)
             return None
         return job
+
+    # -- the short way ------------------------------------------------------------------------------------------------
+    def enter_whole(self, emission: Emission[Event], route: Route) -> None:
+        """Accept an emission to plain calls, where neither order nor room is asked for."""
+        ledger, stage = self.ledger, self.stage
+        self._hold()
+        ledger.accept(emission, emission.parent)
+        emission._keeper = self.ref
+        stage.unfinished += 1
+        stage.ready.append(make(self, emission, route))
+        stage.wake()
+
+    def complete(self, emission: AnyEmission, route: Route) -> None:
+        """Every call has returned ``None``."""
+        self.ledger.complete(emission, route.done)
+        self._let_go()
+        self.stage.finished()
+
+    def unfold(self, emission: AnyEmission, context: Context, running: int) -> Job:
+        """The job of an emission on the short way, whose handlers up to *running* have been called."""
+        if emission not in self.ledger.open:
+            self._hold()
+            self.ledger.reopen(emission)
+            emission._keeper = self.ref
+            self.stage.unfinished += 1
+        job = self.jobs[emission] = Job(self, emission, context, _AT_ONCE, None)
+        job.held = emission._open
+        rest = range(running + 1, len(emission._subscriptions))
+        self.stage.ready.extendleft((job, index) for index in reversed(rest))
+        return job
+
+    def look(self, emission: AnyEmission, /) -> None:
+        """Somebody wants to see the deliveries of *emission*: they are written down."""
+        whole = self.stage.whole
+        if whole is not None and whole[1] is emission and self.stage.is_here:
+            unfold(whole)
+
+    def _job(self, emission: Emission[Event]) -> Job:
+        self.look(emission)
+        return self.jobs.get(emission) or self._unfold_waiting(emission)
+
+    def _unfold_waiting(self, emission: Emission[Event]) -> Job:
+        # It will be cancelled before its first call, so nothing of it becomes ready.
+        emission._outcomes = [*emission._outcomes]
+        job = self.jobs[emission] = Job(self, emission, Context(), _AT_ONCE, None)
+        return job
+
+    def pending(self) -> "list[Emission[Event]]":
+        """What is open, in the order of acceptance."""
+        return [entry for entry in self.ledger.open if isinstance(entry, Emission)]
+
+    def _hold(self) -> None:
+        if not self.ledger.open:
+            self.stage.held[self] = None
+
+    def _let_go(self) -> None:
+        if not self.ledger.open and not self.lost.emissions:
+            self.stage.held.pop(self, None)
 
     def has_room(self, emission: Emission[Event]) -> bool:
         """Whether *emission* may be accepted; if not, it was discarded, or `NoRoom` is raised."""
@@ -247,8 +310,7 @@ class Line:
                 self.requests -= 1
             if self.stage.ending and emission.status in (Status.CANCELLED, Status.DISCARDED):
                 self.lost.emissions.append(emission)
-            if not self.jobs and not self.lost.emissions:
-                self.stage.held.pop(self, None)
+            self._let_go()
             self.offer_room()
         if job.waker is not None and not job.waker.done():
             job.waker.set_result(None)
@@ -277,9 +339,9 @@ class Line:
         return self._cancel(emission)
 
     def _cancel(self, emission: Emission[Event]) -> bool:
-        job = self.jobs.get(emission)
-        if job is None:
+        if emission not in self.ledger.open:
             return False
+        job = self._job(emission)
         for index in range(len(emission._subscriptions)):
             self.cancel_delivery(job, index)
         return True
@@ -297,8 +359,8 @@ class Line:
 
     def discard(self, emission: Emission[Event], reason: str) -> None:
         """Discard what of *emission* has not started."""
-        job = self.jobs[emission]
-        for index, outcome in enumerate(emission._outcomes):
+        job = self._job(emission)
+        for index, outcome in enumerate(tuple(emission._outcomes)):
             if outcome is None and job.withdraw(index):
                 self.settle(job, index, Discarded(reason, started=False))
 
@@ -318,8 +380,8 @@ class Line:
 
     def discard_rest(self, reason: str) -> None:
         """Discard whatever has not started."""
-        for emission in tuple(self.jobs):
-            if emission in self.jobs:
+        for emission in self.pending():
+            if emission._open:
                 self.discard(emission, reason)
 
     # -- waiting ------------------------------------------------------------------------------------------------------

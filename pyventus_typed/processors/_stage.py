@@ -12,18 +12,19 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary, ref
 
-from ._delivery import Deliver, begin
+from ._delivery import Deliver, Step, begin
 from ._end import hook
 from ._here import here
 from ._report import Loss
+from ._whole import Whole, run
 
 if TYPE_CHECKING:
     from ._line import Job, Line
 
-Turn = tuple["Job", int]
+Turn: TypeAlias = "tuple[Job, int] | Whole"
 
 
 class Stage:
@@ -31,7 +32,7 @@ class Stage:
 
     __slots__ = (
         "__weakref__", "_awake", "_context", "_idle", "busy", "calls", "ending", "held", "lines", "loop", "losses",
-        "ready", "tasks", "thread", "unfinished", "waiting",
+        "ready", "tasks", "thread", "unfinished", "waiting", "whole",
     )  # fmt: skip
 
     def __init__(self, loop: AbstractEventLoop | None) -> None:
@@ -48,6 +49,7 @@ class Stage:
         self.ending: str | None = None  # why nothing may start any more
         self.unfinished = 0  # emissions of which a delivery holds its place
         self.calls: deque[Callable[[], object]] = deque()  # what other threads want done here
+        self.whole: Whole | None = None  # that is running
         self._idle: asyncio.Future[None] | None = None
         self._awake = False
         self._context = Context()  # our callbacks must not keep an emitter's context alive
@@ -60,7 +62,7 @@ class Stage:
                 self._awake = True
                 self.loop.call_soon(self._turn, context=self._context)
         elif not self.busy:
-            self._run()
+            self.run()
 
     def _turn(self) -> None:
         # Only what is ready now: handlers that emit for ever must not keep the loop from turning.
@@ -71,13 +73,14 @@ class Stage:
             for _ in range(len(ready)):
                 if self.ending or not ready:
                     return
+                turn = ready[0]
                 # An async handler between two plain ones starts between them: its task's first step comes first.
-                if spawned and not ready[0][0].is_async(ready[0][1]):
+                if spawned and (len(turn) != 2 or not turn[0].is_async(turn[1])):  # noqa: PLR2004 - as in _begin
                     return
-                job, index = ready.popleft()
-                delivery = begin(job, index)
-                if delivery is not None:
-                    self.spawn(job, index, delivery)
+                ready.popleft()
+                step = _begin(turn)
+                if step is not None:
+                    self.spawn(*step)
                     spawned = True
         finally:
             if ready:
@@ -94,17 +97,19 @@ class Stage:
         self.tasks[job, index] = task
 
     # -- a thread without a loop --------------------------------------------------------------------------------------
-    def _run(self) -> None:
+    def run(self, first: Callable[[], Step | None] | None = None) -> None:
+        """Do *first*, and then take whatever is ready, until nothing is."""
         ready = self.ready
         self.busy = True
         try:
-            while ready:
+            step = None if first is None else first()
+            while True:
+                if step is not None:
+                    self._run_in_fresh_loop(*step)
                 self.take_calls()
-                if ready:
-                    job, index = ready.popleft()
-                    delivery = begin(job, index)
-                    if delivery is not None:
-                        self._run_in_fresh_loop(job, index, delivery)
+                if not ready:
+                    break
+                step = _begin(ready.popleft())
         except BaseException as error:
             # Ctrl-C, SystemExit: this delivery knows. The rest of the line is not run behind the user's back.
             self.discard_rest(repr(error))
@@ -186,6 +191,10 @@ class Stage:
         self.thread = get_ident()
         while self.calls:
             self.calls.popleft()()
+
+
+def _begin(turn: Turn) -> Step | None:
+    return begin(*turn) if len(turn) == 2 else run(turn)  # noqa: PLR2004 - a delivery, or an emission on the short way
 
 
 # A stage is held by its loop, through the hooks on it: a dropped loop takes its stage along.
