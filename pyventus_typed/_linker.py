@@ -8,7 +8,7 @@ from typing_extensions import override
 from ._event import Event, Request, check_event, check_event_class
 from ._family import Family, fixed, foreign, holds, members
 from ._registry import Registry
-from ._routes import Routes
+from ._routes import Routes, check_routes
 from ._routing import Route, RouteTable
 from ._spelling import several, spell
 from ._subscriber import Subscriber, methods_of
@@ -332,7 +332,7 @@ class Linker(Generic[E_contra]):
     def of(routes: Routes[T], /) -> "Linker[T]":
         """A linker whose family is what *routes* cover, with one subscription for each of them, in their order."""
         linker: Linker[T] = Linker()
-        for event, handler in routes.pairs:
+        for event, handler in check_routes(routes).pairs:
             linker._subscribe((event,), handler, PLAIN)
         linker._family = tuple(event for event, _ in routes.pairs)
         return linker

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ._line import Job
 
 Deliver: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
+_PACKAGE = __name__.partition(".")[0] + "."
 Step: TypeAlias = tuple["Job", int, Deliver]  # a delivery, and what is left of it to do in a task
 
 
@@ -39,12 +40,19 @@ def _call(job: "Job", index: int, handler: Callable[..., object]) -> Step | None
     try:
         value = job.context.run(handler, job.emission._event)
     except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
-        job.line.fail(job, index, error)
+        fail(job, index, error)
         return None
     except BaseException as error:  # noqa: BLE001 - raised again there, unless it is a cancellation
         cut_off(job, index, error)
         return None
     return conclude(job, index, value)
+
+
+def fail(job: "Job", index: int, error: Exception) -> None:
+    """A plain handler without a callback has raised *error*."""
+    trim(error)
+    job.line.tell(job, index, error)
+    job.line.settle(job, index, Failed(error))
 
 
 def conclude(job: "Job", index: int, value: object) -> Step | None:
@@ -112,19 +120,21 @@ async def deliver(  # noqa: C901, PLR0912, PLR0915 - one delivery in one place, 
                 owned = await _call_back(options.on_success, value, owned=owned)
         except Exception as raised:  # noqa: BLE001 - it is the delivery's outcome
             error = raised
+            trim(error)
             outcome = Failed(error)
             if options.on_failure is not None:
                 await _call_back(options.on_failure, emission._event, error, owned=owned)
                 error = None  # it has been told
     except Exception as raised:  # noqa: BLE001 - the callback's own, with the handler's as its context
         error = raised
+        trim(error)
         outcome = Failed(error)
     except asyncio.CancelledError:
         outcome = line.cut_off(emission, index)
     except BaseException as raised:
         task = line.stage.tasks.get((job, index))
         if task is not None and isinstance(raised, KeyboardInterrupt | SystemExit):
-            task.add_done_callback(_retrieve)
+            line.stage.crashed.add(task)
         reason = "loop lost" if isinstance(raised, GeneratorExit) else repr(raised)
         line.settle(job, index, Discarded(reason, started=emission._outcomes[index] is not None))
         raise
@@ -161,10 +171,12 @@ def must_await(value: object) -> bool:
     return hasattr(type(value), "__await__") and not isinstance(value, Emission)
 
 
-def _retrieve(task: "asyncio.Task[None]") -> None:
-    # It has left through the loop; without a look at it asyncio would log it once more as never retrieved.
-    if not task.cancelled():
-        task.exception()
+def trim(error: Exception) -> None:
+    # Without our own frames: shorter to read, and an error that is kept keeps no loop alive.
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        trace = trace.tb_next
+    error.__traceback__ = trace
 
 
 @coroutine

@@ -35,7 +35,9 @@ _MOST_AWAITS = 100  # in the finally blocks of a coroutine that is closed
 def hook(loop: AbstractEventLoop, stage: "Stage") -> None:
     """Let *stage* know when *loop* ends. The hooks hold the stage: it lives as long as its loop."""
     run_until_complete, shutdown_asyncgens, close = loop.run_until_complete, loop.shutdown_asyncgens, loop.close
-    dropped = finalize(loop, lost, stage.losses)
+    # asyncio's own destructor calls close, and that reports; uvloop's does not.
+    dropped = finalize(loop, lost, stage.losses, report=not isinstance(loop, asyncio.BaseEventLoop))
+    dropped.atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
     def run(future: Awaitable[Any]) -> Any:  # Any: as the method that it wraps
         if not _is_cancelling(loop, future):
@@ -86,6 +88,9 @@ def finish(stage: "Stage") -> BaseException | None:
     Returns what one of them raised that is no `Exception`; the others are closed all the same.
     """
     tasks = tuple(stage.tasks.values())
+    for task in stage.crashed:
+        if task.done() and not task.cancelled():
+            task.exception()  # it has left through the loop; unseen, asyncio would log it once more
     begin(stage)
     for line in tuple(stage.held):
         line.discard_all(CLOSED)
@@ -99,7 +104,7 @@ def finish(stage: "Stage") -> BaseException | None:
 
 
 def _close(task: "asyncio.Task[None]") -> BaseException | None:
-    coroutine = task.get_coro()
+    coroutine: Any = task.get_coro()  # Any: ours, which asyncio only knows as something to step
     for _ in range(_MOST_AWAITS):
         try:
             coroutine.close()

@@ -14,7 +14,7 @@ from .._emission import AnyEmission, Emission, current
 from .._event import Event
 from .._ledger import STARTED, Books, Ledger
 from .._ordering import Concurrent, Place, Row, Turns, turns_of
-from .._outcome import Cancelled, Discarded, Failed, Outcome, Status
+from .._outcome import Cancelled, Discarded, Outcome, Status
 from .._processing import Door
 from .._routing import Route
 from .._spelling import spell, spell_event
@@ -73,8 +73,8 @@ class Job(Place):
         return self.granted is not None and self.turns is _AT_ONCE
 
     def is_async(self, index: int) -> bool:
-        """Whether this delivery will want a task."""
-        return self.subscriptions[index]._is_async
+        """Whether this delivery runs nothing before it has a task."""
+        return self.subscriptions[index]._is_async and self.emission._errors is None
 
     def withdraw(self, index: int) -> bool:
         """See that a delivery that waits never starts; ``False`` if a thread has begun it."""
@@ -269,21 +269,19 @@ class Line:
     # -- running ------------------------------------------------------------------------------------------------------
     def make_ready(self, turns: Sequence[tuple[Place, int]]) -> None:
         """It is the turn of these deliveries."""
+        stage = self.stage
         for place, index in turns:
             assert isinstance(place, Job)  # only jobs enter a line
-            if place.granted is None:
-                self.stage.ready.append((place, index))
-            else:
+            if place.granted is not None:
                 place.granted.add(index)
-                if place.waker is not None and not place.waker.done():
-                    place.waker.set_result(None)
-        if self.stage.ready:
-            self.stage.wake()
-
-    def fail(self, job: Job, index: int, error: Exception) -> None:
-        """The handler raised *error*, and has no callback for it."""
-        self.tell(job, index, error)
-        self.settle(job, index, Failed(error))
+                _wake(place.waker)
+            # A task's first step comes after this turn of the loop, so with nobody before it it may be made at once.
+            elif stage.ready or stage.loop is None or stage.ending or not place.is_async(index):
+                stage.ready.append((place, index))
+            else:
+                stage.start(place, index)
+        if stage.ready:
+            stage.wake()
 
     def tell(self, job: Job, index: int, error: Exception) -> None:
         """Log *error*, unless somebody awaits the emission and will get it."""
@@ -312,8 +310,7 @@ class Line:
                 self.lost.emissions.append(emission)
             self._let_go()
             self.offer_room()
-        if job.waker is not None and not job.waker.done():
-            job.waker.set_result(None)
+        _wake(job.waker)
         if job.kept is None or index not in job.kept:
             self.leave(job, index)
 
@@ -335,7 +332,8 @@ class Line:
     def cancel(self, emission: AnyEmission, /) -> bool:
         """S7, from any thread."""
         if not self.stage.is_here:
-            return self.stage.call(partial(self._cancel, emission)) and bool(emission._open)
+            was_open = bool(emission._open)
+            return self.stage.call(partial(self._cancel, emission)) and was_open
         return self._cancel(emission)
 
     def _cancel(self, emission: Emission[Event]) -> bool:
@@ -452,6 +450,11 @@ class Line:
             raise
 
 
+def _wake(waker: "asyncio.Future[None] | None") -> None:
+    if waker is not None and not waker.done():
+        waker.set_result(None)
+
+
 def own_job() -> Job | None:
     """The job whose handler's own task this is."""
     emission = current.get()
@@ -465,8 +468,10 @@ def own_job() -> Job | None:
 
 
 def _close(books: Books, ledger: Ledger, losses: list[Loss], lost: Loss) -> None:
-    books.fold(ledger)
-    losses.remove(lost)
+    # Collected together with a lost loop it still has to be settled and reported.
+    if not ledger.open and not lost.emissions:
+        books.fold(ledger)
+        losses.remove(lost)
 
 
 def _claim(emission: Emission[Event]) -> None:

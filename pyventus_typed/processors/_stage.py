@@ -7,6 +7,7 @@ itself, until one has to await: then the rest runs in one fresh loop.
 """
 
 import asyncio
+import atexit
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from weakref import WeakKeyDictionary, ref
 from ._delivery import Deliver, Step, begin
 from ._end import hook
 from ._here import here
-from ._report import Loss
+from ._report import Loss, lost
 from ._whole import Whole, run
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Stage:
     """The deliveries of one loop, or of one thread without a loop, that are ready or running."""
 
     __slots__ = (
-        "__weakref__", "_awake", "_context", "_idle", "busy", "calls", "ending", "held", "lines", "loop", "losses",
+        "__weakref__", "_awake", "_context", "_idle", "busy", "calls", "crashed", "ending", "held", "lines", "loop", "losses",
         "ready", "tasks", "thread", "unfinished", "waiting", "whole",
     )  # fmt: skip
 
@@ -45,6 +46,7 @@ class Stage:
         self.lines: WeakKeyDictionary[object, Line] = WeakKeyDictionary()  # by processor
         self.held: dict[Line, None] = {}  # those with something pending or to report, whoever lets go of the processor
         self.losses: list[Loss] = []  # of all lines
+        self.crashed: set[asyncio.Task[None]] = set()  # by what left through the loop: nobody else asks for it
         self.busy = False  # a thread without a loop is taking what is ready
         self.ending: str | None = None  # why nothing may start any more
         self.unfinished = 0  # emissions of which a delivery holds its place
@@ -66,7 +68,6 @@ class Stage:
 
     def _turn(self) -> None:
         # Only what is ready now: handlers that emit for ever must not keep the loop from turning.
-        self._awake = False
         ready = self.ready
         spawned = False
         try:
@@ -83,8 +84,16 @@ class Stage:
                     self.spawn(*step)
                     spawned = True
         finally:
+            # Not before: what a handler emits in between must not be scheduled ahead of the task of an earlier one.
+            self._awake = False
             if ready:
                 self.wake()
+
+    def start(self, job: "Job", index: int) -> None:
+        """Begin a delivery that will want a task, and give it one."""
+        step = begin(job, index)
+        if step is not None:
+            self.spawn(*step)
 
     def spawn(self, job: "Job", index: int, delivery: Deliver) -> None:
         """Give a delivery a task of its own, in a context of its own."""
@@ -215,6 +224,15 @@ def adopt(loop: AbstractEventLoop, stage: Stage) -> None:
     """*stage* is where emissions of *loop* go, until the loop ends."""
     _stages[loop] = ref(stage)
     hook(loop, stage)
+
+
+@atexit.register
+def _report_the_rest() -> None:
+    # A loop that nobody closed and nobody dropped: the interpreter ends, and with it the last chance to say so.
+    for loop, known in tuple(_stages.items()):
+        stage = known()
+        if stage is not None and not loop.is_running():
+            lost(stage.losses, report=True)
 
 
 def current_stage() -> Stage:

@@ -13,7 +13,7 @@ from .._emission import AnyEmission, current
 from .._ledger import STARTED
 from .._outcome import NOTHING
 from .._routing import Route
-from ._delivery import Step, conclude, cut_off
+from ._delivery import Step, conclude, cut_off, fail
 
 if TYPE_CHECKING:
     from ._line import Job, Line
@@ -87,7 +87,7 @@ def go_on(whole: Whole, value: object, error: BaseException | None = None) -> St
     if error is None:
         return conclude(job, index, value)
     if isinstance(error, Exception):
-        job.line.fail(job, index, error)
+        fail(job, index, error)
     else:
         cut_off(job, index, error)
     return None
