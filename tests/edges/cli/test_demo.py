@@ -117,11 +117,11 @@ def test_without_rich_it_says_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_names_that_would_draw_on_the_terminal_are_escaped(tmp_path: Path) -> None:
-    for name in (b"\x1b[31mred.py", b"two\nlines.py", b"\xff.py", b"[bold].py"):
+    for name in (b"\x1b[31mred.py", b"two\nlines.py", b"\xff.py", b"[bold].py", "é.py".encode()):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("def :\n")
     shown = demo(tmp_path, env={"PYTHONIOENCODING": "ascii"})
     assert (shown.code, shown.stderr) == (0, "")
-    for escaped in (r"\x1b[31mred.py", r"two\nlines.py", r"\udcff.py", "[bold].py"):
+    for escaped in (r"\x1b[31mred.py", r"two\nlines.py", r"\udcff.py", "[bold].py", r"\xe9.py"):
         assert escaped in shown.stdout
 
 
