@@ -85,10 +85,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy, strict, on package, tests, examples and this file, as each supported Python version sees them."""
+    """Mypy, strict, on all that is typed, as each supported Python sees it; then the typing cases, four checkers each."""
     install(session, "types", "tests", "nox", package=[wheel()])
     for version in SUPPORTED:
         session.run("mypy", "--python-version", version, *TYPED)
+    session.run("python", "-m", "pytest", "tests/typing", *session.posargs)
 
 
 @nox.session
