@@ -173,7 +173,6 @@ def test_an_error_that_is_raised_again_and_again_does_not_collect_notes() -> Non
     assert len(error.__notes__) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="surface-9: FrozenInstanceError instead")
 def test_an_error_that_takes_no_notes_is_raised_all_the_same() -> None:
     error = Frozen(3)
     with pytest.raises(EmissionFailed) as caught:
@@ -296,7 +295,6 @@ async def test_a_handler_that_absorbs_the_cancellation_is_completed() -> None:
     assert emission.deliveries[0].outcome == Completed("no")
 
 
-@pytest.mark.xfail(strict=False, reason="surface-20: a race, told False")
 async def test_an_emission_is_cancelled_from_another_thread() -> None:
     linker, begun = Linker(), asyncio.Event()
 

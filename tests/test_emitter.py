@@ -292,11 +292,15 @@ def test_an_emitter_wants_a_linker(wrong: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [7, "fast", pytest.param(AsyncIOProcessor, marks=pytest.mark.xfail(strict=True, reason="surface-13: accepted"))],
+    ("wrong", "message"),
+    [
+        (7, "7 is no processor. Use AsyncIOProcessor(), or leave it out."),
+        ("fast", "'fast' is no processor. Use AsyncIOProcessor(), or leave it out."),
+        (AsyncIOProcessor, "AsyncIOProcessor is a class. Did you mean AsyncIOProcessor()?"),
+    ],
 )
-def test_an_emitter_wants_a_processor(wrong: object) -> None:
-    with pytest.raises(DefinitionError, match=re.escape("is no processor. Use AsyncIOProcessor()")):
+def test_an_emitter_wants_a_processor(wrong: object, message: str) -> None:
+    with pytest.raises(DefinitionError, match=re.escape(message)):
         untyped(Emitter)(Linker(), wrong)
 
 

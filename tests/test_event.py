@@ -135,13 +135,8 @@ def test_anything_else_is_refused_too(door: str, thing: object) -> None:
         CLASS_DOORS[door](thing)
 
 
-UNHASHED = pytest.mark.xfail(strict=True, reason="surface-13: a bare TypeError, unhashable type")
-
-
 @pytest.mark.parametrize("thing", [[], {}])
-@pytest.mark.parametrize(
-    "door", [pytest.param(door, marks=UNHASHED if door in ("receivers", "unhandled") else ()) for door in CLASS_DOORS]
-)
+@pytest.mark.parametrize("door", CLASS_DOORS)
 def test_what_cannot_be_hashed_is_refused_as_well(door: str, thing: object) -> None:
     with pytest.raises(NotAnEvent, match=r"is no event class"):
         CLASS_DOORS[door](thing)

@@ -133,7 +133,6 @@ async def test_an_async_mock_is_awaited_and_not_only_called() -> None:
     mock.assert_awaited_once_with(OrderPlaced(1))
 
 
-@pytest.mark.xfail(strict=True, reason="surface-3: what an in_thread handler returns is not awaited")
 async def test_what_a_handler_in_a_thread_returns_is_awaited_too() -> None:
     seen: list[object] = []
 

@@ -113,7 +113,6 @@ def test_a_signal_handler_may_come_at_any_instant_of_a_change(change: str, inter
     verify()
 
 
-@pytest.mark.xfail(strict=True, reason="surface-17: ValueError, place is not in list")
 def test_a_limit_bears_that_all_seats_become_free_while_it_is_judged() -> None:
     linker = Linker(max_subscriptions=1)
 
@@ -130,7 +129,6 @@ def test_a_limit_bears_that_all_seats_become_free_while_it_is_judged() -> None:
     at_every_instant(lambda: linker.clear(), prepare)
 
 
-@pytest.mark.xfail(strict=True, reason="surface-18: two take it")
 def test_the_last_seat_goes_to_one_of_two_also_when_one_interrupts_the_other() -> None:
     outcomes: set[tuple[bool, bool]] = set()
     linker = Linker(max_subscriptions=1)
@@ -271,7 +269,6 @@ def test_of_eight_threads_one_is_told_that_it_unsubscribed() -> None:
         assert sorted(told) == [False] * 7 + [True]
 
 
-@pytest.mark.xfail(reason="surface-18: the limit is judged by a place that was drawn earlier", strict=False)
 def test_a_limit_holds_against_eight_threads() -> None:
     for _ in range(30):
         linker, refused = Linker(max_subscriptions=3), list[TooManySubscriptions]()

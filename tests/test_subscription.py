@@ -135,14 +135,12 @@ def test_an_option_without_a_meaning_is_refused(door: str, option: str, value: o
     assert linker.subscriptions() == ()
 
 
-@pytest.mark.xfail(strict=True, reason="surface-13: Options.__init__() is named, which the user never called")
 @pytest.mark.parametrize("option", ["prio", "answers"])
 def test_an_option_that_does_not_exist_is_refused_by_the_name_of_what_was_called(option: str) -> None:
     with pytest.raises(TypeError, match=rf"on\(\).*{option}"):
         untyped(Linker().on)(OrderPlaced, **{option: True})
 
 
-@pytest.mark.xfail(strict=True, reason="surface-13: accepted, and true for every event")
 def test_an_async_predicate_is_refused() -> None:
     with pytest.raises(InvalidOption, match="when=.*async"):
         untyped(Linker().subscribe)(OrderPlaced, blocking, when=never)

@@ -162,7 +162,6 @@ async def test_whoever_only_waits_does_not_get_it_so_it_is_logged(caplog: pytest
     assert len(caplog.records) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="surface-6: neither raised to anybody nor logged")
 async def test_a_waiter_that_was_cancelled_does_not_hide_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     linker, gate = Linker(), asyncio.get_running_loop().create_future()
 
@@ -203,7 +202,6 @@ def test_on_failure_of_the_subscription_stands_in_for_that_of_the_linker(run: Ru
     assert told == ["linker", "subscription"]
 
 
-@pytest.mark.xfail(strict=True, reason="surface-21: None switches the linker's off")
 def test_none_is_no_on_failure_so_the_linkers_is_told(run: Run) -> None:
     told: list[str] = []
     linker = Linker(on_failure=lambda event, error: told.append("linker"))
@@ -395,7 +393,7 @@ def test_ctrl_c_and_exit_leave_the_loop_as_in_plain_asyncio(error: type[BaseExce
 
 
 @pytest.mark.parametrize(
-    "later", [False, pytest.param(True, marks=pytest.mark.xfail(strict=True, reason="surface-8: nobody hears of it"))]
+    "later", [False, True]
 )
 async def test_another_base_exception_in_a_loop_is_said_by_asyncio(later: bool) -> None:
     heard: list[dict[str, Any]] = []  # Any: asyncio's own type

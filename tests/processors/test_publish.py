@@ -154,7 +154,6 @@ async def test_a_handler_may_publish_and_emit() -> None:
     assert log == ["paid", "placed"]
 
 
-@pytest.mark.xfail(strict=True, reason="surface-5: nobody hears of the failure")
 async def test_a_failure_before_the_caller_was_cancelled_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     linker = Linker()
     linker.subscribe(OrderPlaced, lambda event: 1 // event.order)
@@ -171,7 +170,6 @@ class Stop(BaseException):
     """No Exception."""
 
 
-@pytest.mark.xfail(strict=True, reason="surface-4: the rest is pending for ever")
 async def test_what_is_no_exception_settles_the_rest() -> None:
     linker, emissions, seen = Linker(), list[Emission[Event] | None](), list[object]()
 
@@ -193,7 +191,6 @@ async def test_what_is_no_exception_settles_the_rest() -> None:
     assert seen == []
 
 
-@pytest.mark.xfail(strict=True, reason="surface-11")
 async def test_a_handler_may_cancel_what_stands_behind_it() -> None:
     linker, told = Linker(), list[object]()
 
