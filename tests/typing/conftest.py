@@ -18,6 +18,16 @@ ROOT = HERE.parent.parent
 CASES = HERE / "cases"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--older-checkers", action="store_true", help="the checkers are older than those that are pinned")
+
+
+@pytest.fixture(scope="session")
+def exact(request: pytest.FixtureRequest) -> bool:
+    """Whether the checkers are those for which the markers are written."""
+    return not request.config.getoption("--older-checkers", default=False)
+
+
 @pytest.fixture(scope="session")
 def cases_job(request: pytest.FixtureRequest) -> Job:
     """The folder of cases, against the package of this checkout."""
