@@ -29,10 +29,11 @@ def exact(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def cases_job(request: pytest.FixtureRequest) -> Job:
+def cases_job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Job:
     """The folder of cases, against the package of this checkout."""
-    # In the cache directory, so that mypy does not start from nothing each time.
-    scratch = Path(request.config.cache.mkdir("typing"))
+    # In pytest's cache, so that mypy does not start from nothing each time; unless that is turned off.
+    kept: pytest.Cache | None = getattr(request.config, "cache", None)
+    scratch = tmp_path_factory.mktemp("checkers") if kept is None else Path(kept.mkdir("typing"))
     return Job(targets=(CASES,), roots=(ROOT, CASES), scratch=scratch)
 
 
