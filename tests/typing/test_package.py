@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from checkers import Job
 from mutants import MUTANTS, Mutant, MutantNotFound
 from reading_errors import PAGE, refresh
 
@@ -31,9 +32,9 @@ def test_our_stubs_agree_with_the_packages_that_they_describe() -> None:
     assert (done.stdout + done.stderr, done.returncode) == ("", 0)
 
 
-def test_the_page_of_error_messages_says_what_the_checkers_say(tmp_path: Path) -> None:
+def test_the_page_of_error_messages_says_what_the_checkers_say(cases_job: Job) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert refresh(page, tmp_path) == page, "run: python tests/typing/reading_errors.py"
+    assert refresh(page, cases_job.scratch / "page") == page, "run: python tests/typing/reading_errors.py"
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

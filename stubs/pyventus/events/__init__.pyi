@@ -1,3 +1,6 @@
+# The names of factories are those of pyventus.
+# ruff: noqa: N802
+
 from abc import ABCMeta
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
