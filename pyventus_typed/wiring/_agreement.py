@@ -23,7 +23,10 @@ class Expectation:
 
     def takes(self, event: type[Event]) -> bool | None:
         """Whether every instance of *event* is welcome; None where the annotation cannot be read."""
-        return _takes(self.annotation, event, self.scope)
+        try:
+            return _takes(self.annotation, event, self.scope)
+        except Exception:  # noqa: BLE001 - a stranger's metaclass is asked whether the event is a subclass
+            return None
 
     @override
     def __str__(self) -> str:

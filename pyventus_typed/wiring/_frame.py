@@ -13,7 +13,7 @@ from pyventus_typed import Event, Request
 from ._bindings import annotations, assignments, local_imports
 from ._family import is_event_class
 from ._hints import Scope, Unknown, is_class, resolve, scope_of_class, scope_of_function
-from ._lookup import Missing, attribute_of
+from ._lookup import Missing, attribute_of, is_one_of, known
 from ._source import FunctionNode
 
 Classes = frozenset[type[Event]]
@@ -48,11 +48,11 @@ class Frame:
         """The object that a name or an attribute stands for, or ``Missing``. No property of the user's is run."""
         match expression:
             case ast.Name(id=name) if name in self._values:
-                return self._values[name]
+                return known(self._values[name])
             case ast.Name(id=name):
-                return Missing if name in self._local else self._scope.get(name, Missing)
+                return Missing if name in self._local else known(self._scope.get(name, Missing))
             case ast.Attribute(value=owner, attr=name):
-                return attribute_of(self.look_up(owner), name)
+                return known(attribute_of(self.look_up(owner), name))
             case ast.Subscript(value=generic):
                 found = self.look_up(generic)
                 return found if isinstance(found, type) else Missing
@@ -114,7 +114,7 @@ class Frame:
             return frozenset({called})
         if isinstance(called, type):
             return NO_EVENT
-        if called in _COPIES and call.args:
+        if is_one_of(called, _COPIES) and call.args:
             return self.events_of(call.args[0], tried)
         if isinstance(called, MethodType) and is_event_class(called.__self__):
             return frozenset({called.__self__})  # ``Paid.for_order(...)``: a constructor by another name
@@ -129,7 +129,7 @@ class Frame:
                 return _either(self.events_of(element, tried) for element in elements)
             case ast.ListComp(elt=element) | ast.SetComp(elt=element) | ast.GeneratorExp(elt=element):
                 return self.events_of(element, tried)
-            case ast.Call(args=[argument, *_]) if self.look_up(iterable.func) in _SAME_ELEMENTS:
+            case ast.Call(args=[argument, *_]) if is_one_of(self.look_up(iterable.func), _SAME_ELEMENTS):
                 return self._elements_of(argument, tried)
             case ast.Await(value=value):
                 return self._elements_of(value, tried)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 from unittest.mock import AsyncMock
 
 import pytest
+from typing_extensions import override
 
 from pyventus_typed import Event, Linker
 from pyventus_typed.wiring import Rule, check
@@ -95,6 +96,18 @@ def test_a_name_for_type_checkers_only_agrees_if_it_is_that_of_the_event() -> No
     class Hidden(Event): ...
 
     assert found(annotated("Hidden"), Hidden) == []
+
+
+def test_a_class_that_refuses_to_be_compared_is_a_note() -> None:
+    class Meta(type):
+        @override
+        def __subclasscheck__(cls, other: type) -> bool:
+            raise ValueError(other)
+
+    class Picky(metaclass=Meta): ...
+
+    ((rule, _),) = found(annotated(Picky))
+    assert rule is Rule.UNRESOLVED
 
 
 def test_a_base_is_not_handled_by_a_handler_of_one_subclass() -> None:

@@ -76,6 +76,21 @@ def test_an_event_that_is_known_as_a_base_alone_is_a_note() -> None:
     assert [note.rule for note in report.notes] == [Rule.UNREAD]
 
 
+def test_objects_that_resist_are_left_alone() -> None:
+    # As a proxy outside of a request, and as an array: asking what it is, or whether it is equal, raises.
+    answers = {"__class__": property(lambda self: 1 / 0), "__eq__": lambda self, other: 1 / 0, "__hash__": None}
+    proxy: Any = type("Proxy", (), answers)()
+
+    def resist(event: Start) -> None:
+        for each in proxy(event):
+            proxy.emit(each)
+        proxy.emit(proxy(event))
+        emitter.emit(A())
+
+    (handler,) = wire(resist).handlers
+    assert [each.event for each in handler.emits] == [A]
+
+
 def test_publish_of_another_library_is_no_emission() -> None:
     def tell(event: Start, redis: Any = None) -> None:
         redis.publish("channel", event.n)
