@@ -80,7 +80,7 @@ def test_text_says_who_receives_and_who_emits(report: Report) -> None:
     text = render(report, "text")
     assert re.search(r"^Placed  .*\n  -> pay .*, emits Paid\n  -> audit ", text, re.MULTILINE)
     assert re.search(r"^PriceOf  .*\n  answered by price ", text, re.MULTILINE)
-    assert re.search(r"^Orphan  .*\n  \(no receiver\)$", text, re.MULTILINE)
+    assert re.search(r"^Orphan  .*, nobody receives it$", text, re.MULTILINE)
     assert text.endswith(f"{report}\n")
 
 
