@@ -127,6 +127,8 @@ class Frame:
         match iterable:
             case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
                 return _either(self.events_of(element, tried) for element in elements)
+            case ast.BoolOp(values=choices):  # ``found or ()``
+                return _either(self._elements_of(choice, tried) for choice in choices)
             case ast.ListComp(elt=element) | ast.SetComp(elt=element) | ast.GeneratorExp(elt=element):
                 return self.events_of(element, tried)
             case ast.Call(args=[argument, *_]) if is_one_of(self.look_up(iterable.func), _SAME_ELEMENTS):

@@ -64,6 +64,19 @@ def test_an_event_that_only_a_run_can_tell_is_a_note_at_its_line() -> None:
     assert "# here" in line(note.place)
 
 
+def test_a_parameter_hides_what_is_called_like_it_outside() -> None:
+    first = A()
+
+    def outside(event: Start) -> None:
+        emitter.emit(first)
+
+    def hidden(event: Start, first=None) -> None:  # type: ignore[no-untyped-def]  # so that nothing is known of it
+        emitter.emit(first)
+
+    assert [each.event for each in wire(outside).handlers[0].emits] == [A]
+    assert wire(hidden).handlers[0].emits == ()
+
+
 def test_an_event_that_is_known_as_a_base_alone_is_a_note() -> None:
     class Some(Event): ...
 

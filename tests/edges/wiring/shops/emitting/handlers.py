@@ -111,6 +111,29 @@ def of_a_function(event):
         emitter.emit(each)
 
 
+def pair() -> tuple[A, B]:
+    return A(), B()
+
+
+def of_a_pair(event):
+    for each in pair():
+        emitter.emit(each)
+
+
+def perhaps() -> list[A] | None:
+    return None
+
+
+def of_perhaps(event):
+    for each in perhaps() or ():
+        emitter.emit(each)
+
+
+def of_two(event):
+    for each in [*many(), Start()]:
+        emitter.emit(each)
+
+
 async def of_a_thread(event):
     for each in sorted(await asyncio.to_thread(many)):
         emitter.emit(each)
@@ -231,7 +254,8 @@ def bound_first(first, event):
 # fmt: off
 EMITTED = (
     (direct, {A}), (local, {A}), (branch, {A, B}), (walrus, {A}), (retried, {A}), (of_a_function, {A, B}),
-    (of_a_thread, {A, B}), (of_an_answer, {A, B, AskOne, AskMany}), (of_a_stream, {A}), (of_a_parameter, {A, B}),
+    (of_a_thread, {A, B}), (of_a_pair, {A, B}), (of_perhaps, {A}), (of_two, {A, B, Start}),
+    (of_an_answer, {A, B, AskOne, AskMany}), (of_a_stream, {A}), (of_a_parameter, {A, B}),
     (of_a_comprehension, {A}), (annotated_local, {A}), (replaced, {A}), (copied, {A}), (named, {A}),
     (named_constructor, {A}), (factory, {B}), (calls, {A}), (loops, {A, B}), (in_lambda, {A}), (scheduled, {A}),
     (aliased, {A}), (imported, {A}), (annotated, {A, B}), (unpacked, {A}), (unrelated, set()), (reemits, {Start}),
