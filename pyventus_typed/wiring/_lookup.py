@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
+from types import FunctionType, MemberDescriptorType, MethodType
 
 _OF_THE_CLASS: tuple[type[object], ...] = (classmethod, staticmethod)
 _COMPUTED: tuple[type[object], ...] = (property, functools.cached_property)
@@ -39,8 +39,6 @@ def attribute_of(owner: object, name: str) -> object:  # noqa: PLR0911 - one for
     """What ``owner.name`` is, a method bound to its owner; ``Missing`` if it is not there, or is computed."""
     if owner is Missing:
         return Missing
-    if isinstance(owner, ModuleType):
-        return vars(owner).get(name, Missing)
     try:
         found = inspect.getattr_static(owner, name)
         if isinstance(owner, type):

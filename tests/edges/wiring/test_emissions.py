@@ -30,6 +30,9 @@ class A(Event): ...
 class B(Event): ...
 
 
+class Some(Event): ...
+
+
 def direct(event: Event) -> None:
     emitter.emit(A())
 
@@ -43,6 +46,13 @@ def test_emissions_are_read_from_the_source(handler: Callable[[Event], object], 
     assert {each.event for each in found.emits} == events
     assert all(re.search(r"emit|ask|publish|send", line(each.place)) for each in found.emits)
     assert not [note for note in report.notes if note.rule is Rule.UNREAD]
+
+
+@pytest.mark.parametrize("handler", samples.UNREAD)
+def test_names_that_are_bound_by_something_else_are_not_guessed(handler: Callable[[Event], object]) -> None:
+    linker = Linker()
+    linker.subscribe(samples.Start, handler)
+    assert Rule.UNREAD in [note.rule for note in check(linker).notes]
 
 
 def wire(handler: Callable[[Start], object]) -> Report:
@@ -78,8 +88,6 @@ def test_a_parameter_hides_what_is_called_like_it_outside() -> None:
 
 
 def test_an_event_that_is_known_as_a_base_alone_is_a_note() -> None:
-    class Some(Event): ...
-
     def forward(event: Start, extra: Some | None = None) -> None:
         if extra is not None:
             emitter.emit(extra)
@@ -105,7 +113,13 @@ def test_objects_that_resist_are_left_alone() -> None:
 
 
 def test_publish_of_another_library_is_no_emission() -> None:
+    class Signal:
+        def emit(self, value: object) -> None: ...
+
+    signal = Signal()
+
     def tell(event: Start, redis: Any = None) -> None:
+        signal.emit(redis.get(event.n))
         redis.publish("channel", event.n)
         redis.publish(event.n)
 
