@@ -17,7 +17,7 @@ from ._lookup import Missing, attribute_of, is_one_of, known
 from ._source import FunctionNode
 
 Classes = frozenset[type[Event]]
-Annotated = tuple[object, Scope]
+Annotation = tuple[object, Scope]
 NO_EVENT: Final[Classes] = frozenset()
 _NONE: Final = frozenset[str]()
 _COPIES: tuple[object, ...] = (dataclasses.replace, copy.copy, copy.deepcopy)
@@ -146,7 +146,7 @@ class Frame:
             case _:
                 return None
 
-    def _result_of(self, call: ast.Call) -> Annotated | None:
+    def _result_of(self, call: ast.Call) -> Annotation | None:
         """The annotation of what a call returns: the function's, or the answer's of ``ask(Price())``."""
         called = self.look_up(call.func)
         if called is asyncio.to_thread and call.args:
@@ -183,7 +183,7 @@ def elements_of_type(annotation: object, scope: Scope) -> Classes | None:
     return _either(events_of_type(member, scope) for member in members if member is not ...)
 
 
-def _answer_of(request: type[Event]) -> Annotated | None:
+def _answer_of(request: type[Event]) -> Annotation | None:
     for cls in request.__mro__:
         for base in cls.__dict__.get("__orig_bases__", ()):
             if get_origin(base) is Request:
