@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, ParamSpecArgs, TypeVar, Union, get_args, get_origin
 
 from typing_extensions import override
 
@@ -23,7 +23,10 @@ class Expectation:
 
     def takes(self, event: type[Event]) -> bool | None:
         """Whether every instance of *event* is welcome; None where the annotation cannot be read."""
-        return _takes(self.annotation, event, self.scope)
+        try:
+            return _takes(self.annotation, event, self.scope)
+        except Exception:  # noqa: BLE001 - a stranger's metaclass is asked whether the event is a subclass
+            return None
 
     @override
     def __str__(self) -> str:
@@ -57,7 +60,8 @@ def _takes(annotation: object, event: type[Event], scope: Scope) -> bool | None:
     if resolved is Unknown:  # a name for type checkers only: if it is that of the event, it is the right one
         is_named = isinstance(annotation, str) and annotation.rpartition(".")[2] == event.__name__
         return True if is_named else None
-    if resolved is Any:  # before all: since Python 3.11 it is a class
+    # Any comes before all, for it is a class since Python 3.11; ``*args: P.args`` is whatever the wrapped function takes.
+    if resolved is Any or isinstance(resolved, ParamSpecArgs):
         return True
     origin, arguments = get_origin(resolved), get_args(resolved)
     if isinstance(resolved, TypeVar):
@@ -69,7 +73,7 @@ def _takes(annotation: object, event: type[Event], scope: Scope) -> bool | None:
     if is_class(cls):
         # Which attributes a protocol asks for is a type checker's to judge.
         return getattr(cls, "_is_protocol", False) or issubclass(event, cls)
-    return False if resolved is None or origin is not None else None
+    return False if resolved is None or origin is Literal else None
 
 
 def _takes_any(annotations: tuple[object, ...], event: type[Event], scope: Scope) -> bool | None:

@@ -11,6 +11,7 @@ from pyventus_typed.errors import DefinitionError
 
 from ._emissions import Emissions, emissions_of
 from ._family import ROOTS, is_emittable, roots_of, with_subclasses
+from ._lookup import own_text
 from ._report import Place
 from ._source import Sources, spell_class, spell_handler
 
@@ -63,7 +64,7 @@ class Facts:
         self.links = self._links()
         self.linked = tuple(dict.fromkeys(event for link in self.links for event in link.events))
         self.packages = {cls.__module__.partition(".")[0] for cls in self.linked} | {
-            (getattr(link.handler, "__module__", None) or "").partition(".")[0] for link in self.links
+            (own_text(link.handler, "__module__") or "").partition(".")[0] for link in self.links
         }
         for link in self.links:
             link.emissions = emissions_of(link.handler, link.events, self.sources)

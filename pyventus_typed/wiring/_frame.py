@@ -13,11 +13,11 @@ from pyventus_typed import Event, Request
 from ._bindings import annotations, assignments, local_imports
 from ._family import is_event_class
 from ._hints import Scope, Unknown, is_class, resolve, scope_of_class, scope_of_function
-from ._lookup import Missing, attribute_of
+from ._lookup import Missing, attribute_of, is_one_of, known
 from ._source import FunctionNode
 
 Classes = frozenset[type[Event]]
-Annotated = tuple[object, Scope]
+Annotation = tuple[object, Scope]
 NO_EVENT: Final[Classes] = frozenset()
 _NONE: Final = frozenset[str]()
 _COPIES: tuple[object, ...] = (dataclasses.replace, copy.copy, copy.deepcopy)
@@ -48,11 +48,11 @@ class Frame:
         """The object that a name or an attribute stands for, or ``Missing``. No property of the user's is run."""
         match expression:
             case ast.Name(id=name) if name in self._values:
-                return self._values[name]
+                return known(self._values[name])
             case ast.Name(id=name):
-                return Missing if name in self._local else self._scope.get(name, Missing)
+                return Missing if name in self._local else known(self._scope.get(name, Missing))
             case ast.Attribute(value=owner, attr=name):
-                return attribute_of(self.look_up(owner), name)
+                return known(attribute_of(self.look_up(owner), name))
             case ast.Subscript(value=generic):
                 found = self.look_up(generic)
                 return found if isinstance(found, type) else Missing
@@ -114,7 +114,7 @@ class Frame:
             return frozenset({called})
         if isinstance(called, type):
             return NO_EVENT
-        if called in _COPIES and call.args:
+        if is_one_of(called, _COPIES) and call.args:
             return self.events_of(call.args[0], tried)
         if isinstance(called, MethodType) and is_event_class(called.__self__):
             return frozenset({called.__self__})  # ``Paid.for_order(...)``: a constructor by another name
@@ -127,9 +127,11 @@ class Frame:
         match iterable:
             case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
                 return _either(self.events_of(element, tried) for element in elements)
+            case ast.BoolOp(values=choices):  # ``found or ()``
+                return _either(self._elements_of(choice, tried) for choice in choices)
             case ast.ListComp(elt=element) | ast.SetComp(elt=element) | ast.GeneratorExp(elt=element):
                 return self.events_of(element, tried)
-            case ast.Call(args=[argument, *_]) if self.look_up(iterable.func) in _SAME_ELEMENTS:
+            case ast.Call(args=[argument, *_]) if is_one_of(self.look_up(iterable.func), _SAME_ELEMENTS):
                 return self._elements_of(argument, tried)
             case ast.Await(value=value):
                 return self._elements_of(value, tried)
@@ -144,7 +146,7 @@ class Frame:
             case _:
                 return None
 
-    def _result_of(self, call: ast.Call) -> Annotated | None:
+    def _result_of(self, call: ast.Call) -> Annotation | None:
         """The annotation of what a call returns: the function's, or the answer's of ``ask(Price())``."""
         called = self.look_up(call.func)
         if called is asyncio.to_thread and call.args:
@@ -181,7 +183,7 @@ def elements_of_type(annotation: object, scope: Scope) -> Classes | None:
     return _either(events_of_type(member, scope) for member in members if member is not ...)
 
 
-def _answer_of(request: type[Event]) -> Annotated | None:
+def _answer_of(request: type[Event]) -> Annotation | None:
     for cls in request.__mro__:
         for base in cls.__dict__.get("__orig_bases__", ()):
             if get_origin(base) is Request:

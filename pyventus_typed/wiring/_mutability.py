@@ -92,4 +92,4 @@ def _names_of(cls: type[object]) -> tuple[str, ...]:
     if dataclasses.is_dataclass(cls):
         return tuple(field.name for field in dataclasses.fields(cls))
     names: tuple[str, ...] = getattr(cls, "_fields", ())
-    return names if tuple in cls.__mro__ else ()
+    return names if any(base is tuple for base in cls.__mro__) else ()

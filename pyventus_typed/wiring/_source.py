@@ -12,6 +12,7 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 
 import pyventus_typed
 
+from ._lookup import own_text
 from ._report import Place
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -43,8 +44,8 @@ def with_article(noun: str) -> str:
 def spell_handler(handler: Callable[..., object]) -> str:
     if isinstance(handler, functools.partial):
         return f"partial({spell_handler(handler.func)})"
-    name = getattr(handler, "__qualname__", None)
-    if not isinstance(name, str):  # a callable object
+    name = own_text(handler, "__qualname__")
+    if name is None:  # a callable object
         return spell_class(type(handler))
     name = name.rpartition("<locals>.")[2]
     return "lambda" if name == "<lambda>" else name

@@ -1,36 +1,27 @@
-"""The report for reading: findings first, then who receives and who emits what."""
+"""The report for reading: who receives and who emits what, and the findings last, where a terminal shows them."""
 
 from collections.abc import Iterator
 
-from ._report import Report
+from ._report import Place, Report
+
+Row = tuple[str, Place | None, str]
 
 
 def text_of(report: Report) -> str:
-    """Findings as ``file:line: rule: message``, which editors and CI systems turn into links; then the wiring."""
-    return "\n".join([*_wiring(report), *([""] if report.events else []), str(report)]) + "\n"
+    """The wiring as a table; then findings as ``file:line: rule: message``, which editors and CI turn into links."""
+    rows = list(_rows(report))
+    width = max((len(left) for left, _, _ in rows), default=0)
+    lines = [f"{left:<{width}}  {place or '(no source)'}{more}" for left, place, more in rows]
+    return "\n".join([*lines, *([""] if lines else []), str(report)]) + "\n"
 
 
-def findings_of(report: Report) -> str:
-    """The findings alone, to go beside a graph."""
-    return f"{report}\n"
-
-
-def _wiring(report: Report) -> Iterator[str]:
-    shown = [event for event in report.events if event.emittable]
-    for event in shown:
-        yield _beside(event.name, event.place)
-        receivers = report.receivers(event.type)
-        if not receivers:
-            yield "  (no receiver)"
-        for handler in receivers:
+def _rows(report: Report) -> Iterator[Row]:
+    names = {event.type: event.name for event in report.events}
+    for event in report.events:
+        if not event.emittable:
+            continue
+        yield event.name, event.place, "" if event.receivers else ", nobody receives it"
+        for handler in report.receivers(event.type):
             verb = "answered by" if handler.answers and event.type in handler.events else "->"
-            emitted = ", ".join(dict.fromkeys(_name(report, each.event) for each in handler.emits))
-            yield _beside(f"  {verb} {handler.name}", handler.place) + (f", emits {emitted}" if emitted else "")
-
-
-def _beside(left: str, place: object) -> str:
-    return f"{left:<44}  {place or '(no source)'}"
-
-
-def _name(report: Report, event: type) -> str:
-    return next(each.name for each in report.events if each.type is event)
+            emitted = ", ".join(dict.fromkeys(names[each.event] for each in handler.emits))
+            yield f"  {verb} {handler.name}", handler.place, f", emits {emitted}" if emitted else ""

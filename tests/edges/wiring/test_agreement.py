@@ -1,12 +1,14 @@
 """When the annotation of a handler disagrees with the event that it is linked to."""
 
 import typing  # noqa: F401 - for an annotation that is text
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, ParamSpec, Protocol, TypeVar
 from unittest.mock import AsyncMock
 
 import pytest
+from typing_extensions import override
 
 from pyventus_typed import Event, Linker
 from pyventus_typed.wiring import Rule, check
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 Bound = TypeVar("Bound", bound="Order")
 Either = TypeVar("Either", int, "Lost")
 Free = TypeVar("Free")
+P = ParamSpec("P")
 
 
 class Mixin: ...
@@ -74,7 +77,9 @@ def test_a_handler_of_the_event_a_base_or_a_union_that_holds_it_agrees(annotatio
     assert found(annotated(annotation)) == []
 
 
-@pytest.mark.parametrize("annotation", [Lost, "Lost", int, None, "None", type[Paid], Lost | int, Either, list[Paid]])
+@pytest.mark.parametrize(
+    "annotation", [Lost, "Lost", int, None, "None", type[Paid], Lost | int, Either, list[Paid], Literal[1]]
+)
 def test_a_handler_of_something_else_is_a_fault(annotation: object) -> None:
     ((rule, message),) = found(annotated(annotation))
     assert rule is Rule.ANNOTATION
@@ -95,6 +100,18 @@ def test_a_name_for_type_checkers_only_agrees_if_it_is_that_of_the_event() -> No
     class Hidden(Event): ...
 
     assert found(annotated("Hidden"), Hidden) == []
+
+
+def test_a_class_that_refuses_to_be_compared_is_a_note() -> None:
+    class Meta(type):
+        @override
+        def __subclasscheck__(cls, other: type) -> bool:
+            raise ValueError(other)
+
+    class Picky(metaclass=Meta): ...
+
+    ((rule, _),) = found(annotated(Picky))
+    assert rule is Rule.UNRESOLVED
 
 
 def test_a_base_is_not_handled_by_a_handler_of_one_subclass() -> None:
@@ -120,6 +137,16 @@ def test_methods_partials_callable_objects_and_wrapped_functions_are_looked_thro
     for handler in (Desk().take, Desk(), partial(sort, Paid()), partial(wrapped, Paid()), lambda *events: None):
         expected = [] if getattr(handler, "__name__", "") == "<lambda>" else [Rule.ANNOTATION]
         assert [rule for rule, _ in found(handler)] == expected
+
+
+def test_a_decorator_that_takes_what_the_function_takes_agrees() -> None:
+    def logged(function: Callable[P, None]) -> Callable[P, None]:
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+            function(*args, **kwargs)
+
+        return wrapper
+
+    assert found(logged(annotated(Paid))) == []
 
 
 def test_handlers_without_a_signature_of_their_own_are_no_finding() -> None:

@@ -178,3 +178,8 @@ def test_a_module_is_found_in_the_current_directory(folder: Path) -> None:
         timeout=50,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_our_own_demo_has_no_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("pyventus_typed.cli.demo.handlers:linker") == 0
+    assert re.search(r"-> read .*, emits Outline, ", capsys.readouterr().out)

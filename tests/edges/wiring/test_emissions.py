@@ -30,6 +30,9 @@ class A(Event): ...
 class B(Event): ...
 
 
+class Some(Event): ...
+
+
 def direct(event: Event) -> None:
     emitter.emit(A())
 
@@ -43,6 +46,13 @@ def test_emissions_are_read_from_the_source(handler: Callable[[Event], object], 
     assert {each.event for each in found.emits} == events
     assert all(re.search(r"emit|ask|publish|send", line(each.place)) for each in found.emits)
     assert not [note for note in report.notes if note.rule is Rule.UNREAD]
+
+
+@pytest.mark.parametrize("handler", samples.UNREAD)
+def test_names_that_are_bound_by_something_else_are_not_guessed(handler: Callable[[Event], object]) -> None:
+    linker = Linker()
+    linker.subscribe(samples.Start, handler)
+    assert Rule.UNREAD in [note.rule for note in check(linker).notes]
 
 
 def wire(handler: Callable[[Start], object]) -> Report:
@@ -64,9 +74,20 @@ def test_an_event_that_only_a_run_can_tell_is_a_note_at_its_line() -> None:
     assert "# here" in line(note.place)
 
 
-def test_an_event_that_is_known_as_a_base_alone_is_a_note() -> None:
-    class Some(Event): ...
+def test_a_parameter_hides_what_is_called_like_it_outside() -> None:
+    first = A()
 
+    def outside(event: Start) -> None:
+        emitter.emit(first)
+
+    def hidden(event: Start, first=None) -> None:  # type: ignore[no-untyped-def]  # so that nothing is known of it
+        emitter.emit(first)
+
+    assert [each.event for each in wire(outside).handlers[0].emits] == [A]
+    assert wire(hidden).handlers[0].emits == ()
+
+
+def test_an_event_that_is_known_as_a_base_alone_is_a_note() -> None:
     def forward(event: Start, extra: Some | None = None) -> None:
         if extra is not None:
             emitter.emit(extra)
@@ -76,8 +97,29 @@ def test_an_event_that_is_known_as_a_base_alone_is_a_note() -> None:
     assert [note.rule for note in report.notes] == [Rule.UNREAD]
 
 
+def test_objects_that_resist_are_left_alone() -> None:
+    # As a proxy outside of a request, and as an array: asking what it is, or whether it is equal, raises.
+    answers = {"__class__": property(lambda self: 1 / 0), "__eq__": lambda self, other: 1 / 0, "__hash__": None}
+    proxy: Any = type("Proxy", (), answers)()
+
+    def resist(event: Start) -> None:
+        for each in proxy(event):
+            proxy.emit(each)
+        proxy.emit(proxy(event))
+        emitter.emit(A())
+
+    (handler,) = wire(resist).handlers
+    assert [each.event for each in handler.emits] == [A]
+
+
 def test_publish_of_another_library_is_no_emission() -> None:
+    class Signal:
+        def emit(self, value: object) -> None: ...
+
+    signal = Signal()
+
     def tell(event: Start, redis: Any = None) -> None:
+        signal.emit(redis.get(event.n))
         redis.publish("channel", event.n)
         redis.publish(event.n)
 

@@ -1,4 +1,5 @@
 # mypy: ignore-errors
+# ruff: noqa: B008, PLC0415, PLW0406
 # Handlers as they are written where nobody checks types.
 
 import asyncio
@@ -74,6 +75,69 @@ class Desk:
         self.emitter.try_emit(A())
 
 
+class Cart:
+    __slots__ = ("desk",)
+
+    def __init__(self) -> None:
+        self.desk = Desk()
+
+    @classmethod
+    def make(cls) -> A:
+        return A()
+
+    @staticmethod
+    def push() -> None:
+        emitter.emit(Start())
+
+    def slot(self, event: Start) -> None:
+        self.desk.step()
+
+    @property
+    def last(self):
+        return A()
+
+    def of_a_property(self, event: Start) -> None:
+        emitter.emit(self.last)
+
+    def of_the_class(self, event: Start) -> None:
+        emitter.emit(self.make())
+        Cart.push()
+
+
+def relative(event):
+    from . import handlers
+
+    emitter.emit(handlers.A())
+
+
+def module_alias(event):
+    import emitting.handlers as mine
+
+    emitter.emit(mine.B())
+
+
+def defaulted(event, size=len(str(emitter.emit(B())))):
+    emitter.emit(A())
+
+
+def counted(event):
+    total = A()
+    total += event.n
+    emitter.emit(total)
+
+
+def opened(event):
+    with event.n as found:
+        emitter.emit(found)
+
+
+def caught(event):
+    try:
+        emitter.emit(A())
+    except ValueError as A_again:
+        emitter.emit(A_again)
+
+
 def direct(event):
     emitter.emit(A())
 
@@ -108,6 +172,29 @@ async def stream() -> "AsyncIterator[A]":
 
 def of_a_function(event):
     for each in many():
+        emitter.emit(each)
+
+
+def pair() -> tuple[A, B]:
+    return A(), B()
+
+
+def of_a_pair(event):
+    for each in pair():
+        emitter.emit(each)
+
+
+def perhaps() -> list[A] | None:
+    return None
+
+
+def of_perhaps(event):
+    for each in perhaps() or ():
+        emitter.emit(each)
+
+
+def of_two(event):
+    for each in [*many(), Start()]:
         emitter.emit(each)
 
 
@@ -186,7 +273,7 @@ def aliased(event):
 
 
 def imported(event):
-    from dataclasses import replace  # noqa: PLC0415 - this is what is tried
+    from dataclasses import replace
 
     emitter.emit(replace(constant))
 
@@ -231,7 +318,9 @@ def bound_first(first, event):
 # fmt: off
 EMITTED = (
     (direct, {A}), (local, {A}), (branch, {A, B}), (walrus, {A}), (retried, {A}), (of_a_function, {A, B}),
-    (of_a_thread, {A, B}), (of_an_answer, {A, B, AskOne, AskMany}), (of_a_stream, {A}), (of_a_parameter, {A, B}),
+    (of_a_thread, {A, B}), (of_a_pair, {A, B}), (of_perhaps, {A}), (of_two, {A, B, Start}),
+    (of_an_answer, {A, B, AskOne, AskMany}), (of_a_stream, {A}), (of_a_parameter, {A, B}),
+    (Cart().slot, {B}), (Cart().of_the_class, {A, Start}), (relative, {A}), (module_alias, {B}), (defaulted, {A}),
     (of_a_comprehension, {A}), (annotated_local, {A}), (replaced, {A}), (copied, {A}), (named, {A}),
     (named_constructor, {A}), (factory, {B}), (calls, {A}), (loops, {A, B}), (in_lambda, {A}), (scheduled, {A}),
     (aliased, {A}), (imported, {A}), (annotated, {A, B}), (unpacked, {A}), (unrelated, set()), (reemits, {Start}),
@@ -239,4 +328,5 @@ EMITTED = (
     (partial(bound_first, 1), {Start}), (lambda event: emitter.emit(B()), {B}),
     ([lambda event: emitter.emit(A()), lambda event: emitter.emit(B())][1], {B}),
 )
+UNREAD = (Cart().of_a_property, counted, opened, caught)
 # fmt: on
