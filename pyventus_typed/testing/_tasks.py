@@ -1,0 +1,149 @@
+"""Tasks and futures whose hash is their number, and how to recognise a step of a task.
+
+A plain task hashes by its address, so the order of a set of tasks (in a task group, in `asyncio.wait`) would differ from
+run to run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import linecache
+import os
+import re
+from collections.abc import Coroutine, Iterator
+from types import BuiltinMethodType, CodeType, FrameType, MethodType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from contextvars import Context
+
+    from ._loop import VirtualLoop
+
+_T = TypeVar("_T")
+
+NUMBER: Final = "_virtual_number"  # the attribute of a task that holds its number; also of tasks that are not ours
+
+
+class VirtualTask(asyncio.Task[_T]):
+    """A task that hashes by the order of creation."""
+
+    def __init__(
+        self,
+        coro: Coroutine[Any, Any, _T],  # Any: what a coroutine yields and takes is the loop's business
+        *,
+        loop: VirtualLoop,
+        name: str | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self._virtual_number = loop.next_number()
+        super().__init__(coro, loop=loop, name=name, context=context)
+
+    def __hash__(self) -> int:
+        return self._virtual_number
+
+
+class VirtualFuture(asyncio.Future[_T]):
+    """A future that hashes by the order of creation."""
+
+    def __init__(self, *, loop: VirtualLoop) -> None:
+        self._virtual_number = loop.next_future()
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        return self._virtual_number
+
+
+def step_of(callback: object) -> tuple[asyncio.Task[object], bool] | None:
+    """The task of which *callback* is a step, and whether it is being resumed; None for any other callback."""
+    kind = type(callback)
+    if kind is _STEP:
+        task = callback.__self__  # type: ignore[attr-defined]  # it wraps a step of this task
+        coro = task.get_coro()
+        suspended = getattr(coro, "cr_suspended", None)
+        return task, bool(getattr(coro, "gi_suspended", True) if suspended is None else suspended)
+    if kind is BuiltinMethodType and callback.__name__ == "task_wakeup":  # type: ignore[attr-defined]  # a built-in method has a name
+        return callback.__self__, True  # type: ignore[attr-defined]  # ... and an owner
+    if kind is MethodType and callback.__name__ in _PURE_STEPS:  # type: ignore[attr-defined]  # a task in pure Python
+        task = callback.__self__  # type: ignore[attr-defined]
+        return task, callback.__name__ == "__wakeup" or bool(getattr(task.get_coro(), "cr_suspended", True))  # type: ignore[attr-defined]
+    return None
+
+
+_PURE_STEPS = frozenset({"__step", "__wakeup"})
+
+
+def _kind_of_step() -> type[object]:
+    """The class that wraps the steps of a task in C: it has no name in Python."""
+    found: list[type[object]] = []
+
+    class Probe(asyncio.BaseEventLoop):
+        def call_soon(self, callback: object, *_: object, **__: object) -> None:  # type: ignore[override]  # it is called by nobody else
+            found.append(type(callback))
+
+    async def nothing() -> None: ...
+
+    loop, coro = Probe(), nothing()
+    task = asyncio.Task(coro, loop=loop)
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # it was never meant to run
+    coro.close()
+    loop.close()
+    return found[0]
+
+
+_STEP = _kind_of_step()
+
+
+def await_stack(coro: object) -> Iterator[tuple[CodeType, FrameType | None]]:
+    """The frames of what *coro* waits in, outermost first."""
+    seen = 0
+    while coro is not None and seen < 1_000:
+        seen += 1
+        for prefix, follow in (("cr_", "cr_await"), ("gi_", "gi_yieldfrom"), ("ag_", "ag_await")):
+            code = getattr(coro, prefix + "code", None)
+            if code is not None:
+                yield code, getattr(coro, prefix + "frame", None)
+                coro = getattr(coro, follow, None)
+                break
+        else:
+            return
+
+
+_STDLIB = os.path.dirname(asyncio.__file__)  # noqa: PTH120  # compared with the paths in code objects, which are text
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120
+_DEFAULT_NAME = re.compile(r"Task-\d+")
+
+
+def is_users(code: CodeType) -> bool:
+    """Whether *code* is neither asyncio's nor ours: what a reader of a report wants to see."""
+    return not code.co_filename.startswith((_STDLIB, _PACKAGE))
+
+
+def place(coro: object) -> str:
+    """Where *coro* stands, as ``shop.py:11``; the innermost line that is the user's, if there is one."""
+    best: tuple[CodeType, FrameType | None] | None = None
+    for code, frame in await_stack(coro):
+        if best is None or is_users(code):
+            best = code, frame
+    if best is None:
+        return "an unknown place"
+    code, frame = best
+    line = code.co_firstlineno if frame is None else frame.f_lineno
+    return f"{os.path.basename(code.co_filename)}:{line}"  # noqa: PTH119
+
+
+def source_line(coro: object) -> str:
+    """The text of the line at which *coro* stands, or nothing."""
+    text = ""
+    for code, frame in await_stack(coro):
+        if frame is not None and (not text or is_users(code)):
+            text = linecache.getline(code.co_filename, frame.f_lineno).strip()
+    return text
+
+
+def plain_name(task: asyncio.Task[object]) -> str:
+    """What the user would call *task*: the name given to it, else the function that it runs."""
+    if not _DEFAULT_NAME.fullmatch(name := task.get_name()):
+        return name
+    names = [(code, code.co_qualname) for code, _ in await_stack(task.get_coro())]
+    chosen = next((name for code, name in names if is_users(code)), names[0][1] if names else "task")
+    return chosen.rpartition("<locals>.")[2]

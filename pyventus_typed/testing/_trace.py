@@ -1,0 +1,121 @@
+"""What happened in a run, step by step, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ._entries import Timer
+from ._tasks import is_users, place, step_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._entries import Entry
+    from ._loop import VirtualLoop
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a run: who ran, from where on, and whom it overtook."""
+
+    number: int
+    time: float
+    who: str
+    what: str
+    where: str
+    choice: int | None = None
+    ahead_of: tuple[str, ...] = ()
+    late: int = 0
+    behind: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        text = f"{self.number:4} {self.who} {self.what}"
+        if self.where:
+            text += f" at {self.where}"
+        if self.ahead_of:
+            text += f", ahead of {_and(self.ahead_of)}"
+        return text
+
+
+class Observer:
+    """Writes a run down; for the few runs that somebody will read."""
+
+    def __init__(self) -> None:
+        self.trace: list[Step] = []
+        self.still_waiting: list[str] = []
+        self._overtook: dict[int, tuple[int, tuple[str, ...]]] = {}
+        self._behind: dict[int, list[str]] = {}
+
+    def deviates(
+        self, loop: VirtualLoop, choice: int, chosen: Entry | Timer, passed: Sequence[Entry | Timer]
+    ) -> None:
+        self._overtook[id(chosen)] = choice, tuple(loop.names.of_entry(entry) for entry in passed)
+        for entry in passed:
+            self._behind.setdefault(id(entry), []).append(loop.names.of_entry(chosen))
+
+    def begins(self, loop: VirtualLoop, entry: Entry | Timer) -> None:
+        what, where = _doing(entry)
+        choice, ahead_of = self._overtook.pop(id(entry), (None, ()))
+        self.trace.append(
+            Step(
+                number=loop.steps,
+                time=loop.time(),
+                who=loop.names.of_entry(entry),
+                what=what,
+                where=where,
+                choice=choice,
+                ahead_of=ahead_of,
+                late=entry.passed,
+                behind=tuple(dict.fromkeys(self._behind.pop(id(entry), ()))),
+            )
+        )
+
+    def time_passes(self, loop: VirtualLoop) -> None:
+        self.trace.append(Step(loop.steps, loop.time(), "time", f"passes: it is {loop.time():g} s", ""))
+
+    def ends(self, loop: VirtualLoop) -> None:
+        """Note who was still kept waiting."""
+        for entry in loop.ready():
+            if entry.passed:
+                what, where = _doing(entry)
+                verb = {"resumes": "resume", "starts": "start"}.get(what, "run")
+                at = f" at {where}" if where else ""
+                self.still_waiting.append(
+                    f"{loop.names.of_entry(entry)} was ready to {verb}{at}, and was still kept waiting at the end, "
+                    f"{_steps(entry.passed)} later."
+                )
+
+
+def _doing(entry: Entry | Timer) -> tuple[str, str]:
+    callback = entry._callback  # type: ignore[union-attr]  # noqa: SLF001  # what the entry is, is in its callback
+    step = step_of(callback)
+    if step is not None:
+        coro = step[0].get_coro()
+        frame = getattr(coro, "cr_frame", None)
+        return ("starts" if frame is not None and not getattr(coro, "cr_suspended", True) else "resumes"), place(coro)
+    code = getattr(callback, "__code__", None)
+    where = f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}" if code is not None and is_users(code) else ""
+    return ("falls due" if isinstance(entry, Timer) else "runs"), where
+
+
+def sentences(observer: Observer) -> list[str]:
+    """The deviations of a run, one sentence for each who was late."""
+    said = []
+    for step in observer.trace:
+        if step.late:
+            verb = {"resumes": "resumed", "starts": "started", "runs": "ran", "falls due": "fell due"}[step.what]
+            at = f" at {step.where}" if step.where else ""
+            said.append(f"{step.who} {verb} {_steps(step.late)} late{at}: {_and(step.behind)} went first.")
+    return said + observer.still_waiting
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
+
+
+def _and(names: Sequence[str]) -> str:
+    names = list(dict.fromkeys(names))
+    if len(names) <= 1:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
