@@ -46,7 +46,9 @@ def _look(check: Callable[[], object], label: str, when: str, entry: Entry | Tim
             raise AssertionError(f"{label} no longer held")  # noqa: TRY301  # handled with what the check itself raises
         if asyncio.iscoroutine(verdict):
             verdict.close()
-            raise TypeError(f"always() takes a plain function, and {label} returned a coroutine: it could not be awaited.")
+            raise TypeError(
+                f"always() takes a plain function, and {label} returned a coroutine: it could not be awaited."
+            )
     except Exception as error:
         error.add_note(f"always: {label} was broken {when}")
         _remember_emission(error, entry)

@@ -22,24 +22,34 @@ _T = TypeVar("_T")
 
 
 class Entry(asyncio.Handle):
-    """A callback that is ready. ``seq``: since when. ``after``: not before the lane has passed this one."""
+    """A callback that is ready.
 
-    __slots__ = ("after", "key", "passed", "seq")
+    ``seq``: since when. ``after``: not before the lane has passed this one. ``held``: it lets everything go first that is not
+    held. ``passed``: how many younger ones went first.
+    """
+
+    __slots__ = ("after", "held", "key", "passed", "seq")
 
     def __init__(
-        self, callback: Callable[..., object], args: tuple[object, ...], loop: VirtualLoop, context: Context | None, seq: int
+        self,
+        callback: Callable[..., object],
+        args: tuple[object, ...],
+        loop: VirtualLoop,
+        context: Context | None,
+        seq: int,
     ) -> None:
         super().__init__(callback, args, loop, context)
         self.seq = seq
         self.key = LANE
         self.passed = 0
         self.after = 0
+        self.held = False
 
 
 class Timer(asyncio.TimerHandle):
     """A callback with a deadline; once that is reached it is ready as any entry."""
 
-    __slots__ = ("after", "key", "passed", "seq")
+    __slots__ = ("after", "held", "key", "passed", "seq")
 
     def __init__(
         self,
@@ -55,6 +65,7 @@ class Timer(asyncio.TimerHandle):
         self.key = LANE
         self.passed = 0
         self.after = 0
+        self.held = False
 
 
 class WeakOrderedSet(Generic[_T]):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from pyventus_typed.errors import PyventusError
 
 if TYPE_CHECKING:
@@ -17,7 +19,9 @@ class NotABody(PyventusError, TypeError):
     """What was given as the body of a test is no function that makes a coroutine."""
 
     def __init__(self, found: object, way_out: str) -> None:
-        super().__init__(f"The body must be an async function without required arguments, and {found!r} is not. {way_out}")
+        super().__init__(
+            f"The body must be an async function without required arguments, and {found!r} is not. {way_out}"
+        )
         self.found = found
 
 
@@ -54,6 +58,7 @@ class BackgroundError(PyventusError, ExceptionGroup[Exception]):
     A task failed and nobody took its exception, a coroutine was never awaited, a callback or a ``__del__`` raised.
     """
 
+    @override
     def derive(self, excs: Sequence[Exception], /) -> BackgroundError:  # type: ignore[override]  # ours holds exceptions, not base exceptions
         return BackgroundError(self.message, list(excs))
 

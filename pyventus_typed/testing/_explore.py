@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from ._checks import Reached
+from ._entries import PATIENCE
 from ._errors import NonDeterminismError, NotABody, ScheduleError, StateLeakError, UnreachedError
 from ._policies import POLICIES, as_far_as_it_fits, portfolio
 from ._report import report
@@ -18,13 +17,17 @@ from ._trace import Observer
 from ._watch import Watch
 
 if TYPE_CHECKING:
-    from ._loop import Reorder, Threads
+    from collections.abc import Iterable
+
+    from ._loop import Reorder
     from ._policies import Chooser
+    from ._threads import Threads
     from ._trace import Step
 
 _T = TypeVar("_T")
 
 _MOST_EXHAUSTIVE = 200_000
+_MOST_STEPS_OF_SHRINKING = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Search:
     def __init__(self, body: Body[object], options: Options, *, subject: str | None = None) -> None:
         self.body = body
         self.options = options
+        self._asked = options
         self.watch = Watch()
         self.runs = 0
         self._subject = subject
@@ -113,8 +117,14 @@ class Search:
         found = len(done.deviations)
         wanted = _signature(error)
 
+        steps = 0
+
         def attempt(deviations: Deviations) -> Deviations | None:
+            nonlocal steps
+            if steps > _MOST_STEPS_OF_SHRINKING:
+                return None
             again = perform(self.body, self.options, self.watch, chooser=as_far_as_it_fits(Schedule(deviations)))
+            steps += again.steps
             return again.deviations if again.error is not None and _signature(again.error) == wanted else None
 
         smallest = Schedule(shrink(done.deviations, attempt))
@@ -128,7 +138,15 @@ class Search:
                 len(observer.trace),
             ) from error
         raise report(
-            self.body, self.options, last.error, smallest, observer, runs=self.runs, policy=policy, found=found, subject=self._subject
+            self.body,
+            self._asked,
+            last.error,
+            smallest,
+            observer,
+            runs=self.runs,
+            policy=policy,
+            found=found,
+            subject=self._subject,
         ) from last.error
 
     def fifo_twice(self) -> Run[object]:
@@ -139,6 +157,8 @@ class Search:
             self.fail(done, "fifo")
         self._fifo = done, observer.trace
         self.fifo_again()
+        # Who busily waits for somebody who is held spins as often as patience allows, and no more: more is a livelock.
+        self.options = replace(self.options, max_steps=min(self.options.max_steps, 2 * PATIENCE * done.steps + 1_000))
         return done
 
     def fifo_again(self) -> None:
@@ -148,16 +168,28 @@ class Search:
         again, observer = self._observe(FIFO)
         if _same(first, again):
             return
-        logs = [self._observe(FIFO)[0].log for _ in range(3)]
-        step = next((i for i, (a, b) in enumerate(zip(trace, observer.trace, strict=False)) if a != b), min(len(trace), len(observer.trace)))
+        repeated = [again, *(self._observe(FIFO)[0] for _ in range(3))]
+        step = next(
+            (i for i, (a, b) in enumerate(zip(trace, observer.trace, strict=False)) if a != b),
+            min(len(trace), len(observer.trace)),
+        )
         before, now = (str(t[step]).strip() if step < len(t) else "the end" for t in (trace, observer.trace))
         difference = (
             f"at step {step}: first {before!r}, then {now!r}"
             if step < max(len(trace), len(observer.trace))
             else f"in the result: first {first.result!r}, then {again.error or again.result!r}"
         )
-        # What leaks stays leaked; what is random comes and goes.
-        if first.log in logs and first.log != again.log:
+        # What has leaked stays, or piles up; what is random comes and goes.
+        lengths = [one.steps for one in (first, *repeated)]
+        settled = all(_same(again, one) for one in repeated) or (
+            len(set(lengths)) == len(lengths)
+            and lengths
+            in (
+                sorted(lengths),
+                sorted(lengths, reverse=True),
+            )
+        )
+        if not settled:
             raise NonDeterminismError(
                 f"Two runs under the same schedule differed {difference}. The body depends on something that the schedule "
                 "does not decide: the clock, random numbers, or the order of a set of objects that hash by address.",
@@ -191,7 +223,9 @@ class Search:
 
     def _observe(self, schedule: Schedule) -> tuple[Run[object], Observer]:
         observer = Observer()
-        return perform(self.body, self.options, self.watch, chooser=as_far_as_it_fits(schedule), observer=observer), observer
+        return perform(
+            self.body, self.options, self.watch, chooser=as_far_as_it_fits(schedule), observer=observer
+        ), observer
 
 
 class _Counting:

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import math
-from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
+from typing_extensions import TypeVarTuple, Unpack, override
+
 from ._boundary import NoSelector, refuse_the_world
-from ._entries import LANE, PATIENCE, Entry, Timer, WeakOrderedSet
+from ._entries import Entry, Timer, WeakOrderedSet
 from ._errors import LivelockError, ScheduleError
+from ._order import OrderedLoop
 from ._policies import replay
 from ._schedule import FIFO, Schedule
 from ._tasks import NUMBER, VirtualFuture, VirtualTask, step_of
-from ._threads import VirtualThreads
 from ._waiting import Names, nothing_to_do
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncGenerator, Callable, Coroutine
     from contextvars import Context
 
     from ._policies import Chooser
-    from ._trace import Observer
+    from ._threads import Threads
 
 _T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 Reorder: TypeAlias = Literal["strict", "resume", "all"]
-Threads: TypeAlias = Literal["inline", "baton"]
-
-_sleep_is_over = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]  # noqa: SLF001  # how `asyncio.sleep` wakes up, in 3.11 to 3.14
 
 
 @refuse_the_world
-class VirtualLoop(VirtualThreads, asyncio.BaseEventLoop):
+class VirtualLoop(OrderedLoop):
     """A loop without a clock and without a selector.
 
     Time stands still while anything is ready and then jumps to the next timer. *schedule* decides who goes next where more
@@ -57,10 +56,10 @@ class VirtualLoop(VirtualThreads, asyncio.BaseEventLoop):
     """
 
     # What we use of BaseEventLoop and typeshed leaves out.
-    _closed: bool
     _stopping: bool
-    _debug: bool
     _asyncgens: WeakOrderedSet[AsyncGenerator[object, object]]
+    _check_thread: Callable[[], None]
+    _check_callback: Callable[[object, str], None]
 
     def __init__(
         self,
@@ -74,32 +73,23 @@ class VirtualLoop(VirtualThreads, asyncio.BaseEventLoop):
         if reorder not in {"strict", "resume", "all"}:
             raise ValueError(f"reorder is 'strict', 'resume' or 'all', not {reorder!r}.")
         super().__init__()
+        self.schedule = Schedule.of(schedule)
         self.init_threads(threads)
+        self.init_order(chooser or (replay(self.schedule) if self.schedule else None), strict=reorder == "strict")
         self._asyncgens = WeakOrderedSet()
         self._selector = NoSelector()
-        self._strict = reorder == "strict"
         self._starts_are_free = reorder == "all"
-        self.schedule = Schedule.of(schedule)
-        self._chooser = chooser or (replay(self.schedule) if self.schedule else None)
         self.max_steps = max_steps
-        self.deviations: list[tuple[int, int]] = []
-        self.choices = 0
         self.steps = 0
         self.log: list[int] | None = None
         self.checks: list[Callable[[Entry | Timer], object]] = []
         self.names = Names()
-        self.observer: Observer | None = None
         self.lost = False
-        self._lane: deque[Entry | Timer] = deque()
-        self._free: list[Entry | Timer] = []
-        self._timers: list[tuple[float, int, Timer]] = []
-        self._now = 0.0
         self._until: float | None = None
-        self._seq = self._numbers = self._futures = 0
-        self._last_argument = 0  # an id, so that it keeps nothing alive; it matters only while the lane holds the argument
-        self._last_tie = 0
+        self._numbers = self._futures = 0
 
     # ------------------------------------------------------------------ time
+    @override
     def time(self) -> float:
         """Seconds of virtual time since the loop was made."""
         return self._now
@@ -119,17 +109,20 @@ class VirtualLoop(VirtualThreads, asyncio.BaseEventLoop):
             self._until = None
 
     # ------------------------------------------------------------------ what becomes ready
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Entry:  # type: ignore[override]  # Any: as in asyncio; its arguments are checked against the callback
-        if self._closed:
+    @override
+    def call_soon(
+        self, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts, context: Context | None = None
+    ) -> Entry:
+        if self.is_closed():
             raise RuntimeError("Event loop is closed")
-        if self._debug:
-            self._check_thread()  # type: ignore[attr-defined]
-            self._check_callback(callback, "call_soon")  # type: ignore[attr-defined]
+        if self.get_debug():
+            self._check_thread()
+            self._check_callback(callback, "call_soon")
         self._seq = seq = self._seq + 1
         entry = Entry(callback, args, self, context, seq)
         step = step_of(callback)
         if step is None:
-            self._lane.append(entry)
+            self._ready.append(entry)
             if args:
                 self._last_argument, self._last_tie = id(args[0]), seq
             return entry
@@ -139,7 +132,7 @@ class VirtualLoop(VirtualThreads, asyncio.BaseEventLoop):
             number = self.next_number()
             setattr(task, NUMBER, number)
         if self._strict or not (resumes or self._starts_are_free):
-            self._lane.append(entry)
+            self._ready.append(entry)
             return entry
         entry.key = number
         # A future calls its callbacks in the order in which they were added, and programs rely on that: a task that was
@@ -149,35 +142,53 @@ class VirtualLoop(VirtualThreads, asyncio.BaseEventLoop):
         self._free.append(entry)
         return entry
 
-    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Entry:  # type: ignore[override]  # Any: as in asyncio
+    @override
+    def call_soon_threadsafe(
+        self, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts, context: Context | None = None
+    ) -> Entry:
         self.refuse_foreign_thread(callback)
         return self.call_soon(callback, *args, context=context)
 
-    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Timer:  # type: ignore[override]  # Any: as in asyncio
-        if delay is None:  # type: ignore[redundant-expr]  # asyncio refuses it in so many words
+    @override
+    def call_later(
+        self, delay: float, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts, context: Context | None = None
+    ) -> Timer:
+        if delay is None:
             raise TypeError("delay must not be None")
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Timer:  # type: ignore[override]  # Any: as in asyncio
-        if when is None:  # type: ignore[redundant-expr]
+    @override
+    def call_at(
+        self, when: float, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts, context: Context | None = None
+    ) -> Timer:
+        if when is None:
             raise TypeError("when cannot be None")
-        if self._closed:
+        if self.is_closed():
             raise RuntimeError("Event loop is closed")
-        if self._debug:
-            self._check_thread()  # type: ignore[attr-defined]
-            self._check_callback(callback, "call_at")  # type: ignore[attr-defined]
+        if self.get_debug():
+            self._check_thread()
+            self._check_callback(callback, "call_at")
         self._seq = seq = self._seq + 1
         timer = Timer(when, callback, args, self, context, seq)
         heapq.heappush(self._timers, (when, seq, timer))
         return timer
 
+    @override
     def create_future(self) -> asyncio.Future[Any]:  # Any: as in asyncio
         return VirtualFuture(loop=self)
 
-    def create_task(self, coro: Coroutine[Any, Any, _T], *, name: str | None = None, context: Context | None = None, **others: Any) -> asyncio.Task[_T]:  # type: ignore[override]  # Any: as in asyncio
+    @override
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, _T],  # Any: what a coroutine yields and takes is the loop's business
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+        **others: Any,  # Any: what later versions of Python add
+    ) -> asyncio.Task[_T]:
         if self.get_task_factory() is not None or others:
             return super().create_task(coro, name=name, context=context, **others)  # type: ignore[arg-type]
-        if self._closed:
+        if self.is_closed():
             raise RuntimeError("Event loop is closed")
         return VirtualTask(coro, loop=self, name=name, context=context)
 
@@ -194,31 +205,25 @@ class VirtualLoop(VirtualThreads, asyncio.BaseEventLoop):
         self._futures += 1
         return self._futures
 
-    def free_entry(self, callback: Callable[..., object], context: Context | None = None) -> None:
-        """Make *callback* ready as something that nothing orders, as the progress of a thread."""
-        self._seq = seq = self._seq + 1
-        entry = Entry(callback, (), self, context, seq)
-        entry.key = -1 - seq
-        self._free.append(entry)
-
     # ------------------------------------------------------------------ the run
     def _run_once(self) -> None:
-        lane, free, log, strict = self._lane, self._free, self.log, self._strict
-        round_ends = self._seq
+        lane, free, log, strict = self._ready, self._free, self.log, self._strict
+        round_ends = -1
         while True:
-            while lane and lane[0]._cancelled:  # type: ignore[union-attr]  # noqa: SLF001  # a handle's own business, which a loop must know
-                lane.popleft()
+            while lane and lane[0].cancelled():
+                self._held -= lane.popleft().held
             # A FIFO loop looks at stop() and at its timers once a round; the other levels know no rounds.
             if not (strict and lane and lane[0].seq <= round_ends):
-                if self._stopping:
+                if self._stopping or (strict and round_ends >= 0):
                     return
                 if self._timers and self._timers[0][0] <= self._now:
                     self._fall_due()
                 round_ends = self._seq
             if free:
-                entry = free.pop() if not lane and len(free) == 1 else self._choose()
+                entry = free.pop() if not lane and len(free) == 1 and not self._held else self._choose()
             elif lane:
                 entry = lane.popleft()
+                self._held -= entry.held
             elif self._idle():
                 continue
             else:
@@ -226,8 +231,9 @@ class VirtualLoop(VirtualThreads, asyncio.BaseEventLoop):
             self.steps += 1
             if self.steps > self.max_steps:
                 raise LivelockError(
-                    f"The program was not done after {self.max_steps} steps, at {self._now:g} s of virtual time. "
-                    f"Ready to go on: {self.names.ready([*self.ready(), entry])}. If it is no livelock, raise max_steps=.",
+                    f"The program was not done after {self.max_steps} steps, at {self._now:g} s of virtual time. Ready to "
+                    f"go on: {self.names.ready([*self.ready(), entry])}. "
+                    "If it is no livelock, raise max_steps=.",
                     self.max_steps,
                 )
             if log is not None:
@@ -238,66 +244,6 @@ class VirtualLoop(VirtualThreads, asyncio.BaseEventLoop):
             for check in self.checks:
                 check(entry)
             del entry  # it would keep a lost task alive
-
-    def _choose(self) -> Entry | Timer:
-        lane, free = self._lane, self._free
-        candidates = free
-        if lane:
-            head = lane[0]
-            seq = head.seq
-            at = 0
-            for entry in free:
-                if entry.seq > seq:
-                    break
-                at += 1
-            candidates = [*free[:at], head, *free[at:]]
-            if self._last_tie >= seq:
-                candidates = [entry for entry in candidates if entry.after < seq]
-        index = 0
-        # The oldest has been passed over most often, so it alone needs a look.
-        if len(candidates) > 1 and candidates[0].passed < PATIENCE:
-            choice = self.choices
-            self.choices = choice + 1
-            if self._chooser is not None:
-                index = self._chooser(choice, [entry.key for entry in candidates])
-                if index:
-                    self._deviate(choice, index, candidates)
-        chosen = candidates[index]
-        if lane and chosen is lane[0]:
-            lane.popleft()
-        else:
-            free.remove(chosen)
-        return chosen
-
-    def _deviate(self, choice: int, index: int, candidates: list[Entry | Timer]) -> None:
-        self.deviations.append((choice, index))
-        for entry in candidates[:index]:
-            entry.passed += 1
-        if self.observer is not None:
-            self.observer.deviates(self, choice, candidates[index], candidates[:index])
-
-    def _fall_due(self) -> None:
-        timers = self._timers
-        while timers and (when := timers[0][0]) <= self._now:
-            tied: list[Entry | Timer] = []
-            while timers and timers[0][0] == when:
-                timer = heapq.heappop(timers)[2]
-                if not timer.cancelled():
-                    tied.append(timer)
-            # The end of a sleep only makes its task ready, and when that is resumed is a choice of its own.
-            free = not self._strict and all(timer._callback is _sleep_is_over for timer in tied)  # type: ignore[union-attr]  # noqa: SLF001
-            while tied:
-                index = 0
-                if len(tied) > 1 and not free:
-                    choice = self.choices
-                    self.choices = choice + 1
-                    if self._chooser is not None:
-                        index = self._chooser(choice, [-1 - timer.seq for timer in tied])
-                        if index:
-                            self._deviate(choice, index, tied)
-                due = tied.pop(index)
-                self._seq = due.seq = self._seq + 1
-                self._lane.append(due)
 
     def _idle(self) -> bool:
         """Nothing is ready: let time pass, and say whether something fell due."""
@@ -316,10 +262,6 @@ class VirtualLoop(VirtualThreads, asyncio.BaseEventLoop):
             self.observer.time_passes(self)
         return True
 
-    def ready(self) -> list[Entry | Timer]:
-        """What is ready now, in the order of becoming so."""
-        return sorted([*self._lane, *self._free], key=lambda entry: entry.seq)
-
     def require_fit(self) -> None:
         """``ScheduleError`` if the run was over before the schedule was."""
         if self.schedule and self.schedule.deviations[-1][0] >= self.choices:
@@ -336,19 +278,17 @@ class VirtualLoop(VirtualThreads, asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         """Nobody sleeps in a selector."""
 
+    @override
     def close(self) -> None:
         """Drop what is ready and what is timed. What the tasks then are is theirs: nothing is cancelled or awaited."""
         super().close()
-        self._lane.clear()
         self._free.clear()
         self._timers.clear()
 
+    @override
     def __del__(self) -> None:
         # A loop that a test loses on purpose is no mistake of the test.
-        if self.lost and not self._closed:
+        if self.lost and not self.is_closed():
             self.close()
         else:
-            super().__del__()  # type: ignore[misc]  # typeshed does not show it
-
-
-__all__ = ["LANE", "Reorder", "Threads", "VirtualLoop"]
+            super().__del__()

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import TYPE_CHECKING
 
 from ._errors import ScheduleError
-from ._schedule import Schedule
+
+if TYPE_CHECKING:
+    from ._schedule import Schedule
 
 Chooser = Callable[[int, Sequence[int]], int]
 
@@ -82,7 +85,7 @@ def pct(random: Random, depth: int, horizon: int) -> Chooser:
 
     def choose(choice: int, keys: Sequence[int]) -> int:
         nonlocal lowest
-        best, highest = 0, -2.0**62
+        best, highest = 0, -(2.0**62)
         for index, key in enumerate(keys):
             priority = priorities.get(key)
             if priority is None:

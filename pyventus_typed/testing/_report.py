@@ -48,8 +48,16 @@ def report(
             *(f"  {sentence}" for sentence in sentences(observer)),
             "",
         ]
-    lines += ["Step by step", *_steps(observer), "", "To keep it from coming back", *(f"  {line}" for line in reproducer.splitlines())]
-    return InterleavingError("\n".join(lines), schedule=schedule, trace=observer.trace, reproducer=reproducer, runs=runs)
+    lines += [
+        "Step by step",
+        *_steps(observer),
+        "",
+        "To keep it from coming back",
+        *(f"  {line}" for line in reproducer.splitlines()),
+    ]
+    return InterleavingError(
+        "\n".join(lines), schedule=schedule, trace=observer.trace, reproducer=reproducer, runs=runs
+    )
 
 
 def _headline(error: BaseException, schedule: Schedule, runs: int) -> str:
@@ -99,7 +107,11 @@ def _steps(observer: Observer) -> Iterator[str]:
     trace = observer.trace
     if len(trace) > _MOST_STEPS:
         # The beginning tells how it started, the end how it broke, and overtaking is what it is about.
-        kept = {*range(8), *range(len(trace) - 16, len(trace)), *(i for i, step in enumerate(trace) if step.ahead_of or step.late)}
+        kept = {
+            *range(8),
+            *range(len(trace) - 16, len(trace)),
+            *(i for i, step in enumerate(trace) if step.ahead_of or step.late),
+        }
     else:
         kept = set(range(len(trace)))
     left_out = 0
@@ -118,9 +130,7 @@ def regression_test(body: Body[object], options: Options, schedule: Schedule) ->
     name = getattr(body, "__name__", "body")
     module = getattr(body, "__module__", None)
     local = "<locals>" in getattr(body, "__qualname__", "<locals>") or not name.isidentifier()
-    differing = "".join(
-        f", {field}={value!r}" for field, value in _differing(options).items()
-    )
+    differing = "".join(f", {field}={value!r}" for field, value in _differing(options).items())
     lines = ["from pyventus_typed.testing import explore", ""]
     if not local and module and module != "__main__":
         lines.insert(1, f"from {module} import {name}")

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from ._errors import DeadlockError, LivelockError, NotABody
-from ._loop import Reorder, Threads, VirtualLoop
+from ._loop import Reorder, VirtualLoop
 from ._schedule import FIFO, Schedule
 from ._waiting import unfinished
 from ._watch import Watch
 
 if TYPE_CHECKING:
     from ._policies import Chooser
+    from ._threads import Threads
     from ._trace import Observer
 
 _T = TypeVar("_T")
@@ -92,7 +93,9 @@ def perform(
     """Run *body* once, in the order of *chooser* if given, else of *schedule*, which then must fit."""
     watch.begin()
     done: Run[_T] = Run()
-    loop = VirtualLoop(schedule, reorder=options.reorder, max_steps=options.max_steps, threads=options.threads, chooser=chooser)
+    loop = VirtualLoop(
+        schedule, reorder=options.reorder, max_steps=options.max_steps, threads=options.threads, chooser=chooser
+    )
     loop.set_exception_handler(watch.handle)
     if observer is not None:
         loop.observer = observer
@@ -105,8 +108,8 @@ def perform(
         done.result = main.result()
         if chooser is None:
             loop.require_fit()
-        if loop._foreign is not None:  # noqa: SLF001  # a thread that called in, and was refused there
-            raise loop._foreign  # noqa: SLF001, TRY301
+        if loop.foreign is not None:  # a thread that called in, and was refused there
+            raise loop.foreign  # noqa: TRY301
     except (KeyboardInterrupt, SystemExit):
         _end(loop, "cancel", broken=True)
         raise
@@ -141,8 +144,12 @@ def _coroutine(body: Body[_T]) -> Coroutine[Any, Any, _T]:
     try:
         coro = body()
     except TypeError as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call itself, not what it called
-            raise NotABody(body, f"{error}. Bind what it needs: lambda: {getattr(body, '__name__', 'body')}(...).") from None
+        if (
+            error.__traceback__ is not None and error.__traceback__.tb_next is None
+        ):  # the call itself, not what it called
+            raise NotABody(
+                body, f"{error}. Bind what it needs: lambda: {getattr(body, '__name__', 'body')}(...)."
+            ) from None
         raise
     if not inspect.iscoroutine(coro):
         raise NotABody(body, f"It returned {coro!r}. Make it an `async def`, or a function that returns a coroutine.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from ._errors import ScheduleError
 
 _DEVIATION = re.compile(r"\s*(\d+)\s*:\s*(\d+)\s*", re.ASCII)
@@ -15,7 +17,9 @@ class Schedule:
     """The deviations of one run from FIFO; ``str`` of it is what a test replays.
 
     A *choice* is a moment at which more than one thing could go next; choices are numbered from 0. ``(5, 2)`` says: at
-    choice 5 the third candidate went first, counted from 0 by how long it was ready. Everything else is FIFO.
+    choice 5 candidate 2 goes, where candidate 0 has been ready longest. Candidates 0 and 1, to which it was preferred, are
+    *held*: from then on they are the last candidates, so that they go when nothing else can or when a deviation takes
+    them. Everything else is FIFO.
     """
 
     deviations: tuple[tuple[int, int], ...] = ()
@@ -55,9 +59,11 @@ class Schedule:
         """*schedule* itself, or what its text spells."""
         return schedule if isinstance(schedule, Schedule) else cls.parse(schedule)
 
+    @override
     def __str__(self) -> str:
         return ",".join(f"{choice}:{candidate}" for choice, candidate in self.deviations) or "fifo"
 
+    @override
     def __repr__(self) -> str:
         return f"Schedule.parse({str(self)!r})"
 

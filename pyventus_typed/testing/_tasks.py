@@ -10,11 +10,13 @@ import asyncio
 import linecache
 import os
 import re
-from collections.abc import Coroutine, Iterator
 from types import BuiltinMethodType, CodeType, FrameType, MethodType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from typing_extensions import override
+
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
     from contextvars import Context
 
     from ._loop import VirtualLoop
@@ -38,6 +40,7 @@ class VirtualTask(asyncio.Task[_T]):
         self._virtual_number = loop.next_number()
         super().__init__(coro, loop=loop, name=name, context=context)
 
+    @override
     def __hash__(self) -> int:
         return self._virtual_number
 
@@ -49,6 +52,7 @@ class VirtualFuture(asyncio.Future[_T]):
         self._virtual_number = loop.next_future()
         super().__init__(loop=loop)
 
+    @override
     def __hash__(self) -> int:
         return self._virtual_number
 
@@ -77,6 +81,7 @@ def _kind_of_step() -> type[object]:
     found: list[type[object]] = []
 
     class Probe(asyncio.BaseEventLoop):
+        @override
         def call_soon(self, callback: object, *_: object, **__: object) -> None:  # type: ignore[override]  # it is called by nobody else
             found.append(type(callback))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from ._entries import Timer
 from ._tasks import is_users, place, step_of
 
@@ -24,11 +26,11 @@ class Step:
     who: str
     what: str
     where: str
-    choice: int | None = None
     ahead_of: tuple[str, ...] = ()
     late: int = 0
     behind: tuple[str, ...] = ()
 
+    @override
     def __str__(self) -> str:
         text = f"{self.number:4} {self.who} {self.what}"
         if self.where:
@@ -44,19 +46,16 @@ class Observer:
     def __init__(self) -> None:
         self.trace: list[Step] = []
         self.still_waiting: list[str] = []
-        self._overtook: dict[int, tuple[int, tuple[str, ...]]] = {}
+        self._overtook: dict[int, tuple[str, ...]] = {}
         self._behind: dict[int, list[str]] = {}
 
-    def deviates(
-        self, loop: VirtualLoop, choice: int, chosen: Entry | Timer, passed: Sequence[Entry | Timer]
-    ) -> None:
-        self._overtook[id(chosen)] = choice, tuple(loop.names.of_entry(entry) for entry in passed)
-        for entry in passed:
+    def overtakes(self, loop: VirtualLoop, chosen: Entry | Timer, older: Sequence[Entry | Timer]) -> None:
+        self._overtook[id(chosen)] = tuple(loop.names.of_entry(entry) for entry in older)
+        for entry in older:
             self._behind.setdefault(id(entry), []).append(loop.names.of_entry(chosen))
 
     def begins(self, loop: VirtualLoop, entry: Entry | Timer) -> None:
         what, where = _doing(entry)
-        choice, ahead_of = self._overtook.pop(id(entry), (None, ()))
         self.trace.append(
             Step(
                 number=loop.steps,
@@ -64,8 +63,7 @@ class Observer:
                 who=loop.names.of_entry(entry),
                 what=what,
                 where=where,
-                choice=choice,
-                ahead_of=ahead_of,
+                ahead_of=self._overtook.pop(id(entry), ()),
                 late=entry.passed,
                 behind=tuple(dict.fromkeys(self._behind.pop(id(entry), ()))),
             )
@@ -95,7 +93,9 @@ def _doing(entry: Entry | Timer) -> tuple[str, str]:
         frame = getattr(coro, "cr_frame", None)
         return ("starts" if frame is not None and not getattr(coro, "cr_suspended", True) else "resumes"), place(coro)
     code = getattr(callback, "__code__", None)
-    where = f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}" if code is not None and is_users(code) else ""
+    where = (
+        f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}" if code is not None and is_users(code) else ""
+    )
     return ("falls due" if isinstance(entry, Timer) else "runs"), where
 
 
@@ -103,10 +103,10 @@ def sentences(observer: Observer) -> list[str]:
     """The deviations of a run, one sentence for each who was late."""
     said = []
     for step in observer.trace:
-        if step.late:
+        if step.behind:
             verb = {"resumes": "resumed", "starts": "started", "runs": "ran", "falls due": "fell due"}[step.what]
             at = f" at {step.where}" if step.where else ""
-            said.append(f"{step.who} {verb} {_steps(step.late)} late{at}: {_and(step.behind)} went first.")
+            said.append(f"{step.who} {verb} {_steps(step.late or 1)} late{at}: {_and(step.behind)} went first.")
     return said + observer.still_waiting
 
 

@@ -47,7 +47,7 @@ class Names:
         if step is not None:
             return self.of_task(step[0])
         name = getattr(callback, "__qualname__", None) or type(callback).__qualname__
-        if name.startswith("VirtualThreads."):
+        if name.startswith("LoopWithThreads."):
             return "a thread"
         return f"the callback {name.rpartition('<locals>.')[2]}"
 
@@ -81,7 +81,9 @@ def account(task: asyncio.Task[object], names: Names) -> str:
     lines = [f"- {names.of_task(task)} waits for {_what(task, names)} at {place(coro)}: {source_line(coro)}"]
     for code, frame in await_stack(coro):
         if frame is not None:
-            lines.append(f"    {code.co_qualname.rpartition('<locals>.')[2]} ({place_of(code.co_filename, frame.f_lineno)})")
+            lines.append(
+                f"    {code.co_qualname.rpartition('<locals>.')[2]} ({place_of(code.co_filename, frame.f_lineno)})"
+            )
     return "\n".join(lines)
 
 

@@ -36,7 +36,9 @@ class Watch:
         Watch._depth += 1
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         Watch._depth -= 1
         if not Watch._depth:
             gc.unfreeze()
