@@ -9,6 +9,7 @@ from ._errors import (
     InterleavingError,
     LivelockError,
     NonDeterminismError,
+    NoStrategy,
     NotABody,
     ScheduleError,
     SimulationBoundaryError,
@@ -21,6 +22,15 @@ from ._run import run
 from ._schedule import Schedule
 from ._trace import Step
 
+if TYPE_CHECKING:
+    from ._given import given_interleavings
+    from ._strategies import events
+else:
+    # These need Hypothesis, which the others do not; a checker must not see this, or it would believe in any name.
+    from ._lazy import lazily
+
+    __getattr__ = lazily(__name__, given_interleavings="_given", events="_strategies")
+
 __all__ = [
     "BackgroundError",
     "DeadlockError",
@@ -28,6 +38,7 @@ __all__ = [
     "InterleavingError",
     "LivelockError",
     "NonDeterminismError",
+    "NoStrategy",
     "NotABody",
     "Schedule",
     "ScheduleError",
@@ -37,7 +48,9 @@ __all__ = [
     "UnreachedError",
     "VirtualLoop",
     "always",
+    "events",
     "explore",
+    "given_interleavings",
     "run",
     "sometimes",
 ]

@@ -25,6 +25,10 @@ class NotABody(PyventusError, TypeError):
         self.found = found
 
 
+class NoStrategy(PyventusError, TypeError):
+    """`events` cannot make examples of what it was given."""
+
+
 class ScheduleError(PyventusError, ValueError):
     """A schedule does not parse, or does not fit the program that it is replayed with."""
 

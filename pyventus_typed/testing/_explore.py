@@ -91,13 +91,15 @@ def explore(
 class Search:
     """One exploration of one body. Its watch must be entered."""
 
-    def __init__(self, body: Body[object], options: Options, *, subject: str | None = None) -> None:
+    def __init__(self, body: Body[object], options: Options, *, subject: str | None = None, spelled: str | None = None, final: bool = True) -> None:
         self.body = body
         self.options = options
         self._asked = options
         self.watch = Watch()
         self.runs = 0
         self._subject = subject
+        self._spelled = spelled
+        self._final = final
         self._fifo: tuple[Run[object], list[Step]] | None = None
 
     def attempt(self, chooser: Chooser, policy: str) -> Run[object]:
@@ -127,7 +129,7 @@ class Search:
             steps += again.steps
             return again.deviations if again.error is not None and _signature(again.error) == wanted else None
 
-        smallest = Schedule(shrink(done.deviations, attempt))
+        smallest = Schedule(shrink(done.deviations, attempt) if self._final else done.deviations)
         last, observer = self._observe(smallest)
         if last.error is None or _signature(last.error) != wanted:
             outcome = "passed" if last.error is None else f"raised {last.error!r}"
@@ -146,19 +148,24 @@ class Search:
             runs=self.runs,
             policy=policy,
             found=found,
-            subject=self._subject,
+            subject=self._subject, spelled=self._spelled,
         ) from last.error
 
-    def fifo_twice(self) -> Run[object]:
-        """The FIFO run, which must not fail, and its repetition, which must not differ."""
+    def fifo_once(self) -> Run[object]:
+        """The FIFO run, which must not fail."""
         self.runs += 1
         done, observer = self._observe(FIFO)
         if done.error is not None:
             self.fail(done, "fifo")
         self._fifo = done, observer.trace
-        self.fifo_again()
         # Who busily waits for somebody who is held spins as often as patience allows, and no more: more is a livelock.
         self.options = replace(self.options, max_steps=min(self.options.max_steps, 2 * PATIENCE * done.steps + 1_000))
+        return done
+
+    def fifo_twice(self) -> Run[object]:
+        """The FIFO run, and its repetition, which must not differ."""
+        done = self.fifo_once()
+        self.fifo_again()
         return done
 
     def fifo_again(self) -> None:

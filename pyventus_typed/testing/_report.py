@@ -31,9 +31,10 @@ def report(
     policy: str,
     found: int,
     subject: str | None = None,
+    spelled: str | None = None,
 ) -> InterleavingError:
     """The error for *error*, which *body* raises under *schedule*; *subject* names the events it was given, if any."""
-    reproducer = regression_test(body, options, schedule)
+    reproducer = regression_test(body, options, schedule, spelled)
     lines = [_headline(error, schedule, runs), ""]
     if subject:
         lines += ["With", *(f"  {line}" for line in subject.splitlines()), ""]
@@ -125,22 +126,26 @@ def _steps(observer: Observer) -> Iterator[str]:
         yield f"{'*' if step.ahead_of else ' '} {step}"
 
 
-def regression_test(body: Body[object], options: Options, schedule: Schedule) -> str:
-    """A complete test that fails as long as the bug is there, and goes on exploring when it is not."""
-    name = getattr(body, "__name__", "body")
-    module = getattr(body, "__module__", None)
-    local = "<locals>" in getattr(body, "__qualname__", "<locals>") or not name.isidentifier()
+def regression_test(body: Body[object], options: Options, schedule: Schedule, spelled: str | None = None) -> str:
+    """A complete test that fails as long as the bug is there, and goes on exploring when it is not.
+
+    *spelled* is how the body is written, where that is not the name of a function.
+    """
+    function = inspect.unwrap(getattr(body, "func", body))
+    name = getattr(function, "__name__", "body")
+    if not name.isidentifier():
+        name = "body"  # a lambda
+    lines = ["from pyventus_typed.testing import explore"]
+    if "<locals>" in getattr(function, "__qualname__", "<locals>") or getattr(function, "__module__", None) is None:
+        lines.append(f"# Beside {name}, which is not at the top of a module.")
+    elif function.__module__ != "__main__":
+        lines.append(f"from {function.__module__} import {name}")
     differing = "".join(f", {field}={value!r}" for field, value in _differing(options).items())
-    lines = ["from pyventus_typed.testing import explore", ""]
-    if not local and module and module != "__main__":
-        lines.insert(1, f"from {module} import {name}")
-    if local:
-        name = name if name.isidentifier() else "body"
-        lines += [f"# {name} is the body that you gave to explore()."]
     lines += [
         "",
+        "",
         f"def test_{name.removeprefix('test_')}_in_the_order_that_broke_it() -> None:",
-        f'    explore({name}, first=["{schedule}"]{differing})',
+        f'    explore({spelled or name}, first=["{schedule}"]{differing})',
     ]
     return "\n".join(lines)
 
