@@ -120,7 +120,7 @@ class VirtualLoop(OrderedLoop):
             self._check_callback(callback, "call_soon")
         self._seq = seq = self._seq + 1
         entry = Entry(callback, args, self, context, seq)
-        step = step_of(callback)
+        step = step_of(callback, self)
         if step is None:
             self._ready.append(entry)
             if args:

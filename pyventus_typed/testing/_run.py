@@ -176,7 +176,8 @@ def _end(loop: VirtualLoop, ending: Ending, *, broken: bool) -> None:
                     loop.call_exception_handler(
                         {"message": "a task failed while the loop ended", "exception": error, "task": task}
                     )
-        if loop._asyncgens:  # noqa: SLF001  # without any, a task less to run
+        # Without generators it is a task less to run; but a processor may have put its own hook there.
+        if loop._asyncgens or "shutdown_asyncgens" in vars(loop):  # noqa: SLF001
             loop.run_until_complete(loop.shutdown_asyncgens())
         if loop._threads:  # noqa: SLF001
             loop.run_until_complete(loop.shutdown_default_executor())

@@ -26,6 +26,11 @@ _T = TypeVar("_T")
 NUMBER: Final = "_virtual_number"  # the attribute of a task that holds its number; also of tasks that are not ours
 
 
+def number_of(task: asyncio.Task[object]) -> int:
+    """The place of *task* in the order of creation."""
+    return int(getattr(task, NUMBER, -1))
+
+
 class VirtualTask(asyncio.Task[_T]):
     """A task that hashes by the order of creation."""
 
@@ -57,19 +62,30 @@ class VirtualFuture(asyncio.Future[_T]):
         return self._virtual_number
 
 
-def step_of(callback: object) -> tuple[asyncio.Task[object], bool] | None:
-    """The task of which *callback* is a step, and whether it is being resumed; None for any other callback."""
+def step_of(callback: object, loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Task[object], bool] | None:
+    """The task of which *callback* is a step, and whether it is to be resumed; None for any other callback.
+
+    To be asked while the step is scheduled: a task schedules its next steps itself, and only the first one, with which it
+    starts, is scheduled by somebody else. How far its coroutine is tells nothing: it may have been begun by hand.
+    """
     kind = type(callback)
     if kind is _STEP:
         task = callback.__self__  # type: ignore[attr-defined]  # it wraps a step of this task
-        coro = task.get_coro()
-        suspended = getattr(coro, "cr_suspended", None)
-        return task, bool(getattr(coro, "gi_suspended", True) if suspended is None else suspended)
+        return task, asyncio.current_task(loop) is task
     if kind is BuiltinMethodType and callback.__name__ == "task_wakeup":  # type: ignore[attr-defined]  # a built-in method has a name
         return callback.__self__, True  # type: ignore[attr-defined]  # ... and an owner
     if kind is MethodType and callback.__name__ in _PURE_STEPS:  # type: ignore[attr-defined]  # a task in pure Python
         task = callback.__self__  # type: ignore[attr-defined]
-        return task, callback.__name__ == "__wakeup" or bool(getattr(task.get_coro(), "cr_suspended", True))  # type: ignore[attr-defined]
+        return task, callback.__name__ == "__wakeup" or asyncio.current_task(loop) is task  # type: ignore[attr-defined]
+    return None
+
+
+def task_of(callback: object) -> asyncio.Task[object] | None:
+    """The task of which *callback* is a step, if it is one."""
+    owner = getattr(callback, "__self__", None)
+    if isinstance(owner, asyncio.Task | asyncio.tasks._PyTask):  # type: ignore[attr-defined]  # noqa: SLF001  # the one in pure Python
+        name = getattr(callback, "__name__", None)
+        return owner if type(callback) is _STEP or name == "task_wakeup" or name in _PURE_STEPS else None
     return None
 
 
@@ -115,7 +131,7 @@ def await_stack(coro: object) -> Iterator[tuple[CodeType, FrameType | None]]:
 
 _STDLIB = os.path.dirname(asyncio.__file__)  # noqa: PTH120  # compared with the paths in code objects, which are text
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120
-_DEFAULT_NAME = re.compile(r"Task-\d+")
+_DEFAULT_NAME = re.compile(r"Task-\d+|pyventus_typed")
 
 
 def is_users(code: CodeType) -> bool:
@@ -125,14 +141,17 @@ def is_users(code: CodeType) -> bool:
 
 def place(coro: object) -> str:
     """Where *coro* stands, as ``shop.py:11``; the innermost line that is the user's, if there is one."""
-    best: tuple[CodeType, FrameType | None] | None = None
+    best: tuple[CodeType, int] | None = None
+    handler = None
     for code, frame in await_stack(coro):
         if best is None or is_users(code):
-            best = code, frame
+            best = code, code.co_firstlineno if frame is None else frame.f_lineno
+        handler = handler or _handler_in(frame)
     if best is None:
         return "an unknown place"
-    code, frame = best
-    line = code.co_firstlineno if frame is None else frame.f_lineno
+    code, line = best
+    if not is_users(code) and (called := getattr(handler, "__code__", None)) is not None:
+        code, line = called, called.co_firstlineno  # it is about to be called
     return f"{os.path.basename(code.co_filename)}:{line}"  # noqa: PTH119
 
 
@@ -146,9 +165,28 @@ def source_line(coro: object) -> str:
 
 
 def plain_name(task: asyncio.Task[object]) -> str:
-    """What the user would call *task*: the name given to it, else the function that it runs."""
+    """What the user would call *task*: the name given to it, else the function or the handler that it runs."""
     if not _DEFAULT_NAME.fullmatch(name := task.get_name()):
         return name
-    names = [(code, code.co_qualname) for code, _ in await_stack(task.get_coro())]
-    chosen = next((name for code, name in names if is_users(code)), names[0][1] if names else "task")
-    return chosen.rpartition("<locals>.")[2]
+    chosen = "task"
+    for code, frame in await_stack(task.get_coro()):
+        if is_users(code):
+            return _short(code.co_qualname)
+        if chosen == "task":
+            chosen = _short(code.co_qualname)
+        if (handler := _handler_in(frame)) is not None:
+            return _short(getattr(handler, "__qualname__", type(handler).__qualname__))
+    return chosen
+
+
+def _short(qualname: str) -> str:
+    return qualname.rpartition("<locals>.")[2]
+
+
+def _handler_in(frame: FrameType | None) -> object | None:
+    """The handler that a delivery of ours is for: its coroutine may not have called it yet."""
+    from pyventus_typed import Subscription  # noqa: PLC0415  # the loop is useful before the core has been loaded
+
+    if frame is None or not frame.f_code.co_filename.startswith(_PACKAGE):
+        return None
+    return next((local.handler for local in frame.f_locals.values() if isinstance(local, Subscription)), None)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from ._entries import Timer
-from ._tasks import is_users, place, step_of
+from ._tasks import is_users, number_of, place, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ._entries import Entry
     from ._loop import VirtualLoop
+
+_OURS = __name__.rpartition(".")[0] + "._run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Observer:
         self.still_waiting: list[str] = []
         self._overtook: dict[int, tuple[str, ...]] = {}
         self._behind: dict[int, list[str]] = {}
+        self._started: set[int | None] = set()
 
     def overtakes(self, loop: VirtualLoop, chosen: Entry | Timer, older: Sequence[Entry | Timer]) -> None:
         self._overtook[id(chosen)] = tuple(loop.names.of_entry(entry) for entry in older)
@@ -55,7 +58,10 @@ class Observer:
             self._behind.setdefault(id(entry), []).append(loop.names.of_entry(chosen))
 
     def begins(self, loop: VirtualLoop, entry: Entry | Timer) -> None:
-        what, where = _doing(entry)
+        if getattr(entry._callback, "__module__", None) == _OURS:  # type: ignore[union-attr]  # noqa: SLF001
+            return  # how a run is stopped is no part of its story
+        what, where = self._doing(entry)
+        self._started.add(entry_task_number(entry))
         self.trace.append(
             Step(
                 number=loop.steps,
@@ -76,7 +82,7 @@ class Observer:
         """Note who was still kept waiting."""
         for entry in loop.ready():
             if entry.passed:
-                what, where = _doing(entry)
+                what, where = self._doing(entry)
                 verb = {"resumes": "resume", "starts": "start"}.get(what, "run")
                 at = f" at {where}" if where else ""
                 self.still_waiting.append(
@@ -85,18 +91,19 @@ class Observer:
                 )
 
 
-def _doing(entry: Entry | Timer) -> tuple[str, str]:
-    callback = entry._callback  # type: ignore[union-attr]  # noqa: SLF001  # what the entry is, is in its callback
-    step = step_of(callback)
-    if step is not None:
-        coro = step[0].get_coro()
-        frame = getattr(coro, "cr_frame", None)
-        return ("starts" if frame is not None and not getattr(coro, "cr_suspended", True) else "resumes"), place(coro)
-    code = getattr(callback, "__code__", None)
-    where = (
-        f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}" if code is not None and is_users(code) else ""
-    )
-    return ("falls due" if isinstance(entry, Timer) else "runs"), where
+    def _doing(self, entry: Entry | Timer) -> tuple[str, str]:
+        callback = entry._callback  # type: ignore[union-attr]  # noqa: SLF001  # what the entry is, is in its callback
+        task = task_of(callback)
+        if task is not None:
+            return ("resumes" if number_of(task) in self._started else "starts"), place(task.get_coro())
+        code = getattr(callback, "__code__", None)
+        where = f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}" if code is not None and is_users(code) else ""
+        return ("falls due" if isinstance(entry, Timer) else "runs"), where
+
+
+def entry_task_number(entry: Entry | Timer) -> int | None:
+    task = task_of(entry._callback)  # type: ignore[union-attr]  # noqa: SLF001
+    return None if task is None else number_of(task)
 
 
 def sentences(observer: Observer) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ._errors import DeadlockError, SimulationBoundaryError
-from ._tasks import NUMBER, await_stack, is_users, place, plain_name, source_line, step_of
+from ._tasks import await_stack, is_users, number_of, place, plain_name, source_line, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from ._loop import VirtualLoop
 
 _ADDRESS = re.compile(r" (object )?at 0x[0-9a-f]+")
-
-
-def number_of(task: asyncio.Task[object]) -> int:
-    """The place of *task* in the order of creation."""
-    return int(getattr(task, NUMBER, -1))
 
 
 class Names:
@@ -34,21 +29,20 @@ class Names:
         number = number_of(task)
         if number not in self._given:
             plain = plain_name(task)
-            # A task that the machinery started is called after the user's function in it, once it has got there.
-            if not any(is_users(code) for code, _ in await_stack(task.get_coro())) and not task.done():
-                return plain
             self._count[plain] = ordinal = self._count.get(plain, 0) + 1
             self._given[number] = f"{plain}#{ordinal}" if plain != "body" else plain
         return self._given[number]
 
     def of_entry(self, entry: Entry | Timer) -> str:
         callback = entry._callback  # type: ignore[union-attr]  # noqa: SLF001  # what the entry is, is in its callback
-        step = step_of(callback)
-        if step is not None:
-            return self.of_task(step[0])
+        task = task_of(callback)
+        if task is not None:
+            return self.of_task(task)
         name = getattr(callback, "__qualname__", None) or type(callback).__qualname__
         if name.startswith("LoopWithThreads."):
             return "a thread"
+        if getattr(callback, "__module__", "").startswith("pyventus_typed.processors"):
+            return "the emitter"
         return f"the callback {name.rpartition('<locals>.')[2]}"
 
     def ready(self, entries: Iterable[Entry | Timer]) -> str:
