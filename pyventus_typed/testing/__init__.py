@@ -18,6 +18,7 @@ from ._errors import (
 )
 from ._explore import Exploration, explore
 from ._loop import VirtualLoop
+from ._recorder import Recorder
 from ._run import run
 from ._schedule import Schedule
 from ._trace import Step
@@ -40,6 +41,7 @@ __all__ = [
     "NonDeterminismError",
     "NoStrategy",
     "NotABody",
+    "Recorder",
     "Schedule",
     "ScheduleError",
     "SimulationBoundaryError",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._errors import NotABody
@@ -13,7 +15,7 @@ from ._policies import POLICIES, portfolio
 from ._run import Ending, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from hypothesis.strategies import SearchStrategy
 
@@ -61,7 +63,8 @@ def given_interleavings(
             for option in options:
                 body = functools.partial(test, *args, **kwargs)
                 search = Search(body, option, subject=subject, spelled=spelled, final=_is_final())
-                _try_schedules(search, seed, schedules, failed_before)
+                with _untraced():
+                    _try_schedules(search, seed, schedules, failed_before)
 
         signature = inspect.signature(test)
         seed = inspect.Parameter(_SEED, inspect.Parameter.KEYWORD_ONLY)
@@ -94,6 +97,32 @@ def _try_schedules(search: Search, seed: int, schedules: int, failed_before: lis
                     failed_before[:] = [index]
                     raise
         search.fifo_again()
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    """Keep Hypothesis from tracing lines, with which it explains failures: thousands of schedules would take 20 s for 1.
+
+    It would only find our lines. The tracers of others (of coverage, of a debugger) stay.
+    """
+    tracer = sys.gettrace()
+    if tracer is not None and type(getattr(tracer, "__self__", None)).__module__.startswith("hypothesis."):
+        sys.settrace(None)
+        try:
+            yield
+        finally:
+            sys.settrace(tracer)
+        return
+    monitoring = getattr(sys, "monitoring", None)  # from Python 3.12 on
+    tools = [] if monitoring is None else [one for one in range(6) if monitoring.get_tool(one) == "scrutineer"]
+    events = [(one, monitoring.get_events(one)) for one in tools] if monitoring is not None else []
+    for one, _ in events:
+        monitoring.set_events(one, 0)
+    try:
+        yield
+    finally:
+        for one, event in events:
+            monitoring.set_events(one, event)
 
 
 def _is_final() -> bool:
