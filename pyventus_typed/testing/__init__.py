@@ -19,7 +19,7 @@ from ._errors import (
 from ._explore import Exploration, explore
 from ._loop import VirtualLoop
 from ._recorder import Recorder
-from ._run import run
+from ._run import Ending, run
 from ._schedule import Schedule
 from ._trace import Step
 
@@ -35,6 +35,7 @@ else:
 __all__ = [
     "BackgroundError",
     "DeadlockError",
+    "Ending",
     "Exploration",
     "InterleavingError",
     "LivelockError",

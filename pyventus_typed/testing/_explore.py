@@ -268,6 +268,8 @@ def _signature(error: BaseException) -> tuple[object, ...]:
     """What makes two failures the same one: the class, the innermost line, and for a group those of its members."""
     if isinstance(error, BaseExceptionGroup):
         return type(error), frozenset(_signature(member) for member in error.exceptions)
+    if isinstance(error, RecursionError):  # where the stack ends is chance
+        return (RecursionError,)
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import math
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from typing_extensions import TypeVarTuple, Unpack, override
@@ -18,7 +20,6 @@ from ._tasks import NUMBER, VirtualFuture, VirtualTask, step_of
 from ._waiting import Names, nothing_to_do
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncGenerator, Callable, Coroutine
     from contextvars import Context
 
@@ -86,6 +87,7 @@ class VirtualLoop(OrderedLoop):
         self.names = Names()
         self.lost = False
         self._until: float | None = None
+        self._limit: int | None = None
         self._numbers = self._futures = 0
 
     # ------------------------------------------------------------------ time
@@ -97,6 +99,28 @@ class VirtualLoop(OrderedLoop):
     def settle(self) -> None:
         """Run until nothing is ready, without letting time pass. Call it while the loop is not running."""
         self.advance(0.0)
+
+    def turn(self, steps: int = 1) -> None:
+        """Run at most *steps* steps, fewer if nothing is ready. Call it while the loop is not running."""
+        if steps < 0:
+            raise ValueError(f"A loop turns a number of steps, not {steps}.")
+        self._until, self._limit = self._now, min(self.steps + steps, self.max_steps)
+        try:
+            self.run_forever()
+        finally:
+            self._until = self._limit = None
+
+    def inside(self, function: Callable[[], _T]) -> _T:
+        """What *function* returns, called here and now as if by a callback of this loop. Not while the loop is running."""
+        if self.is_running():
+            raise RuntimeError("The loop is running: call the function directly.")
+        self._thread_id = get_ident()
+        asyncio._set_running_loop(self)  # noqa: SLF001  # public to authors of loops, which we are
+        try:
+            return function()
+        finally:
+            asyncio._set_running_loop(None)  # noqa: SLF001
+            self._thread_id = None
 
     def advance(self, seconds: float) -> None:
         """Let *seconds* of virtual time pass, running all that falls due. Call it while the loop is not running."""
@@ -219,6 +243,9 @@ class VirtualLoop(OrderedLoop):
                 if self._timers and self._timers[0][0] <= self._now:
                     self._fall_due()
                 round_ends = self._seq
+            if self._limit is not None and self.steps >= self._limit:
+                self._stopping = True
+                return
             if free:
                 entry = free.pop() if not lane and len(free) == 1 and not self._held else self._choose()
             elif lane:

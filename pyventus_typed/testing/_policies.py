@@ -122,10 +122,20 @@ def holds(random: Random, horizon: int) -> Chooser:
 
 
 def portfolio(seed: int, index: int, horizon: int) -> Chooser:
-    """The chooser of schedule *index* of an exploration; *horizon* is how many choices a FIFO run has."""
+    """The chooser of schedule *index* of an exploration; *horizon* is how many choices a FIFO run has.
+
+    Well beyond that it leaves everything to FIFO: a program that is then still not done is stuck, and not just kept busy
+    by a scheduler that is never fair.
+    """
     random = Random(seed * 1_000_003 + index)  # noqa: S311  # nothing secret: it must be repeatable
     horizon = max(horizon, 4)
-    match POLICIES[index % len(POLICIES)]:
+    choose = _policy(POLICIES[index % len(POLICIES)], random, horizon)
+    end = 3 * horizon + 32
+    return lambda choice, keys: choose(choice, keys) if choice < end else 0
+
+
+def _policy(name: str, random: Random, horizon: int) -> Chooser:
+    match name:
         case "pct2":
             return pct(random, 2, horizon)
         case "walk":

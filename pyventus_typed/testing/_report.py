@@ -108,11 +108,8 @@ def _steps(observer: Observer) -> Iterator[str]:
     trace = observer.trace
     if len(trace) > _MOST_STEPS:
         # The beginning tells how it started, the end how it broke, and overtaking is what it is about.
-        kept = {
-            *range(8),
-            *range(len(trace) - 16, len(trace)),
-            *(i for i, step in enumerate(trace) if step.ahead_of or step.late),
-        }
+        overtaking = [index for index, step in enumerate(trace) if step.ahead_of or step.late]
+        kept = {*range(8), *overtaking[: _MOST_STEPS // 2], *range(len(trace) - 12, len(trace))}
     else:
         kept = set(range(len(trace)))
     left_out = 0
@@ -135,7 +132,7 @@ def regression_test(body: Body[object], options: Options, schedule: Schedule, sp
     name = getattr(function, "__name__", "body")
     if not name.isidentifier():
         name = "body"  # a lambda
-    lines = ["from pyventus_typed.testing import explore"]
+    lines = [f"from pyventus_typed.testing import {'explore' if schedule else 'run'}"]
     if "<locals>" in getattr(function, "__qualname__", "<locals>") or getattr(function, "__module__", None) is None:
         lines.append(f"# Beside {name}, which is not at the top of a module.")
     elif function.__module__ != "__main__":
@@ -145,7 +142,7 @@ def regression_test(body: Body[object], options: Options, schedule: Schedule, sp
         "",
         "",
         f"def test_{name.removeprefix('test_')}_in_the_order_that_broke_it() -> None:",
-        f'    explore({spelled or name}, first=["{schedule}"]{differing})',
+        f'    explore({spelled or name}, first=["{schedule}"]{differing})' if schedule else f"    run({spelled or name}{differing})",
     ]
     return "\n".join(lines)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
-from ._errors import DeadlockError, LivelockError, NotABody
+from ._errors import NotABody
 from ._loop import Reorder, VirtualLoop
 from ._schedule import FIFO, Schedule
 from ._waiting import unfinished
@@ -125,7 +125,7 @@ def perform(
     loop.checks.clear()
     try:
         _end(loop, "cancel" if done.error is not None else options.ending, broken=done.error is not None)
-    except (DeadlockError, LivelockError) as error:
+    except Exception as error:  # noqa: BLE001  # a program that is stuck may well be unable to end; why it stuck comes first
         done.error = done.error or error
         loop.close()
     del loop, main

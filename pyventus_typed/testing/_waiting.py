@@ -41,7 +41,7 @@ class Names:
         name = getattr(callback, "__qualname__", None) or type(callback).__qualname__
         if name.startswith("LoopWithThreads."):
             return "a thread"
-        if getattr(callback, "__module__", "").startswith("pyventus_typed.processors"):
+        if (getattr(callback, "__module__", None) or "").startswith("pyventus_typed.processors"):
             return "the emitter"
         return f"the callback {name.rpartition('<locals>.')[2]}"
 

@@ -124,3 +124,23 @@ def test_exhausting_a_large_program_is_refused_instead_of_taking_for_ever(monkey
 
     with pytest.raises(ScheduleError, match="more than 50 schedules .* make the program or the number of delays smaller"):
         explore(body, exhaustive=3)
+
+
+def test_an_endless_producer_that_runs_ahead_is_no_livelock() -> None:
+    async def body() -> None:
+        produced, stop = 0, False
+
+        async def produce() -> None:
+            nonlocal produced
+            while not stop:
+                produced += 1
+                await pause()
+
+        async def work() -> None:
+            nonlocal stop
+            await pause(6)
+            stop = True
+
+        await asyncio.gather(produce(), work())
+
+    explore(body, schedules=500)
