@@ -25,17 +25,19 @@ from ._trace import Step
 
 if TYPE_CHECKING:
     from ._given import given_interleavings
+    from ._machine import EventMachine
     from ._strategies import events
 else:
     # These need Hypothesis, which the others do not; a checker must not see this, or it would believe in any name.
     from ._lazy import lazily
 
-    __getattr__ = lazily(__name__, given_interleavings="_given", events="_strategies")
+    __getattr__ = lazily(__name__, EventMachine="_machine", given_interleavings="_given", events="_strategies")
 
 __all__ = [
     "BackgroundError",
     "DeadlockError",
     "Ending",
+    "EventMachine",
     "Exploration",
     "InterleavingError",
     "LivelockError",

@@ -111,7 +111,7 @@ def perform(
         if loop.foreign is not None:  # a thread that called in, and was refused there
             raise loop.foreign  # noqa: TRY301
     except (KeyboardInterrupt, SystemExit):
-        _end(loop, "cancel", broken=True)
+        end(loop, "cancel", broken=True)
         raise
     except BaseException as error:  # noqa: BLE001  # the caller decides what to do with it
         done.error = error
@@ -124,7 +124,7 @@ def perform(
         loop.log = None
     loop.checks.clear()
     try:
-        _end(loop, "cancel" if done.error is not None else options.ending, broken=done.error is not None)
+        end(loop, "cancel" if done.error is not None else options.ending, broken=done.error is not None)
     except Exception as error:  # noqa: BLE001  # a program that is stuck may well be unable to end; why it stuck comes first
         done.error = done.error or error
         loop.close()
@@ -160,7 +160,8 @@ def _stop(task: asyncio.Task[object]) -> None:
     task.get_loop().stop()
 
 
-def _end(loop: VirtualLoop, ending: Ending, *, broken: bool) -> None:
+def end(loop: VirtualLoop, ending: Ending, *, broken: bool) -> None:
+    """End *loop*: as `asyncio.run` does, by closing it at once, or by leaving it. *broken*: even a lone task may be left."""
     if ending == "lost":
         loop.lost = True
         return
