@@ -121,15 +121,20 @@ class Search:
 
         steps = 0
 
-        def attempt(deviations: Deviations) -> Deviations | None:
+        def attempt(deviations: Deviations) -> tuple[Deviations, int] | None:
             nonlocal steps
             if steps > _MOST_STEPS_OF_SHRINKING:
                 return None
             again = perform(self.body, self.options, self.watch, chooser=as_far_as_it_fits(Schedule(deviations)))
             steps += again.steps
-            return again.deviations if again.error is not None and _signature(again.error) == wanted else None
+            if again.error is None or _signature(again.error) != wanted:
+                return None
+            return again.deviations, again.callbacks_held
 
-        smallest = Schedule(shrink(done.deviations, attempt) if self._final else done.deviations)
+        smallest = FIFO if not done.deviations else Schedule(done.deviations)
+        if self._final and smallest:
+            held = done.callbacks_held
+            smallest = Schedule(shrink(done.deviations, attempt, choices=done.choices, callbacks_held=held))
         last, observer = self._observe(smallest)
         if last.error is None or _signature(last.error) != wanted:
             outcome = "passed" if last.error is None else f"raised {last.error!r}"

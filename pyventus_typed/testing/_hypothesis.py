@@ -4,6 +4,10 @@ from __future__ import annotations
 
 try:
     import hypothesis
+    import hypothesis.control
+    import hypothesis.errors
+    import hypothesis.stateful
+    import hypothesis.strategies
 except ImportError as error:  # pragma: no cover  # the tests of it run without hypothesis, in an interpreter of their own
     raise ImportError(
         "events, given_interleavings and EventMachine need Hypothesis: pip install 'pyventus-typed[testing]'. "

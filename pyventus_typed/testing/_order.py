@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from ._entries import PATIENCE, Entry
+from ._entries import LANE, PATIENCE, Entry
 from ._threads import LoopWithThreads
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class OrderedLoop(LoopWithThreads):
     def init_order(self, chooser: Chooser | None, *, strict: bool) -> None:
         self.observer: Observer | None = None
         self.deviations: list[tuple[int, int]] = []
+        self.callbacks_held = 0
         self.choices = 0
         self._strict = strict
         self._chooser = chooser
@@ -104,6 +105,7 @@ class OrderedLoop(LoopWithThreads):
         if not candidates[index].held:
             for entry in candidates[:index]:
                 entry.held = True
+                self.callbacks_held += entry.key == LANE
             self._held += index
 
     def _overtake(self, chosen: Entry | Timer, candidates: list[Entry | Timer]) -> None:

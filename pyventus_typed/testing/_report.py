@@ -6,6 +6,8 @@ import inspect
 import traceback
 from typing import TYPE_CHECKING
 
+from pyventus_typed import Emission
+
 from ._errors import InterleavingError
 from ._run import Options
 from ._tasks import is_users
@@ -39,7 +41,8 @@ def report(
     if subject:
         lines += ["With", *(f"  {line}" for line in subject.splitlines()), ""]
     lines += ["What went wrong", *(f"  {line}" for line in _failure(error)), ""]
-    chain = list(_parents(error))
+    emission = getattr(error, "emission", None)
+    chain = observer.parents(emission) if isinstance(emission, Emission) else []
     if chain:
         lines += ["The emission, and the emissions whose handlers emitted it", *(f"  {line}" for line in chain), ""]
     if schedule:
@@ -80,7 +83,8 @@ def _failure(error: BaseException) -> Iterator[str]:
     yield from f"{type(error).__name__}: {error or '(no message)'}".splitlines()
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if is_users_file(frame.filename):
-            yield f"  at {frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}: {frame.line}"
+            code = f": {frame.line}" if frame.line else ""
+            yield f"  at {frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}{code}"
             break
     yield from (f"  {note}" for note in getattr(error, "__notes__", ()))
     if isinstance(error, BaseExceptionGroup):
@@ -93,15 +97,6 @@ def _failure(error: BaseException) -> Iterator[str]:
 def is_users_file(path: str) -> bool:
     """Whether code in *path* is neither asyncio's nor ours."""
     return is_users(compile("", path, "exec"))
-
-
-def _parents(error: BaseException) -> Iterator[str]:
-    """The events of the emission that *error* belongs to, and of its ancestors as far as they are known."""
-    emission = getattr(error, "emission", None)
-    while emission is not None and hasattr(emission, "parent"):
-        status = getattr(emission.status, "value", emission.status)
-        yield f"{emission.event!r} (emission {emission.id}, {status})"
-        emission = emission.parent
 
 
 def _steps(observer: Observer) -> Iterator[str]:

@@ -48,6 +48,7 @@ class Run(Generic[_T]):
     result: _T | None = None
     error: BaseException | None = None
     deviations: tuple[tuple[int, int], ...] = ()
+    callbacks_held: int = 0
     choices: int = 0
     steps: int = 0
     time: float = 0.0
@@ -117,7 +118,8 @@ def perform(
         done.error = error
         if main is not None:
             main.remove_done_callback(_stop)  # it is about to be cancelled, which must not stop the loop again
-    done.deviations, done.choices, done.steps, done.time = tuple(loop.deviations), loop.choices, loop.steps, loop.time()
+    done.deviations, done.callbacks_held = tuple(loop.deviations), loop.callbacks_held
+    done.choices, done.steps, done.time = loop.choices, loop.steps, loop.time()
     if observer is not None:
         observer.ends(loop)
         loop.observer = None  # how the loop ends is not part of the story

@@ -13,6 +13,8 @@ from ._tasks import is_users, number_of, place, task_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pyventus_typed import Emission, Event
+
     from ._entries import Entry
     from ._loop import VirtualLoop
 
@@ -51,6 +53,7 @@ class Observer:
         self._overtook: dict[int, tuple[str, ...]] = {}
         self._behind: dict[int, list[str]] = {}
         self._started: set[int | None] = set()
+        self._emissions: dict[int, tuple[str, int | None]] = {}
 
     def overtakes(self, loop: VirtualLoop, chosen: Entry | Timer, older: Sequence[Entry | Timer]) -> None:
         self._overtook[id(chosen)] = tuple(loop.names.of_entry(entry) for entry in older)
@@ -60,6 +63,7 @@ class Observer:
     def begins(self, loop: VirtualLoop, entry: Entry | Timer) -> None:
         if getattr(entry._callback, "__module__", None) == _OURS:  # type: ignore[union-attr]  # noqa: SLF001
             return  # how a run is stopped is no part of its story
+        self._remember_emission(entry)
         what, where = self._doing(entry)
         self._started.add(entry_task_number(entry))
         self.trace.append(
@@ -90,6 +94,27 @@ class Observer:
                     f"{_steps(entry.passed)} later."
                 )
 
+
+    def parents(self, emission: Emission[Event]) -> list[str]:
+        """*emission* and those whose handlers emitted it, the first one last, as far as this run has met them."""
+        said = [f"{emission.event!r} (emission {emission.id}, {emission.status.value})"]
+        known = self._emissions.get(emission.id)
+        while known is not None and known[1] is not None:
+            parent = known[1]
+            known = self._emissions.get(parent)
+            if known is not None:
+                said.append(f"{known[0]} (emission {parent})")
+        return said
+
+    def _remember_emission(self, entry: Entry | Timer) -> None:
+        # Only what will be said of it: an emission that is kept would look like a leak of the program.
+        from pyventus_typed import current_emission  # noqa: PLC0415  # the loop is useful before the core has been loaded
+
+        emission = entry._context.run(current_emission)  # type: ignore[union-attr]  # noqa: SLF001  # a handle keeps its context
+        while emission is not None and emission.id not in self._emissions:
+            parent = emission.parent
+            self._emissions[emission.id] = repr(emission.event), None if parent is None else parent.id
+            emission = parent
 
     def _doing(self, entry: Entry | Timer) -> tuple[str, str]:
         callback = entry._callback  # type: ignore[union-attr]  # noqa: SLF001  # what the entry is, is in its callback
