@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from ._entries import Timer
-from ._tasks import is_users, number_of, place, task_of
+from ._tasks import is_users, number_of, place, source_line, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ class Step:
     who: str
     what: str
     where: str
+    code: str = ""
     ahead_of: tuple[str, ...] = ()
     late: int = 0
     behind: tuple[str, ...] = ()
@@ -39,6 +40,8 @@ class Step:
         text = f"{self.number:4} {self.who} {self.what}"
         if self.where:
             text += f" at {self.where}"
+        if self.code:
+            text += f": {self.code}"
         if self.ahead_of:
             text += f", ahead of {_and(self.ahead_of)}"
         return text
@@ -52,7 +55,7 @@ class Observer:
         self.still_waiting: list[str] = []
         self._overtook: dict[int, tuple[str, ...]] = {}
         self._behind: dict[int, list[str]] = {}
-        self._started: set[int | None] = set()
+        self._started: set[int] = set()
         self._emissions: dict[int, tuple[str, int | None]] = {}
 
     def overtakes(self, loop: VirtualLoop, chosen: Entry | Timer, older: Sequence[Entry | Timer]) -> None:
@@ -65,7 +68,9 @@ class Observer:
             return  # how a run is stopped is no part of its story
         self._remember_emission(entry)
         what, where = self._doing(entry)
-        self._started.add(entry_task_number(entry))
+        task = task_of(entry._callback)  # type: ignore[union-attr]  # noqa: SLF001
+        if task is not None:
+            self._started.add(number_of(task))
         self.trace.append(
             Step(
                 number=loop.steps,
@@ -73,6 +78,7 @@ class Observer:
                 who=loop.names.of_entry(entry),
                 what=what,
                 where=where,
+                code=source_line(task.get_coro()) if task is not None and what == "resumes" else "",
                 ahead_of=self._overtook.pop(id(entry), ()),
                 late=entry.passed,
                 behind=tuple(dict.fromkeys(self._behind.pop(id(entry), ()))),
@@ -126,11 +132,6 @@ class Observer:
         return ("falls due" if isinstance(entry, Timer) else "runs"), where
 
 
-def entry_task_number(entry: Entry | Timer) -> int | None:
-    task = task_of(entry._callback)  # type: ignore[union-attr]  # noqa: SLF001
-    return None if task is None else number_of(task)
-
-
 def sentences(observer: Observer) -> list[str]:
     """The deviations of a run, one sentence for each who was late."""
     said = []
@@ -138,7 +139,10 @@ def sentences(observer: Observer) -> list[str]:
         if step.behind:
             verb = {"resumes": "resumed", "starts": "started", "runs": "ran", "falls due": "fell due"}[step.what]
             at = f" at {step.where}" if step.where else ""
-            said.append(f"{step.who} {verb} {_steps(step.late or 1)} late{at}: {_and(step.behind)} went first.")
+            code = f" ({step.code})" if step.code else ""
+            # Machinery went first, too, but that is rarely the point.
+            ahead = [name for name in step.behind if "#" in name] or step.behind
+            said.append(f"{step.who} {verb} {_steps(step.late or 1)} late{at}{code}: {_and(ahead)} went first.")
     return said + observer.still_waiting
 
 

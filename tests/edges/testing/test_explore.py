@@ -62,7 +62,7 @@ def test_the_report_tells_what_broke_who_was_late_each_step_and_how_to_keep_it()
     assert lines[0].endswith("AssertionError: the stock is -1")
     assert "  AssertionError: the stock is -1" in lines
     assert "in oversell: assert stock >= 0" in report
-    assert re.search(r"buy#1 resumed \d+ steps late at test_explore\.py:\d+: .*second#1.* went first", report)
+    assert re.search(r"buy#1 resumed \d+ steps late at test_explore\.py:\d+ \(await .*\): second#1 went first", report)
     assert "second#1 resumes at test_explore.py:" in report
     assert ", ahead of buy#1" in report
     assert isinstance(caught.value.__cause__, AssertionError)
