@@ -28,7 +28,7 @@ def always(check: Callable[[], object], name: str | None = None) -> None:
             f"always(...) looks after every step, and {loop!r} has no steps to show. Run the test with run(), explore() or "
             "given_interleavings()."
         )
-    label = name or getattr(check, "__name__", repr(check))
+    label = name or str(getattr(check, "__name__", check))
     if label == "<lambda>":
         label = f"the lambda of {check.__code__.co_filename.rpartition('/')[2]}:{check.__code__.co_firstlineno}"
 
@@ -43,7 +43,7 @@ def _look(check: Callable[[], object], label: str, when: str, entry: Entry | Tim
     try:
         verdict = check()
         if verdict is False:
-            raise AssertionError(f"{label} no longer held")  # noqa: TRY301  # handled with what the check itself raises
+            raise AssertionError(f"{label} no longer held")  # handled with what the check itself raises
         if asyncio.iscoroutine(verdict):
             verdict.close()
             raise TypeError(
@@ -60,7 +60,7 @@ def _remember_emission(error: Exception, entry: Entry | Timer | None) -> None:
     if entry is not None:
         from pyventus_typed import current_emission  # noqa: PLC0415  # the loop is useful without the core having been loaded
 
-        emission = entry._context.run(current_emission)  # type: ignore[union-attr]  # noqa: SLF001  # a handle keeps its context
+        emission = entry._context.run(current_emission)  # type: ignore[union-attr]  # a handle keeps its context
         if emission is not None:
             error.emission = emission  # type: ignore[attr-defined]
 

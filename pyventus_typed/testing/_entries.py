@@ -7,10 +7,10 @@ import weakref
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Iterator
     from contextvars import Context
 
-    from ._loop import VirtualLoop
 
 LANE = -1
 """The key of everything that stays first come, first served. Steps of tasks have their task's number."""
@@ -34,7 +34,7 @@ class Entry(asyncio.Handle):
         self,
         callback: Callable[..., object],
         args: tuple[object, ...],
-        loop: VirtualLoop,
+        loop: AbstractEventLoop,
         context: Context | None,
         seq: int,
     ) -> None:
@@ -56,7 +56,7 @@ class Timer(asyncio.TimerHandle):
         when: float,
         callback: Callable[..., object],
         args: tuple[object, ...],
-        loop: VirtualLoop,
+        loop: AbstractEventLoop,
         context: Context | None,
         seq: int,
     ) -> None:

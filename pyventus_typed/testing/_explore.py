@@ -91,7 +91,15 @@ def explore(
 class Search:
     """One exploration of one body. Its watch must be entered."""
 
-    def __init__(self, body: Body[object], options: Options, *, subject: str | None = None, spelled: str | None = None, final: bool = True) -> None:
+    def __init__(
+        self,
+        body: Body[object],
+        options: Options,
+        *,
+        subject: str | None = None,
+        spelled: str | None = None,
+        final: bool = True,
+    ) -> None:
         self.body = body
         self.options = options
         self._asked = options
@@ -153,7 +161,8 @@ class Search:
             runs=self.runs,
             policy=policy,
             found=found,
-            subject=self._subject, spelled=self._spelled,
+            subject=self._subject,
+            spelled=self._spelled,
         ) from last.error
 
     def fifo_once(self) -> Run[object]:
@@ -222,16 +231,17 @@ class Search:
             deviations = stack.pop()
             if self.runs >= _MOST_EXHAUSTIVE:
                 raise ScheduleError(
-                    f"exhaustive={delays} needs more than {_MOST_EXHAUSTIVE} schedules for this program, which has {done.choices} "
-                    "choices. It is for tiny programs: make the program or the number of delays smaller, or leave it out."
+                    f"exhaustive={delays} needs more than {_MOST_EXHAUSTIVE} schedules for this program, which has "
+                    f"{done.choices} choices. It is for tiny programs: make the program or the number of delays smaller, or "
+                    "leave it out."
                 )
             counting = _Counting(deviations)
             self.attempt(counting, f"exhaustive={delays}")
             spent = sum(candidate for _, candidate in deviations)
             begin = deviations[-1][0] + 1 if deviations else 0
             for choice in range(len(counting.sizes) - 1, begin - 1, -1):
-                for candidate in range(min(counting.sizes[choice] - 1, delays - spent), 0, -1):
-                    stack.append((*deviations, (choice, candidate)))
+                most = min(counting.sizes[choice] - 1, delays - spent)
+                stack.extend((*deviations, (choice, candidate)) for candidate in range(most, 0, -1))
 
     def _observe(self, schedule: Schedule) -> tuple[Run[object], Observer]:
         observer = Observer()

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from ._loop import Reorder
     from ._threads import Threads
 
-_F = TypeVar("_F", bound="Callable[..., Coroutine[Any, Any, object]]")  # Any: what a coroutine yields is the loop's business
+_F = TypeVar(
+    "_F", bound="Callable[..., Coroutine[Any, Any, object]]"
+)  # Any: what a coroutine yields is the loop's business
 
 _SEED = "interleavings"
 
@@ -56,7 +58,7 @@ def given_interleavings(
         @functools.wraps(test)
         def under_schedules(*args: object, **kwargs: object) -> None:
             seed = kwargs.pop(_SEED)
-            assert isinstance(seed, int)  # noqa: S101  # we asked for integers
+            assert isinstance(seed, int)  # we asked for integers
             drawn = inspect.signature(test).bind(*args, **kwargs).arguments
             subject = "\n".join(f"{name} = {value!r}" for name, value in drawn.items())
             spelled = f"lambda: {test.__name__}.body({', '.join(f'{name}={value!r}' for name, value in drawn.items())})"
@@ -78,7 +80,7 @@ def given_interleavings(
         else:
             by_name = {}
         decorated = hypothesis.given(**by_name, **named, **{_SEED: drawn})(under_schedules)
-        decorated.body = test  # the test without Hypothesis, for the regression tests that reports print
+        decorated.body = test  # type: ignore[attr-defined]  # the test without Hypothesis, for the regression tests that reports print
         return decorated
 
     return decorate
@@ -113,9 +115,9 @@ def _untraced() -> Iterator[None]:
         finally:
             sys.settrace(tracer)
         return
-    monitoring = getattr(sys, "monitoring", None)  # from Python 3.12 on
+    monitoring: Any = getattr(sys, "monitoring", None)  # Any: from Python 3.12 on, and we check for 3.11
     tools = [] if monitoring is None else [one for one in range(6) if monitoring.get_tool(one) == "scrutineer"]
-    events = [(one, monitoring.get_events(one)) for one in tools] if monitoring is not None else []
+    events = [(one, monitoring.get_events(one)) for one in tools]
     for one, _ in events:
         monitoring.set_events(one, 0)
     try:

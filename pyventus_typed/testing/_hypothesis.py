@@ -8,7 +8,9 @@ try:
     import hypothesis.errors
     import hypothesis.stateful
     import hypothesis.strategies
-except ImportError as error:  # pragma: no cover  # the tests of it run without hypothesis, in an interpreter of their own
+except (
+    ImportError
+) as error:  # pragma: no cover  # the tests of it run without hypothesis, in an interpreter of their own
     raise ImportError(
         "events, given_interleavings and EventMachine need Hypothesis: pip install 'pyventus-typed[testing]'. "
         "VirtualLoop, run and explore work without it."

@@ -17,10 +17,10 @@ from ._order import OrderedLoop
 from ._policies import replay
 from ._schedule import FIFO, Schedule
 from ._tasks import NUMBER, VirtualFuture, VirtualTask, step_of
-from ._waiting import Names, nothing_to_do
+from ._waiting import nothing_to_do
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
     from contextvars import Context
 
     from ._policies import Chooser
@@ -84,7 +84,6 @@ class VirtualLoop(OrderedLoop):
         self.steps = 0
         self.log: list[int] | None = None
         self.checks: list[Callable[[Entry | Timer], object]] = []
-        self.names = Names()
         self.lost = False
         self._until: float | None = None
         self._limit: int | None = None
@@ -115,11 +114,11 @@ class VirtualLoop(OrderedLoop):
         if self.is_running():
             raise RuntimeError("The loop is running: call the function directly.")
         self._thread_id = get_ident()
-        asyncio._set_running_loop(self)  # noqa: SLF001  # public to authors of loops, which we are
+        asyncio._set_running_loop(self)  # public to authors of loops, which we are
         try:
             return function()
         finally:
-            asyncio._set_running_loop(None)  # noqa: SLF001
+            asyncio._set_running_loop(None)
             self._thread_id = None
 
     def advance(self, seconds: float) -> None:
@@ -204,14 +203,14 @@ class VirtualLoop(OrderedLoop):
     @override
     def create_task(
         self,
-        coro: Coroutine[Any, Any, _T],  # Any: what a coroutine yields and takes is the loop's business
+        coro: Generator[Any, None, _T] | Coroutine[Any, Any, _T],  # Any: what a coroutine yields is the loop's business
         *,
-        name: str | None = None,
+        name: object = None,
         context: Context | None = None,
         **others: Any,  # Any: what later versions of Python add
     ) -> asyncio.Task[_T]:
         if self.get_task_factory() is not None or others:
-            return super().create_task(coro, name=name, context=context, **others)  # type: ignore[arg-type]
+            return super().create_task(coro, name=name, context=context, **others)
         if self.is_closed():
             raise RuntimeError("Event loop is closed")
         return VirtualTask(coro, loop=self, name=name, context=context)
@@ -230,7 +229,7 @@ class VirtualLoop(OrderedLoop):
         return self._futures
 
     # ------------------------------------------------------------------ the run
-    def _run_once(self) -> None:
+    def _run_once(self) -> None:  # noqa: C901, PLR0912  # each branch once a step; calls would cost more than they explain
         lane, free, log, strict = self._ready, self._free, self.log, self._strict
         round_ends = -1
         while True:
@@ -267,7 +266,7 @@ class VirtualLoop(OrderedLoop):
                 log.append(entry.key)
             if self.observer is not None:
                 self.observer.begins(self, entry)
-            entry._run()  # noqa: SLF001  # running it is what a loop is for
+            entry._run()  # running it is what a loop is for
             for check in self.checks:
                 check(entry)
             del entry  # it would keep a lost task alive

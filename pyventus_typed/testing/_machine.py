@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from typing_extensions import override
+
 from pyventus_typed import (
     AsyncIOProcessor,
     Emission,
@@ -76,7 +78,9 @@ class EventMachine(_stateful.RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         if not isinstance(getattr(type(self), "events", None), st.SearchStrategy):
-            raise TypeError(f"{type(self).__qualname__} needs a strategy for its events: events = events(OrderPlaced, ...)")
+            raise TypeError(
+                f"{type(self).__qualname__} needs a strategy for its events: events = events(OrderPlaced, ...)"
+            )
         self.linker: Linker[Event] = Linker()
         self.discarded: list[Emission[Event]] = []
         processor = AsyncIOProcessor(ordering=self.ordering, on_discard=self.discarded.extend)
@@ -100,10 +104,11 @@ class EventMachine(_stateful.RuleBasedStateMachine):
     def emit(self, event: _E) -> Emission[_E]:
         """Emit *event*; from a handler, or from a rule by way of ``self.loop.inside``."""
         parent = current_emission()
-        emission: Emission[_E] = self.emitter.emit(event)
+        emitter: Emitter[_E] = self.emitter
+        emission = emitter.emit(event)
         self.emissions.append(emission)
         for waiter in self._waiters:
-            if parent in waiter.covers and parent is not None and parent.status is Status.PENDING:
+            if parent is not None and parent.status is Status.PENDING and parent in waiter.covers:
                 waiter.covers.append(emission)
         return emission
 
@@ -146,14 +151,14 @@ class EventMachine(_stateful.RuleBasedStateMachine):
     def cancel_a_waiter(self, index: int) -> None:
         waiter = self._waiters.pop(index % len(self._waiters))
         before = [one.status for one in self.emissions]
-        assert waiter.task is not None  # noqa: S101
+        assert waiter.task is not None
         waiter.task.cancel()
-        assert before == [one.status for one in self.emissions], "W2: cancelling a waiter changed an emission"  # noqa: S101
+        assert before == [one.status for one in self.emissions], "W2: cancelling a waiter changed an emission"
 
     @_stateful.precondition(lambda self: self.emissions)
     @_stateful.rule(index=st.integers(0))
     def cancel_an_emission(self, index: int) -> None:
-        self.loop.inside(lambda: self.emissions[index % len(self.emissions)].cancel())
+        self.loop.inside(self.emissions[index % len(self.emissions)].cancel)
 
     @_stateful.rule()
     def wait_for_itself(self) -> None:
@@ -171,14 +176,17 @@ class EventMachine(_stateful.RuleBasedStateMachine):
         self.loop = self._new_loop()  # the last reference to the old one is gone
         self._complain()
         pending = [one for one in self.emissions if one.status is Status.PENDING]
-        assert not pending, f"L4: pending after the end of their loop ({ending}): {pending}"  # noqa: S101
-        self._never_started = [one for one in self.emissions if not any(delivery.started for delivery in one.deliveries)]
+        assert not pending, f"L4: pending after the end of their loop ({ending}): {pending}"
+        self._never_started = [
+            one for one in self.emissions if not any(delivery.started for delivery in one.deliveries)
+        ]
 
+    @override
     def teardown(self) -> None:
         """Nothing may be stuck, and nothing may have been lost on the way."""
         try:
             finished = self.loop.create_task(self.emitter.wait_for_tasks(_LONG), name="the end")
-            assert self.loop.run_until_complete(finished), f"O7: stuck: {self._pending()}"  # noqa: S101
+            assert self.loop.run_until_complete(finished), f"O7: stuck: {self._pending()}"
             self.check_promises()
             end(self.loop, "cancel", broken=True)
             del self.loop
@@ -193,17 +201,17 @@ class EventMachine(_stateful.RuleBasedStateMachine):
         """All promises that can be read off the emissions and the books."""
         tally = self.emitter.tally
         settled = tally.completed + tally.failed + tally.cancelled + tally.discarded
-        assert tally.accepted == tally.pending + settled, f"L2: the books do not balance: {tally}"  # noqa: S101
+        assert tally.accepted == tally.pending + settled, f"L2: the books do not balance: {tally}"
         self._check_order()
         for one in self._never_started:
-            assert not any(delivery.started for delivery in one.deliveries), f"L6: started after its loop: {one}"  # noqa: S101
+            assert not any(delivery.started for delivery in one.deliveries), f"L6: started after its loop: {one}"
         for waiter in [one for one in self._waiters if one.task is not None and one.task.done()]:
             self._waiters.remove(waiter)
-            assert waiter.task is not None  # noqa: S101
-            assert waiter.task.exception() is None, f"W3: a wait raised {waiter.task.exception()!r}"  # noqa: S101
+            assert waiter.task is not None
+            assert waiter.task.exception() is None, f"W3: a wait raised {waiter.task.exception()!r}"
             open_ = [one for one in waiter.covers if one.status is Status.PENDING]
-            assert not (waiter.task.result() and open_), f"W1: the wait is over, and these are pending: {open_}"  # noqa: S101
-        assert all(self.told_of_deadlock), "W4: a handler that waits for itself was not told so"  # noqa: S101
+            assert not (waiter.task.result() and open_), f"W1: the wait is over, and these are pending: {open_}"
+        assert all(self.told_of_deadlock), "W4: a handler that waits for itself was not told so"
 
     def _check_order(self) -> None:
         waits: dict[tuple[object, Hashable], Emission[Event]] = {}
@@ -213,7 +221,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
             for delivery in emission.deliveries:
                 place = (delivery.subscription, row)
                 if delivery.started:
-                    assert place not in waits, f"O2: {emission} started before {waits[place]}"  # noqa: S101
+                    assert place not in waits, f"O2: {emission} started before {waits[place]}"
                     lane = place if self.ordering is Ordering.MAILBOX else (None, row)
                     if lane in runs and runs[lane] is not emission and self._one_at_a_time(emission):
                         raise AssertionError(f"O3 to O5: {emission} started while {runs[lane]} was not over")
@@ -246,7 +254,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
 
     def _cancel_waiters(self) -> None:
         for waiter in self._waiters:
-            assert waiter.task is not None  # noqa: S101
+            assert waiter.task is not None
             waiter.task.cancel()
 
     def _new_loop(self) -> VirtualLoop:

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from ._entries import LANE, PATIENCE, Entry
 from ._threads import LoopWithThreads
+from ._waiting import Names
 
 if TYPE_CHECKING:
     from collections import deque
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ._trace import Observer
 
 _is_held = attrgetter("held")
-_sleep_is_over = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]  # noqa: SLF001  # how `asyncio.sleep` wakes up, in 3.11 to 3.14
+_sleep_is_over = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]  # how `asyncio.sleep` wakes up, in 3.11 to 3.14
 
 
 class OrderedLoop(LoopWithThreads):
@@ -34,6 +35,7 @@ class OrderedLoop(LoopWithThreads):
 
     def init_order(self, chooser: Chooser | None, *, strict: bool) -> None:
         self.observer: Observer | None = None
+        self.names = Names()
         self.deviations: list[tuple[int, int]] = []
         self.callbacks_held = 0
         self.choices = 0
@@ -60,7 +62,7 @@ class OrderedLoop(LoopWithThreads):
         """What is ready now, in the order of becoming so."""
         return sorted([*self._ready, *self._free], key=lambda entry: entry.seq)
 
-    def _choose(self) -> Entry | Timer:
+    def _choose(self) -> Entry | Timer:  # noqa: C901  # each branch once a step; calls would cost more than they explain
         lane, free = self._ready, self._free
         candidates = free
         if lane:
@@ -125,7 +127,7 @@ class OrderedLoop(LoopWithThreads):
                 if not timer.cancelled():
                     tied.append(timer)
             # The end of a sleep only makes its task ready, and when that is resumed is a choice of its own.
-            free = not self._strict and all(timer._callback is _sleep_is_over for timer in tied)  # type: ignore[union-attr]  # noqa: SLF001
+            free = not self._strict and all(timer._callback is _sleep_is_over for timer in tied)  # type: ignore[union-attr]
             while tied:
                 index = 0
                 if len(tied) > 1 and not free:

@@ -48,13 +48,13 @@ class Recorder(Sequence[Event]):
     def assert_emitted(self, kind: type[_E], /, **fields: object) -> _E:
         """The first event of class *kind* with these *fields*; ``AssertionError`` that lists the others if there is none."""
         matches = self._matches(kind, fields)
-        assert matches, f"No {_wanted(kind, fields)} was recorded.{self._instead(kind)}"  # noqa: S101  # this is what it is for
+        assert matches, f"No {_wanted(kind, fields)} was recorded.{self._instead(kind)}"  # this is what it is for
         return matches[0]
 
     def assert_exactly_once(self, kind: type[_E], /, **fields: object) -> _E:
         """The only event of class *kind* with these *fields*; ``AssertionError`` if there is none or more than one."""
         matches = self._matches(kind, fields)
-        assert len(matches) == 1, (  # noqa: S101
+        assert len(matches) == 1, (
             f"{_wanted(kind, fields)} was recorded {len(matches)} times, not once.{self._instead(kind)}"
         )
         return matches[0]
@@ -74,9 +74,12 @@ class Recorder(Sequence[Event]):
         known = {field.name for field in dataclasses.fields(kind)}
         if strangers := sorted(fields.keys() - known):
             raise TypeError(
-                f"{kind.__qualname__} has no field {', '.join(map(repr, strangers))}; it has {', '.join(sorted(known)) or 'none'}."
+                f"{kind.__qualname__} has no field {', '.join(map(repr, strangers))}; "
+                f"it has {', '.join(sorted(known)) or 'none'}."
             )
-        return [event for event in self.of(kind) if all(getattr(event, name) == value for name, value in fields.items())]
+        return [
+            event for event in self.of(kind) if all(getattr(event, name) == value for name, value in fields.items())
+        ]
 
     def _instead(self, kind: type[Event]) -> str:
         found = self.of(kind) or self._events

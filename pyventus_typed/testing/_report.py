@@ -47,11 +47,9 @@ def report(
         lines += ["The emission, and the emissions whose handlers emitted it", *(f"  {line}" for line in chain), ""]
     if schedule:
         shrunk = f", shrunk from {found}" if found > len(schedule) else ""
-        lines += [
-            f"How it differs from first come, first served (schedule '{schedule}', {_deviations(len(schedule))}{shrunk}; found by {policy})",
-            *(f"  {sentence}" for sentence in sentences(observer)),
-            "",
-        ]
+        differs = f"schedule '{schedule}', {_deviations(len(schedule))}{shrunk}; found by {policy}"
+        lines += [f"How it differs from first come, first served ({differs})"]
+        lines += [*(f"  {sentence}" for sentence in sentences(observer)), ""]
     lines += [
         "Step by step",
         *_steps(observer),
@@ -80,7 +78,7 @@ def _deviations(count: int) -> str:
 
 
 def _failure(error: BaseException) -> Iterator[str]:
-    yield from f"{type(error).__name__}: {error or '(no message)'}".splitlines()
+    yield from f"{type(error).__name__}: {str(error) or '(no message)'}".splitlines()
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if is_users_file(frame.filename):
             code = f": {frame.line}" if frame.line else ""
@@ -137,7 +135,9 @@ def regression_test(body: Body[object], options: Options, schedule: Schedule, sp
         "",
         "",
         f"def test_{name.removeprefix('test_')}_in_the_order_that_broke_it() -> None:",
-        f'    explore({spelled or name}, first=["{schedule}"]{differing})' if schedule else f"    run({spelled or name}{differing})",
+        f'    explore({spelled or name}, first=["{schedule}"]{differing})'
+        if schedule
+        else f"    run({spelled or name}{differing})",
     ]
     return "\n".join(lines)
 

@@ -110,7 +110,7 @@ def perform(
         if chooser is None:
             loop.require_fit()
         if loop.foreign is not None:  # a thread that called in, and was refused there
-            raise loop.foreign  # noqa: TRY301
+            raise loop.foreign
     except (KeyboardInterrupt, SystemExit):
         end(loop, "cancel", broken=True)
         raise
@@ -138,11 +138,12 @@ def perform(
 
 
 def _coroutine(body: Body[_T]) -> Coroutine[Any, Any, _T]:
-    if inspect.iscoroutine(body):
-        body.close()
-        raise NotABody(body, "Pass the function itself, without calling it: each schedule needs a new coroutine.")
-    if not callable(body):
-        raise NotABody(body, "Pass the function itself.")
+    given: object = body  # what the annotation says is what a caller may get wrong
+    if inspect.iscoroutine(given):
+        given.close()
+        raise NotABody(given, "Pass the function itself, without calling it: each schedule needs a new coroutine.")
+    if not callable(given):
+        raise NotABody(given, "Pass the function itself.")
     try:
         coro = body()
     except TypeError as error:
@@ -180,8 +181,8 @@ def end(loop: VirtualLoop, ending: Ending, *, broken: bool) -> None:
                         {"message": "a task failed while the loop ended", "exception": error, "task": task}
                     )
         # Without generators it is a task less to run; but a processor may have put its own hook there.
-        if loop._asyncgens or "shutdown_asyncgens" in vars(loop):  # noqa: SLF001
+        if loop._asyncgens or "shutdown_asyncgens" in vars(loop):
             loop.run_until_complete(loop.shutdown_asyncgens())
-        if loop._threads:  # noqa: SLF001
+        if loop._threads:
             loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()

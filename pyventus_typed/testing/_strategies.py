@@ -21,7 +21,9 @@ _T = TypeVar("_T")
 _ENOUGH_REFUSALS = 200
 
 
-def events(*types: type[_T], **overrides: SearchStrategy[Any]) -> SearchStrategy[_T]:  # Any: of whatever type the field is
+def events(
+    *types: type[_T], **overrides: SearchStrategy[Any]
+) -> SearchStrategy[_T]:  # Any: of whatever type the field is
     """Instances of the event classes *types*, each as likely as the others.
 
     A field gets values of its type, and its default now and then; *overrides* names strategies for fields, for each of the
@@ -35,7 +37,9 @@ def events(*types: type[_T], **overrides: SearchStrategy[Any]) -> SearchStrategy
         raise NoStrategy("events() needs at least one event class: events(OrderPlaced, OrderPaid).")
     for name, strategy in overrides.items():
         if not isinstance(strategy, st.SearchStrategy):
-            raise NoStrategy(f"{name}={strategy!r} is no strategy. For one fixed value write {name}=st.just({strategy!r}).")
+            raise NoStrategy(
+                f"{name}={strategy!r} is no strategy. For one fixed value write {name}=st.just({strategy!r})."
+            )
     concrete = [one for kind in types for one in _family(kind)]
     known = {field.name for kind in concrete for field in dataclasses.fields(get_origin(kind) or kind) if field.init}
     if strangers := sorted(overrides.keys() - known):
@@ -56,18 +60,22 @@ def _family(kind: Any) -> list[Any]:  # Any: a class or a generic alias, which h
     if not isinstance(origin, type):
         raise NoStrategy(f"events() takes event classes, and {kind!r} is none. Did you mean {type(kind).__name__}?")
     if not dataclasses.is_dataclass(origin):
-        raise NoStrategy(f"events() takes event classes, and {_name(kind)} is no dataclass: decorate it with @dataclass(frozen=True).")
+        raise NoStrategy(
+            f"events() takes event classes, and {_name(kind)} is no dataclass: decorate it with @dataclass(frozen=True)."
+        )
     if "__dataclass_fields__" in vars(origin):
         return [kind]
     members = [one for sub in origin.__subclasses__() for one in _family(sub)]
     if not members:
-        raise NoStrategy(f"{_name(kind)} is undecorated and has no subclasses, so there is no event of it. Decorate it.")
+        raise NoStrategy(
+            f"{_name(kind)} is undecorated and has no subclasses, so there is no event of it. Decorate it."
+        )
     return members
 
 
 def _registered(kind: object) -> bool:
     # Hypothesis has no public way to ask; `from_type` would not say whether it was registered or inferred.
-    from hypothesis.strategies._internal.types import _global_type_lookup  # noqa: PLC0415, PLC2701
+    from hypothesis.strategies._internal.types import _global_type_lookup  # noqa: PLC0415
 
     return kind in _global_type_lookup
 
@@ -118,8 +126,8 @@ def _for_field(hint: Any, kind: object, name: str) -> SearchStrategy[Any]:
         strategy.validate()
     except hypothesis.errors.ResolutionFailed as error:
         raise NoStrategy(
-            f"Hypothesis knows no values for {_name(kind)}.{name}: {hint}. Give events(..., {name}=<a strategy>), or register one "
-            "with hypothesis.strategies.register_type_strategy."
+            f"Hypothesis knows no values for {_name(kind)}.{name}: {hint}. Give events(..., {name}=<a strategy>), or register "
+            "one with hypothesis.strategies.register_type_strategy."
         ) from error
     return strategy
 
@@ -138,8 +146,8 @@ class _Maker:
             self._refused += 1
             if not self._made and self._refused >= _ENOUGH_REFUSALS:
                 raise NoStrategy(
-                    f"{self._kind.__qualname__} refused all of {self._refused} drawn examples, the last with: {error}. Narrow its "
-                    f"fields: events({self._kind.__qualname__}, {next(iter(fields), 'field')}=<a strategy>)."
+                    f"{self._kind.__qualname__} refused all of {self._refused} drawn examples, the last with: {error}. Narrow "
+                    f"its fields: events({self._kind.__qualname__}, {next(iter(fields), 'field')}=<a strategy>)."
                 ) from error
             hypothesis.event(f"{self._kind.__qualname__} refused: {error}")
             hypothesis.reject()

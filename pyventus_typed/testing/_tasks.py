@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Coroutine, Generator, Iterator
     from contextvars import Context
 
     from ._loop import VirtualLoop
@@ -36,14 +36,14 @@ class VirtualTask(asyncio.Task[_T]):
 
     def __init__(
         self,
-        coro: Coroutine[Any, Any, _T],  # Any: what a coroutine yields and takes is the loop's business
+        coro: Generator[Any, None, _T] | Coroutine[Any, Any, _T],  # Any: what a coroutine yields is the loop's business
         *,
         loop: VirtualLoop,
-        name: str | None = None,
+        name: object = None,
         context: Context | None = None,
     ) -> None:
         self._virtual_number = loop.next_number()
-        super().__init__(coro, loop=loop, name=name, context=context)
+        super().__init__(coro, loop=loop, name=None if name is None else str(name), context=context)
 
     @override
     def __hash__(self) -> int:
@@ -83,7 +83,7 @@ def step_of(callback: object, loop: asyncio.AbstractEventLoop) -> tuple[asyncio.
 def task_of(callback: object) -> asyncio.Task[object] | None:
     """The task of which *callback* is a step, if it is one."""
     owner = getattr(callback, "__self__", None)
-    if isinstance(owner, asyncio.Task | asyncio.tasks._PyTask):  # type: ignore[attr-defined]  # noqa: SLF001  # the one in pure Python
+    if isinstance(owner, asyncio.Task | asyncio.tasks._PyTask):  # type: ignore[attr-defined]  # the one in pure Python
         name = getattr(callback, "__name__", None)
         return owner if type(callback) is _STEP or name == "task_wakeup" or name in _PURE_STEPS else None
     return None
@@ -105,7 +105,7 @@ def _kind_of_step() -> type[object]:
 
     loop, coro = Probe(), nothing()
     task = asyncio.Task(coro, loop=loop)
-    task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # it was never meant to run
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # it was never meant to run
     coro.close()
     loop.close()
     return found[0]
@@ -114,10 +114,13 @@ def _kind_of_step() -> type[object]:
 _STEP = _kind_of_step()
 
 
+_DEEPEST = 1_000  # awaits in one another; a coroutine may even await itself
+
+
 def await_stack(coro: object) -> Iterator[tuple[CodeType, FrameType | None]]:
     """The frames of what *coro* waits in, outermost first."""
     seen = 0
-    while coro is not None and seen < 1_000:
+    while coro is not None and seen < _DEEPEST:
         seen += 1
         for prefix, follow in (("cr_", "cr_await"), ("gi_", "gi_yieldfrom"), ("ag_", "ag_await")):
             code = getattr(coro, prefix + "code", None)
@@ -160,7 +163,7 @@ def source_line(coro: object) -> str:
     text = ""
     for code, frame in await_stack(coro):
         if frame is not None and (not text or is_users(code)):
-            text = linecache.getline(code.co_filename, frame.f_lineno).strip()
+            text = linecache.getline(code.co_filename, frame.f_lineno).partition("  #")[0].strip()
     return text
 
 

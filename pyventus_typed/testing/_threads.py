@@ -128,12 +128,12 @@ class LoopWithThreads(asyncio.BaseEventLoop):
         """What ``func()`` returns or raises, called as it would be in a thread."""
         if self._baton_mode:
             return self._with_baton(func)
-        asyncio._set_running_loop(None)  # noqa: SLF001  # public to authors of loops, which we are
+        asyncio._set_running_loop(None)  # public to authors of loops, which we are
         try:
             # An empty context, as in a new thread; `asyncio.to_thread` brings its own.
             return contextvars.Context().run(func)
         finally:
-            asyncio._set_running_loop(self)  # noqa: SLF001
+            asyncio._set_running_loop(self)
 
     def _with_baton(self, func: Callable[[], _T]) -> _T:
         outcome: concurrent.futures.Future[_T] = concurrent.futures.Future()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ._entries import Entry
     from ._loop import VirtualLoop
+    from ._order import OrderedLoop
 
 _OURS = __name__.rpartition(".")[0] + "._run"
 
@@ -40,10 +41,10 @@ class Step:
         text = f"{self.number:4} {self.who} {self.what}"
         if self.where:
             text += f" at {self.where}"
-        if self.code:
-            text += f": {self.code}"
         if self.ahead_of:
             text += f", ahead of {_and(self.ahead_of)}"
+        if self.code:
+            text += f": {self.code}"
         return text
 
 
@@ -58,17 +59,17 @@ class Observer:
         self._started: set[int] = set()
         self._emissions: dict[int, tuple[str, int | None]] = {}
 
-    def overtakes(self, loop: VirtualLoop, chosen: Entry | Timer, older: Sequence[Entry | Timer]) -> None:
+    def overtakes(self, loop: OrderedLoop, chosen: Entry | Timer, older: Sequence[Entry | Timer]) -> None:
         self._overtook[id(chosen)] = tuple(loop.names.of_entry(entry) for entry in older)
         for entry in older:
             self._behind.setdefault(id(entry), []).append(loop.names.of_entry(chosen))
 
     def begins(self, loop: VirtualLoop, entry: Entry | Timer) -> None:
-        if getattr(entry._callback, "__module__", None) == _OURS:  # type: ignore[union-attr]  # noqa: SLF001
+        if getattr(entry._callback, "__module__", None) == _OURS:  # type: ignore[union-attr]
             return  # how a run is stopped is no part of its story
         self._remember_emission(entry)
         what, where = self._doing(entry)
-        task = task_of(entry._callback)  # type: ignore[union-attr]  # noqa: SLF001
+        task = task_of(entry._callback)  # type: ignore[union-attr]
         if task is not None:
             self._started.add(number_of(task))
         self.trace.append(
@@ -100,7 +101,6 @@ class Observer:
                     f"{_steps(entry.passed)} later."
                 )
 
-
     def parents(self, emission: Emission[Event]) -> list[str]:
         """*emission* and those whose handlers emitted it, the first one last, as far as this run has met them."""
         said = [f"{emission.event!r} (emission {emission.id}, {emission.status.value})"]
@@ -116,19 +116,23 @@ class Observer:
         # Only what will be said of it: an emission that is kept would look like a leak of the program.
         from pyventus_typed import current_emission  # noqa: PLC0415  # the loop is useful before the core has been loaded
 
-        emission = entry._context.run(current_emission)  # type: ignore[union-attr]  # noqa: SLF001  # a handle keeps its context
+        emission = entry._context.run(current_emission)  # type: ignore[union-attr]  # a handle keeps its context
         while emission is not None and emission.id not in self._emissions:
             parent = emission.parent
             self._emissions[emission.id] = repr(emission.event), None if parent is None else parent.id
             emission = parent
 
     def _doing(self, entry: Entry | Timer) -> tuple[str, str]:
-        callback = entry._callback  # type: ignore[union-attr]  # noqa: SLF001  # what the entry is, is in its callback
+        callback = entry._callback  # type: ignore[union-attr]  # what the entry is, is in its callback
         task = task_of(callback)
         if task is not None:
             return ("resumes" if number_of(task) in self._started else "starts"), place(task.get_coro())
         code = getattr(callback, "__code__", None)
-        where = f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}" if code is not None and is_users(code) else ""
+        where = (
+            f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
+            if code is not None and is_users(code)
+            else ""
+        )
         return ("falls due" if isinstance(entry, Timer) else "runs"), where
 
 

@@ -34,7 +34,7 @@ class Names:
         return self._given[number]
 
     def of_entry(self, entry: Entry | Timer) -> str:
-        callback = entry._callback  # type: ignore[union-attr]  # noqa: SLF001  # what the entry is, is in its callback
+        callback = entry._callback  # type: ignore[union-attr]  # what the entry is, is in its callback
         task = task_of(callback)
         if task is not None:
             return self.of_task(task)
@@ -63,8 +63,8 @@ def nothing_to_do(loop: VirtualLoop) -> DeadlockError | SimulationBoundaryError:
     waiting = [account(task, loop.names) for task in unfinished(loop)]
     what = f"{len(waiting)} tasks wait" if len(waiting) != 1 else "1 task waits"
     return DeadlockError(
-        f"Deadlock at {loop.time():g} s of virtual time, after {loop.steps} steps: nothing is ready, no timer is set, and {what}:\n"
-        + "\n".join(waiting),
+        f"Deadlock at {loop.time():g} s of virtual time, after {loop.steps} steps: nothing is ready, no timer is set, "
+        f"and {what}:\n" + "\n".join(waiting),
         waiting,
     )
 

@@ -1,4 +1,5 @@
 import asyncio
+import random
 import re
 from dataclasses import dataclass
 
@@ -198,7 +199,9 @@ def test_what_is_never_reached_makes_a_green_run_red() -> None:
         await asyncio.gather(pause(), pause())
         sometimes("pigs fly", False)
 
-    with pytest.raises(UnreachedError, match="In 20 schedules the test never reached: 'the moon', 'pigs fly'") as caught:
+    with pytest.raises(
+        UnreachedError, match="In 20 schedules the test never reached: 'the moon', 'pigs fly'"
+    ) as caught:
         explore(body, schedules=20, reach=["the moon"])
     assert set(caught.value.names) == {"pigs fly", "the moon"}
 
@@ -221,8 +224,6 @@ def test_a_leak_is_named_with_the_step_at_which_it_shows() -> None:
 
 
 def test_chance_is_told_from_a_leak() -> None:
-    import random
-
     dice = random.Random(5)
 
     async def body() -> None:

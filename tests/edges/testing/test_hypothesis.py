@@ -112,10 +112,13 @@ def test_a_registered_strategy_is_honoured() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: events(), "needs at least one event class"),
+        (events, "needs at least one event class"),
         (lambda: events(Money(1)), "takes event classes, and Money.* is none. Did you mean Money"),
         (lambda: events(int), "int is no dataclass"),
-        (lambda: events(Money, amuont=st.integers()), "No field is called 'amuont' in Money. Their fields: amount, currency"),
+        (
+            lambda: events(Money, amuont=st.integers()),
+            "No field is called 'amuont' in Money. Their fields: amount, currency",
+        ),
         (lambda: events(Money, amount=3), r"amount=3 is no strategy. .* amount=st.just\(3\)"),
     ],
 )
@@ -133,7 +136,9 @@ def test_a_field_without_values_is_named() -> None:
         opaque: Opaque
 
     Holds.__annotations__["opaque"] = Opaque
-    with pytest.raises(NoStrategy, match=r"knows no values for .*Holds.opaque: .* Give events\(..., opaque=<a strategy>\)"):
+    with pytest.raises(
+        NoStrategy, match=r"knows no values for .*Holds.opaque: .* Give events\(..., opaque=<a strategy>\)"
+    ):
         events(Holds)
 
 
@@ -214,7 +219,10 @@ def test_the_smallest_events_and_the_smallest_schedule_are_found() -> None:
     with pytest.raises(InterleavingError) as caught:
         books()
     report = str(caught.value)
-    assert "batch = [Deposited(amount=0), Deposited(amount=1)]" in report or "[Deposited(amount=1), Deposited(amount=0)]" in report
+    assert (
+        "batch = [Deposited(amount=0), Deposited(amount=1)]" in report
+        or "[Deposited(amount=1), Deposited(amount=0)]" in report
+    )
     assert len(caught.value.schedule) == 1
     assert "add#1 resumed" in report
     assert "lambda: books.body(batch=[Deposited(amount=" in caught.value.reproducer

@@ -10,7 +10,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from pyventus_typed import Emission, Event, Ordering, PerKey
 from pyventus_typed.testing import EventMachine, events
 
-QUICK = settings(max_examples=25, stateful_step_count=25, deadline=None, database=None, phases=[Phase.generate, Phase.shrink])
+QUICK = settings(
+    max_examples=25, stateful_step_count=25, deadline=None, database=None, phases=[Phase.generate, Phase.shrink]
+)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,19 @@ def run_suite(folder: Path, conftest: str, tests: str, *options: str) -> str:
     (folder / "conftest.py").write_text(conftest)
     (folder / "test_it.py").write_text(tests)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), str(folder)]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(folder),
+        str(folder),
+    ]
     root = Path(__file__).parents[3]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, cwd=root, timeout=50)
     return done.stdout + done.stderr
@@ -72,7 +84,14 @@ def test_the_virtual_loop_is_a_loop_factory_of_pytest_asyncio(tmp_path: Path) ->
         "def pytest_asyncio_loop_factories(config, item):\n"
         "    return {'virtual': VirtualLoop}\n"
     )
-    output = run_suite(tmp_path, OPT_IN + factories, ASYNCIO, "--asyncio-mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
+    output = run_suite(
+        tmp_path,
+        OPT_IN + factories,
+        ASYNCIO,
+        "--asyncio-mode=auto",
+        "-o",
+        "asyncio_default_fixture_loop_scope=function",
+    )
     assert "1 passed" in output, output
 
 

@@ -103,7 +103,9 @@ def test_o3_a_mailbox_has_one_delivery_at_a_time_and_in_order() -> None:
         await shop.busy()
         assert shop.started == {"quick": shop.accepted, "slow": shop.accepted}
         assert not shop.overlap
-        sometimes("one subscription is ahead", shop.ended != sorted(shop.ended, key=lambda end: shop.accepted.index(end[1])))
+        sometimes(
+            "one subscription is ahead", shop.ended != sorted(shop.ended, key=lambda end: shop.accepted.index(end[1]))
+        )
 
     explore(body, schedules=300)
 

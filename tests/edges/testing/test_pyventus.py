@@ -13,6 +13,8 @@ from pyventus_typed.testing import DeadlockError, InterleavingError, explore
 
 pytest.importorskip("pyventus", reason="pyventus, in which these bugs are found, is not installed")
 
+import contextlib
+
 from pyventus.core.processing.asyncio import AsyncIOProcessingService
 from pyventus.events import EventEmitter, EventLinker
 
@@ -54,10 +56,8 @@ async def a_wait_that_times_out_cancels_nothing() -> None:
             raise
 
     service.submit(job)
-    try:
+    with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(service.wait_for_tasks(), 0.05)
-    except TimeoutError:
-        pass
     await asyncio.sleep(2)
     assert outcome == ["done"], f"the job was {outcome}"
 
@@ -77,10 +77,8 @@ async def one_failing_job_does_not_end_the_wait_for_the_others() -> None:
     service.submit(fails)
     service.submit(slow)
     for _ in range(2):
-        try:
+        with contextlib.suppress(ValueError):
             await service.wait_for_tasks()
-        except ValueError:
-            pass
     assert done == ["slow"], "the wait was over and the slow job was not"
 
 
@@ -110,10 +108,8 @@ async def ordered_mode_survives_an_exception() -> None:
     service.submit(bad)
     await pause(4)
     service.submit(good)
-    try:
+    with contextlib.suppress(ValueError):
         await service.wait_for_tasks()
-    except ValueError:
-        pass
     await pause(10)
     assert done == ["good"], "nothing ran after the exception"
 

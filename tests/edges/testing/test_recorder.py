@@ -39,7 +39,9 @@ def test_what_was_emitted_is_given_back(full: Recorder) -> None:
 
 
 def test_what_is_missing_is_named_together_with_what_was_there_instead(full: Recorder) -> None:
-    with pytest.raises(AssertionError, match=r"No Paid\(order_id=3\) was recorded. Recorded:\n  Paid\(order_id=1") as caught:
+    with pytest.raises(
+        AssertionError, match=r"No Paid\(order_id=3\) was recorded. Recorded:\n  Paid\(order_id=1"
+    ) as caught:
         full.assert_emitted(Paid, order_id=3)
     assert "Shipped" not in str(caught.value)
 

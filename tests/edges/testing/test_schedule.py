@@ -48,7 +48,9 @@ def test_without_deviations_it_is_first_come_first_served() -> None:
     assert run(three_letters) == "abc"
 
 
-@pytest.mark.parametrize(("schedule", "written"), [("2:1", "bca"), ("2:2", "cab"), ("2:1,3:1", "bac"), ("2:2,4:1", "cba")])
+@pytest.mark.parametrize(
+    ("schedule", "written"), [("2:1", "bca"), ("2:2", "cab"), ("2:1,3:1", "bac"), ("2:2,4:1", "cba")]
+)
 def test_a_deviation_takes_another_candidate_and_holds_those_before_it(schedule: str, written: str) -> None:
     assert run(three_letters, schedule=schedule) == written
 
@@ -122,7 +124,9 @@ def test_exhausting_a_large_program_is_refused_instead_of_taking_for_ever(monkey
     async def body() -> None:
         await asyncio.gather(*(pause(5) for _ in range(5)))
 
-    with pytest.raises(ScheduleError, match="more than 50 schedules .* make the program or the number of delays smaller"):
+    with pytest.raises(
+        ScheduleError, match="more than 50 schedules .* make the program or the number of delays smaller"
+    ):
         explore(body, exhaustive=3)
 
 

@@ -191,8 +191,8 @@ def test_sets_of_tasks_and_futures_iterate_in_the_order_of_creation() -> None:
         loop = asyncio.get_running_loop()
         tasks = [asyncio.create_task(nothing()) for _ in range(20)]
         futures = [loop.create_future() for _ in range(20)]
-        assert list(set(reversed(tasks))) == tasks
-        assert list(set(reversed(futures))) == futures
+        assert list(set(tasks)) == tasks
+        assert list(set(futures)) == futures
         await asyncio.wait(tasks)
 
     run(body)
