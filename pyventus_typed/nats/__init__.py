@@ -12,11 +12,39 @@ except ModuleNotFoundError as error:
 from pyventus_typed.nats import errors
 from pyventus_typed.nats._codec import Codec, Encoded
 from pyventus_typed.nats._connection import Server
+from pyventus_typed.nats._dead import DeadLetter, DeadLetters
 from pyventus_typed.nats._json import JsonCodec, Wire
+from pyventus_typed.nats._outbox import SQLITE, Dialect, Outbox
 from pyventus_typed.nats._publisher import JetStream, Stored
-from pyventus_typed.nats._server import local_server
+from pyventus_typed.nats._received import Received, received
+from pyventus_typed.nats._relay import Relay
+from pyventus_typed.nats._server import LocalServer, local_server
 from pyventus_typed.nats._settings import StreamSettings
+from pyventus_typed.nats._shift import Counts
+from pyventus_typed.nats._worker import Worker
 
-__all__ = ["Codec", "Encoded", "JetStream", "JsonCodec", "Server", "Stored", "StreamSettings", "Wire", "errors", "local_server"]
+__all__ = [
+    "SQLITE",
+    "Codec",
+    "Counts",
+    "DeadLetter",
+    "DeadLetters",
+    "Dialect",
+    "Encoded",
+    "JetStream",
+    "JsonCodec",
+    "LocalServer",
+    "Outbox",
+    "Received",
+    "Relay",
+    "Server",
+    "Stored",
+    "StreamSettings",
+    "Wire",
+    "Worker",
+    "errors",
+    "local_server",
+    "received",
+]
 
 del _msgspec, _nats

@@ -72,7 +72,10 @@ async def _open(server: Server, *, name: str, stay: bool) -> Client:
 
     async def note(error: Exception) -> None:
         heard[:] = [error]  # what nats-py raises in the end is "no servers", without saying why
-        logger.debug("nats: %s", error)
+        if isinstance(error, (OSError, nats.errors.Error, TimeoutError)):
+            logger.debug("nats: %s", error)
+        else:  # what a callback raised
+            logger.error("nats: %r", error, exc_info=error)
 
     async def note_loss() -> None:
         if not client.is_closed:

@@ -128,6 +128,10 @@ class WouldLoop(NatsError, RuntimeError):
     """A worker whose handlers publish each event back into the stream that it came from."""
 
 
+class NothingToDo(NatsError, ValueError):
+    """A worker whose linker has no handler."""
+
+
 class HandlerFailed(NatsError, RuntimeError):
     """A delivery that was cancelled or discarded in the worker: it did not succeed, so it is tried again."""
 
