@@ -16,7 +16,6 @@ from pyventus_typed.nats._headers import (
     GROUP,
     ID,
     MSG_ID,
-    ORIGIN,
     REASON,
     SEQUENCE,
     dead_letter,
@@ -88,7 +87,10 @@ class DeadLetters:
             letter.data,
             stream=self._stream,
             timeout=_WAIT,
-            headers={**without_obituary(letter.headers), MSG_ID: f"again:{letter.group}:{letter.sequence}:{letter.number}"},
+            headers={
+                **without_obituary(letter.headers),
+                MSG_ID: f"again:{letter.group}:{letter.sequence}:{letter.number}",
+            },
         )
         await self.delete(letter)
         return ack.seq
@@ -147,5 +149,3 @@ async def bury(
         # Somebody else's publisher left no room for our headers. The bytes are still in the stream.
         obituary[REASON] = f"{obituary[REASON]}%20[too%20large:%20the%20bytes%20are%20in%20the%20stream]"
         await js.publish(target, b"", stream=dead_stream(stream), headers=dict(obituary), timeout=_WAIT)
-
-

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from types import MappingProxyType
-from typing import Any, Generic
+from typing import Any, Generic, Self
 
 import msgspec
-from typing_extensions import Self, TypeVar
+from typing_extensions import TypeVar
 
 from pyventus_typed import Event
 from pyventus_typed.nats._codec import Encoded
@@ -114,7 +114,7 @@ class JsonCodec(Generic[_E]):
 
 
 def _reader(name: str, shape: type[_Old]) -> Callable[[bytes], _Old]:
-    if not (isinstance(shape, type) and is_dataclass(shape)):
+    if not is_dataclass(shape):
         raise BadWire(f"{shape!r} cannot have the wire name {name!r}: give the dataclass itself.")
     try:
         return msgspec.json.Decoder(shape).decode
@@ -129,7 +129,9 @@ def _reader(name: str, shape: type[_Old]) -> Callable[[bytes], _Old]:
 def _difference(sent: object, returned: object, path: str) -> str:
     """Where two values that are not equal differ first."""
     if type(sent) is not type(returned):
-        return f"{path} is {sent!r} ({type(sent).__qualname__}) and becomes {returned!r} ({type(returned).__qualname__})"
+        return (
+            f"{path} is {sent!r} ({type(sent).__qualname__}) and becomes {returned!r} ({type(returned).__qualname__})"
+        )
     inside: list[tuple[str, Any, Any]] = []  # Any: whatever users put into their fields
     if is_dataclass(sent):
         inside = [(f".{f.name}", getattr(sent, f.name), getattr(returned, f.name)) for f in fields(sent) if f.compare]

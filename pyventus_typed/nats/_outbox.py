@@ -109,13 +109,15 @@ class Outbox(Generic[_E]):
         Raises what the codec raises, ``PayloadTooLarge``, and ``NoTransaction`` where the row would be committed
         at once, alone.
         """
-        if isinstance(connection, sqlite3.Connection) and connection.isolation_level is None:
-            # Elsewhere sqlite3 begins a transaction by itself before it inserts.
-            if not connection.in_transaction:
-                raise NoTransaction(
-                    "This connection is in autocommit mode and no transaction is open, so the event would be committed "
-                    "without what it tells about. Execute BEGIN first."
-                )
+        # Unless in autocommit mode, sqlite3 begins a transaction by itself before it inserts.
+        if isinstance(connection, sqlite3.Connection) and (connection.isolation_level, connection.in_transaction) == (
+            None,
+            False,
+        ):
+            raise NoTransaction(
+                "This connection is in autocommit mode and no transaction is open, so the event would be committed "
+                "without what it tells about. Execute BEGIN first."
+            )
         encoded = self._codec.encode(event)
         if len(encoded.data) > _LARGEST:
             raise PayloadTooLarge(encoded.name, len(encoded.data), _LARGEST)

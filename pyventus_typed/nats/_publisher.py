@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Generic, final
+from typing import Generic, Self, final
 
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NoStreamResponseError, ServiceUnavailableError
-from typing_extensions import Self, TypeVar
+from typing_extensions import TypeVar
 
 from pyventus_typed import Event
 from pyventus_typed.nats._codec import Codec, Encoded
@@ -109,7 +109,9 @@ class JetStream(Generic[_E]):
                 await client.close()
             raise
         created = int(info.created.timestamp()) if info.created is not None else 0
-        self._open = _Open(client, js, lanes_of(info), created, asyncio.get_running_loop(), info.config.num_replicas or 1)
+        self._open = _Open(
+            client, js, lanes_of(info), created, asyncio.get_running_loop(), info.config.num_replicas or 1
+        )
         return self
 
     async def __aexit__(
@@ -174,7 +176,8 @@ class JetStream(Generic[_E]):
             raise PayloadTooLarge(outgoing.name, len(outgoing.data), limit)
         subject = event_subject(self.stream, outgoing.name, outgoing.lane)
         deadline = opened.loop.time() + self._patience
-        pause, last = 0.02, None
+        pause = 0.02
+        last: Exception | None = None
         while (left := deadline - opened.loop.time()) > 0:
             try:
                 # While the connection is lost nats-py would queue each try and send all of them later.

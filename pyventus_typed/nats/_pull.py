@@ -26,7 +26,9 @@ class Puller:
     count a delivery for it, and no room stands empty.
     """
 
-    def __init__(self, client: Client, stream: str, consumer: str, *, room: int, take: Callable[["Puller", Msg], None]) -> None:
+    def __init__(
+        self, client: Client, stream: str, consumer: str, *, room: int, take: Callable[["Puller", Msg], None]
+    ) -> None:
         self._client = client
         self._next = f"{api.DEFAULT_PREFIX}.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._consumer = consumer
@@ -53,7 +55,9 @@ class Puller:
         self._answered = loop.time()
         while True:
             if self._gone is not None:
-                raise Refused(f"The consumer {self._consumer!r} is gone ({self._gone}): somebody deleted it or its stream.")
+                raise Refused(
+                    f"The consumer {self._consumer!r} is gone ({self._gone}): somebody deleted it or its stream."
+                )
             if reconnects != self._client.stats["reconnects"] or loop.time() - self._answered > _EXPIRES + 5:
                 # The server that we asked is gone, or forgot: what it still owed will not come.
                 reconnects, self._asked, self._answered = self._client.stats["reconnects"], 0, loop.time()

@@ -13,8 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-
-from typing_extensions import Self
+from typing import Self
 
 from pyventus_typed.nats._connection import OLDEST
 from pyventus_typed.nats.errors import NoServer, ServerTooOld
@@ -181,4 +180,6 @@ def _read(path: Path) -> str:
 
 def _last_words(log: Path) -> str:
     lines = _read(log).splitlines()
-    return next((line for line in reversed(lines) if "[FTL]" in line or "[ERR]" in line), lines[-1] if lines else "nothing")
+    return next(
+        (line for line in reversed(lines) if "[FTL]" in line or "[ERR]" in line), lines[-1] if lines else "nothing"
+    )

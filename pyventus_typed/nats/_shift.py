@@ -162,7 +162,7 @@ class Shift(Generic[_E]):
                     raise
                 emission.raise_failures()
                 if emission.status is not Status.COMPLETED:
-                    raise HandlerFailed(f"A handler of {message.name} was {emission.status.value}.")  # noqa: TRY301
+                    raise HandlerFailed(f"A handler of {message.name} was {emission.status.value}.")
         except Exception as error:  # noqa: BLE001  # the reason is kept, and in the end in the dead letter
             return _reason(error)
         return None
@@ -196,7 +196,7 @@ class Shift(Generic[_E]):
                 headers=message.headers,
             )
         except APIError as error:
-            logger.error("the dead letter of %s is refused, so it is tried again: %s", _spell(msg), error)  # noqa: TRY400
+            logger.error("the dead letter of %s is refused, so it is tried again: %s", _spell(msg), error)
             await msg.nak(self._terms.pause_after(attempts))
             return
         await self._answer(msg, Msg.Ack.Term)
