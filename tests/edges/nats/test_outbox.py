@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pyventus_typed.nats import JetStream, LocalServer, Outbox, Relay, StreamSettings
-from pyventus_typed.nats.errors import NoTransaction, NotFaithful, PayloadTooLarge, Refused
+from pyventus_typed.nats.errors import NotFaithful, NoTransaction, PayloadTooLarge, Refused
 from tests.edges.nats.conftest import ROOT
 from tests.edges.nats.shop import OrderPlaced, ShopEvent, codec, customer
 from tests.edges.nats.test_server_loss import stored_numbers
