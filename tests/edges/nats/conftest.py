@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,16 @@ async def stream(server: LocalServer) -> AsyncIterator[JetStream[ShopEvent]]:
     settings = StreamSettings(lanes=4, max_bytes=100_000_000)
     async with JetStream(server.url, codec, stream="SHOP", settings=settings, key=customer) as stream:
         yield stream
+
+
+async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 20) -> None:
+    """Wait until *condition*, which looks at another process, holds."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = condition()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(0.005)
 
 
 @dataclass
@@ -103,9 +113,7 @@ class Workers:
         return [line["number"] for line in self.lines(what)]
 
     async def until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():
-                await asyncio.sleep(0.02)
+        await eventually(condition, seconds)
 
     async def keep_alive(self, count: int, **options: Any) -> None:
         """What a supervisor does: start again what died. Until cancelled."""

@@ -1,12 +1,15 @@
 """Events with an equal key: one after the other, in the order of publishing, whatever happens meanwhile."""
 
 import asyncio
+import json
 import random
 from collections import defaultdict
 
 from pyventus_typed.nats import JetStream
 from tests.edges.nats.conftest import Workers
-from tests.edges.nats.shop import OrderPlaced, ShopEvent
+from tests.edges.nats.shop import Behaviour, OrderPlaced, ShopEvent
+
+HOW: tuple[Behaviour, ...] = ("well", "raises once", "raises twice")
 
 
 async def test_twenty_keys_three_workers_failures_and_a_kill_break_no_order(
@@ -14,7 +17,7 @@ async def test_twenty_keys_three_workers_failures_and_a_kill_break_no_order(
 ) -> None:
     fleet = [await workers.start(attempts=10) for _ in range(3)]
     for number in range(300):
-        behaviour = chance.choices(("well", "raises once", "raises twice"), (90, 7, 3))[0]
+        behaviour: Behaviour = chance.choices(HOW, (90, 7, 3))[0]
         await stream.publish(OrderPlaced(number, customer=f"c{number % 20}", behaviour=behaviour, seconds=0.002))
     at = chance.randint(20, 200)
     await workers.until(lambda: len(workers.lines("end")) >= at)
@@ -24,7 +27,7 @@ async def test_twenty_keys_three_workers_failures_and_a_kill_break_no_order(
     # For each key: a number appears again (a retry) or the next one does, and nothing starts while another runs.
     running: dict[str, int] = {}
     reached: dict[str, list[int]] = defaultdict(list)
-    journal = [line for line in map(_read, workers.journal.read_bytes().splitlines()) if line["what"] != "ready"]
+    journal = [line for line in map(json.loads, workers.journal.read_bytes().splitlines()) if line["what"] != "ready"]
     for line in journal:
         key, number = line["customer"], line["number"]
         if line["what"] == "start":
@@ -46,10 +49,3 @@ async def test_events_without_a_key_do_not_wait_for_each_other(stream: JetStream
     await workers.start()
     await workers.until(lambda: len(workers.numbers("end")) == 19)
     assert 0 not in workers.numbers("end")
-
-
-def _read(line: bytes) -> dict[str, object]:
-    import json
-
-    found: dict[str, object] = json.loads(line)
-    return found

@@ -5,14 +5,14 @@ import os
 import random
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pyventus_typed.nats import JetStream, LocalServer, Outbox, Relay, StreamSettings
 from pyventus_typed.nats.errors import NotFaithful, NoTransaction, PayloadTooLarge, Refused
-from tests.edges.nats.conftest import ROOT
+from tests.edges.nats.conftest import ROOT, eventually
 from tests.edges.nats.shop import OrderPlaced, ShopEvent, codec, customer
 from tests.edges.nats.test_server_loss import stored_numbers
 
@@ -83,14 +83,18 @@ async def test_a_relay_that_is_killed_eight_times_stores_what_was_committed_once
     async def stored() -> int:
         return (await stream.opened.js.stream_info("SHOP")).state.messages
 
+    def moved(before: int) -> Callable[[], Awaitable[bool]]:
+        async def more() -> bool:
+            return selling.done() or await stored() > before
+
+        return more
+
     selling = asyncio.create_task(sell())
     for _ in range(8):
         process = await relay()
         before = await stored()
         try:
-            async with asyncio.timeout(20):
-                while await stored() == before and not selling.done():
-                    await asyncio.sleep(0.002)
+            await eventually(moved(before))
             await asyncio.sleep(chance.random() * 0.1)
         finally:
             process.kill()
@@ -98,9 +102,7 @@ async def test_a_relay_that_is_killed_eight_times_stores_what_was_committed_once
     await selling
     process = await relay()
     try:
-        async with asyncio.timeout(20):
-            while connection.execute("SELECT count(*) FROM outbox").fetchone() != (0,):
-                await asyncio.sleep(0.02)
+        await eventually(lambda: connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,))
     finally:
         process.kill()
         await process.wait()
@@ -160,18 +162,23 @@ async def test_a_full_stream_holds_the_outbox_up_and_loses_nothing(
     async with JetStream(server.url, codec, stream="SHOP", settings=StreamSettings(lanes=1, max_bytes=3000)) as stream:
         place(connection, *range(30))
         relaying = asyncio.create_task(Relay(outbox, stream, lambda: sqlite3.connect(database)).run())
-        async with asyncio.timeout(10):
-            while len(before := await stored_numbers(stream)) < 5:
-                await asyncio.sleep(0.05)
-        await asyncio.sleep(0.3)
+
+        def reaches(count: int) -> Callable[[], Awaitable[bool]]:
+            async def enough() -> bool:
+                return len(await stored_numbers(stream)) >= count
+
+            return enough
+
+        await eventually(reaches(5))
+        await asyncio.sleep(0.3)  # what would overtake has time to
+        before = await stored_numbers(stream)
+        assert len(before) < 30
         assert before == list(range(len(before)))
         config = (await stream.opened.js.stream_info("SHOP")).config
         config.max_bytes = 1_000_000
         await stream.opened.js.update_stream(config)
-        async with asyncio.timeout(10):
-            while len(after := await stored_numbers(stream)) < 30:
-                await asyncio.sleep(0.05)
+        await eventually(reaches(30))
         relaying.cancel()
         with pytest.raises(asyncio.CancelledError):
             await relaying
-        assert after == list(range(30))
+        assert await stored_numbers(stream) == list(range(30))

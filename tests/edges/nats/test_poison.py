@@ -4,14 +4,26 @@ import asyncio
 from collections import Counter
 
 from pyventus_typed.nats import DeadLetter, DeadLetters, JetStream
-from tests.edges.nats.conftest import Workers
-from tests.edges.nats.shop import OrderPlaced, ShopEvent
+from tests.edges.nats.conftest import Workers, eventually
+from tests.edges.nats.shop import Behaviour, OrderPlaced, ShopEvent
 
 PLACED = "SHOP.any.shop.order_placed.v1"
 
 
 async def letters(stream: JetStream[ShopEvent], group: str | None = None) -> list[DeadLetter]:
     return [letter async for letter in DeadLetters(stream.opened.client, "SHOP").all(group=group)]
+
+
+async def buried(stream: JetStream[ShopEvent], count: int) -> list[DeadLetter]:
+    """The dead letters, once there are *count*."""
+    found: list[DeadLetter] = []
+
+    async def enough() -> bool:
+        found[:] = await letters(stream)
+        return len(found) >= count
+
+    await eventually(enough, 40)
+    return found
 
 
 async def test_bad_bytes_are_dead_letters_with_bytes_headers_and_reason_and_an_unknown_name_stays_in_the_log(
@@ -25,9 +37,7 @@ async def test_bad_bytes_are_dead_letters_with_bytes_headers_and_reason_and_an_u
     await stream.publish(OrderPlaced(2))
     await workers.start()
     await workers.until(lambda: workers.numbers("end") == [2])
-    async with asyncio.timeout(5):
-        while len(found := await letters(stream)) < 2:
-            await asyncio.sleep(0.02)
+    found = await buried(stream, 2)
     bad_json, wrong_type = sorted(found, key=lambda letter: letter.sequence)
     assert (bad_json.data, bad_json.group, bad_json.name) == (b'{"number": 1', "billing", "shop.order_placed.v1")
     assert bad_json.id == "broken-1"
@@ -48,9 +58,7 @@ async def test_a_handler_that_always_raises_is_tried_as_often_as_told_and_its_ne
         await stream.publish(OrderPlaced(number, behaviour="raises once" if number % 10 == 0 else "well"))
     await workers.start(attempts=4)
     await workers.until(lambda: set(workers.numbers("end")) == set(range(1, 40)))
-    async with asyncio.timeout(5):
-        while not (found := await letters(stream)):
-            await asyncio.sleep(0.02)
+    found = await buried(stream, 1)
     [letter] = found
     assert letter.attempts == 4
     assert "ValueError: order 0 cannot be handled" in letter.reason
@@ -63,13 +71,11 @@ async def test_a_handler_that_kills_its_process_is_a_dead_letter_and_takes_no_ne
 ) -> None:
     # The killer sits among seven that run at the same time: at its first death all eight count a delivery.
     for number in range(30):
-        behaviour = "dies" if number == 3 else "well"
+        behaviour: Behaviour = "dies" if number == 3 else "well"
         await stream.publish(OrderPlaced(number, behaviour=behaviour, seconds=0.1 if number < 8 else 0.0))
     supervisor = asyncio.create_task(workers.keep_alive(2, attempts=3, concurrency=8, ack_wait=0.6))
     try:
-        async with asyncio.timeout(40):
-            while not (found := await letters(stream)):
-                await asyncio.sleep(0.05)
+        found = await buried(stream, 1)
         await workers.until(lambda: set(workers.numbers("end")) == set(range(30)) - {3})
     finally:
         supervisor.cancel()
@@ -88,9 +94,7 @@ async def test_a_dead_letter_that_is_sent_again_reaches_its_group_and_no_other(
     billing = await workers.start(group="billing", attempts=1)
     await stream.publish(OrderPlaced(7, behaviour="raises once"), event_id="order-7")
     await workers.until(lambda: len(workers.lines("raise")) == 2 and workers.numbers("end") == [7])
-    async with asyncio.timeout(5):
-        while not (found := await letters(stream)):
-            await asyncio.sleep(0.02)
+    found = await buried(stream, 1)
     await billing.terminate()
     assert [letter.group for letter in found] == ["billing"]
     second = await workers.start(group="billing", attempts=5)
@@ -107,7 +111,5 @@ async def test_letters_of_one_group_can_be_listed_alone(stream: JetStream[ShopEv
     for group in ("billing", "shipping"):
         await workers.start(group=group, attempts=1)
     await stream.publish(OrderPlaced(1, behaviour="raises"))
-    async with asyncio.timeout(10):
-        while len(await letters(stream)) < 2:
-            await asyncio.sleep(0.02)
+    await buried(stream, 2)
     assert [letter.group for letter in await letters(stream, "shipping")] == ["shipping"]

@@ -1,13 +1,14 @@
 """The server goes away: for a moment, for long, in the middle of a write."""
 
 import asyncio
+import functools
 import random
 
 import pytest
 
 from pyventus_typed.nats import JetStream, LocalServer, StreamSettings
 from pyventus_typed.nats.errors import NotStored
-from tests.edges.nats.conftest import Workers
+from tests.edges.nats.conftest import Workers, eventually
 from tests.edges.nats.shop import OrderPlaced, ShopEvent, codec
 
 
@@ -40,8 +41,7 @@ async def test_every_emit_that_returned_is_stored_once_though_the_server_is_kill
 
     publishers = [asyncio.create_task(publish()) for _ in range(10)]
     for at in sorted(chance.sample(range(100, 2900), 3)):
-        while len(returned) < at:
-            await asyncio.sleep(0)
+        await eventually(functools.partial(lambda at: len(returned) >= at, at))
         await server.kill()
         await asyncio.sleep(chance.random() * 0.3)
         await server.start()
