@@ -3,8 +3,9 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from nats.js.errors import NotFoundError
@@ -47,9 +48,9 @@ def add_parser(subparsers: "Subparsers") -> None:
     shown.add_argument("number", type=_positive)
     sent.add_argument("numbers", type=_positive, nargs="*", metavar="number")
     sent.add_argument("--all", action="store_true", help="all of them, or all of --group")
-    listed.set_defaults(run=lambda options: _with_letters(_list, options))
-    shown.set_defaults(run=lambda options: _with_letters(_show, options))
-    sent.set_defaults(run=lambda options: _with_letters(_send, options))
+    listed.set_defaults(run=partial(_with_letters, _list))
+    shown.set_defaults(run=partial(_with_letters, _show))
+    sent.set_defaults(run=partial(_with_letters, _send))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,7 +101,7 @@ def _with_letters(action: Action, options: argparse.Namespace) -> int:
 
 
 @asynccontextmanager
-async def _open(options: argparse.Namespace) -> AsyncIterator[DeadLetters]:
+async def _open(options: argparse.Namespace) -> AsyncGenerator[DeadLetters]:
     stream = check_token("stream", options.stream)
     client = await connect(Server(options.server, credentials=options.credentials), name="pyventus_typed dead-letters")
     try:

@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import nats.errors
 from nats.aio.client import Client
@@ -84,20 +84,20 @@ async def _open(server: Server, *, name: str, stay: bool) -> Client:
     async def note_return() -> None:
         logger.warning("reached the NATS server at %s again", where)
 
+    # Any: annotated as int by nats-py, which hands them to asyncio as they are.
+    seconds: dict[str, Any] = {"connect_timeout": server.connect_timeout, "reconnect_time_wait": 0.2}
     try:
         await client.connect(
             servers=server.urls if isinstance(server.urls, str) else list(server.urls),
             name=name,
             user_credentials=None if server.credentials is None else str(server.credentials),
             tls=server.tls,
-            # Annotated as int by nats-py, handed to asyncio as it is.
-            connect_timeout=server.connect_timeout,  # type: ignore[arg-type]
             allow_reconnect=stay,
             max_reconnect_attempts=-1 if stay else 1,
-            reconnect_time_wait=0.2,  # type: ignore[arg-type]  # the same
             error_cb=note,
             disconnected_cb=note_loss if stay else None,
             reconnected_cb=note_return if stay else None,
+            **seconds,
         )
     except (OSError, nats.errors.Error, TimeoutError) as error:
         await client.close()

@@ -112,8 +112,8 @@ class _Scene:
             while moments and len(books.handled) >= moments[0]:
                 moments.pop(0)
                 await self._kill_a_worker()
-            if server_at is not None and len(books.handled) >= server_at:
-                server_at = self._orders + 1
+            if len(books.handled) >= server_at:
+                server_at = self._orders + 1  # once is enough
                 _say(f"{self._clock()}  kill -9 of the server, started again on the same store")
                 await self._server.kill()
                 await self._server.start()

@@ -13,6 +13,7 @@ STREAM = "DEMO"
 GROUP = "kitchen"
 
 
+@dataclass(frozen=True, slots=True)
 class ShopEvent(Event):
     """Everything that happens in the shop of the demo."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 
@@ -20,7 +20,7 @@ class Gate:
         self._waiting: deque[tuple[asyncio.Future[None], bool]] = deque()
 
     @asynccontextmanager
-    async def enter(self, *, alone: bool) -> AsyncIterator[None]:
+    async def enter(self, *, alone: bool) -> AsyncGenerator[None]:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         place = (turn, alone)
         self._waiting.append(place)

@@ -1,6 +1,6 @@
 """The JSON codec, on msgspec: wire names that the user gives, retired shapes with upcasters, checked on emit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, Generic, Self
@@ -114,8 +114,12 @@ class JsonCodec(Generic[_E]):
 
 
 def _reader(name: str, shape: type[_Old]) -> Callable[[bytes], _Old]:
-    if not is_dataclass(shape):
-        raise BadWire(f"{shape!r} cannot have the wire name {name!r}: give the dataclass itself.")
+    # Asked of the class itself: an undecorated subclass inherits the fields of its base, and would lose its own.
+    if "__dataclass_fields__" not in vars(shape):
+        raise BadWire(
+            f"{getattr(shape, '__qualname__', shape)!r} cannot have the wire name {name!r}: "
+            "give a class that is decorated with @dataclass(frozen=True)."
+        )
     try:
         return msgspec.json.Decoder(shape).decode
     except (TypeError, NameError) as error:
@@ -133,11 +137,13 @@ def _difference(sent: object, returned: object, path: str) -> str:
             f"{path} is {sent!r} ({type(sent).__qualname__}) and becomes {returned!r} ({type(returned).__qualname__})"
         )
     inside: list[tuple[str, Any, Any]] = []  # Any: whatever users put into their fields
-    if is_dataclass(sent):
+    if isinstance(sent, str | bytes):  # sequences of themselves
+        pass
+    elif is_dataclass(sent):
         inside = [(f".{f.name}", getattr(sent, f.name), getattr(returned, f.name)) for f in fields(sent) if f.compare]
     elif isinstance(sent, dict) and isinstance(returned, dict) and sent.keys() == returned.keys():
         inside = [(f"[{key!r}]", value, returned[key]) for key, value in sent.items()]
-    elif isinstance(sent, list | tuple) and isinstance(returned, list | tuple) and len(sent) == len(returned):
+    elif isinstance(sent, Sequence) and isinstance(returned, Sequence) and len(sent) == len(returned):
         inside = [(f"[{n}]", *pair) for n, pair in enumerate(zip(sent, returned, strict=True))]
     for step, one, other in inside:
         if one != other:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sysconfig
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -156,7 +156,7 @@ class LocalServer:
 
 
 @asynccontextmanager
-async def local_server(*, store: str | Path, port: int | None = None) -> AsyncIterator[str]:
+async def local_server(*, store: str | Path, port: int | None = None) -> AsyncGenerator[str]:
     """Run a server on 127.0.0.1 for the length of the block; the value is its URL.
 
     *store* is the folder of everything that it keeps; the next server with this folder finds it all again.

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -137,7 +137,7 @@ class Worker(Generic[_E]):
 
 
 @asynccontextmanager
-async def _signals(stop_on: Sequence[signal.Signals], stop: Callable[[], None]) -> AsyncIterator[None]:
+async def _signals(stop_on: Sequence[signal.Signals], stop: Callable[[], None]) -> AsyncGenerator[None]:
     loop = asyncio.get_running_loop()
     for number in stop_on:
         loop.add_signal_handler(number, stop)

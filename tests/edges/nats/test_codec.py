@@ -143,3 +143,12 @@ def test_one_name_for_two_events_and_two_names_for_one_event_are_refused() -> No
         JsonCodec[Event](Wire("a.v1", Renamed), Wire("b.v1", Renamed))
     with pytest.raises(BadWire, match=r"'a.v1' is registered twice for Renamed"):
         Wire("a.v1", Renamed).formerly("a.v1", RenamedV1, join)
+
+
+class Forgotten(Renamed):
+    nickname: str
+
+
+def test_a_class_that_forgot_its_decorator_is_refused() -> None:
+    with pytest.raises(BadWire, match=r"'Forgotten' cannot have the wire name 'a.v1': .*@dataclass\(frozen=True\)"):
+        Wire("a.v1", Forgotten)

@@ -12,7 +12,7 @@ import pytest
 from nats.aio.client import Client
 
 from pyventus_typed import Linker
-from pyventus_typed.nats import JetStream, LocalServer, StreamSettings, Worker, local_server, received
+from pyventus_typed.nats import JetStream, LocalServer, StreamSettings, Worker, errors, local_server, received
 from pyventus_typed.nats._server import find_server
 from pyventus_typed.nats.errors import (
     AccessDenied,
@@ -30,7 +30,7 @@ from pyventus_typed.nats.errors import (
     StreamFull,
     WouldLoop,
 )
-from tests.edges.nats.conftest import ROOT
+from tests.edges.nats.conftest import ROOT, eventually
 from tests.edges.nats.shop import OrderPlaced, ShopEvent, codec, customer
 
 
@@ -223,26 +223,22 @@ async def test_a_worker_whose_group_is_deleted_ends_with_an_error(stream: JetStr
     linker = Linker[ShopEvent]()
     linker.subscribe(OrderPlaced, print)
     running = asyncio.create_task(Worker(stream, linker, group="billing").run(stop_on=()))
-    async with asyncio.timeout(10):
-        while (await stream.opened.js.consumers_info("SHOP"))[0:4] == [] or not await waits(stream):
-            await asyncio.sleep(0.02)
-        await stream.opened.js.delete_consumer("SHOP", "billing")
-        with pytest.raises(Refused, match="The consumer 'billing' is gone"):
-            await running
 
+    async def asked() -> bool:
+        found = await stream.opened.js.consumers_info("SHOP")
+        return any(consumer.name == "billing" and consumer.num_waiting for consumer in found)
 
-async def waits(stream: JetStream[ShopEvent]) -> bool:
-    try:
-        return bool((await stream.opened.js.consumer_info("SHOP", "billing")).num_waiting)
-    except Exception:
-        return False
+    await eventually(asked)
+    await stream.opened.js.delete_consumer("SHOP", "billing")
+    with pytest.raises(Refused, match="The consumer 'billing' is gone"):
+        await asyncio.wait_for(running, 10)
 
 
 def test_a_workers_numbers_are_checked() -> None:
     stream = JetStream("nats://127.0.0.1:1", codec, stream="SHOP")
     linker = Linker[ShopEvent]()
     with pytest.raises(ValueError, match="no time zone"):
-        Worker(stream, linker, group="billing", start=datetime(2026, 1, 1))
+        Worker(stream, linker, group="billing", start=datetime(2026, 1, 1))  # noqa: DTZ001  # the point
     with pytest.raises(ValueError, match="attempts=0 must be 1 or more"):
         Worker(stream, linker, group="billing", attempts=0)
     with pytest.raises(ValueError, match="'bil.ling' cannot name a group"):
@@ -263,8 +259,6 @@ def test_without_the_extra_the_import_names_the_command_that_installs_it(missing
 
 
 def test_every_error_of_this_edge_is_one_of_its_root() -> None:
-    from pyventus_typed.nats import errors
-
     own = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__]
     assert len(own) > 15
     assert [kind for kind in own if not issubclass(kind, NatsError)] == []
