@@ -1,13 +1,15 @@
 """The consumers of a group: one for what has no order, one for each lane."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from nats.js import JetStreamContext
+from nats.aio.client import Client
+from nats.js import api
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import NotFoundError
 
 from pyventus_typed import Event, Linker
 from pyventus_typed.nats._log import logger
@@ -18,6 +20,8 @@ from pyventus_typed.nats.errors import NothingToDo, NoWireName, Refused, WouldLo
 Start: TypeAlias = Literal["first", "new"] | datetime
 
 _UNORDERED_PENDING = 10_000  # messages of a group that wait for a retry or run; beyond it the group gets no new ones
+_NANO_ROUNDING = 1e-6  # seconds; the server counts in whole nanoseconds
+_EXISTS = frozenset({10013, 10105, 10148})  # the server's codes for "there is one with another configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def wanted_names(
 
 
 async def ensure_consumers(
-    js: JetStreamContext, stream: str, lanes: int, group: Group, names: Collection[str]
+    client: Client, stream: str, lanes: int, group: Group, names: Collection[str]
 ) -> list[tuple[str, int | None]]:
     """Create or update the consumers of *group*; their names and lanes."""
     made: list[tuple[str, int | None]] = []
@@ -63,7 +67,7 @@ async def ensure_consumers(
         subjects = {event_subject(stream, name, lane) for name in names}
         if lane is None:
             subjects |= {again_subject(stream, group.name, name) for name in names}
-        await _ensure(js, stream, group, lane, subjects)
+        await _ensure(client, stream, _config(group, lane), subjects)
         made.append((consumer_name(group.name, lane), lane))
     return made
 
@@ -73,7 +77,7 @@ def _places(lanes: int) -> Iterator[int | None]:
     yield from range(lanes)
 
 
-async def _ensure(js: JetStreamContext, stream: str, group: Group, lane: int | None, subjects: set[str]) -> None:
+def _config(group: Group, lane: int | None) -> ConsumerConfig:
     config = ConsumerConfig(
         name=consumer_name(group.name, lane),
         durable_name=consumer_name(group.name, lane),
@@ -83,7 +87,6 @@ async def _ensure(js: JetStreamContext, stream: str, group: Group, lane: int | N
         max_deliver=-1,
         # A message that waits for its next attempt still counts as pending, so its lane waits with it.
         max_ack_pending=_UNORDERED_PENDING if lane is None else 1,
-        filter_subjects=sorted(subjects),
     )
     match group.start:
         case "first":
@@ -93,23 +96,44 @@ async def _ensure(js: JetStreamContext, stream: str, group: Group, lane: int | N
         case moment:
             config.deliver_policy = DeliverPolicy.BY_START_TIME
             config.opt_start_time = moment
-    try:
-        found = (await js.consumer_info(stream, config.name or "")).config
-    except NotFoundError:
-        found = None
-    if found is not None:
+    return config
+
+
+async def _ensure(client: Client, stream: str, config: ConsumerConfig, subjects: set[str]) -> None:
+    """Make the consumer ask for *subjects*, and for whatever it asked for before.
+
+    Only ever more: while versions roll, an old worker that starts again must not take away what a new one needs.
+    The server has no compare-and-set for consumers, so what was written is read again until it holds.
+    """
+    js = client.jetstream()
+    name = config.name or ""
+    while True:
+        try:
+            found = (await js.consumer_info(stream, name)).config
+        except NotFoundError:
+            config.filter_subjects = sorted(subjects)
+            await _write(client, stream, config, "create")
+            continue
         before = set(found.filter_subjects or ([found.filter_subject] if found.filter_subject else []))
-        # Only ever more: while versions roll, an old worker that starts again must not take away what a new one needs.
+        waits = abs((found.ack_wait or 0.0) - (config.ack_wait or 0.0)) < _NANO_ROUNDING
+        same = waits and found.max_ack_pending == config.max_ack_pending
+        if subjects <= before and same:
+            break
         config.filter_subjects = sorted(subjects | before)
-        if before - subjects:
-            logger.warning(
-                "group %s still asks for %s, which no handler of this worker takes",
-                group.name,
-                ", ".join(sorted(before - subjects)),
-            )
         # Where a group started is history: the server does not let it change.
         config.deliver_policy, config.opt_start_time = found.deliver_policy, found.opt_start_time
-    try:
-        await js.add_consumer(stream, config)
-    except APIError as error:
-        raise Refused(f"The server refuses the consumer {config.name!r} of {stream!r}: {error.description}.") from error
+        await _write(client, stream, config, "update")
+        subjects = subjects | before
+    if before - subjects:
+        logger.warning(
+            "consumer %s still asks for %s, which no handler of this worker takes", name, ", ".join(before - subjects)
+        )
+
+
+async def _write(client: Client, stream: str, config: ConsumerConfig, action: Literal["create", "update"]) -> None:
+    # nats-py's add_consumer creates or overwrites, and two workers that start together would overwrite each other.
+    request = {"stream_name": stream, "config": config.as_dict(), "action": action}
+    subject = f"{api.DEFAULT_PREFIX}.CONSUMER.CREATE.{stream}.{config.name}"
+    answer = json.loads((await client.request(subject, json.dumps(request).encode(), timeout=5)).data)
+    if (error := answer.get("error")) is not None and error.get("err_code") not in _EXISTS:
+        raise Refused(f"The server refuses the consumer {config.name!r} of {stream!r}: {error.get('description')}.")

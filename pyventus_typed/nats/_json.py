@@ -115,7 +115,7 @@ class JsonCodec(Generic[_E]):
 
 def _reader(name: str, shape: type[_Old]) -> Callable[[bytes], _Old]:
     # Asked of the class itself: an undecorated subclass inherits the fields of its base, and would lose its own.
-    if "__dataclass_fields__" not in vars(shape):
+    if "__dataclass_fields__" not in getattr(shape, "__dict__", {}):
         raise BadWire(
             f"{getattr(shape, '__qualname__', shape)!r} cannot have the wire name {name!r}: "
             "give a class that is decorated with @dataclass(frozen=True)."

@@ -99,7 +99,7 @@ class Worker(Generic[_E]):
             f"{self._terms.group.name}.{opened.created}",
             opened.replicas,
         )
-        consumers = await ensure_consumers(opened.js, self._stream.stream, opened.lanes, self._terms.group, names)
+        consumers = await ensure_consumers(opened.client, self._stream.stream, opened.lanes, self._terms.group, names)
         try:
             async with _signals(stop_on, self.stop), asyncio.TaskGroup() as tasks:
                 shift = Shift(
