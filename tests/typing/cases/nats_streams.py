@@ -172,5 +172,6 @@ outbox.add(OrderPaid(1))  # E: in which transaction
 outbox.add("shop.db", OrderPaid(1))  # E: a connection
 Outbox(shop, source="shop", key=by_user)  # E: a key of another family
 Relay(outbox, stream, lambda: sqlite3.connect("shop.db"))
-Relay(outbox, JetStream("nats://127.0.0.1:4222", users, stream="USERS"), lambda: connection)  # E: another family's stream
+user_stream = JetStream("nats://127.0.0.1:4222", users, stream="USERS")
+Relay(outbox, user_stream, lambda: connection)  # E: another family's stream
 Relay(outbox, stream, "shop.db")  # E: a function that connects
