@@ -5,13 +5,14 @@ import json
 from collections.abc import Callable
 from typing import Final
 
+import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import api
 
 from pyventus_typed.nats._log import logger
-from pyventus_typed.nats.errors import Refused
+from pyventus_typed.nats.errors import NoServer, Refused
 
 _EXPIRES: Final = 30.0  # seconds that the server keeps a request open
 _LOOK: Final = 0.25  # seconds between two looks at the connection
@@ -48,7 +49,7 @@ class Puller:
         self._wake.set()
 
     async def run(self) -> None:
-        """Pull until cancelled. Raises ``Refused`` if the consumer disappears."""
+        """Pull until cancelled. Raises ``Refused`` if the consumer disappears, ``NoServer`` if the client is closed."""
         loop = asyncio.get_running_loop()
         self._subscription = await self._client.subscribe(self._inbox, cb=self._arrive)
         reconnects = self._client.stats["reconnects"]
@@ -58,6 +59,8 @@ class Puller:
                 raise Refused(
                     f"The consumer {self._consumer!r} is gone ({self._gone}): somebody deleted it or its stream."
                 )
+            if self._client.is_closed:
+                raise NoServer(f"The connection was closed while the consumer {self._consumer!r} was being read.")
             if reconnects != self._client.stats["reconnects"] or loop.time() - self._answered > _EXPIRES + 5:
                 # The server that we asked is gone, or forgot: what it still owed will not come.
                 reconnects, self._asked, self._answered = self._client.stats["reconnects"], 0, loop.time()
@@ -65,7 +68,11 @@ class Puller:
             if want > 0 and self._client.is_connected:
                 self._asked += want
                 request = {"batch": want, "expires": int(_EXPIRES * 1e9)}
-                await self._client.publish(self._next, json.dumps(request).encode(), reply=self._inbox)
+                try:
+                    await self._client.publish(self._next, json.dumps(request).encode(), reply=self._inbox)
+                except nats.errors.Error as error:  # lost right now: the next look finds out which
+                    logger.debug("consumer %s: %r", self._consumer, error)
+                    self._asked -= want
             self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), _LOOK)

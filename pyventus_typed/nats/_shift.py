@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic
@@ -21,7 +21,7 @@ from pyventus_typed.nats._log import logger
 from pyventus_typed.nats._publisher import JetStream
 from pyventus_typed.nats._pull import Puller
 from pyventus_typed.nats._received import Received, read, set_received
-from pyventus_typed.nats.errors import HandlerFailed, Undecodable
+from pyventus_typed.nats.errors import HandlerFailed, UnknownWireName
 
 _E = TypeVar("_E", bound=Event)
 
@@ -98,7 +98,8 @@ class Shift(Generic[_E]):
             await asyncio.sleep(self._group.ack_wait / 3)
             for msg in tuple(self._held.values()):
                 if self._opened.client.is_connected and not msg.is_acked:
-                    await msg.in_progress()
+                    with suppress(nats.errors.Error):  # a connection that is lost right now: the next beat tells
+                        await msg.in_progress()
 
     async def _settle(self, puller: Puller, msg: Msg) -> None:
         try:
@@ -129,11 +130,11 @@ class Shift(Generic[_E]):
             message = read(msg, stream=self._stream.stream, group=self._group.name, attempt=todo.attempt)
             try:
                 event = self._stream.codec.decode(message.name, msg.data)
-            except Undecodable as error:
-                await self._give_up(msg, todo.attempt, str(error))
+            except UnknownWireName as error:
+                await self._fail(msg, todo.attempt, str(error))  # a worker of a newer version may know it
                 return
-            except LookupError as error:
-                await self._fail(msg, todo.attempt, str(error))
+            except Exception as error:  # noqa: BLE001  # Undecodable, or whatever a codec of the user's raises
+                await self._give_up(msg, todo.attempt, _reason(error))
                 return
             if delivered > 1:
                 last = record.reason if record is not None else ""

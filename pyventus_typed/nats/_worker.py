@@ -80,7 +80,10 @@ class Worker(Generic[_E]):
         return replace(self._counts)
 
     def stop(self) -> None:
-        """Take nothing more; ``run`` returns when the handlers that run have ended and are acknowledged."""
+        """Take nothing more; ``run`` returns when the handlers that run have ended and are acknowledged.
+
+        It is final: a worker that was stopped does not run again.
+        """
         self._stop.set()
 
     async def run(self, *, stop_on: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> None:
@@ -88,7 +91,7 @@ class Worker(Generic[_E]):
 
         Cancelling it cancels the handlers too; what they did not finish is delivered again. Outside of the main
         thread give ``stop_on=()``. Raises ``WouldLoop``, ``NoWireName``, ``NothingToDo`` before it starts, and
-        ``Refused`` if somebody deletes the group. A lost server is waited for.
+        ``Refused`` if somebody deletes the group, ``NoServer`` if the client is closed. A lost server is waited for.
         """
         opened = self._stream.opened
         names = wanted_names(self._stream.codec.names(), self._linker, self._stream.stream)
@@ -131,7 +134,8 @@ class Worker(Generic[_E]):
                 await shift.finished()
                 beating.cancel()
         except ExceptionGroup as several:
-            if len(several.exceptions) == 1:
+            # Every lane notices the same loss: one of these errors says it all.
+            if len({type(error) for error in several.exceptions}) == 1:
                 raise several.exceptions[0] from None
             raise
 

@@ -234,6 +234,21 @@ async def test_a_worker_whose_group_is_deleted_ends_with_an_error(stream: JetStr
         await asyncio.wait_for(running, 10)
 
 
+async def test_a_worker_whose_connection_is_closed_ends_with_an_error(stream: JetStream[ShopEvent]) -> None:
+    linker = Linker[ShopEvent]()
+    linker.subscribe(OrderPlaced, print)
+    running = asyncio.create_task(Worker(stream, linker, group="billing").run(stop_on=()))
+
+    async def asked() -> bool:
+        found = await stream.opened.js.consumers_info("SHOP")
+        return any(consumer.name == "billing" and consumer.num_waiting for consumer in found)
+
+    await eventually(asked)
+    await stream.opened.client.close()
+    with pytest.raises((NoServer, ExceptionGroup), match="The connection was closed|unhandled errors"):
+        await asyncio.wait_for(running, 10)
+
+
 def test_a_workers_numbers_are_checked() -> None:
     stream = JetStream("nats://127.0.0.1:1", codec, stream="SHOP")
     linker = Linker[ShopEvent]()
