@@ -13,9 +13,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("nats", reason="the extra 'nats' is not installed")
-pytest.importorskip("msgspec", reason="the extra 'nats' is not installed")
-
 from pyventus_typed.nats import JetStream, LocalServer, StreamSettings
 from tests.edges.nats.shop import ShopEvent, codec, customer
 
