@@ -186,7 +186,7 @@ class Emission(Entry, Generic[_T_co]):
 
     @override
     def __repr__(self) -> str:
-        return f"<Emission {self._id} of {spell_event(self._event)}: {self.status.value}>"
+        return f"<Emission {self.id} of {spell_event(self._event)}: {self.status.value}>"
 
     # -- ours ---------------------------------------------------------------------------------------------------------
     @property

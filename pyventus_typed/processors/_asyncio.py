@@ -190,6 +190,8 @@ class AsyncIOProcessor:
     # -- ours ---------------------------------------------------------------------------------------------------------
     def _line(self, stage: Stage) -> Line:
         line = stage.lines.get(self)
+        if line is None and stage.ending:  # collected: its weak references are gone before its coroutines are closed
+            line = next((held for held in stage.held if held.settings is self._settings), None)
         if line is None:
             line = stage.lines[self] = Line(stage, self._settings, self._books)
         if stage.loop is None:
