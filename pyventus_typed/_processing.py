@@ -14,7 +14,7 @@ class Door:
     __slots__ = ("closed", "home", "is_plain")
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed: bool = False
         self.home: object = None  # a processor's own mark of a loop, or None
         self.is_plain = True  # neither: an emission needs no look at it
 
