@@ -27,6 +27,7 @@ def test_every_public_name_has_a_complete_type() -> None:
         for symbol in report["symbols"]
         if symbol["isExported"]
         for problem in symbol["diagnostics"]
+        if problem["severity"] == "error"  # a missing docstring is a warning
     ]
     assert vague == []
     assert (report["completenessScore"], done.returncode) == (1, 0)
