@@ -16,7 +16,7 @@ class Door:
     def __init__(self) -> None:
         self.closed: bool = False
         self.home: object = None  # a processor's own mark of a loop, or None
-        self.is_plain = True  # neither: an emission needs no look at it
+        self.is_plain: bool = True  # neither: an emission needs no look at it
 
     def close(self) -> None:
         """Take nothing more from outside."""
