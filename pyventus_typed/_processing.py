@@ -14,9 +14,9 @@ class Door:
     __slots__ = ("closed", "home", "is_plain")
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed: bool = False
         self.home: object = None  # a processor's own mark of a loop, or None
-        self.is_plain = True  # neither: an emission needs no look at it
+        self.is_plain: bool = True  # neither: an emission needs no look at it
 
     def close(self) -> None:
         """Take nothing more from outside."""

@@ -24,7 +24,7 @@ class Routes(Generic[T_contra]):
 
     def __init__(self, *pairs: Pair) -> None:
         """Use `route`."""
-        self.pairs = pairs
+        self.pairs: tuple[Pair, ...] = pairs
 
     def __or__(self, other: "Routes[A]", /) -> "Routes[T_contra | A]":
         """These routes, and behind them those of *other*."""

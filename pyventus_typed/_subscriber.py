@@ -22,8 +22,8 @@ class Mark:
     __slots__ = ("events", "options")
 
     def __init__(self, events: tuple[type[Event], ...], options: Options) -> None:
-        self.events = events
-        self.options = options
+        self.events: tuple[type[Event], ...] = events
+        self.options: Options = options
 
 
 class Subscriber(Generic[T_co]):

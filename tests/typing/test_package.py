@@ -1,5 +1,6 @@
 """What users' checkers need of the package beyond its signatures."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,30 @@ from reading_errors import PAGE, refresh
 pytestmark = pytest.mark.timeout(400)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_every_public_name_has_a_complete_type() -> None:
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--ignoreexternal", "--verifytypes", "pyventus_typed"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=_with_package(), capture_output=True, text=True, timeout=300, check=False
+    )
+    report = json.loads(done.stdout)["typeCompleteness"]
+    vague = [
+        f"{symbol['name']}: {problem['message']}"
+        for symbol in report["symbols"]
+        if symbol["isExported"]
+        for problem in symbol["diagnostics"]
+        if problem["severity"] == "error"  # a missing docstring is a warning
+    ]
+    assert vague == []
+    assert (report["completenessScore"], done.returncode) == (1, 0)
+    assert report["exportedSymbolCounts"]["withKnownType"] >= 100
+
+
+def _with_package() -> dict[str, str]:
+    # Here pyright takes no --pythonpath: it asks the first `python` of PATH where packages are, and so learns PYTHONPATH.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
 
 
 def test_our_stubs_agree_with_the_packages_that_they_describe() -> None:

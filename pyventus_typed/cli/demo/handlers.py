@@ -2,7 +2,7 @@
 
 import asyncio
 
-from pyventus_typed import Linker, asyncio_emitter
+from pyventus_typed import Emitter, Linker, asyncio_emitter
 from pyventus_typed.cli.demo import source
 from pyventus_typed.cli.demo.events import (
     DirectoryFound,
@@ -15,10 +15,10 @@ from pyventus_typed.cli.demo.events import (
 )
 from pyventus_typed.cli.demo.report import Report
 
-report = Report()
-linker = Linker[ScanEvent]()
+report: Report = Report()
+linker: Linker[ScanEvent] = Linker[ScanEvent]()
 linker.bind(report)
-emitter = asyncio_emitter(linker, on_discard=report.add_cut_off)
+emitter: Emitter[ScanEvent] = asyncio_emitter(linker, on_discard=report.add_cut_off)
 
 
 def give_up(found: Found, error: Exception) -> None:

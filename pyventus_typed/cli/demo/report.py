@@ -26,11 +26,11 @@ class Report(Subscriber[ScanEvent]):
     """Handlers that count and collect. They run in one loop, so nothing here is locked."""
 
     def __init__(self) -> None:
-        self.files = 0
+        self.files: int = 0
         self.modules: list[ModuleParsed] = []
         self.failures: list[ParseFailed] = []
-        self.cut_off = 0
-        self.seconds = 0.0
+        self.cut_off: int = 0
+        self.seconds: float = 0.0
         self._definitions: Counter[type[Definition]] = Counter()
         self._importers: dict[str, set[Path]] = {}
 
