@@ -8,7 +8,7 @@ from dataclasses import dataclass, make_dataclass
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyventus_typed import Emitter, Event, Linker, Request
@@ -149,7 +149,7 @@ def test_names_are_escaped() -> None:
     assert '["#lt;b#gt;#quot;&#35;\']]#gt;"]' in render(report, "mermaid")
 
 
-EVENTS = tuple(make_dataclass(f"E{'x' * n}", [], bases=(Event,), frozen=True) for n in range(9))
+EVENTS = tuple(make_dataclass(f"E{'x' * 4 * n}", [], bases=(Event,), frozen=True) for n in range(9))
 PLACE = Place("shop.py", 1)
 
 
@@ -160,7 +160,13 @@ def reports(draw: st.DrawFn) -> Report:
     some = st.lists(st.sampled_from(EVENTS[:count]), max_size=4, unique=True) if count else st.just([])
     handlers = [
         WiredHandler(
-            print, f"h{number}", PLACE, tuple(events), tuple(events), tuple(Emits(e, PLACE) for e in emits), False
+            print,
+            f"h{'y' * 40 * (number % 2)}",
+            PLACE,
+            tuple(events),
+            tuple(events),
+            tuple(Emits(e, PLACE) for e in emits),
+            False,
         )
         for number, (events, emits) in enumerate(draw(st.lists(st.tuples(some, some), max_size=8)))
     ]
@@ -179,6 +185,7 @@ def boxes(root: ET.Element) -> Iterator[tuple[float, float, float, float]]:
             yield x, y, x + width, y + height
 
 
+@settings(max_examples=50)  # each draws a whole page
 @given(reports())
 def test_no_node_hides_another_and_every_edge_ends_at_its_nodes(report: Report) -> None:
     svg = render(report, "svg")
@@ -210,6 +217,7 @@ def touches(point: list[float], box: tuple[float, float, float, float]) -> bool:
     return min(abs(x - left), abs(x - right)) < 0.2 and top <= y <= bottom
 
 
+@settings(max_examples=50)  # each draws a whole page
 @given(reports())
 def test_no_two_edges_lie_on_each_other(report: Report) -> None:
     root = ET.fromstring(render(report, "svg"))
@@ -218,3 +226,31 @@ def test_no_two_edges_lie_on_each_other(report: Report) -> None:
     ]
     ends = [frozenset([each[:2], each[-2:]]) for each in drawn]
     assert len(set(ends)) == len(ends)
+
+
+def points_of(path: str) -> Iterator[tuple[float, float]]:
+    """Points along a path of lines and of curves that leave and enter horizontally."""
+    x = y = 0.0
+    for letter, text in re.findall(r"([MLC])([^MLC]*)", path):
+        numbers = [float(number) for number in text.split()]
+        to_x, to_y = numbers[-2:]
+        for step in range(21) if letter != "M" else ():
+            part = step / 20
+            if letter == "L":
+                yield x + part * (to_x - x), y + part * (to_y - y)
+            else:
+                bend = numbers[0]
+                along = (1 - part) ** 3 * x + 3 * part * (1 - part) * bend + part**3 * to_x
+                yield along, y + (3 * part**2 - 2 * part**3) * (to_y - y)
+        x, y = to_x, to_y
+
+
+@settings(max_examples=50)  # each draws a whole page
+@given(reports())
+def test_no_edge_runs_behind_a_node(report: Report) -> None:
+    root = ET.fromstring(render(report, "svg"))
+    found = list(boxes(root))
+    for path in next(root.iter(f"{SVG}g")).findall(f"{SVG}path"):
+        for x, y in points_of(path.attrib["d"]):
+            inside = [box for box in found if box[0] + 1 < x < box[2] - 1 and box[1] + 1 < y < box[3] - 1]
+            assert inside == []
