@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from itertools import count
+from threading import RLock
 from typing import Any, Generic, Protocol, Self, TypeAlias
 from weakref import ref
 
@@ -19,6 +20,7 @@ from .errors import EmissionFailed
 
 _T_co = TypeVar("_T_co", covariant=True)
 _ids = count(1)
+_naming = RLock()  # two threads that ask first are told the same
 _new = object.__new__
 
 current: ContextVar["Emission[Event] | None"] = ContextVar("pyventus_typed.current_emission", default=None)
@@ -126,9 +128,10 @@ class Emission(Entry, Generic[_T_co]):
     @property
     def id(self) -> int:
         """Unique in this process. Given when it is first asked for: most emissions are never asked."""
-        if self._id is None:
-            self._id = next(_ids)
-        return self._id
+        with _naming:
+            if self._id is None:
+                self._id = next(_ids)
+            return self._id
 
     @property
     def event(self) -> _T_co:

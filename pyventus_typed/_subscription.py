@@ -133,6 +133,16 @@ class Subscription(Generic[_T_co]):
         return self._options.when
 
     @property
+    def on_success(self) -> _Call | None:
+        """What is told the handler's result, its own or the linker's."""
+        return self._options.on_success
+
+    @property
+    def on_failure(self) -> _Call | None:
+        """What is told the event and the error, its own or the linker's."""
+        return self._options.on_failure
+
+    @property
     def timeout(self) -> float | None:
         """Seconds from the start of the handler until it is cancelled."""
         return self._options.timeout

@@ -176,7 +176,7 @@ def trim(error: Exception) -> None:
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
         trace = trace.tb_next
-    error.__traceback__ = trace
+    error.with_traceback(trace)  # an assignment would ask an exception that is a frozen dataclass
 
 
 @coroutine

@@ -68,4 +68,6 @@ async def answered(job: Job) -> None:
         try:
             await job.waker
         except asyncio.CancelledError:
+            if job.is_settled(0):
+                raise  # the handler never saw it: it is the asker's own
             job.line.cancel_delivery(job, 0)
