@@ -44,7 +44,12 @@ def test_predicates_are_evaluated_in_order_inside_emit_before_any_handler() -> N
 
 async def test_predicates_are_evaluated_in_emit_also_in_a_loop() -> None:
     linker, log = Linker(), list[OrderPlaced]()
-    linker.subscribe(OrderPlaced, lambda event: None, when=lambda event: log.append(event) is None)
+
+    def when(event: OrderPlaced) -> bool:
+        log.append(event)
+        return True
+
+    linker.subscribe(OrderPlaced, lambda event: None, when=when)
     emission = Emitter(linker).emit(OrderPlaced(1))
     assert log == [OrderPlaced(1)]
     await emission

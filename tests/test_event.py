@@ -6,6 +6,7 @@ from dataclasses import dataclass, make_dataclass
 from typing import Any, ClassVar
 
 import pytest
+from typing_extensions import override
 
 from pyventus_typed import Emitter, Event, Linker, PerKey, handles, route
 from pyventus_typed.errors import DefinitionError, NotAnEvent
@@ -64,9 +65,11 @@ def test_two_classes_with_one_name_are_two_events() -> None:
 def test_an_event_compares_and_hashes_as_it_likes() -> None:
     @dataclass(frozen=True)
     class Odd(Event):
+        @override
         def __eq__(self, other: object) -> bool:
             raise RuntimeError("do not compare me")
 
+        @override
         def __hash__(self) -> int:
             raise RuntimeError("do not hash me")
 
@@ -178,7 +181,9 @@ def test_a_family_base_without_fields_is_subscribed_to_and_not_emitted() -> None
     linker, seen = Linker(), list[Event]()
     linker.subscribe(ShopEvent, seen.append)
     emitter = Emitter(linker)
-    message = "ShopEvent is no dataclass, so it can be subscribed to, not emitted. Decorate it with @dataclass(frozen=True)."
+    message = (
+        "ShopEvent is no dataclass, so it can be subscribed to, not emitted. Decorate it with @dataclass(frozen=True)."
+    )
     with pytest.raises(NotAnEvent, match=re.escape(message)):
         emitter.emit(ShopEvent())
     emitter.emit(OrderPlaced(1))
@@ -221,7 +226,8 @@ def test_what_is_no_event_is_not_emitted(door: str, thing: object, message: str)
 @pytest.mark.parametrize("door", ["emit_wait", "publish", "ask"])
 async def test_what_is_no_event_is_not_awaited_either(door: str) -> None:
     emitter = Emitter(Linker())
-    for thing in (OrderPlaced, 42, "x", None, [], Undecorated()):
+    things: tuple[object, ...] = (OrderPlaced, 42, "x", None, [], Undecorated())
+    for thing in things:
         with pytest.raises(NotAnEvent):
             await untyped(getattr(emitter, door))(thing)
     assert emitter.tally.accepted == 0
@@ -235,6 +241,7 @@ async def test_an_event_that_is_no_request_is_not_asked() -> None:
 
 def test_an_event_whose_repr_raises_is_still_named() -> None:
     class Hostile:
+        @override
         def __repr__(self) -> str:
             raise RuntimeError("no")
 

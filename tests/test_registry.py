@@ -265,7 +265,7 @@ def test_of_eight_threads_one_is_told_that_it_unsubscribed() -> None:
     linker = Linker()
     for _ in range(50):
         subscription, told = linker.subscribe(OrderPlaced, nothing), list[bool]()
-        together(*[lambda one=subscription, told=told: told.append(one.unsubscribe())] * 8)  # type: ignore[misc]  # mypy infers no lambda with defaults
+        together(*[lambda one=subscription, told=told: told.append(one.unsubscribe())] * 8)
         assert sorted(told) == [False] * 7 + [True]
 
 
@@ -288,7 +288,7 @@ def test_once_is_used_up_by_exactly_one_of_eight_threads() -> None:
         linker, seen = Linker(), list[object]()
         emitter = Emitter(linker)
         linker.subscribe(OrderPlaced, seen.append, once=True)
-        together(*[lambda number=number, emitter=emitter: emitter.emit(OrderPlaced(number))] * 8)  # type: ignore[misc]  # as above
+        together(*[lambda number=number, emitter=emitter: emitter.emit(OrderPlaced(number))] * 8)
         assert seen == [OrderPlaced(number)]
         assert emitter.tally.completed == 8
 

@@ -3,13 +3,16 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from pyventus_typed import Emitter, Event, Linker
 from tests.events import OrderPaid, OrderPlaced, OrderRefunded, Shipped, ShopEvent, Visited
+
+T = TypeVar("T")
 
 
 # ---------------------------------------------------------------- E3
@@ -75,10 +78,20 @@ def names(linker: Linker[Any], kind: type[Event]) -> list[str]:
     return [one.handler.__name__ for one in linker.receivers(kind)]
 
 
+def noting(log: list[T], tag: T) -> Callable[[Event], None]:
+    """A plain handler that notes *tag*."""
+    return lambda event: log.append(tag)
+
+
+def calling(start: Callable[[int, Event], Awaitable[None]], number: int) -> Callable[[Event], Awaitable[None]]:
+    """A plain function that returns a coroutine."""
+    return lambda event: start(number, event)
+
+
 def tagged(log: list[str], *tags: tuple[str, int]) -> Linker[Event]:
     linker = Linker()
     for tag, priority in tags:
-        linker.subscribe(OrderPlaced, lambda event, tag=tag: log.append(tag), priority=priority)
+        linker.subscribe(OrderPlaced, noting(log, tag), priority=priority)
     return linker
 
 
@@ -114,7 +127,7 @@ async def test_sync_and_async_handlers_start_in_one_order(kinds: str) -> None:
     log: list[int] = []
     linker = Linker()
 
-    async def note(number: int) -> None:
+    async def note(number: int, event: Event) -> None:
         log.append(number)
         await asyncio.sleep(0)
 
@@ -123,16 +136,16 @@ async def test_sync_and_async_handlers_start_in_one_order(kinds: str) -> None:
 
     for number, kind in enumerate(kinds):
         if kind == "s":
-            linker.subscribe(OrderPlaced, lambda event, number=number: log.append(number))
+            linker.subscribe(OrderPlaced, noting(log, number))
         elif kind == "a":
 
             @linker.on(OrderPlaced)
             async def handler(event: OrderPlaced, number: int = number) -> None:
-                await note(number)
+                await note(number, event)
         elif kind == "l":
-            linker.subscribe(OrderPlaced, lambda event, number=number: note(number))
+            linker.subscribe(OrderPlaced, calling(note, number))
         else:
-            linker.subscribe(OrderPlaced, lambda event, number=number: log.append(number), on_success=called_back)
+            linker.subscribe(OrderPlaced, noting(log, number), on_success=called_back)
     await Emitter(linker).emit(OrderPlaced())
     assert log == list(range(len(kinds)))
 
@@ -142,15 +155,15 @@ def test_sync_and_async_handlers_start_in_one_order_without_a_loop_too(kinds: st
     log: list[int] = []
     linker = Linker()
 
-    async def note(number: int) -> None:
+    async def note(number: int, event: Event) -> None:
         log.append(number)
         await asyncio.sleep(0)
 
     for number, kind in enumerate(kinds):
         if kind == "s":
-            linker.subscribe(OrderPlaced, lambda event, number=number: log.append(number))
+            linker.subscribe(OrderPlaced, noting(log, number))
         else:
-            linker.subscribe(OrderPlaced, lambda event, number=number: note(number))
+            linker.subscribe(OrderPlaced, calling(note, number))
     Emitter(linker).emit(OrderPlaced())
     assert log == list(range(len(kinds)))
 
@@ -165,7 +178,10 @@ def test_the_order_is_the_same_in_every_run() -> None:
     )
     outputs = {
         subprocess.run(
-            [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)}, check=True, capture_output=True
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            check=True,
+            capture_output=True,
         ).stdout
         for seed in ("0", "1", "2")
     }
@@ -186,7 +202,11 @@ async def test_an_emission_keeps_its_receivers_whatever_is_unsubscribed_later() 
 
 def test_a_handler_that_unsubscribes_its_neighbour_does_not_stop_its_delivery() -> None:
     linker, log = Linker(), list[str]()
-    linker.subscribe(OrderPlaced, lambda event: log.append(f"first {second.unsubscribe()}"))
+
+    @linker.on(OrderPlaced)
+    def first(event: OrderPlaced) -> None:
+        log.append(f"first {second.unsubscribe()}")
+
     second = linker.subscribe(OrderPlaced, lambda event: log.append("second"))
     Emitter(linker).emit(OrderPlaced())
     Emitter(linker).emit(OrderPlaced())
@@ -195,7 +215,9 @@ def test_a_handler_that_unsubscribes_its_neighbour_does_not_stop_its_delivery() 
 
 def test_a_handler_that_subscribes_is_heard_from_the_next_emission_on() -> None:
     linker, log = Linker(), list[str]()
-    linker.subscribe(OrderPlaced, lambda event: linker.subscribe(OrderPlaced, lambda event: log.append("new")), once=True)
+    linker.subscribe(
+        OrderPlaced, lambda event: linker.subscribe(OrderPlaced, lambda event: log.append("new")), once=True
+    )
     Emitter(linker).emit(OrderPlaced())
     assert log == []
     Emitter(linker).emit(OrderPlaced())
@@ -210,7 +232,13 @@ def test_receivers_are_computed_once_until_the_linker_changes(monkeypatch: pytes
     emitter.emit(OrderPlaced())
     looks: list[type] = []
     find = linker._routes._find
-    monkeypatch.setattr(linker._routes, "_find", lambda kind: (looks.append(kind), find(kind))[1])
+
+    def look(kind: type[Event]) -> object:
+        looks.append(kind)
+        return find(kind)
+
+    # No public name tells how often it is computed, so one private one is replaced here.
+    monkeypatch.setattr(linker._routes, "_find", look)
     for _ in range(10):
         emitter.emit(OrderPlaced())
     assert looks == []

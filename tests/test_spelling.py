@@ -3,6 +3,7 @@
 import functools
 
 import pytest
+from typing_extensions import override
 
 from pyventus_typed._spelling import a, several, spell, spell_event
 from tests.events import OrderPlaced
@@ -18,11 +19,13 @@ class Callable_:
 
 
 class Long:
+    @override
     def __repr__(self) -> str:
         return "x" * 10_000
 
 
 class Broken:
+    @override
     def __repr__(self) -> str:
         raise ZeroDivisionError
 

@@ -224,7 +224,8 @@ def test_the_linkers_callbacks_are_told_of_methods_too() -> None:
             return 7
 
     linker = Linker(
-        on_failure=lambda event, error: told.append(f"{event} {error}"), on_success=lambda value: told.append(f"{value}")
+        on_failure=lambda event, error: told.append(f"{event} {error}"),
+        on_success=lambda value: told.append(f"{value}"),
     )
     linker.bind(Broken())
     Emitter(linker).emit(OrderPlaced(1))

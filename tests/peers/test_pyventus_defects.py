@@ -19,7 +19,18 @@ from unittest.mock import AsyncMock
 import pytest
 
 import pyventus_typed
-from pyventus_typed import Cancelled, Completed, Discarded, Emitter, Event, Failed, Linker, Ordering, Status, asyncio_emitter
+from pyventus_typed import (
+    Cancelled,
+    Completed,
+    Discarded,
+    Emitter,
+    Event,
+    Failed,
+    Linker,
+    Ordering,
+    Status,
+    asyncio_emitter,
+)
 from pyventus_typed.errors import NotAnEvent
 from tests.events import OrderPaid, OrderPlaced, Shipped, untyped
 from tests.programs import run_python
@@ -39,9 +50,7 @@ def test_d2_a_decorated_handler_can_be_called() -> None:
 
 def test_d4_billing_does_not_receive_what_auth_emits() -> None:
     billing, auth = (
-        make_dataclass(
-            "UserCreated", [("number", int)], bases=(Event,), frozen=True, namespace={"__module__": module}
-        )
+        make_dataclass("UserCreated", [("number", int)], bases=(Event,), frozen=True, namespace={"__module__": module})
         for module in ("billing", "auth")
     )
     linker, seen = Linker(), list[str]()

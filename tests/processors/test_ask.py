@@ -17,7 +17,9 @@ async def later(request: Price) -> int:
 
 
 @pytest.mark.parametrize(
-    "handler", [lambda request: len(request.article), later, lambda request: later(request)], ids=["sync", "async", "lambda"]
+    "handler",
+    [lambda request: len(request.article), later, lambda request: later(request)],
+    ids=["sync", "async", "lambda"],
 )
 async def test_the_answer_is_what_the_handler_returns(handler: Callable[[Price], int]) -> None:
     linker = Linker()

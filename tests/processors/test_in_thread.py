@@ -8,7 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pyventus_typed import Cancelled, Completed, Discarded, Emission, Emitter, Event, Failed, Linker, Ordering, asyncio_emitter
+from pyventus_typed import (
+    Cancelled,
+    Completed,
+    Discarded,
+    Emission,
+    Emitter,
+    Event,
+    Failed,
+    Linker,
+    Ordering,
+    asyncio_emitter,
+)
 from pyventus_typed.errors import EmissionFailed
 from tests.events import OrderPaid, OrderPlaced
 

@@ -5,7 +5,19 @@ import contextvars
 
 import pytest
 
-from pyventus_typed import Cancelled, Completed, Discarded, Emission, Emitter, Event, Linker, Ordering, Status, asyncio_emitter, current_emission
+from pyventus_typed import (
+    Cancelled,
+    Completed,
+    Discarded,
+    Emission,
+    Emitter,
+    Event,
+    Linker,
+    Ordering,
+    Status,
+    asyncio_emitter,
+    current_emission,
+)
 from pyventus_typed.errors import EmissionFailed
 from tests.events import OrderPaid, OrderPlaced
 

@@ -130,7 +130,9 @@ class RoutingMachine(RuleBasedStateMachine):
         number = self.emitted = self.emitted + 1
         expected = self.model.emit(kind, number)
         self.log.clear()
-        emission = self.alone(kind(number)) if how == "alone" else self.loop.run_until_complete(self.within(kind(number), how))
+        emission = (
+            self.alone(kind(number)) if how == "alone" else self.loop.run_until_complete(self.within(kind(number), how))
+        )
         assert self.log == [(row.number, number) for row in expected if row.when != "raises"]
         assert [one.subscription for one in emission.deliveries] == [self.made[row.number] for row in expected]
         failed = [isinstance(one.outcome, Failed) for one in emission.deliveries]
