@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from typing_extensions import override
 
 from pyventus_typed import Emitter, Event, Linker, Subscriber, handles
 from pyventus_typed.errors import DefinitionError, ForeignEvent, InvalidOption, NotAHandler, TooManySubscriptions
@@ -33,6 +34,7 @@ class Chief(Clerk):
     def before(self, event: OrderPlaced) -> None:
         self.log.append("Chief.before")
 
+    @override
     def third_by_name(self, event: Shipped) -> None:
         self.log.append(f"Chief.shipped {event.order}")
 
@@ -58,6 +60,7 @@ def test_base_classes_come_first_and_an_overriding_method_takes_the_place() -> N
 
 def test_an_overriding_method_may_be_marked_anew() -> None:
     class Picky(Clerk):
+        @override
         @handles(OrderRefunded)
         def third_by_name(self, event: Shipped | OrderRefunded) -> None:
             self.log.append("refunded")
@@ -144,8 +147,9 @@ def test_a_method_that_cannot_handle_keeps_all_of_them_out() -> None:
         @handles(OrderPlaced)
         def placed(self, event: OrderPlaced) -> None: ...
 
-        @untyped(handles(OrderPaid))
         def paid(self) -> None: ...
+
+        untyped(handles(OrderPaid))(paid)  # as @handles(OrderPaid) would, were it not for the checkers
 
     linker = Linker()
     with pytest.raises(NotAHandler, match=r"Broken\.paid cannot be called with one positional argument"):

@@ -36,8 +36,8 @@ def imports(path: Path) -> Iterator[str]:
 
     def visit(node: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            for child in node.orelse:
-                yield from visit(child)
+            for otherwise in node.orelse:
+                yield from visit(otherwise)
             return
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

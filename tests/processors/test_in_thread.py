@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from typing_extensions import override
 
 from pyventus_typed import (
     Cancelled,
@@ -194,6 +195,7 @@ async def test_a_late_result_may_have_a_hostile_repr(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Hostile:
+        @override
         def __repr__(self) -> str:
             raise RuntimeError("no")
 

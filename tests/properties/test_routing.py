@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from typing_extensions import override
 
 from pyventus_typed import Emission, Emitter, Event, Failed, Linker, Subscription
 
@@ -164,6 +165,7 @@ class RoutingMachine(RuleBasedStateMachine):
         assert self.linker.subscriptions() == tuple(active)
         assert [one.active for one in self.made] == [row.active for row in self.model.rows]
 
+    @override
     def teardown(self) -> None:
         if hasattr(self, "loop"):
             self.loop.close()
