@@ -366,13 +366,7 @@ def test_a_thread_that_runs_at_the_end_is_waited_for_where_the_loop_cancels() ->
 @pytest.mark.parametrize(
     ("end", "ordering"),
     [
-        pytest.param(
-            end,
-            ordering,
-            marks=pytest.mark.xfail(strict=True, reason="bug 2") if end.cancels and ordering is Ordering.CONCURRENT else (),
-        )
-        for end in ENDS
-        for ordering in (Ordering.CONCURRENT, Ordering.SERIAL)
+        (end, ordering) for end in ENDS for ordering in (Ordering.CONCURRENT, Ordering.SERIAL)
     ],
     ids=str,
 )
@@ -485,7 +479,6 @@ def test_a_publish_that_is_suspended_when_its_loop_closes_does_not_complain_late
     assert emitter.tally.discarded == 1
 
 
-@pytest.mark.xfail(strict=True, reason="bug 13")
 def test_what_is_emitted_while_a_loop_is_closed_belongs_to_it_even_inside_another_loop() -> None:
     linker = Linker[Event]()
     emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))

@@ -200,7 +200,6 @@ async def _status(emission: Emission[Parcel]) -> Status:
     return (await emission.wait()).status
 
 
-@pytest.mark.xfail(strict=True, reason="bug 7")
 async def test_a_waiting_task_that_nobody_holds_is_told_as_any_other() -> None:
     office = Office()
     office.hold_parcels()
@@ -265,7 +264,7 @@ async def test_a_handler_that_awaits_its_own_emission_is_refused() -> None:
 
 @pytest.mark.parametrize("ordering", [Ordering.SERIAL, Ordering.MAILBOX, PerKey(Parcel, lambda _: 0)], ids=str)
 @pytest.mark.parametrize(
-    "how", ["await", pytest.param("publish", marks=pytest.mark.xfail(strict=True, reason="bug 5"))]
+    "how", ["await", "publish"]
 )
 async def test_a_handler_that_awaits_what_is_ordered_behind_it_is_refused_with_the_chain(
     ordering: Ordering, how: str
@@ -335,7 +334,7 @@ async def test_a_handler_may_await_what_is_not_behind_it() -> None:
     assert emission.deliveries[0].outcome == Completed(0)
 
 
-@pytest.mark.parametrize("through", ["emit_wait", pytest.param("ask", marks=pytest.mark.xfail(strict=True, reason="bug 6"))])
+@pytest.mark.parametrize("through", ["emit_wait", "ask"])
 async def test_a_handler_that_waits_for_room_which_only_its_end_frees_is_refused(through: str) -> None:
     office = Office(capacity=1)
 
@@ -355,7 +354,6 @@ async def test_a_handler_that_waits_for_room_which_only_its_end_frees_is_refused
     assert "room" in str(await _refused(office, Parcel()))
 
 
-@pytest.mark.xfail(strict=True, reason="bug 6")
 async def test_a_chain_through_a_request_is_refused() -> None:
     office = Office(Ordering.SERIAL)
 
@@ -416,7 +414,7 @@ async def test_async_with_refuses_what_comes_from_outside_and_accepts_what_the_p
 
 
 @pytest.mark.parametrize(
-    "how", ["emit", pytest.param("publish", marks=pytest.mark.xfail(strict=True, reason="bug 4"))]
+    "how", ["emit", "publish"]
 )
 async def test_after_the_grace_the_rest_is_cancelled_and_the_answer_is_no(how: str) -> None:
     office = Office(Ordering.SERIAL)
@@ -435,7 +433,6 @@ async def test_after_the_grace_the_rest_is_cancelled_and_the_answer_is_no(how: s
     assert await office.emitter.aclose() is True
 
 
-@pytest.mark.xfail(strict=True, reason="bug 4")
 async def test_a_published_emission_can_be_cancelled_from_its_handler() -> None:
     office = Office()
     seen: list[object] = []
