@@ -236,7 +236,9 @@ async def test_room_that_a_waiter_does_not_need_in_the_end_goes_to_the_next() ->
     office.linker.subscribe(Letter, office.seen.append, once=True)
     office.emitter.emit(Parcel(0))
     events: list[Event] = [Letter(1), Letter(2), Parcel(3)]
-    waiters: list[asyncio.Task[Emission[Event]]] = [asyncio.ensure_future(office.emitter.emit_wait(one)) for one in events]
+    waiters: list[asyncio.Task[Emission[Event]]] = [
+        asyncio.ensure_future(office.emitter.emit_wait(one)) for one in events
+    ]
     await turns()
     office.go.set()
     _, pending = await asyncio.wait(waiters, timeout=0.05)

@@ -263,9 +263,7 @@ async def test_a_handler_that_awaits_its_own_emission_is_refused() -> None:
 
 
 @pytest.mark.parametrize("ordering", [Ordering.SERIAL, Ordering.MAILBOX, PerKey(Parcel, lambda _: 0)], ids=str)
-@pytest.mark.parametrize(
-    "how", ["await", "publish"]
-)
+@pytest.mark.parametrize("how", ["await", "publish"])
 async def test_a_handler_that_awaits_what_is_ordered_behind_it_is_refused_with_the_chain(
     ordering: Ordering, how: str
 ) -> None:
@@ -413,9 +411,7 @@ async def test_async_with_refuses_what_comes_from_outside_and_accepts_what_the_p
     assert (office.emitter.tally.accepted, office.emitter.tally.rejected) == (4, 1)
 
 
-@pytest.mark.parametrize(
-    "how", ["emit", "publish"]
-)
+@pytest.mark.parametrize("how", ["emit", "publish"])
 async def test_after_the_grace_the_rest_is_cancelled_and_the_answer_is_no(how: str) -> None:
     office = Office(Ordering.SERIAL)
     office.hold_parcels()

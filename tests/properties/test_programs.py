@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 from collections import Counter
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.processors.ends import CASES, End, LoopFactory, no_complaints
+from tests.processors.ends import CASES, DROP, End, LoopFactory, no_complaints
 from tests.processors.world import (
     ORDERINGS,
     Absorb,
@@ -34,10 +35,12 @@ HITS: Counter[str] = Counter()
 
 @pytest.fixture(autouse=True)
 def _quick_collections() -> Iterator[None]:
+    logging.getLogger("pyventus_typed").disabled = True  # handlers fail all the time here
     gc.collect()
     gc.freeze()  # each example ends with a collection, which need not look at all of pytest
     yield
     gc.unfreeze()
+    logging.getLogger("pyventus_typed").disabled = False
 
 
 def _scripts(steps: st.SearchStrategy[Step]) -> st.SearchStrategy[Script]:
@@ -49,7 +52,9 @@ LEAVES: st.SearchStrategy[Step] = st.one_of(
     st.sampled_from([Raise(), RaiseCancelled(), Hang(), Absorb(), Await(), Wait(), CancelLast()]),
 )
 STEPS: st.SearchStrategy[Step] = st.recursive(
-    LEAVES, lambda steps: st.one_of(LEAVES, st.builds(Emit, _scripts(steps)), st.builds(Late, _scripts(steps))), max_leaves=8
+    LEAVES,
+    lambda steps: st.one_of(LEAVES, st.builds(Emit, _scripts(steps)), st.builds(Late, _scripts(steps))),
+    max_leaves=8,
 )
 SCRIPTS = _scripts(STEPS)
 # Directed, because chance does not get there often enough: emissions inside of handlers, and while the loop ends.
@@ -58,7 +63,10 @@ NESTED = st.builds(
     st.integers(0, 2), st.integers(0, 1), SCRIPTS, st.lists(STEPS, max_size=2),
 )  # fmt: skip
 LATE = st.builds(
-    lambda key, inner, end: Script(1, key, (Late(inner), Late(inner), end)), st.integers(0, 1), SCRIPTS, st.sampled_from([Hang(), Absorb()])
+    lambda key, inner, end: Script(1, key, (Late(inner), Late(inner), end)),
+    st.integers(0, 1),
+    SCRIPTS,
+    st.sampled_from([Hang(), Absorb()]),
 )
 MAIN = st.lists(
     st.one_of(
@@ -76,7 +84,11 @@ MAIN = st.lists(
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(steps=MAIN, case=st.sampled_from(CASES), capacity=st.sampled_from([None, None, None, 1, 3]))
+@given(
+    steps=MAIN,
+    case=st.sampled_from([one for one in CASES if one[0] is not DROP]),
+    capacity=st.sampled_from([None, None, None, 1, 3]),
+)
 def test_every_program_is_accounted_for_at_every_end(
     ordering: str, steps: list[Step], case: tuple[End, LoopFactory], capacity: int | None
 ) -> None:
