@@ -211,7 +211,7 @@ async def test_a_key_that_fails_fails_that_emission_at_once_and_no_other(house: 
     linker.on(Parcel, on_failure=lambda _event, _error: None)(lambda parcel: seen.append(parcel.n))
     linker.on(Parcel, on_failure=lambda _event, _error: None)(lambda parcel: seen.append(parcel.n))
     first = emitter.emit(Parcel(1, "there"))
-    bad: Emission[Parcel] = emitter.emit(Parcel(2, house))  # type: ignore[arg-type]  # that is the point  # pyright: ignore[reportArgumentType]
+    bad: Emission[Parcel] = emitter.emit(Parcel(2, house))
     last = emitter.emit(Parcel(3, "there"))
     await emitter.wait_for_tasks()
     assert [one.status.value for one in (first, bad, last)] == ["completed", "failed", "completed"]

@@ -15,13 +15,26 @@ from mutants import MUTANTS, Mutant
 
 HOUSE = Path(__file__).parents[2]
 # A mutant may hang: that is noticed, too.
-PYTEST = ("-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "--hypothesis-profile=quick", "--timeout=20")
+PYTEST = (
+    "-m",
+    "pytest",
+    "-x",
+    "-q",
+    "--no-header",
+    "--tb=no",
+    "-p",
+    "no:cacheprovider",
+    "--hypothesis-profile=quick",
+    "--timeout=20",
+)
 
 
 def copy_of_the_house(folder: Path) -> Path:
     """The house without what is made in it."""
     house = folder / "house"
-    shutil.copytree(HOUSE, house, ignore=shutil.ignore_patterns(".*", "__pycache__", "_build", "edges", "typing", "examples"))
+    shutil.copytree(
+        HOUSE, house, ignore=shutil.ignore_patterns(".*", "__pycache__", "_build", "edges", "typing", "examples")
+    )
     return house
 
 
@@ -29,7 +42,12 @@ def run_tests(house: Path, tests: Iterable[str]) -> tuple[bool, str]:
     """Whether *tests* pass in *house*, and the last thing that pytest said."""
     try:
         ended = subprocess.run(
-            [sys.executable, *PYTEST, *tests], cwd=house, capture_output=True, encoding="utf-8", timeout=300, check=False
+            [sys.executable, *PYTEST, *tests],
+            cwd=house,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=300,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return False, "ran out of time"

@@ -28,11 +28,10 @@ from pyventus_typed import (
     Status,
 )
 from pyventus_typed.errors import DiscardedEmissionsWarning
-
 from tests.programs import HOUSE
 
 from .ends import CASES, DROP, ENDS, LOOPS, End, LoopFactory, no_complaints
-from .world import ORDERINGS, Absorb, Emit, Hang, Late, Leave, Raise, Script, Turns, World
+from .world import ORDERINGS, Absorb, Emit, Hang, Late, Leave, Raise, Script, Step, Turns, World
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ async def forever(_: Event) -> None:
 
 
 # Handlers that hang, absorb, fail, wait their turn, have not begun; late emissions of each kind.
-BUSY = [
+BUSY: list[Step] = [
     Emit(Script(1, 0, (Late(Script(0)), Hang()))),
     Emit(Script(1, 1, (Late(Script(1)), Absorb(), Emit(Script(2))))),
     Emit(Script(2, 0, (Emit(Script(0)), Raise()))),
@@ -96,27 +95,21 @@ def test_nothing_of_an_ended_loop_is_reachable(end: End, factory: LoopFactory) -
     kept: list[Emission[Parcel]] = []
 
     async def main() -> None:
-        loop, event, task = asyncio.get_running_loop(), Letter(), asyncio.current_task()
-        seen.extend(weakref.ref(one) for one in (loop, task, linger) if one is not None)
-        kept.append(emitter.emit(Parcel()))
-        await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
 
         async def hold(_: Letter) -> None:
             await asyncio.Event().wait()
-            del loop
 
+        kept.append(emitter.emit(Parcel()))
         with linker.subscribe(Letter, hold):
-            emitter.emit(event)
+            emitter.emit(Letter())
         await asyncio.sleep(0)
-        seen.append(weakref.ref(hold))
-        seen.extend(weakref.ref(one) for one in asyncio.all_tasks())
-
-    async def linger() -> None: ...
+        await asyncio.sleep(0)
+        seen.extend(weakref.ref(one) for one in (loop, hold, *asyncio.all_tasks()))
+        assert len(seen) >= 4  # the two handlers' tasks, too
 
     end.bring(main, factory)
-    del linger
     gc.collect()
-    # A uvloop that hangs in no cycle goes at once; what we hang on it is taken off when it closes.
     assert [one() for one in seen if one() is not None] == []
     assert kept[0].status in (Status.CANCELLED, Status.DISCARDED)
 

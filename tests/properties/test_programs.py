@@ -1,6 +1,5 @@
 """Random programs of emissions, on real loops, to every end: the books are closed, and they tell the truth."""
 
-import asyncio
 import gc
 import logging
 from collections import Counter
