@@ -95,7 +95,6 @@ def test_without_a_loop_too(ordering: Ordering) -> None:
     assert seen == [0, 1, 2, 10, 11, 12]
 
 
-@pytest.mark.xfail(strict=True, reason="bug 15")
 async def test_an_async_handler_starts_between_the_plain_ones_even_if_they_emit() -> None:
     linker = Linker[Event]()
     emitter = Emitter(linker)
@@ -122,7 +121,9 @@ async def test_an_async_handler_starts_between_the_plain_ones_even_if_they_emit(
 
 
 @pytest.mark.parametrize("ordering", ALL, ids=str)
-@pytest.mark.parametrize("how", ["raise", "cancel own task", "time out", "cancelled from outside", "raise CancelledError"])
+@pytest.mark.parametrize(
+    "how", ["raise", "cancel own task", "time out", "cancelled from outside", "raise CancelledError"]
+)
 async def test_nothing_that_befalls_one_emission_stops_the_line(ordering: Ordering, how: str) -> None:
     linker = Linker[Event]()
     emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering))
@@ -210,7 +211,7 @@ async def test_a_key_that_fails_fails_that_emission_at_once_and_no_other(house: 
     linker.on(Parcel, on_failure=lambda _event, _error: None)(lambda parcel: seen.append(parcel.n))
     linker.on(Parcel, on_failure=lambda _event, _error: None)(lambda parcel: seen.append(parcel.n))
     first = emitter.emit(Parcel(1, "there"))
-    bad: Emission[Parcel] = emitter.emit(Parcel(2, house))  # type: ignore[arg-type]  # that is the point  # pyright: ignore[reportArgumentType]
+    bad: Emission[Parcel] = emitter.emit(Parcel(2, house))
     last = emitter.emit(Parcel(3, "there"))
     await emitter.wait_for_tasks()
     assert [one.status.value for one in (first, bad, last)] == ["completed", "failed", "completed"]

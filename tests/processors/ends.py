@@ -122,6 +122,7 @@ def no_complaints() -> Iterator[None]:
             if record.levelno >= logging.WARNING:
                 heard.append(record.getMessage())
 
+    gc.collect()  # what others left behind is not ours
     listener, log = Listener(), logging.getLogger("asyncio")
     log.addHandler(listener)
     before, sys.unraisablehook = sys.unraisablehook, lambda seen: heard.append(f"unraisable: {seen.exc_value!r}")

@@ -213,7 +213,6 @@ async def test_a_cancelled_waiter_takes_no_room(when: str) -> None:
     assert office.emitter.tally.accepted == 2
 
 
-@pytest.mark.xfail(strict=True, reason="bug 3")
 async def test_those_who_wait_for_room_are_all_told_when_the_emitter_is_closed() -> None:
     office = Office(1)
     office.emitter.emit(Parcel(0))
@@ -230,7 +229,6 @@ async def test_those_who_wait_for_room_are_all_told_when_the_emitter_is_closed()
     assert {type(one.exception()) for one in done} == {EmitterClosed}
 
 
-@pytest.mark.xfail(strict=True, reason="bug 3")
 async def test_room_that_a_waiter_does_not_need_in_the_end_goes_to_the_next() -> None:
     office = Office(1)
     office.linker.clear()
@@ -238,7 +236,9 @@ async def test_room_that_a_waiter_does_not_need_in_the_end_goes_to_the_next() ->
     office.linker.subscribe(Letter, office.seen.append, once=True)
     office.emitter.emit(Parcel(0))
     events: list[Event] = [Letter(1), Letter(2), Parcel(3)]
-    waiters: list[asyncio.Task[Emission[Event]]] = [asyncio.ensure_future(office.emitter.emit_wait(one)) for one in events]
+    waiters: list[asyncio.Task[Emission[Event]]] = [
+        asyncio.ensure_future(office.emitter.emit_wait(one)) for one in events
+    ]
     await turns()
     office.go.set()
     _, pending = await asyncio.wait(waiters, timeout=0.05)

@@ -114,7 +114,9 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def each_entry_says_what_became_of_it(self) -> None:
         for entry, states in self.model.items():
-            assert entry._outcomes == [{"waiting": None, "started": STARTED}.get(one, one) if isinstance(one, str) else one for one in states]
+            assert entry._outcomes == [
+                {"waiting": None, "started": STARTED}.get(one, one) if isinstance(one, str) else one for one in states
+            ]
             if self.open(entry):
                 assert entry.status is Status.PENDING
             else:

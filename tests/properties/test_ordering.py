@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from pyventus_typed import Event, KeyedOrdering, Linker, Ordering, PerKey, Subscription
 from pyventus_typed._ordering import Keyed, Mailbox, Place, turns_of
-
 from tests.processors.world import Errand, Script
 
 LINKER = Linker[Event]()
