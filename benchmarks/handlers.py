@@ -1,0 +1,68 @@
+"""Handlers that do nothing, for timing, and handlers that count, for the check before it."""
+
+import asyncio
+from collections import Counter
+from types import FunctionType
+
+from .works import Handler, Handlers
+
+
+def named(handler: FunctionType, index: int) -> Handler:
+    """Bubus tells handlers apart by their names."""
+    handler.__name__ = handler.__qualname__ = f"handler_{index}"
+    return handler
+
+
+def plain(count: int) -> Handlers:
+    """*count* plain functions."""
+
+    def make(index: int) -> Handler:
+        def handler(event: object) -> None:
+            pass
+
+        return named(handler, index)
+
+    return Handlers(tuple(make(index) for index in range(count)), turns=0)
+
+
+def straight(count: int) -> Handlers:
+    """*count* async functions that do not suspend."""
+
+    def make(index: int) -> Handler:
+        async def handler(event: object) -> None:
+            pass
+
+        return named(handler, index)
+
+    return Handlers(tuple(make(index) for index in range(count)), turns=1)
+
+
+def suspending(count: int) -> Handlers:
+    """*count* async functions that suspend once."""
+
+    def make(index: int) -> Handler:
+        async def handler(event: object) -> None:
+            await asyncio.sleep(0)
+
+        return named(handler, index)
+
+    return Handlers(tuple(make(index) for index in range(count)), turns=2)
+
+
+def counting(like: Handlers, calls: Counter[int]) -> Handlers:
+    """Handlers of the same kind that count how often each of them has ended."""
+
+    def make(index: int) -> Handler:
+        def handler(event: object) -> None:
+            calls[index] += 1
+
+        async def straight(event: object) -> None:
+            calls[index] += 1
+
+        async def suspending(event: object) -> None:
+            await asyncio.sleep(0)
+            calls[index] += 1
+
+        return named((handler, straight, suspending)[like.turns], index)
+
+    return Handlers(tuple(make(index) for index in range(len(like.functions))), turns=like.turns)
