@@ -1,7 +1,6 @@
 """Handlers that do nothing, for timing, and handlers that count, for the check before it."""
 
 import asyncio
-from collections import Counter
 from types import FunctionType
 
 from .works import Handler, Handlers
@@ -49,19 +48,19 @@ def suspending(count: int) -> Handlers:
     return Handlers(tuple(make(index) for index in range(count)), turns=2)
 
 
-def counting(like: Handlers, calls: Counter[int]) -> Handlers:
-    """Handlers of the same kind that count how often each of them has ended."""
+def counting(like: Handlers, calls: list[int]) -> Handlers:
+    """Handlers of the same kind that note their number in *calls* when they end (from any thread)."""
 
     def make(index: int) -> Handler:
         def handler(event: object) -> None:
-            calls[index] += 1
+            calls.append(index)
 
         async def straight(event: object) -> None:
-            calls[index] += 1
+            calls.append(index)
 
         async def suspending(event: object) -> None:
             await asyncio.sleep(0)
-            calls[index] += 1
+            calls.append(index)
 
         return named((handler, straight, suspending)[like.turns], index)
 
