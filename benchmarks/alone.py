@@ -1,7 +1,7 @@
-"""One contender, one row, so many units of work, and nothing measured: what an outside instrument looks at.
+"""Some rows, one contender each, so many units of work, and nothing measured: what an outside instrument looks at.
 
-valgrind --tool=cachegrind --cache-sim=no python -m benchmarks.alone sync-1 us 1000
-python -X importtime -m cProfile -s tottime -m benchmarks.alone sync-10 us 100000
+python -X importtime -m benchmarks.alone sync-10:us:1
+python -m cProfile -s tottime -m benchmarks.alone sync-10:us:100000 publish-1:us:100000
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from .measuring import quiet_collector
 from .rows import IN_LOOP, ROWS
 
 
-def main(name: str, contender: str, times: int) -> None:
-    load(frozenset({contender}))
+def work(name: str, contender: str, times: int) -> None:
+    """Do the row's work, after a few units that fill caches."""
     row = ROWS[name]
     handlers = row.handlers(row.count)
     make = row.work.contenders[contender]
@@ -35,4 +35,7 @@ def main(name: str, contender: str, times: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    jobs = [word.split(":") for word in sys.argv[1:]]
+    load(frozenset(contender for _, contender, _ in jobs))
+    for row_, contender_, times_ in jobs:
+        work(row_, contender_, int(times_))

@@ -4,7 +4,7 @@
     python -m benchmarks.instructions --write    make what is counted the new baseline
 
 The difference of two runs with different loop counts leaves out the start of the interpreter and all that is done once.
-The limit is counted too: if it moved, the interpreter is another one, and so is every other number.
+Counts hold for one build of Python, so a baseline of another build is not compared with.
 """
 
 import argparse
@@ -35,24 +35,29 @@ class NoValgrind(RuntimeError):
     """The instrument is missing."""
 
 
-def counted(row: str, contender: str) -> int:
-    """Instructions for one unit of work."""
-    few, more = (total(row, contender, times) for times in (FEW, MORE))
-    return round((more - few) / (MORE - FEW))
+def count(rows: Sequence[str], contenders: Sequence[str]) -> Counts:
+    """Instructions for one unit of work of each row."""
+    jobs = [(row, contender) for row in rows for contender in contenders]
+    few = total({job: FEW for job in jobs})
+    counts: Counts = {row: {} for row in rows}
+    for row, contender in jobs:
+        more = total({job: MORE if job == (row, contender) else FEW for job in jobs})
+        counts[row][contender] = round((more - few) / (MORE - FEW))
+    return counts
 
 
-def total(row: str, contender: str, times: int) -> int:
+def total(jobs: dict[tuple[str, str], int]) -> int:
+    """Instructions of a process that does all of *jobs*, so many units of each."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise NoValgrind(
             "valgrind counts the instructions, and it is not on the PATH. Install it (apt install valgrind)."
         )
-    command = (
-        valgrind, "--tool=cachegrind", "--cache-sim=no", "--branch-sim=no", "--cachegrind-out-file=/dev/null",
-        sys.executable, "-m", "benchmarks.alone", row, contender, str(times),
-    )  # fmt: skip
-    # The order of sets and dicts with string keys, and so the path taken, hangs on the seed of hashes.
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    words = [f"{row}:{contender}:{times}" for (row, contender), times in jobs.items()]
+    instrument = ("--tool=cachegrind", "--cache-sim=no", "--branch-sim=no", "--cachegrind-out-file=/dev/null")
+    command = (valgrind, *instrument, sys.executable, "-m", "benchmarks.alone", *words)
+    # The order of sets, and so the path taken, hangs on the seed of hashes.
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     found = re.search(r"I\s+refs:\s+([\d,]+)", answer.stderr)
     if answer.returncode or found is None:
@@ -61,14 +66,16 @@ def total(row: str, contender: str, times: int) -> int:
 
 
 def compare(counts: Counts, baseline: Counts) -> list[str]:
-    """The rows that got worse by more than the tolerance, after printing all."""
+    """Print all rows; return those that got worse by more than the tolerance."""
     worse = []
-    print(f"{'':<12}{'limit':>10}{'us':>10}{'x limit':>9}{'baseline':>10}{'change':>9}")
+    print(f"{'':<12}{'instructions':>14}{'baseline':>12}{'change':>9}{'x limit':>9}")
     for row, now in counts.items():
         before = baseline.get(row)
+        limit = now.get(LIMIT) or (before or {}).get(LIMIT)
         change = "" if before is None else f"{now[US] / before[US] - 1:+.1%}"
         known = "" if before is None else f"{before[US]:,}"
-        print(f"{row:<12}{now[LIMIT]:>10,}{now[US]:>10,}{now[US] / now[LIMIT]:>9.2f}{known:>10}{change:>9}")
+        times = "" if limit is None else f"{now[US] / limit:.2f}"
+        print(f"{row:<12}{now[US]:>14,}{known:>12}{change:>9}{times:>9}")
         if before is not None and now[US] > before[US] * (1 + TOLERANCE):
             worse.append(row)
     return worse
@@ -80,7 +87,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--write", action="store_true", help="make it the new baseline")
     wanted = parser.parse_args(words)
     try:
-        counts = {row: {name: counted(row, name) for name in (LIMIT, US)} for row in wanted.rows}
+        counts = count(wanted.rows, (US, LIMIT) if wanted.write else (US,))
     except NoValgrind as error:
         print(error, file=sys.stderr)
         return 2
