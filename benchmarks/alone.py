@@ -21,6 +21,7 @@ def work(name: str, contender: str, times: int) -> None:
     async def in_a_loop() -> None:
         async with handlers.closing:
             batch = make(handlers)
+            assert batch is not None
             await batch(10)
             with quiet_collector():
                 await batch(times)
@@ -29,6 +30,7 @@ def work(name: str, contender: str, times: int) -> None:
         asyncio.run(in_a_loop())
         return
     batch = make(handlers)
+    assert batch is not None
     batch(10)
     with quiet_collector():
         batch(times)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from statistics import median
 from time import perf_counter
@@ -49,7 +50,7 @@ def memory(only: frozenset[str] | None) -> Bytes:
         return {name: take() for name, take in table.items() if only is None or name in only}
 
     return {
-        "subscription": chosen({name: lambda make=make: traced(make) for name, make in subscriptions().items()}),
+        "subscription": chosen({name: partial(traced, make) for name, make in subscriptions().items()}),
         "pending emission": chosen({LIMIT: lambda: pending(bare_tasks), US: lambda: pending(our_emissions)}),
         "settled emission": chosen({US: settled}),
     }
@@ -89,7 +90,7 @@ def subscriptions() -> dict[str, Callable[[], object]]:
             module = import_module(name)
         except ImportError:
             continue
-        register(name, lambda what=what, module=module: what(module))
+        register(name, partial(what, module))
     return found
 
 

@@ -1,12 +1,11 @@
 """Handlers that do nothing, for timing, and handlers that count, for the check before it."""
 
 import asyncio
-from types import FunctionType
 
 from .works import Handler, Handlers
 
 
-def named(handler: FunctionType, index: int) -> Handler:
+def named(handler: Handler, index: int) -> Handler:
     """Bubus tells handlers apart by their names."""
     handler.__name__ = handler.__qualname__ = f"handler_{index}"
     return handler

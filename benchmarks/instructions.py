@@ -38,7 +38,7 @@ class NoValgrind(RuntimeError):
 def count(rows: Sequence[str], contenders: Sequence[str]) -> Counts:
     """Instructions for one unit of work of each row."""
     jobs = [(row, contender) for row in rows for contender in contenders]
-    few = total({job: FEW for job in jobs})
+    few = total(dict.fromkeys(jobs, FEW))
     counts: Counts = {row: {} for row in rows}
     for row, contender in jobs:
         more = total({job: MORE if job == (row, contender) else FEW for job in jobs})

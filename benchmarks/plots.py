@@ -30,7 +30,7 @@ ROWS = (
 COUNTS = {"sync-1": 1, "sync-10": 10, "sync-100": 100, "sync-1000": 1000}
 OURS = "pyventus_typed"
 WIDTH = 860
-LEFT, RIGHT = 330, 30
+LEFT, RIGHT = 310, 50
 STEP = 34
 
 
@@ -97,12 +97,12 @@ class Drawing:
         return self.theme.ink if contender == LIMIT else self.theme.others[contender]
 
     def legend(self, y: float, names: Sequence[str]) -> None:
-        x = 20.0
+        x = 14.0
         for name in names:
             words = label(name)
             self.dot(x, y - 4, self.color(name), 5, words)
             self.text(x + 9, y, words, weight="bold" if name == US else "normal")
-            x += 26 + 7.6 * len(words)
+            x = round(x + 24 + (8.4 if name == US else 6.9) * len(words), 1)
 
     def done(self) -> str:
         return "\n".join([*self.parts, "</svg>", ""])
@@ -123,7 +123,7 @@ def peers(figures: Figures, theme: Theme) -> str:
     values = [one.median for line in lines for one in line.ratios.values()]
     bottom = 60 + STEP * len(lines)
     drawing = Drawing(theme, bottom + 45, min(values), max(values), "How many times as long as the limit; log scale")
-    drawing.legend(22, present(lines))
+    drawing.legend(22, [name for name in present(lines) if name != LIMIT])
     for power in range(drawing.low, drawing.high + 1):
         x = drawing.x(10**power)
         drawing.line(x, 45, x, bottom, theme.ink if power == 0 else theme.faint, 1.5 if power == 0 else 1)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import repeat
 
-from bubus import BaseEvent, EventBus
+from bubus import BaseEvent, EventBus  # type: ignore[import-untyped]  # it ships no py.typed
 
 from ..works import BURST, EACH, BatchInLoop, Handlers
 
@@ -11,7 +11,7 @@ ROOM = 50
 """A bus refuses more than 100 pending events."""
 
 
-class PingEvent(BaseEvent[None]):
+class PingEvent(BaseEvent[None]):  # type: ignore[misc]  # untyped, as above
     number: int
     text: str
 

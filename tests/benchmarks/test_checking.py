@@ -1,6 +1,8 @@
 """A contender that does not do its work is not timed."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -35,13 +37,13 @@ def hasty(handlers: Handlers) -> BatchInLoop:
     return batch
 
 
-def test_a_handler_that_is_not_called_is_noticed():
+def test_a_handler_that_is_not_called_is_noticed() -> None:
     with pytest.raises(Miscounted, match=r"^forgetful: 1 x 2 calls were due .* made \{0: 1\}"):
         check("forgetful", forgetful, plain(2))
 
 
 @pytest.mark.parametrize("kind", [straight, suspending])
-async def test_a_handler_that_has_not_ended_when_the_clock_stops_is_noticed(kind):
+async def test_a_handler_that_has_not_ended_when_the_clock_stops_is_noticed(kind: Callable[[int], Handlers]) -> None:
     with pytest.raises(Miscounted, match="hasty"):
         await check_in_loop("hasty", hasty, kind(1))
     await asyncio.sleep(0)
@@ -49,14 +51,14 @@ async def test_a_handler_that_has_not_ended_when_the_clock_stops_is_noticed(kind
 
 
 @pytest.mark.parametrize("contender", sorted(OURS))
-def test_what_does_its_work_passes(contender):
+def test_what_does_its_work_passes(contender: str) -> None:
     check(contender, EMIT.contenders[contender], plain(3))
 
 
 @pytest.mark.parametrize(
     "row", [row for row in (*rows.WITHOUT_LOOP, *rows.IN_LOOP) if US in row.work.contenders], ids=lambda row: row.name
 )
-def test_we_do_the_work_of_every_row(row):
+def test_we_do_the_work_of_every_row(row: rows.Row[Any]) -> None:  # Any: of either kind
     handlers = row.handlers(row.count)
     if row in rows.IN_LOOP:
         asyncio.run(check_in_loop(US, row.work.contenders[US], handlers))
