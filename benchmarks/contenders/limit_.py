@@ -1,0 +1,116 @@
+"""The physical limit: what Python itself charges for the work, written by hand, with nothing promised to anybody."""
+
+import asyncio
+from collections import deque
+from itertools import repeat
+
+from ..works import BURST, CHURN, EACH, EMIT, MAILBOX, PING, PUBLISH, Batch, BatchInLoop, Handlers, Ping
+
+
+@EMIT.of("limit")
+def look_up_and_call(handlers: Handlers) -> Batch:
+    """Async handlers: `asyncio.run`, which is what whoever has no loop must do."""
+    table = {Ping: tuple(handlers)}
+    event = PING
+    if handlers.are_async:
+
+        async def main() -> None:
+            for handler in table[type(event)]:
+                await handler(event)
+
+        def batch(n: int) -> None:
+            for _ in repeat(None, n):
+                asyncio.run(main())
+    else:
+
+        def batch(n: int) -> None:
+            for _ in repeat(None, n):
+                for handler in table[type(event)]:
+                    handler(event)
+
+    return batch
+
+
+@CHURN.of("limit")
+def a_list_in_a_dict(handlers: Handlers) -> Batch:
+    *standing, passing = handlers
+    table = {Ping: standing}
+    event = PING
+
+    def batch(n: int) -> None:
+        for _ in repeat(None, n):
+            table[type(event)].append(passing)
+            for handler in table[type(event)]:
+                handler(event)
+            table[type(event)].remove(passing)
+
+    return batch
+
+
+@BURST.of("limit")
+def queue_and_drain(handlers: Handlers) -> BatchInLoop:
+    """As emit must not run handlers: a queue, and one callback of the loop that takes them from it."""
+    table = {Ping: tuple(handlers)}
+    queue: deque[Ping] = deque()
+
+    def drain(done: asyncio.Future[None]) -> None:
+        while queue:
+            event = queue.popleft()
+            for handler in table[type(event)]:
+                handler(event)
+        done.set_result(None)
+
+    async def batch(n: int) -> None:
+        event = PING
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        for _ in repeat(None, n):
+            queue.append(event)
+        loop.call_soon(drain, done)
+        await done
+
+    return batch
+
+
+@EACH.of("limit")
+def a_task_for_each(handlers: Handlers) -> BatchInLoop:
+    table = {Ping: tuple(handlers)}
+
+    async def batch(n: int) -> None:
+        event = PING
+        for _ in repeat(None, n):
+            tasks = [asyncio.create_task(handler(event)) for handler in table[type(event)]]
+            for task in tasks:
+                await task
+
+    return batch
+
+
+@MAILBOX.of("limit")
+def a_task_for_each_of_many(handlers: Handlers) -> BatchInLoop:
+    """Keeps no order: create_task alone."""
+    table = {Ping: tuple(handlers)}
+
+    async def batch(n: int) -> None:
+        event = PING
+        tasks = []
+        for _ in repeat(None, n):
+            for handler in table[type(event)]:
+                tasks.append(asyncio.create_task(handler(event)))
+        for task in tasks:
+            await task
+
+    return batch
+
+
+@PUBLISH.of("limit")
+def await_each(handlers: Handlers) -> BatchInLoop:
+    table = {Ping: tuple(handlers)}
+
+    async def batch(n: int) -> None:
+        event = PING
+        for _ in repeat(None, n):
+            for handler in table[type(event)]:
+                await handler(event)
+
+    return batch

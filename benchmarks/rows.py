@@ -1,0 +1,94 @@
+"""The rows of the table: a work, its handlers, and what is reached if all goes well."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Generic
+
+from . import checking, growth
+from .contenders import LIMIT
+from .handlers import plain, straight, suspending
+from .measuring import Pace, Rounds, plan, run, run_in_loop
+from .works import BURST, CHURN, EACH, EMIT, MAILBOX, PUBLISH, B, Batch, BatchInLoop, Handlers, Work
+
+
+@dataclass(frozen=True)
+class Row(Generic[B]):
+    """One line of the table."""
+
+    name: str
+    what: str
+    work: Work[B]
+    handlers: Callable[[int], Handlers]
+    count: int = 1
+    goal: float | None = None
+    """How many times the baseline is good enough for us."""
+    burst: int | None = None
+    batch: float | None = None
+    """Seconds, where a batch must be longer than usual."""
+    baseline: str = LIMIT
+
+    def pace(self, pace: Pace) -> Pace:
+        return pace if self.batch is None else replace(pace, batch=self.batch)
+
+
+def contenders(row: Row[B], only: frozenset[str] | None) -> dict[str, Callable[[Handlers], B | None]]:
+    """Those of *only*, and the baseline. "us 100" is one of ours."""
+    return {
+        name: make
+        for name, make in row.work.contenders.items()
+        if only is None or name == row.baseline or name.partition(" ")[0] in only
+    }
+
+
+def measure(row: Row[Batch], pace: Pace, seed: int, only: frozenset[str] | None = None) -> Rounds:
+    """Check and time the contenders of a row that needs no loop."""
+    handlers = row.handlers(row.count)
+    batches = {}
+    for name, make in contenders(row, only).items():
+        batch = make(handlers)
+        if batch is not None:
+            checking.check(name, make, handlers)
+            batches[name] = batch
+    return run(plan(list(batches), row.pace(pace), seed, row.burst), batches)
+
+
+def measure_in_loop(row: Row[BatchInLoop], pace: Pace, seed: int, only: frozenset[str] | None = None) -> Rounds:
+    """Check and time the contenders of a row in one loop that all of them share."""
+
+    async def main() -> Rounds:
+        handlers = row.handlers(row.count)
+        async with handlers.closing:
+            batches = {}
+            for name, make in contenders(row, only).items():
+                await checking.check_in_loop(name, make, handlers)
+                batch = make(handlers)
+                assert batch is not None
+                batches[name] = batch
+            return await run_in_loop(plan(list(batches), row.pace(pace), seed, row.burst), batches)
+
+    return asyncio.run(main())
+
+
+WITHOUT_LOOP = (
+    Row("sync-1", "no loop, 1 sync handler, until done", EMIT, plain, 1, 4.5),
+    Row("sync-10", "no loop, 10 sync handlers", EMIT, plain, 10, 2.2),
+    Row("sync-100", "no loop, 100 sync handlers", EMIT, plain, 100, 1.3),
+    Row("sync-1000", "no loop, 1,000 sync handlers", EMIT, plain, 1000),
+    Row("fresh-loop", "no loop, 1 async handler, until done", EMIT, straight, 1, 0.6),
+    Row("churn", "no loop, subscribe the fourth of 4 handlers, emit, unsubscribe it", CHURN, plain, 4),
+    Row("types", "emit, with so many event types subscribed to", growth.TYPES, plain, 1, 1.05, baseline="us 1"),
+    Row("others", "emit, with so many other subscriptions", growth.OTHERS, plain, 1, 1.05, baseline="us 1"),
+    Row("cold", "subscribe, emit, unsubscribe, with so many types", growth.COLD, plain, 1, baseline="us 1"),
+    Row("depth", "emit to a handler of the base, so many classes above", growth.DEPTH, plain, 1, baseline="us 1"),
+    Row("threads", "emit in so many threads, 1 sync handler", growth.THREADS, plain, 1, batch=0.02, baseline="limit 1"),
+)
+IN_LOOP = (
+    Row("burst", "in a loop, burst of 10,000 to 1 sync handler, drained", BURST, plain, 1, 4.5, burst=10_000),
+    Row("task-1", "in a loop, 1 async handler that does not suspend, until done", EACH, straight, 1, 1.15),
+    Row("task-10", "in a loop, 10 async handlers that suspend once, until done", EACH, suspending, 10, 1.1),
+    Row("mailbox", "in a loop, mailbox, burst of 1,000, not suspending", MAILBOX, straight, 1, 0.35, burst=1_000),
+    Row("publish-1", "`await publish`, 1 async handler that does not suspend", PUBLISH, straight, 1, 3.5),
+    Row("publish-10", "`await publish`, 10 async handlers that do not suspend", PUBLISH, straight, 10, 1.4),
+)
+ROWS: dict[str, Row[Any]] = {row.name: row for row in (*WITHOUT_LOOP, *IN_LOOP)}  # Any: of either kind

@@ -1,0 +1,66 @@
+"""A contender that does not do its work is not timed."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from benchmarks import rows
+from benchmarks.checking import Miscounted, check, check_in_loop
+from benchmarks.contenders import LIMIT, US, load
+from benchmarks.handlers import plain, straight, suspending
+from benchmarks.works import EMIT, Batch, BatchInLoop, Handlers
+
+OURS = frozenset({LIMIT, US})
+load(OURS)
+
+
+def forgetful(handlers: Handlers) -> Batch:
+    """Calls the first handler only."""
+
+    def batch(n: int) -> None:
+        for _ in range(n):
+            handlers.functions[0](None)
+
+    return batch
+
+
+def hasty(handlers: Handlers) -> BatchInLoop:
+    """Starts the handlers and does not wait."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def batch(n: int) -> None:
+        for _ in range(n):
+            tasks.extend(asyncio.create_task(handler(None)) for handler in handlers)
+
+    return batch
+
+
+def test_a_handler_that_is_not_called_is_noticed() -> None:
+    with pytest.raises(Miscounted, match=r"^forgetful: 1 x 2 calls were due .* made \{0: 1\}"):
+        check("forgetful", forgetful, plain(2))
+
+
+@pytest.mark.parametrize("kind", [straight, suspending])
+async def test_a_handler_that_has_not_ended_when_the_clock_stops_is_noticed(kind: Callable[[int], Handlers]) -> None:
+    with pytest.raises(Miscounted, match="hasty"):
+        await check_in_loop("hasty", hasty, kind(1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("contender", sorted(OURS))
+def test_what_does_its_work_passes(contender: str) -> None:
+    check(contender, EMIT.contenders[contender], plain(3))
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in (*rows.WITHOUT_LOOP, *rows.IN_LOOP) if US in row.work.contenders], ids=lambda row: row.name
+)
+def test_we_do_the_work_of_every_row(row: rows.Row[Any]) -> None:  # Any: of either kind
+    handlers = row.handlers(row.count)
+    if row in rows.IN_LOOP:
+        asyncio.run(check_in_loop(US, row.work.contenders[US], handlers))
+    else:
+        check(US, row.work.contenders[US], handlers)
