@@ -29,8 +29,9 @@ def always(check: Callable[[], object], name: str | None = None) -> None:
             "given_interleavings()."
         )
     label = name or str(getattr(check, "__name__", check))
-    if label == "<lambda>":
-        label = f"the lambda of {check.__code__.co_filename.rpartition('/')[2]}:{check.__code__.co_firstlineno}"
+    code = getattr(check, "__code__", None)
+    if label == "<lambda>" and code is not None:
+        label = f"the lambda of {code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
 
     def look(entry: Entry | Timer) -> None:
         _look(check, label, f"after step {loop.steps}, in which {loop.names.of_entry(entry)} ran", entry)
@@ -62,7 +63,7 @@ def _remember_emission(error: Exception, entry: Entry | Timer | None) -> None:
 
         emission = entry._context.run(current_emission)  # type: ignore[union-attr]  # a handle keeps its context
         if emission is not None:
-            error.emission = emission  # type: ignore[attr-defined]
+            error.__dict__["emission"] = emission
 
 
 def sometimes(name: str, condition: bool = True) -> None:  # noqa: FBT001, FBT002  # reads as "sometimes X, if Y"

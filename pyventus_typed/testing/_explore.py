@@ -17,7 +17,7 @@ from ._trace import Observer
 from ._watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ._loop import Reorder
     from ._policies import Chooser
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _MOST_EXHAUSTIVE = 200_000
-_MOST_STEPS_OF_SHRINKING = 200_000
+_MOST_STEPS_OF_SHRINKING = 80_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +257,8 @@ class _Counting:
         self._wanted = dict(deviations)
         self.sizes: list[int] = []
 
-    def __call__(self, choice: int, keys: object) -> int:
-        size = len(keys)  # type: ignore[arg-type]
+    def __call__(self, choice: int, keys: Sequence[int]) -> int:
+        size = len(keys)
         self.sizes.append(size)
         index = self._wanted.get(choice, 0)
         return index if index < size else 0

@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ._errors import NotABody
 from ._explore import Search
@@ -15,16 +15,14 @@ from ._policies import POLICIES, portfolio
 from ._run import Ending, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Sequence
 
     from hypothesis.strategies import SearchStrategy
 
     from ._loop import Reorder
     from ._threads import Threads
 
-_F = TypeVar(
-    "_F", bound="Callable[..., Coroutine[Any, Any, object]]"
-)  # Any: what a coroutine yields is the loop's business
+Test: TypeAlias = "Callable[..., Coroutine[Any, Any, object]]"  # Any: what a coroutine yields is the loop's business
 
 _SEED = "interleavings"
 
@@ -37,7 +35,7 @@ def given_interleavings(
     max_steps: int = 100_000,
     threads: Threads = "inline",
     **named: SearchStrategy[Any],
-) -> Callable[[_F], Callable[..., None]]:
+) -> Callable[[Test], Callable[..., None]]:
     """`hypothesis.given` for an async test: each example runs under *schedules* schedules, and in each of the *endings*.
 
     Strategies are given as to ``@given``; pytest's fixtures may fill the other parameters, but what they hold is shared by
@@ -50,7 +48,7 @@ def given_interleavings(
     if not options:
         raise ValueError("endings needs at least one of 'cancel', 'close' and 'lost'.")
 
-    def decorate(test: _F) -> Callable[..., None]:
+    def decorate(test: Test) -> Callable[..., None]:
         if not inspect.iscoroutinefunction(test):
             raise NotABody(test, "given_interleavings is for `async def` tests; for others there is hypothesis.given.")
         failed_before: list[int] = []
@@ -60,8 +58,9 @@ def given_interleavings(
             seed = kwargs.pop(_SEED)
             assert isinstance(seed, int)  # we asked for integers
             drawn = inspect.signature(test).bind(*args, **kwargs).arguments
+            spelled_test = getattr(test, "__name__", "test")
             subject = "\n".join(f"{name} = {value!r}" for name, value in drawn.items())
-            spelled = f"lambda: {test.__name__}.body({', '.join(f'{name}={value!r}' for name, value in drawn.items())})"
+            spelled = f"lambda: {spelled_test}.body({', '.join(f'{name}={value!r}' for name, value in drawn.items())})"
             for option in options:
                 body = functools.partial(test, *args, **kwargs)
                 search = Search(body, option, subject=subject, spelled=spelled, final=_is_final())
@@ -70,17 +69,16 @@ def given_interleavings(
 
         signature = inspect.signature(test)
         seed = inspect.Parameter(_SEED, inspect.Parameter.KEYWORD_ONLY)
-        under_schedules.__signature__ = signature.replace(  # type: ignore[attr-defined]  # how a wrapper tells its signature
+        vars(under_schedules)["__signature__"] = signature.replace(
             parameters=[*signature.parameters.values(), seed], return_annotation=None
         )
         drawn = hypothesis.strategies.integers(0, 2**32 - 1)
+        by_name: dict[str, SearchStrategy[Any]] = {}
         if strategies:  # given() takes strategies by position or by name, not both
             names = list(signature.parameters)[-len(strategies) :]
             by_name = dict(zip(names, strategies, strict=True))
-        else:
-            by_name = {}
         decorated = hypothesis.given(**by_name, **named, **{_SEED: drawn})(under_schedules)
-        decorated.body = test  # type: ignore[attr-defined]  # the test without Hypothesis, for the regression tests that reports print
+        vars(decorated)["body"] = test  # the test without Hypothesis, for the regression tests that reports print
         return decorated
 
     return decorate
@@ -102,7 +100,7 @@ def _try_schedules(search: Search, seed: int, schedules: int, failed_before: lis
 
 
 @contextmanager
-def _untraced() -> Iterator[None]:
+def _untraced() -> Generator[None, None, None]:
     """Keep Hypothesis from tracing lines, with which it explains failures: thousands of schedules would take 20 s for 1.
 
     It would only find our lines. The tracers of others (of coverage, of a debugger) stay.
@@ -115,9 +113,11 @@ def _untraced() -> Iterator[None]:
         finally:
             sys.settrace(tracer)
         return
-    monitoring: Any = getattr(sys, "monitoring", None)  # Any: from Python 3.12 on, and we check for 3.11
-    tools = [] if monitoring is None else [one for one in range(6) if monitoring.get_tool(one) == "scrutineer"]
-    events = [(one, monitoring.get_events(one)) for one in tools]
+    monitoring = vars(sys).get("monitoring")  # from Python 3.12 on
+    if monitoring is None:
+        yield
+        return
+    events = [(one, monitoring.get_events(one)) for one in range(6) if monitoring.get_tool(one) == "scrutineer"]
     for one, _ in events:
         monitoring.set_events(one, 0)
     try:

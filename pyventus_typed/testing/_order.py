@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ._trace import Observer
 
 _is_held = attrgetter("held")
-_sleep_is_over = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]  # how `asyncio.sleep` wakes up, in 3.11 to 3.14
+_sleep_is_over = vars(asyncio.futures)["_set_result_unless_cancelled"]  # how `asyncio.sleep` wakes up, in 3.11 to 3.14
 
 
 class OrderedLoop(LoopWithThreads):

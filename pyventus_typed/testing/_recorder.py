@@ -105,9 +105,7 @@ class Recorder(Sequence[Event]):
 
     @override
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Recorder):
-            return self._events == other._events
-        return self._events == list(other) if isinstance(other, list | tuple) else NotImplemented
+        return self._events == list(other) if isinstance(other, Sequence) else NotImplemented
 
     @override
     def __repr__(self) -> str:

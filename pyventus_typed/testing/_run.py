@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine
+import logging
+import warnings
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+
+from pyventus_typed.errors import DiscardedEmissionsWarning
 
 from ._errors import NotABody
 from ._loop import Reorder, VirtualLoop
@@ -79,10 +84,10 @@ def run(
         done = perform(body, options, watch, schedule=Schedule.of(schedule))
     if done.error is not None:
         raise done.error
-    return done.result  # type: ignore[return-value]  # without an error there is a result
+    return done.result  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # without an error there is a result
 
 
-def perform(
+def perform(  # noqa: C901  # one run, from its making to its end, in the order of time
     body: Body[_T],
     options: Options,
     watch: Watch,
@@ -126,7 +131,11 @@ def perform(
         loop.log = None
     loop.checks.clear()
     try:
-        end(loop, "cancel" if done.error is not None else options.ending, broken=done.error is not None)
+        if done.error is None:
+            end(loop, options.ending, broken=False)
+        else:
+            with _unreported():
+                end(loop, "cancel", broken=True)
     except Exception as error:  # noqa: BLE001  # a program that is stuck may well be unable to end; why it stuck comes first
         done.error = done.error or error
         loop.close()
@@ -157,6 +166,20 @@ def _coroutine(body: Body[_T]) -> Coroutine[Any, Any, _T]:
     if not inspect.iscoroutine(coro):
         raise NotABody(body, f"It returned {coro!r}. Make it an `async def`, or a function that returns a coroutine.")
     return coro
+
+
+@contextmanager
+def _unreported() -> Generator[None, None, None]:
+    """Nobody needs to be told that a run which failed was cut off: the failure is told, and shrinking repeats it often."""
+    log = logging.getLogger("pyventus_typed")
+    before = log.disabled
+    log.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DiscardedEmissionsWarning)
+            yield
+    finally:
+        log.disabled = before
 
 
 def _stop(task: asyncio.Task[object]) -> None:

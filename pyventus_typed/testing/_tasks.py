@@ -62,7 +62,10 @@ class VirtualFuture(asyncio.Future[_T]):
         return self._virtual_number
 
 
-def step_of(callback: object, loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Task[object], bool] | None:
+def step_of(
+    callback: Any,  # Any: whatever a handle holds; its kind is looked at first
+    loop: asyncio.AbstractEventLoop,
+) -> tuple[asyncio.Task[object], bool] | None:
     """The task of which *callback* is a step, and whether it is to be resumed; None for any other callback.
 
     To be asked while the step is scheduled: a task schedules its next steps itself, and only the first one, with which it
@@ -70,26 +73,27 @@ def step_of(callback: object, loop: asyncio.AbstractEventLoop) -> tuple[asyncio.
     """
     kind = type(callback)
     if kind is _STEP:
-        task = callback.__self__  # type: ignore[attr-defined]  # it wraps a step of this task
+        task = callback.__self__
         return task, asyncio.current_task(loop) is task
-    if kind is BuiltinMethodType and callback.__name__ == "task_wakeup":  # type: ignore[attr-defined]  # a built-in method has a name
-        return callback.__self__, True  # type: ignore[attr-defined]  # ... and an owner
-    if kind is MethodType and callback.__name__ in _PURE_STEPS:  # type: ignore[attr-defined]  # a task in pure Python
-        task = callback.__self__  # type: ignore[attr-defined]
-        return task, callback.__name__ == "__wakeup" or asyncio.current_task(loop) is task  # type: ignore[attr-defined]
+    if kind is BuiltinMethodType and callback.__name__ == "task_wakeup":
+        return callback.__self__, True
+    if kind is MethodType and callback.__name__ in _PURE_STEPS:  # a task in pure Python
+        task = callback.__self__
+        return task, callback.__name__ == "__wakeup" or asyncio.current_task(loop) is task
     return None
 
 
 def task_of(callback: object) -> asyncio.Task[object] | None:
     """The task of which *callback* is a step, if it is one."""
     owner = getattr(callback, "__self__", None)
-    if isinstance(owner, asyncio.Task | asyncio.tasks._PyTask):  # type: ignore[attr-defined]  # the one in pure Python
+    if isinstance(owner, _TASKS):
         name = getattr(callback, "__name__", None)
         return owner if type(callback) is _STEP or name == "task_wakeup" or name in _PURE_STEPS else None
     return None
 
 
 _PURE_STEPS = frozenset({"__step", "__wakeup"})
+_TASKS: tuple[type[asyncio.Task[object]], ...] = (asyncio.Task, vars(asyncio.tasks)["_PyTask"])  # in C, and in Python
 
 
 def _kind_of_step() -> type[object]:
@@ -98,14 +102,15 @@ def _kind_of_step() -> type[object]:
 
     class Probe(asyncio.BaseEventLoop):
         @override
-        def call_soon(self, callback: object, *_: object, **__: object) -> None:  # type: ignore[override]  # it is called by nobody else
+        def call_soon(self, callback: object, *_: object, **__: object) -> asyncio.Handle:
             found.append(type(callback))
+            return asyncio.Handle(print, (), self)
 
     async def nothing() -> None: ...
 
     loop, coro = Probe(), nothing()
     task = asyncio.Task(coro, loop=loop)
-    task._log_destroy_pending = False  # type: ignore[attr-defined]  # it was never meant to run
+    setattr(task, "_log_destroy_pending", False)  # noqa: B010  # it was never meant to run
     coro.close()
     loop.close()
     return found[0]

@@ -6,7 +6,8 @@ import asyncio
 import concurrent.futures
 import contextvars
 import threading
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from typing_extensions import TypeVarTuple, Unpack, override
 
@@ -42,6 +43,13 @@ class NeverBlocks(concurrent.futures.Future[_T]):
                 f"run_coroutine_threadsafe(...).{method}() would block for ever: the loop that runs the coroutine waits for "
                 "this thread. Make the function async and await the coroutine, or run this test on an ordinary loop."
             )
+
+
+def _fail(future: asyncio.Future[_T], error: BaseException) -> None:
+    # asyncio refuses a StopIteration, which would end whoever awaits it.
+    future.set_exception(
+        RuntimeError("StopIteration raised in a thread") if isinstance(error, StopIteration) else error
+    )
 
 
 class LoopWithThreads(asyncio.BaseEventLoop):
@@ -101,23 +109,18 @@ class LoopWithThreads(asyncio.BaseEventLoop):
                 raise
             except BaseException as error:  # noqa: BLE001  # whatever it is, it belongs to the future
                 failure = error
-                self.free_entry(lambda: self.deliver(future, None, failure))
+                self.free_entry(lambda: self.deliver(future, partial(_fail, future, failure)))
             else:
-                self.free_entry(lambda: self.deliver(future, result, None))
+                self.free_entry(lambda: self.deliver(future, partial(future.set_result, result)))
 
         self.free_entry(work)
         return future
 
-    def deliver(self, future: asyncio.Future[_T], result: _T | None, error: BaseException | None) -> None:
+    def deliver(self, future: asyncio.Future[_T], settle: Callable[[], object]) -> None:
+        """The loop hears of the end of a thread."""
         self.thread_ended()
-        if future.cancelled():
-            return
-        if error is None:
-            future.set_result(result)  # type: ignore[arg-type]  # it is a _T unless there was an error
-        elif isinstance(error, StopIteration):
-            future.set_exception(RuntimeError("StopIteration raised in a thread"))
-        else:
-            future.set_exception(error)
+        if not future.cancelled():
+            settle()
 
     def thread_ended(self) -> None:
         self._threads -= 1
@@ -167,7 +170,7 @@ class LoopWithThreads(asyncio.BaseEventLoop):
             self._threads_ended = self.create_future()
             await self._threads_ended
 
-    def refuse_foreign_thread(self, callback: object) -> None:
+    def refuse_foreign_thread(self, callback: Any) -> None:  # Any: whatever is to be called
         """Let pass what comes from the loop's own thread or from a virtual one, and see that these never block."""
         here = threading.get_ident()
         if self._thread_id is not None and here not in {self._thread_id, self._baton}:
@@ -177,7 +180,7 @@ class LoopWithThreads(asyncio.BaseEventLoop):
             )
             raise self.foreign
         if getattr(callback, "__qualname__", "") == "run_coroutine_threadsafe.<locals>.callback":
-            for cell in callback.__closure__:  # type: ignore[attr-defined]  # it is a closure
+            for cell in callback.__closure__:
                 if type(cell.cell_contents) is concurrent.futures.Future:
                     cell.cell_contents.__class__ = NeverBlocks
 

@@ -28,10 +28,11 @@ class Watch:
 
     def __enter__(self) -> Watch:
         self._unraisable_before = sys.unraisablehook
-        self._unawaited_before = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]  # the interpreter calls it; a warnings filter could not be swapped for each of 5,000 runs a second
+        # The interpreter calls it; a warnings filter could not be swapped for each of 5,000 runs a second.
+        self._unawaited_before = vars(warnings)["_warn_unawaited_coroutine"]
         self._collected_before = gc.isenabled()
         sys.unraisablehook = self._unraisable
-        warnings._warn_unawaited_coroutine = self._unawaited  # type: ignore[attr-defined]
+        setattr(warnings, "_warn_unawaited_coroutine", self._unawaited)  # noqa: B010  # it is private
         gc.disable()
         Watch._depth += 1
         return self
@@ -43,7 +44,7 @@ class Watch:
         if not Watch._depth:
             gc.unfreeze()
         sys.unraisablehook = self._unraisable_before
-        warnings._warn_unawaited_coroutine = self._unawaited_before  # type: ignore[attr-defined]
+        setattr(warnings, "_warn_unawaited_coroutine", self._unawaited_before)  # noqa: B010  # it is private
         if self._collected_before:
             gc.enable()
 
