@@ -80,6 +80,8 @@ def _say(line: str = "") -> None:
 
 
 def _run_demo(options: argparse.Namespace) -> int:
+    if options.kills > options.orders // 2:
+        return _complain(f"{options.kills} kills are too many for {options.orders} orders: half as many at most.")
     try:
         return asyncio.run(_demo.run(orders=options.orders, kills=options.kills, seed=options.seed))
     except NatsError as error:
