@@ -16,7 +16,7 @@ async def run(*arguments: str) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "pyventus_typed.nats._cli",
+        "pyventus_typed",
         "nats",
         *arguments,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
