@@ -177,6 +177,22 @@ async def test_workers_of_two_versions_in_one_group_lose_nothing_to_each_other(s
     assert letter.reason == "This worker has no handler for OrderPlaced."
 
 
+async def test_a_worker_takes_nothing_away_from_a_group_that_asked_for_more(stream: JetStream[ShopEvent]) -> None:
+    placed: list[int] = []
+    first, second = Linker[ShopEvent](), Linker[ShopEvent]()
+    first.subscribe(OrderPlaced, lambda event: placed.append(event.number))
+    second.subscribe(OrderPaid, lambda _event: None)
+    async with working(stream, first) as worker:
+        await stream.publish(OrderPlaced(1))
+        await eventually(lambda: worker.counts.handled == 1)
+    async with working(stream, second, attempts=1000) as worker:
+        await stream.publish(OrderPlaced(2))
+        await stream.publish(OrderPaid(2, 1))
+        await eventually(lambda: worker.counts.handled == 1)
+    async with working(stream, first, attempts=1000):
+        await eventually(lambda: placed == [1, 2])
+
+
 async def test_a_stream_that_forgets_what_every_group_handled_does_so(server: LocalServer) -> None:
     linker = Linker[ShopEvent]()
     linker.subscribe(OrderPaid, lambda _event: None)
