@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -53,17 +53,6 @@ def add_parser(subparsers: "Subparsers") -> None:
     sent.set_defaults(run=partial(_with_letters, _send))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run this edge's commands alone. Returns the exit code: 0 done, 1 a complaint, 2 a command that makes no sense."""
-    parser = argparse.ArgumentParser(prog="python -m pyventus_typed")
-    add_parser(parser.add_subparsers(metavar="COMMAND", required=True))
-    options = parser.parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except KeyboardInterrupt:
-        return 130
-
-
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
@@ -80,6 +69,8 @@ def _say(line: str = "") -> None:
 
 
 def _run_demo(options: argparse.Namespace) -> int:
+    if options.kills > options.orders // 2:
+        return _complain(f"{options.kills} kills are too many for {options.orders} orders: half as many at most.")
     try:
         return asyncio.run(_demo.run(orders=options.orders, kills=options.kills, seed=options.seed))
     except NatsError as error:
@@ -173,7 +164,3 @@ async def _send(letters: DeadLetters, options: argparse.Namespace) -> int:
 def _one_line(text: str, width: int = 80) -> str:
     line = " ".join(text.split())
     return line if len(line) <= width else line[: width - 1] + "…"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

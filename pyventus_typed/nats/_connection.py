@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import nats.errors
 from nats.aio.client import Client
-from nats.js.errors import APIError, NoStreamResponseError, ServiceUnavailableError
+from nats.js.errors import APIError, NoStreamResponseError
 
 from pyventus_typed.nats._log import logger
 from pyventus_typed.nats.errors import AccessDenied, NoJetStream, NoServer, ServerTooOld
@@ -58,7 +58,12 @@ async def check(client: Client, *, where: str) -> None:
         raise ServerTooOld(f"{version.major}.{version.minor}.{version.patch}", where)
     try:
         await client.jetstream().account_info()
-    except (ServiceUnavailableError, NoStreamResponseError, nats.errors.NoRespondersError, APIError) as error:
+    except nats.errors.TimeoutError as error:
+        raise AccessDenied(
+            f"The server at {where} does not answer questions about JetStream. It does so where an account "
+            "may not publish to $JS.API.> or subscribe to _INBOX.>: give it these permissions."
+        ) from error
+    except (NoStreamResponseError, nats.errors.NoRespondersError, APIError) as error:
         raise NoJetStream(
             f"The server at {where} has no JetStream for this account, so it would keep nothing. "
             "Start it with jetstream enabled (nats-server -js), or use local_server()."

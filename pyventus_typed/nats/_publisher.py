@@ -17,6 +17,7 @@ from typing_extensions import TypeVar
 from pyventus_typed import Event
 from pyventus_typed.nats._codec import Codec, Encoded
 from pyventus_typed.nats._connection import Server, check, connect
+from pyventus_typed.nats._dead import DeadLetters
 from pyventus_typed.nats._headers import HEADROOM, check_extra, cloud_event
 from pyventus_typed.nats._names import check_token, event_subject, lane_of
 from pyventus_typed.nats._settings import StreamSettings, ensure_stream, lanes_of
@@ -85,7 +86,7 @@ class JetStream(Generic[_E]):
         self._source = source or stream
         self._headers = headers
         self._patience = patience
-        self._open: _Open | None = None
+        self._open: Opened | None = None
         if settings is not None:
             self._check_window(settings.duplicates)
             if key is not None and settings.lanes == 0:
@@ -109,7 +110,7 @@ class JetStream(Generic[_E]):
                 await client.close()
             raise
         created = int(info.created.timestamp()) if info.created is not None else 0
-        self._open = _Open(
+        self._open = Opened(
             client, js, lanes_of(info), created, asyncio.get_running_loop(), info.config.num_replicas or 1
         )
         return self
@@ -123,7 +124,7 @@ class JetStream(Generic[_E]):
             await opened.client.close()
 
     @property
-    def opened(self) -> "_Open":
+    def opened(self) -> "Opened":
         """The connection, for the other parts of this package. Raises ``NotOpen``."""
         if self._open is None:
             raise NotOpen(f"The stream {self.stream!r} is not open: use it inside 'async with'.")
@@ -134,13 +135,17 @@ class JetStream(Generic[_E]):
             )
         return self._open
 
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """What groups of this stream gave up. Raises ``NotOpen``."""
+        return DeadLetters(self.opened.client, self.stream)
+
     def prepare(self, event: _E, /, *, event_id: str | None = None) -> Outgoing:
         """Encode *event* and decide everything about it, without sending. Raises what the codec raises."""
         encoded = self.codec.encode(event)
-        return self.address(event, encoded, event_id or str(uuid.uuid4()), self.opened.lanes)
+        return self._address(event, encoded, event_id or str(uuid.uuid4()), self.opened.lanes)
 
-    def address(self, event: _E, encoded: Encoded, event_id: str, lanes: int) -> Outgoing:
-        """Lane and headers for an event that is encoded already."""
+    def _address(self, event: _E, encoded: Encoded, event_id: str, lanes: int) -> Outgoing:
         key = None if self._key is None else self._key(event)
         headers = cloud_event(
             event_id=event_id,
@@ -215,7 +220,9 @@ class JetStream(Generic[_E]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class Opened:
+    """An open stream: the connection, and what the server says about the stream."""
+
     client: Client
     js: JetStreamContext
     lanes: int

@@ -16,7 +16,7 @@ async def run(*arguments: str) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "pyventus_typed.nats._cli",
+        "pyventus_typed",
         "nats",
         *arguments,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -86,6 +86,12 @@ async def test_what_cannot_be_done_is_one_line_and_exit_code_1(
     assert (code, out) == (1, "")
     assert complaint in err
     assert err.count("\n") == 1
+
+
+async def test_a_demo_with_more_kills_than_moments_is_refused() -> None:
+    code, out, err = await run("demo", "--orders", "10", "--kills", "6")
+    assert (code, out) == (1, "")
+    assert err == "python -m pyventus_typed: 6 kills are too many for 10 orders: half as many at most.\n"
 
 
 async def test_no_server_is_one_line_and_exit_code_1() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from pyventus_typed import Emitter, Linker
 from pyventus_typed.errors import EmissionFailed
-from pyventus_typed.nats import DeadLetters, JetStream, LocalServer, Received, StreamSettings, Worker, received
+from pyventus_typed.nats import JetStream, LocalServer, Received, StreamSettings, Worker, received
 from pyventus_typed.nats.errors import NotFaithful
 from tests.edges.nats.conftest import eventually
 from tests.edges.nats.shop import OrderPaid, OrderPlaced, ShopEvent, codec
@@ -151,7 +151,7 @@ async def test_an_event_goes_to_no_handler_if_one_handler_fails_forever_and_then
     await stream.publish(OrderPaid(1, 1))
     async with working(stream, linker, attempts=2) as worker:
         await eventually(lambda: worker.counts.dead == 1)
-    [letter] = [letter async for letter in DeadLetters(stream.opened.client, "SHOP").all()]
+    [letter] = [letter async for letter in stream.dead_letters.all()]
     assert "LookupError: no such account" in letter.reason
     assert "OSError: the printer is on fire" in letter.reason
     assert well == [1, 1]  # one unit: the one that succeeded ran with each attempt
@@ -173,8 +173,24 @@ async def test_workers_of_two_versions_in_one_group_lose_nothing_to_each_other(s
     await stream.publish(OrderPlaced(20))
     async with working(stream, old, attempts=2) as worker:
         await eventually(lambda: worker.counts.dead == 1)
-    [letter] = [letter async for letter in DeadLetters(stream.opened.client, "SHOP").all()]
+    [letter] = [letter async for letter in stream.dead_letters.all()]
     assert letter.reason == "This worker has no handler for OrderPlaced."
+
+
+async def test_a_worker_takes_nothing_away_from_a_group_that_asked_for_more(stream: JetStream[ShopEvent]) -> None:
+    placed: list[int] = []
+    first, second = Linker[ShopEvent](), Linker[ShopEvent]()
+    first.subscribe(OrderPlaced, lambda event: placed.append(event.number))
+    second.subscribe(OrderPaid, lambda _event: None)
+    async with working(stream, first) as worker:
+        await stream.publish(OrderPlaced(1))
+        await eventually(lambda: worker.counts.handled == 1)
+    async with working(stream, second, attempts=1000) as worker:
+        await stream.publish(OrderPlaced(2))
+        await stream.publish(OrderPaid(2, 1))
+        await eventually(lambda: worker.counts.handled == 1)
+    async with working(stream, first, attempts=1000):
+        await eventually(lambda: placed == [1, 2])
 
 
 async def test_a_stream_that_forgets_what_every_group_handled_does_so(server: LocalServer) -> None:

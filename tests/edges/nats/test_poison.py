@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from pyventus_typed.nats import DeadLetter, DeadLetters, JetStream
+from pyventus_typed.nats import DeadLetter, JetStream
 from tests.edges.nats.conftest import Workers, eventually
 from tests.edges.nats.shop import Behaviour, OrderPlaced, ShopEvent
 
@@ -11,7 +11,7 @@ PLACED = "SHOP.any.shop.order_placed.v1"
 
 
 async def letters(stream: JetStream[ShopEvent], group: str | None = None) -> list[DeadLetter]:
-    return [letter async for letter in DeadLetters(stream.opened.client, "SHOP").all(group=group)]
+    return [letter async for letter in stream.dead_letters.all(group=group)]
 
 
 async def buried(stream: JetStream[ShopEvent], count: int) -> list[DeadLetter]:
@@ -98,7 +98,7 @@ async def test_a_dead_letter_that_is_sent_again_reaches_its_group_and_no_other(
     await billing.terminate()
     assert [letter.group for letter in found] == ["billing"]
     second = await workers.start(group="billing", attempts=5)
-    await DeadLetters(stream.opened.client, "SHOP").send_again(found[0])
+    await stream.dead_letters.send_again(found[0])
     await workers.until(lambda: workers.numbers("end") == [7, 7])
     last = workers.lines("end")[-1]
     assert (last["pid"], last["id"]) == (second.inner.pid, "order-7")

@@ -78,6 +78,21 @@ async def test_wrong_credentials_are_an_error_of_their_own(tmp_path: Path) -> No
         await process.wait()
 
 
+async def test_an_account_that_may_not_use_jetstream_is_told_which_permissions_it_lacks(tmp_path: Path) -> None:
+    config = (
+        'authorization { users: [{ user: joe, password: right, permissions: { publish: "shop.>" } }] }\n'
+        f'jetstream {{ store_dir: "{tmp_path}/js" }}\n'
+    )
+    process, where = await run_server(tmp_path, config)
+    try:
+        with pytest.raises(AccessDenied, match=r"may not publish to \$JS\.API\.>"):
+            async with JetStream(f"nats://joe:right@{where}", codec, stream="SHOP"):
+                pass
+    finally:
+        process.kill()
+        await process.wait()
+
+
 async def test_a_server_that_keeps_nothing_is_refused(tmp_path: Path) -> None:
     process, where = await run_server(tmp_path, "")
     try:

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from pyventus_typed import Linker
-from pyventus_typed.nats import DeadLetters, JetStream, Worker
+from pyventus_typed.nats import JetStream, Worker
 from pyventus_typed.nats._consumer import Start
 from tests.edges.nats.conftest import Workers, eventually
 from tests.edges.nats.shop import OrderPlaced, ShopEvent
@@ -48,7 +48,7 @@ async def test_everything_in_flight_at_a_kill_is_handled(
     assert twice >= in_flight
     assert twice - in_flight <= done_before
     assert len(twice - in_flight) <= 8
-    assert [letter async for letter in DeadLetters(stream.opened.client, "SHOP").all()] == []
+    assert [letter async for letter in stream.dead_letters.all()] == []
 
 
 async def test_sigterm_lets_every_running_handler_finish_and_exits_with_0(

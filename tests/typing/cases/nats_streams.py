@@ -12,6 +12,8 @@ from pyventus_typed import Emitter, Event, Linker
 from pyventus_typed.nats import (
     Codec,
     Counts,
+    DeadLetter,
+    DeadLetters,
     Encoded,
     JetStream,
     JsonCodec,
@@ -132,6 +134,11 @@ async def publishing() -> None:
     await stream.publish(UserSignedUp("ada"))  # E: not of the family
     await stream.publish(OrderPaid)  # E: the class
     await stream.publish(OrderPaid(1), event_id=1)  # E: text
+    assert_type(stream.dead_letters, DeadLetters)
+    async for letter in stream.dead_letters.all(group="billing"):
+        assert_type(letter, DeadLetter)
+        assert_type(await stream.dead_letters.send_again(letter), int)
+        await stream.dead_letters.send_again(letter.number)  # E: the letter itself
     async with stream as opened:
         assert_type(opened, JetStream[ShopEvent])
 
