@@ -175,7 +175,6 @@ def test_an_error_that_is_raised_again_and_again_does_not_collect_notes() -> Non
     assert len(error.__notes__) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="surface-25: its __traceback__ is assigned, which it refuses")
 def test_an_error_that_takes_no_notes_is_raised_all_the_same() -> None:
     error = Frozen(3)
     with pytest.raises(EmissionFailed) as caught:

@@ -61,7 +61,6 @@ def test_an_error_survives_a_copy_and_a_pickle() -> None:
             assert twin.__dict__ == error.__dict__
 
 
-@pytest.mark.xfail(strict=True, reason="surface-23: TypeError, missing argument 'emission'")
 def test_a_failed_emission_can_be_copied_with_its_failures() -> None:
     linker = Linker()
     linker.subscribe(OrderPlaced, lambda event: 1 // 0, on_failure=lambda event, error: None)

@@ -114,7 +114,6 @@ async def test_what_the_handler_raises_while_it_is_cancelled_reaches_the_asker()
         await asker
 
 
-@pytest.mark.xfail(strict=True, reason="surface-22: the cancellation is swallowed")
 async def test_an_asker_that_is_cancelled_before_the_handler_began_leaves_no_trace() -> None:
     linker, ran = Linker(), list[Price]()
 
