@@ -132,4 +132,4 @@ def no_complaints() -> Iterator[None]:
     finally:
         sys.unraisablehook = before
         log.removeHandler(listener)
-    assert heard == []
+    assert heard == [], heard

