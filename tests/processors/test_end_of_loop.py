@@ -678,7 +678,7 @@ RUNS = {
 def _interrupt(run: str, ordering: str, *, twice: bool) -> tuple[list[str], str]:
     program = CTRL_C % {"run": RUNS[run], "ordering": ordering, "twice": twice}
     process = subprocess.Popen(
-        [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-c", program],
+        [sys.executable, "-W", "error::ResourceWarning", "-c", program],
         cwd=HOUSE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
     )  # fmt: skip
     assert process.stdout is not None
