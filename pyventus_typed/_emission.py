@@ -13,7 +13,7 @@ from typing_extensions import TypeVar, override
 
 from ._event import Event
 from ._ledger import NEVER_RAN, STARTED, Entry, States
-from ._outcome import Discarded, Failed, Outcome
+from ._outcome import Discarded, Failed, Outcome, Status
 from ._spelling import several, spell, spell_event
 from ._subscription import Subscription
 from .errors import EmissionFailed
@@ -162,6 +162,8 @@ class Emission(Entry, Generic[_T_co]):
 
     def raise_failures(self) -> None:
         """Raise `EmissionFailed` with what the handlers raised so far, in the order of the deliveries; return if nothing."""
+        if self._open == 0 and self.status in (Status.COMPLETED, Status.CANCELLED):
+            return
         failures: list[Exception] = []
         for delivery in self.deliveries:
             if isinstance(delivery.outcome, Failed):
@@ -211,7 +213,7 @@ class Emission(Entry, Generic[_T_co]):
         keeper = self._line()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiter = Waiter(future, raises=raises)
-        with nullcontext(set[asyncio.Future[None]]()) if keeper is None else keeper.awaiting(self) as held:
+        with _unkept if keeper is None else keeper.awaiting(self) as held:
             held.add(future)
             self.watch(waiter)
             try:
@@ -220,6 +222,8 @@ class Emission(Entry, Generic[_T_co]):
                 self.unwatch(waiter)
                 held.discard(future)
 
+
+_unkept = nullcontext(set[asyncio.Future[None]]())  # of a processor that judges no waits
 
 AnyEmission: TypeAlias = Emission[Any]  # Any: of whatever event; its owner knows which
 

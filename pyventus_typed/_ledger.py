@@ -8,6 +8,7 @@ counts may be read from any.
 
 import enum
 from collections.abc import Callable
+from contextlib import suppress
 from threading import RLock
 from typing import Final, TypeAlias
 
@@ -32,7 +33,7 @@ _STATUS: Final[dict[type, Status]] = {
     Failed: Status.FAILED,
     Discarded: Status.DISCARDED,
 }
-_watching = RLock()  # held to note a watcher, never while one is called
+_watching = RLock()
 
 
 # A list; or one tuple for all emissions that are alike, which nobody may change.
@@ -57,18 +58,19 @@ class Entry:
 
     def watch(self, watcher: Watcher) -> None:
         """Call *watcher* once when this is settled, by whoever settles it; at once if it is. From any thread."""
-        with _watching:
-            if self._watchers is None:
-                self._watchers = []
-            self._watchers.append(watcher)
+        if self._watchers is None:
+            with _watching:  # two threads must not make two lists; everything else is one step of CPython
+                if self._watchers is None:
+                    self._watchers = []
+        self._watchers.append(watcher)
         # Whoever settled it in between has read the list before or after the line above: the watcher bears two calls.
         if not self._open:
             watcher()
 
     def unwatch(self, watcher: Watcher) -> None:
         """Forget *watcher*."""
-        with _watching:
-            if self._watchers and watcher in self._watchers:
+        if self._watchers:
+            with suppress(ValueError):
                 self._watchers.remove(watcher)
 
 
@@ -123,7 +125,9 @@ class Ledger:
             if entry._watchers:
                 _call(entry._watchers)
             return
-        wave = parent._wave if parent is not None and parent in self.open and parent._wave is not None else self._wave
+        wave = self._wave
+        if parent is not None and parent._wave is not None and parent in self.open:
+            wave = parent._wave
         wave.open += 1
         entry._wave = wave
         self.open[entry] = None
@@ -252,9 +256,7 @@ def _worst(entry: Entry) -> Status:
 
 
 def _call(watchers: list[Watcher]) -> None:
-    with _watching:
-        called = tuple(watchers)
-    for watcher in called:
+    for watcher in tuple(watchers):
         watcher()
 
 

@@ -80,7 +80,7 @@ class AsyncIOProcessor:
         """
         if timeout is not None:
             check_seconds("timeout", timeout)
-        line = self._line(current_stage())
+        line = self._line_here()
         line.stage.take_calls()
         job = own_job()
         if job is not None:
@@ -111,7 +111,7 @@ class AsyncIOProcessor:
         if elsewhere is not None:
             self._hand_over(self._line(elsewhere), emission, door)
             return
-        line = self._line(current_stage())
+        line = self._line_here()
         row = line.row(emission)
         try:
             line.admit(emission, door)
@@ -122,7 +122,7 @@ class AsyncIOProcessor:
 
     async def submit_wait(self, emission: Emission[Event], door: Door, /) -> None:
         """Wait for room, first come first served, and accept *emission*."""
-        line = self._line(current_stage())
+        line = self._line_here()
         line.admit(emission, door)
         if not emission._open or not (line.is_full or line.room):
             self.submit(emission, door)
@@ -139,7 +139,7 @@ class AsyncIOProcessor:
 
     async def publish(self, emission: Emission[Event], door: Door, /) -> None:
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
-        line = self._line(current_stage())
+        line = self._line_here()
         row = line.row(emission)
         try:
             line.admit(emission, door)
@@ -157,7 +157,7 @@ class AsyncIOProcessor:
 
     async def ask(self, emission: Emission[Event], door: Door, /) -> object:
         """Accept *emission*, whose first delivery is the answer's; return it, or raise what its handler raised."""
-        line = self._line(current_stage())
+        line = self._line_here()
         line.admit(emission, door)
         job = line.enter_request(emission, self._context(emission, line))
         if job is not None:
@@ -179,7 +179,7 @@ class AsyncIOProcessor:
         """Wait for what is pending; after *grace* seconds cancel what came through *door*, or was emitted by that."""
         if await self.wait_for_tasks(grace):
             return True
-        line = self._line(current_stage())
+        line = self._line_here()
         for emission in line.pending():
             if emission._door is door or door.admits(emission):
                 emission.cancel()
@@ -188,6 +188,14 @@ class AsyncIOProcessor:
         return False
 
     # -- ours ---------------------------------------------------------------------------------------------------------
+    def _line_here(self) -> Line:
+        loop, latest = asyncio._get_running_loop(), self._latest
+        line = None if loop is None or latest is None else latest()
+        # The usual case, seen fast: the same loop as last time, and nothing is being closed.
+        if line is not None and line.stage.loop is loop and here.ending is None:
+            return line
+        return self._line(current_stage())
+
     def _line(self, stage: Stage) -> Line:
         line = stage.lines.get(self)
         if line is None and stage.ending:  # collected: its weak references are gone before its coroutines are closed

@@ -42,7 +42,7 @@ async def run_in_thread(job: "Job", index: int) -> object:
     emission = job.emission
     subscription = emission._subscriptions[index]
     loop = asyncio.get_running_loop()
-    claim = job.claims[index] = Claim()
+    claim = job.claim(index)
     begun: asyncio.Future[object] = loop.create_future()
 
     def run() -> Result:

@@ -3,8 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from contextvars import Context
 from functools import partial
 from typing import Any
@@ -57,15 +56,15 @@ class Job(Place):
         self.emission = emission
         self.context = context
         self.turns = turns
-        self.claims: dict[int, Claim] = {}  # of those that wait for a worker thread
+        self.claims: dict[int, Claim] | None = None  # of those that wait for a worker thread
         self.kept: set[int] | None = None  # settled, but still in its place: a thread that has not returned
-        self.awaits: list[Emission[Event]] = []  # what its handlers wait for, each in its own task
+        self.awaits: list[Emission[Event]] | None = None  # what its handlers wait for, each in its own task
         # Of an emission that its emitter runs or waits for:
         self.runner: asyncio.Task[object] | None = None  # whose task its handlers run in
         self.granted: set[int] | None = None  # the deliveries whose turn it is; None if the stage runs them
         self.waker: asyncio.Future[None] | None = None
         self.cut = False  # the handler that runs there was cancelled, not its caller
-        self.untold: dict[int, Exception] = {}  # failures that are the caller's to hear
+        self.untold: dict[int, Exception] | None = None  # failures that are the caller's to hear
 
     @property
     def is_request(self) -> bool:
@@ -78,8 +77,13 @@ class Job(Place):
 
     def withdraw(self, index: int) -> bool:
         """See that a delivery that waits never starts; ``False`` if a thread has begun it."""
-        claim = self.claims.get(index)
+        claim = None if self.claims is None else self.claims.get(index)
         return claim is None or claim.take()
+
+    def claim(self, index: int) -> Claim:
+        """This delivery goes to a worker thread."""
+        claims = self.claims = {} if self.claims is None else self.claims
+        return claims.setdefault(index, Claim())
 
     def is_settled(self, index: int) -> bool:
         """Whether this delivery has its outcome."""
@@ -186,18 +190,24 @@ class Line:
     def enter_whole(self, emission: Emission[Event], route: Route) -> None:
         """Accept an emission to plain calls, where neither order nor room is asked for."""
         ledger, stage = self.ledger, self.stage
-        self._hold()
-        ledger.accept(emission, emission.parent)
+        if not ledger.open:
+            stage.held[self] = None
+        ledger.accept(emission, None if emission._parent is None else emission._parent())
         emission._keeper = self.ref
         stage.unfinished += 1
         stage.ready.append(make(self, emission, route))
-        stage.wake()
+        if not stage.awake:
+            stage.wake()
 
     def complete(self, emission: AnyEmission, route: Route) -> None:
         """Every call has returned ``None``."""
-        self.ledger.complete(emission, route.done)
-        self._let_go()
-        self.stage.finished()
+        ledger, stage = self.ledger, self.stage
+        ledger.complete(emission, route.done)
+        if not ledger.open and not self.lost.emissions:
+            stage.held.pop(self, None)
+        stage.unfinished -= 1
+        if not stage.unfinished:
+            stage.idle()
 
     def unfold(self, emission: AnyEmission, context: Context, running: int) -> Job:
         """The job of an emission on the short way, whose handlers up to *running* have been called."""
@@ -286,7 +296,7 @@ class Line:
     def tell(self, job: Job, index: int, error: Exception) -> None:
         """Log *error*, unless somebody awaits the emission and will get it."""
         if job.granted is not None and index in job.granted:
-            job.untold[index] = error
+            job.untold = {**(job.untold or {}), index: error}
         elif not job.emission.awaited:
             self.log(job, index, error)
 
@@ -320,7 +330,9 @@ class Line:
         if turns:
             self.make_ready(turns)
         if not job.held:
-            self.stage.finished()
+            self.stage.unfinished -= 1
+            if not self.stage.unfinished:
+                self.stage.idle()
 
     def cut_off(self, emission: Emission[Event], index: int) -> Outcome:
         """The outcome of a delivery that ``CancelledError`` has left."""
@@ -383,30 +395,26 @@ class Line:
                 self.discard(emission, reason)
 
     # -- waiting ------------------------------------------------------------------------------------------------------
-    @contextmanager
-    def awaiting(self, emission: AnyEmission, /) -> Generator[set[asyncio.Future[None]]]:
+    def awaiting(self, emission: AnyEmission, /) -> "Awaiting":
         """W4: around a wait for *emission*: judge it and, while it lasts, let others know of it.
 
         Gives the set that must hold the future that is waited for: our books refer to it weakly.
         """
         running = asyncio.get_running_loop()
-        waiting = stage_of(running).waiting
-        if self.stage.loop is not running and self.stage.is_here:
+        if self.stage.loop is running:
+            waiting = self.stage.waiting
+        elif self.stage.is_here:
             raise WouldDeadlock(
                 f"{spell_event(emission.event)} is pending in this thread, and not in the loop that would wait for it: "
                 "it cannot go on until that returns. Wait for it there.",
                 (emission,),
             )
+        else:
+            waiting = stage_of(running).waiting
         job = own_job()
-        if job is None:
-            yield waiting
-            return
-        refuse([emission], job.emission, "waits for")
-        job.awaits.append(emission)
-        try:
-            yield waiting
-        finally:
-            job.awaits.remove(emission)
+        if job is not None:
+            refuse([emission], job.emission, "waits for")
+        return Awaiting(waiting, job, emission)
 
     def waits_for(self, emission: AnyEmission, /) -> Iterator[Emission[Event]]:
         """Who must end, or go on, before *emission* can."""
@@ -417,7 +425,7 @@ class Line:
             for place in job.turns.ahead(job):
                 assert isinstance(place, Job)  # as in make_ready
                 yield place.emission
-        yield from job.awaits
+        yield from job.awaits or ()
 
     @property
     def holders(self) -> Iterator[Emission[Event]]:
@@ -448,6 +456,26 @@ class Line:
                 self.reserved -= 1
                 self.offer_room()
             raise
+
+
+class Awaiting:
+    """A wait, known to whoever judges another one. A plain class: a generator's context manager costs five times as much."""
+
+    __slots__ = ("_emission", "_job", "_waiting")
+
+    def __init__(self, waiting: "set[asyncio.Future[None]]", job: Job | None, emission: AnyEmission) -> None:
+        self._waiting = waiting
+        self._job = job
+        self._emission = emission
+
+    def __enter__(self) -> "set[asyncio.Future[None]]":
+        if self._job is not None:
+            self._job.awaits = [*(self._job.awaits or ()), self._emission]
+        return self._waiting
+
+    def __exit__(self, *_error: object) -> None:
+        if self._job is not None and self._job.awaits is not None:
+            self._job.awaits.remove(self._emission)
 
 
 def _wake(waker: "asyncio.Future[None] | None") -> None:

@@ -27,7 +27,7 @@ async def run_here(job: Job) -> None:
             if outcome is None:
                 cancelled = isinstance(error, asyncio.CancelledError)
                 job.line.settle(job, index, NEVER_RAN if cancelled else Discarded(repr(error), started=False))
-        for index, failure in job.untold.items():
+        for index, failure in (job.untold or {}).items():
             job.line.log(job, index, failure)
         raise
     finally:

@@ -32,8 +32,24 @@ class Stage:
     """The deliveries of one loop, or of one thread without a loop, that are ready or running."""
 
     __slots__ = (
-        "__weakref__", "_awake", "_context", "_idle", "busy", "calls", "crashed", "ending", "held", "lines", "loop", "losses",
-        "ready", "tasks", "thread", "unfinished", "waiting", "whole",
+        "__weakref__",
+        "_context",
+        "_idle",
+        "awake",
+        "busy",
+        "calls",
+        "crashed",
+        "ending",
+        "held",
+        "lines",
+        "loop",
+        "losses",
+        "ready",
+        "tasks",
+        "thread",
+        "unfinished",
+        "waiting",
+        "whole",
     )  # fmt: skip
 
     def __init__(self, loop: AbstractEventLoop | None) -> None:
@@ -53,15 +69,15 @@ class Stage:
         self.calls: deque[Callable[[], object]] = deque()  # what other threads want done here
         self.whole: Whole | None = None  # that is running
         self._idle: asyncio.Future[None] | None = None
-        self._awake = False
+        self.awake = False
         self._context = Context()  # our callbacks must not keep an emitter's context alive
 
     # -- who is next --------------------------------------------------------------------------------------------------
     def wake(self) -> None:
         """See that what is ready will run: soon in a loop, at once in a thread without one, unless it does already."""
         if self.loop is not None:
-            if not self._awake and not self.ending:
-                self._awake = True
+            if not self.awake and not self.ending:
+                self.awake = True
                 self.loop.call_soon(self._turn, context=self._context)
         elif not self.busy:
             self.run()
@@ -85,7 +101,7 @@ class Stage:
                     spawned = True
         finally:
             # Not before: what a handler emits in between must not be scheduled ahead of the task of an earlier one.
-            self._awake = False
+            self.awake = False
             if ready:
                 self.wake()
 
@@ -146,12 +162,11 @@ class Stage:
             finally:
                 delivery.close()  # does nothing unless the loop could not even be made
                 self.loop = self._idle = self.ending = None
-                self._awake = False
+                self.awake = False
 
-    def finished(self) -> None:
-        """An emission has no delivery left that holds its place."""
-        self.unfinished -= 1
-        if not self.unfinished and self._idle is not None and not self._idle.done():
+    def idle(self) -> None:
+        """No emission has a delivery that holds its place."""
+        if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
     # -- the end ------------------------------------------------------------------------------------------------------
