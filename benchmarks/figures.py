@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .measuring import Rounds, Timing
-from .statistics import Ratio, ratio, typical
+from .ratios import Ratio, ratio, typical
 
 
 @dataclass(frozen=True)
