@@ -18,7 +18,7 @@ from nox.project import dependency_groups, load_toml, python_versions
 HOUSE = Path(__file__).parent
 PROJECT = load_toml(HOUSE / "pyproject.toml")
 SUPPORTED = python_versions(PROJECT)
-TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py")
+TYPED = ("pyventus_typed", "tests", "docs/examples", "noxfile.py")
 EXTRAS = "[cli,testing,nats,nats-server]"
 # Typing cases are programs for the type checkers, so they are judged in `types`.
 PYTEST = ("python", "-m", "pytest", "--numprocesses=auto", "--ignore=tests/typing")
@@ -85,10 +85,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy, strict, on package, tests, examples and this file, as each supported Python version sees them."""
+    """Mypy, strict, on all that is typed, as each supported Python sees it; then the typing cases, four checkers each."""
     install(session, "types", "tests", "nox", package=[wheel()])
     for version in SUPPORTED:
         session.run("mypy", "--python-version", version, *TYPED)
+    session.run("python", "-m", "pytest", "tests/typing", *session.posargs)
 
 
 @nox.session
@@ -118,3 +119,32 @@ def cover(session: nox.Session) -> None:
 
 
 # ---------------------------------------------------------------- sessions on demand
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Break the core in one place at a time; the suite must notice."""
+    install(session, "tests", package=["-e", f".{EXTRAS}"])
+    session.run("python", "tests/mutants/run.py", *session.posargs)
+
+
+@nox.session
+def type_mutants(session: nox.Session) -> None:
+    """Weaken one signature at a time; each type checker must notice."""
+    install(session, "types", "tests", package=[wheel()])
+    session.run("python", "tests/typing/mutate.py", *session.posargs)
+
+
+@nox.session
+def oldest_checkers(session: nox.Session) -> None:
+    """The typing cases under the oldest type checkers that we support."""
+    install(session, "tests", package=[wheel()])
+    session.install("-q", "mypy==1.16.0", "pyright[nodejs]==1.1.400", "pyrefly==1.4.0", "ty==0.0.95")
+    session.run("python", "-m", "pytest", "tests/typing/test_cases.py", "--older-checkers")
+
+
+@nox.session(python="3.13" if "3.13" in OTHERS else None)
+def compare_types(session: nox.Session) -> None:
+    """Twenty-two mistakes, nine libraries, four type checkers."""
+    install(session, "types", "peers", package=[wheel()])
+    session.run("python", "benchmarks/typing/compare.py", *session.posargs)

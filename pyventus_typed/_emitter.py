@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, Self, overload
 
 from typing_extensions import override
 
-from ._emission import Emission
+from ._emission import Emission, plain_emission
 from ._event import Event, Request, check_event
 from ._linker import Linker
 from ._ordering import KeyedOrdering, Ordering
@@ -27,15 +27,18 @@ class Emitter(Generic[E_contra]):
     threads without a loop of their own are handed to it, and the end of the block waits for everything.
     """
 
-    __slots__ = ("__weakref__", "_door", "_linker", "_processor")
+    __slots__ = ("__weakref__", "_door", "_linker", "_processor", "_routes")
 
     def __init__(self, linker: Linker[E_contra], processor: Processor | None = None) -> None:
         """*processor* may be shared with other emitters; ``None`` is a new ``AsyncIOProcessor()``."""
         if not isinstance(linker, Linker):
             raise DefinitionError(f"{linker!r} is no linker. Make one: Emitter(Linker()).", linker)
+        if isinstance(processor, type):
+            raise DefinitionError(f"{spell(processor)} is a class. Did you mean {spell(processor)}()?", processor)
         if processor is not None and not hasattr(processor, "submit"):
             raise DefinitionError(f"{processor!r} is no processor. Use AsyncIOProcessor(), or leave it out.", processor)
         self._linker = linker
+        self._routes = linker._routes
         self._processor: Processor = AsyncIOProcessor() if processor is None else processor
         self._door = Door()
 
@@ -64,8 +67,13 @@ class Emitter(Generic[E_contra]):
         Raises `EmissionRejected` if nothing was accepted: `EmitterClosed`, or `NoRoom` where ``capacity`` is used up;
         `DefinitionError` for what is no event, or none of this linker's.
         """
-        emission = self._draft(event)
-        self._processor.submit(emission, self._door)
+        route = self._routes.table.get(type(event))
+        if route is None or not route.is_plain:
+            emission = self._draft(event)
+            self._processor.submit(emission, self._door)
+            return emission
+        emission = plain_emission(event, route.receivers, route.waiting, self._door)
+        self._processor.submit(emission, self._door, route)
         return emission
 
     @overload
@@ -138,13 +146,13 @@ class Emitter(Generic[E_contra]):
         """
         if grace is not None:
             check_seconds("grace", grace)
-        self._door.closed = True
+        self._door.close()
         return await self._processor.finish(self._door, grace)
 
     async def __aenter__(self) -> Self:
         if self._door.closed:
             raise EmitterClosed("This emitter is closed, and closing is final. Make a new one.")
-        self._door.home = self._processor.here()
+        self._door.lead(self._processor.here())
         return self
 
     async def __aexit__(
@@ -153,7 +161,7 @@ class Emitter(Generic[E_contra]):
         try:
             await self.aclose()
         finally:
-            self._door.home = None
+            self._door.lead(None)
 
     @override
     def __repr__(self) -> str:

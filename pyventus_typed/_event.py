@@ -21,6 +21,11 @@ class Event:
     not emitted.
     """
 
+    # Written out, because pyrefly and ty take the generated one, in a subclass without a decorator, for a constructor
+    # of `Event`, and would reject `on(Family)`.
+    def __init__(self) -> None:
+        """Make an event without fields; a decorated subclass has its own."""
+
     def __event__(self) -> Self:
         """Let a type checker see, at once, the event's own class and whether it belongs to a family."""
         return self

@@ -42,10 +42,12 @@ def fixed(kind: type, generic: type) -> Family | None:
     return None
 
 
-def check_member(kind: type[Event], family: Family | None, whose: str) -> None:
-    """Raise `ForeignEvent` if *kind* is outside of a known *family*."""
-    if family is not None and not issubclass(kind, family):
-        raise ForeignEvent(
-            f"{spell(kind)} is outside of {whose} family, {' | '.join(map(spell, family))}. Widen the family, or keep it out.",
-            kind,
-        )
+def holds(family: Family | None, kind: type[Event]) -> bool:
+    """Whether *kind* belongs to a *family*; to an unknown one everything does."""
+    return family is None or issubclass(kind, family)
+
+
+def foreign(kind: type[Event], family: Family | None, what: str) -> ForeignEvent:
+    """The error that says *what* is outside of *family*."""
+    names = " | ".join(map(spell, family or ()))
+    return ForeignEvent(f"{what}, {names}. Widen the family, or keep it out.", kind)

@@ -35,13 +35,17 @@ _STATUS: Final[dict[type, Status]] = {
 _watching = RLock()  # held to note a watcher, never while one is called
 
 
+# A list; or one tuple for all emissions that are alike, which nobody may change.
+States: TypeAlias = "list[Outcome | Started | None] | tuple[Outcome | Started | None, ...]"
+
+
 class Entry:
     """One emission in the books: the state of each of its deliveries."""
 
     __slots__ = ("_open", "_outcomes", "_watchers", "_wave")
 
     def __init__(self, deliveries: int) -> None:
-        self._outcomes: list[Outcome | Started | None] = [None] * deliveries
+        self._outcomes: States = [None] * deliveries
         self._open = deliveries
         self._wave: Wave | None = None
         self._watchers: list[Watcher] | None = None
@@ -66,6 +70,14 @@ class Entry:
         with _watching:
             if self._watchers and watcher in self._watchers:
                 self._watchers.remove(watcher)
+
+
+def put(entry: Entry, index: int, state: Outcome | Started) -> None:
+    """Write down the state of one delivery."""
+    states = entry._outcomes
+    if type(states) is not list:
+        states = entry._outcomes = [*states]
+    states[index] = state
 
 
 class Wave:
@@ -116,6 +128,27 @@ class Ledger:
         entry._wave = wave
         self.open[entry] = None
 
+    def complete(self, entry: Entry, outcomes: States) -> None:
+        """From pending to completed in one step, for an entry whose deliveries were all just calls."""
+        del self.open[entry]
+        self._completed += 1
+        entry._outcomes = outcomes
+        self._close(entry)
+
+    def complete_at_once(self, entry: Entry, outcomes: States) -> None:
+        """Complete an entry that was counted as accepted and is in nobody's way: no wait can have begun before it ended."""
+        self._completed += 1
+        entry._outcomes = outcomes
+        entry._open = 0
+        if entry._watchers:
+            _call(entry._watchers)
+
+    def reopen(self, entry: Entry) -> None:
+        """Hold an entry as pending that was only counted."""
+        self._wave.open += 1
+        entry._wave = self._wave
+        self.open[entry] = None
+
     def reject(self) -> None:
         """Count an emission that was not accepted."""
         self.rejected += 1
@@ -123,13 +156,13 @@ class Ledger:
     def start(self, entry: Entry, index: int) -> None:
         """From waiting to started."""
         assert entry._outcomes[index] is None, entry._outcomes[index]  # our own logic
-        entry._outcomes[index] = STARTED
+        put(entry, index, STARTED)
 
     def settle(self, entry: Entry, index: int, outcome: Outcome) -> bool:
         """From waiting or started to *outcome*, which is final; whether *entry* is settled by it."""
         was = entry._outcomes[index]
         assert was is STARTED or (was is None and type(outcome) is not Completed), was  # our own logic
-        entry._outcomes[index] = outcome
+        put(entry, index, outcome)
         if entry._open > 1:
             entry._open -= 1
             return False
@@ -144,15 +177,18 @@ class Ledger:
                 self._cancelled += 1
             case _:
                 self._discarded += 1
+        self._close(entry)
+        return True
+
+    def _close(self, entry: Entry) -> None:
         entry._open = 0
         wave, entry._wave = entry._wave, None
         if wave is not None:
             wave.open -= 1
-            if not wave.open:
+            if not wave.open and wave.watchers:
                 _call(wave.watchers)
         if entry._watchers:
             _call(entry._watchers)
-        return True
 
     def seal(self) -> tuple[Wave, ...]:
         """The waves to wait for: what is pending now, and what it will emit. What comes later is in none of them."""

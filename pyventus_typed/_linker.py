@@ -6,9 +6,9 @@ from typing import Any, Generic, get_args, overload
 from typing_extensions import override
 
 from ._event import Event, Request, check_event, check_event_class
-from ._family import Family, check_member, fixed, members
+from ._family import Family, fixed, foreign, holds, members
 from ._registry import Registry
-from ._routes import Routes
+from ._routes import Routes, check_routes
 from ._routing import Route, RouteTable
 from ._spelling import several, spell
 from ._subscriber import Subscriber, methods_of
@@ -58,6 +58,9 @@ class On(Generic[T_contra, A_co]):
         return handler
 
 
+_NONE = (None, False, 0, None, None, None, False)
+
+
 class Linker(Generic[E_contra]):
     """Who receives what: ``Linker()`` takes any event, ``Linker[Base]()`` and ``Linker[A | B]()`` a family.
 
@@ -83,8 +86,8 @@ class Linker(Generic[E_contra]):
                 f"max_subscriptions={max_subscriptions!r} is no int of at least 1, nor None.", max_subscriptions
             )
         Options(on_success=on_success, on_failure=on_failure)  # checks them
-        callbacks: dict[str, Any] = {"on_success": on_success, "on_failure": on_failure}  # Any: for ** below
-        self._defaults = {name: callback for name, callback in callbacks.items() if callback is not None}
+        self._on_success = on_success
+        self._on_failure = on_failure
         self._routes = RouteTable(self._find)
         self._registry = Registry(max_subscriptions, self._routes.drop)
         self._family: Family | None = None
@@ -179,7 +182,17 @@ class Linker(Generic[E_contra]):
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
     ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8, object]: ...
     # fmt: on
-    def on(self, *events: Any, **options: Any) -> On[Any, Any]:  # Any: the overloads say what goes in and comes out
+    def on(
+        self,
+        *events: Any,  # Any, here and below: the overloads say what goes in and comes out
+        when: Callable[..., bool] | None = None,
+        on_success: Callable[..., object] | None = None,
+        on_failure: Callable[..., object] | None = None,
+        once: bool = False,
+        priority: int = 0,
+        timeout: float | None = None,
+        in_thread: bool = False,
+    ) -> On[Any, Any]:
         """Decorate a handler: call it for each event of these types, and of their subclasses, from now on.
 
         An event that is of several of these types is delivered once. Deliveries of one emission become ready by
@@ -194,8 +207,8 @@ class Linker(Generic[E_contra]):
         if not events:
             raise NotAnEvent("on() names no event. Name at least one: @linker.on(OrderPlaced).")
         kinds = tuple(dict.fromkeys(map(self._own, events)))
-        chosen = self._chosen(options)
-        return On(lambda handler: self._subscribe(kinds, handler, chosen))
+        options = self._options(when, once, priority, on_success, on_failure, timeout, in_thread)
+        return On(lambda handler: self._subscribe(kinds, handler, options))
 
     @overload
     def subscribe(
@@ -241,12 +254,26 @@ class Linker(Generic[E_contra]):
         timeout: float | None = None,
         in_thread: bool = False,
     ) -> Subscription[T]: ...
-    def subscribe(self, event: Any, handler: Any, /, **options: Any) -> Subscription[Any]:  # Any: as for on
+    def subscribe(
+        self,
+        event: Any,  # Any, here and below: as for on
+        handler: Any,
+        /,
+        *,
+        when: Callable[..., bool] | None = None,
+        on_success: Callable[..., object] | None = None,
+        on_failure: Callable[..., object] | None = None,
+        once: bool = False,
+        priority: int = 0,
+        timeout: float | None = None,
+        in_thread: bool = False,
+    ) -> Subscription[Any]:
         """Link *handler* to one event type, as ``on`` does, and return the subscription, which can end it.
 
         Subscribing the same handler twice gives two subscriptions. In a ``with`` it ends with the block.
         """
-        return self._subscribe((self._own(event),), handler, self._chosen(options))
+        options = self._options(when, once, priority, on_success, on_failure, timeout, in_thread)
+        return self._subscribe((self._own(event),), handler, options)
 
     def answer(
         self, request: RequestType[..., E_contra, T, A], /, *, timeout: float | None = None, in_thread: bool = False
@@ -285,7 +312,11 @@ class Linker(Generic[E_contra]):
         made: list[Subscription[Event]] = []
         for method, mark in methods_of(subscriber):
             kinds = tuple(map(self._own, mark.events))
-            made.append(Subscription(kinds, method, mark.options, self._registry))
+            options = mark.options
+            options = self._options(
+                options.when, False, options.priority, None, None, options.timeout, options.in_thread
+            )
+            made.append(Subscription(kinds, method, options, self._registry))
         added: list[Subscription[Event]] = []
         try:
             for one in made:
@@ -301,7 +332,7 @@ class Linker(Generic[E_contra]):
     def of(routes: Routes[T], /) -> "Linker[T]":
         """A linker whose family is what *routes* cover, with one subscription for each of them, in their order."""
         linker: Linker[T] = Linker()
-        for event, handler in routes.pairs:
+        for event, handler in check_routes(routes).pairs:
             linker._subscribe((event,), handler, PLAIN)
         linker._family = tuple(event for event, _ in routes.pairs)
         return linker
@@ -309,7 +340,7 @@ class Linker(Generic[E_contra]):
     # -- asking -------------------------------------------------------------------------------------------------------
     def receivers(self, event: type[Event], /) -> tuple[Subscription[Any], ...]:  # Any: of several event types
         """Who would receive an *event* emitted now, in the order of delivery; whoever answers a request comes first."""
-        route = self._routes.table.get(event) or self._find(check_event_class(event))
+        route = self._find(check_event_class(event))
         return route.receivers if route.answer is None else (route.answer, *route.receivers)
 
     def subscriptions(self) -> tuple[Subscription[Any], ...]:  # Any: as above
@@ -349,14 +380,28 @@ class Linker(Generic[E_contra]):
         return routes.table.get(type(event)) or routes.add(self._member(check_event(event)))
 
     def _member(self, kind: type[Event]) -> type[Event]:
-        check_member(kind, self.family, "this linker's")
+        family = self.family
+        if not holds(family, kind):
+            raise foreign(kind, family, f"{spell(kind)} is outside of this linker's family")
         return kind
 
     def _own(self, found: object) -> type[Event]:
         return self._member(check_event_class(found))
 
-    def _chosen(self, options: dict[str, Any]) -> Options:  # Any: values of all kinds, checked by Options
-        return Options(**(self._defaults | options)) if options or self._defaults else PLAIN
+    def _options(
+        self,
+        when: Callable[..., bool] | None,
+        once: bool,  # noqa: FBT001 - in the order of Options
+        priority: int,
+        on_success: Callable[..., object] | None,
+        on_failure: Callable[..., object] | None,
+        timeout: float | None,
+        in_thread: bool,  # noqa: FBT001 - as above
+    ) -> Options:
+        on_success = self._on_success if on_success is None else on_success
+        on_failure = self._on_failure if on_failure is None else on_failure
+        options = (when, once, priority, on_success, on_failure, timeout, in_thread)
+        return PLAIN if options == _NONE else Options(*options)
 
     def _subscribe(
         self, kinds: tuple[type[Event], ...], handler: Callable[..., object], options: Options

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, final
 from typing_extensions import TypeVar, override
 
 from ._event import Event
-from ._family import members
+from ._family import Family, members
 from ._spelling import spell
 from ._subscription import Subscription
 from .errors import InvalidOption
@@ -59,7 +59,7 @@ class PerKey(KeyedOrdering, Generic[_T_contra]):
             )
         if not callable(key):
             raise InvalidOption(f"PerKey(..., {key!r}): the key cannot be called. Give a function of the event.", key)
-        self.family = found
+        self.family: Family = found
         self.key: Callable[[Any], Hashable] = key  # Any: called only with events of the family
 
     @override

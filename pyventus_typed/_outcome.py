@@ -2,7 +2,7 @@
 
 import enum
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,9 @@ class Discarded:
     reason: str
     started: bool
 
+
+NOTHING: Final = Completed(None)
+"""What most handlers return, shared."""
 
 Outcome: TypeAlias = Completed | Failed | Cancelled | Discarded
 

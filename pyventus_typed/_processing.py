@@ -5,16 +5,26 @@ from typing import Protocol
 from ._emission import Emission
 from ._event import Event
 from ._outcome import Tally
+from ._routing import Route
 
 
 class Door:
     """An emitter's state as its processor sees it: whether it takes emissions from outside, and whose loop is its home."""
 
-    __slots__ = ("closed", "home")
+    __slots__ = ("closed", "home", "is_plain")
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed: bool = False
         self.home: object = None  # a processor's own mark of a loop, or None
+        self.is_plain: bool = True  # neither: an emission needs no look at it
+
+    def close(self) -> None:
+        """Take nothing more from outside."""
+        self.closed, self.is_plain = True, False
+
+    def lead(self, home: object) -> None:
+        """From now on threads without a loop are handed to *home*; to nobody if that is ``None``."""
+        self.home, self.is_plain = home, home is None and not self.closed
 
     def admits(self, emission: Emission[Event]) -> bool:
         """Whether *emission* may pass: always while it is open, then only what pending emissions of this door emit."""
@@ -35,9 +45,10 @@ class Processor(Protocol):
     each delivery once, and settles every one of them, whatever happens. Its `Door` is the emitter that it came through.
     """
 
-    def submit(self, emission: Emission[Event], door: Door, /) -> None:
+    def submit(self, emission: Emission[Event], door: Door, /, route: Route | None = None) -> None:
         """Accept *emission* and see to its deliveries, or raise `EmissionRejected` and have done nothing.
 
+        A *route* says that all of them are plain calls, ``route.calls``: a processor may make use of that, or not.
         Without a running loop it returns when the emission and all that it led to is settled; else it runs no handler
         before it returns.
         """

@@ -40,7 +40,7 @@ class Registry:
             bucket = self._buckets.setdefault(event, {})
             bucket[place] = subscription
             # Of several threads that race for the last seat, those are refused that stand behind it.
-            if self._most is not None and len(bucket) > self._most and sorted(bucket.copy()).index(place) >= self._most:
+            if self._most is not None and place in [*bucket.copy()][self._most :]:
                 self._forget(subscription)
                 raise TooManySubscriptions(
                     f"{spell(event)} has {several(self._most, 'subscription')} already, as many as max_subscriptions allows. "
@@ -77,4 +77,4 @@ class Registry:
 
     def _forget(self, subscription: AnySubscription) -> None:
         for event in subscription.events:
-            self._buckets[event].pop(subscription._place, None)  # as above
+            self._buckets.get(event, {}).pop(subscription._place, None)  # as above

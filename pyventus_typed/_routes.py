@@ -1,12 +1,12 @@
 """A table of routes whose type says which events it covers: leaving one out is an error to the type checker."""
 
 from collections.abc import Callable
-from typing import Generic
+from typing import Any, Generic
 
 from typing_extensions import override
 
 from ._event import Event, check_event_class
-from ._spelling import several
+from ._spelling import several, spell_event
 from ._typing import A, T, T_contra
 from .errors import DefinitionError
 
@@ -24,13 +24,11 @@ class Routes(Generic[T_contra]):
 
     def __init__(self, *pairs: Pair) -> None:
         """Use `route`."""
-        self.pairs = pairs
+        self.pairs: tuple[Pair, ...] = pairs
 
     def __or__(self, other: "Routes[A]", /) -> "Routes[T_contra | A]":
         """These routes, and behind them those of *other*."""
-        if not isinstance(other, Routes):
-            raise DefinitionError(f"{other!r} is no route. Write route(Event, handler) | route(Other, handler).", other)
-        return Routes(*self.pairs, *other.pairs)
+        return Routes(*self.pairs, *check_routes(other).pairs)
 
     @override
     def __repr__(self) -> str:
@@ -40,3 +38,12 @@ class Routes(Generic[T_contra]):
 def route(event: type[T], handler: Callable[[T], object], /) -> Routes[T]:
     """One event type and its handler, to be joined with others by ``|`` and given to ``Linker.of``."""
     return Routes((check_event_class(event), handler))
+
+
+def check_routes(found: object) -> "Routes[Any]":  # Any: of whatever events; the caller knows
+    """*found*, if it is what ``route`` and ``|`` make."""
+    if not isinstance(found, Routes):
+        raise DefinitionError(
+            f"{spell_event(found)} is no route. Write route(Event, handler) | route(Other, handler).", found
+        )
+    return found

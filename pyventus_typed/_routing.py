@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from typing import Self
 
-from ._event import Event
+from ._event import Event, Request
+from ._outcome import NOTHING, Completed
 from ._subscription import Subscription
 
 
 class Route:
     """The receivers of one event class, in the order of delivery: higher priority first, then as subscribed."""
 
-    __slots__ = ("answer", "choosy", "receivers")
+    __slots__ = ("answer", "calls", "choosy", "done", "is_plain", "receivers", "waiting")
 
     receivers: tuple[Subscription[Event], ...]
     """Those who are told of an event."""
@@ -18,6 +19,14 @@ class Route:
     """Who answers, if the event is a request."""
     choosy: bool
     """Whether a receiver has a predicate, or takes one emission only."""
+    is_plain: bool
+    """Whether an event needs nothing but a call of each receiver."""
+    calls: tuple[Callable[..., object], ...]
+    """The receivers' handlers."""
+    waiting: tuple[None, ...]
+    """The states of an emission's deliveries before the first call; all of them share it."""
+    done: tuple[Completed, ...]
+    """Their outcomes when every call has returned ``None``; likewise."""
 
     @classmethod
     def of(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
@@ -29,6 +38,15 @@ class Route:
         # The answer to a class stands in for its bases: the nearest one in the class's own order of inheritance.
         answers: dict[type, Subscription[Event]] = {event: one for one in found if one.answers for event in one.events}
         self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None)
+        self.is_plain = (
+            not self.choosy
+            and not issubclass(kind, Request)
+            and bool(self.receivers)
+            and all(one._is_plain for one in self.receivers)
+        )
+        self.calls = tuple(one.handler for one in self.receivers)
+        self.waiting = (None,) * len(self.receivers)
+        self.done = (NOTHING,) * len(self.receivers)
         return self
 
     def choose(self, event: Event) -> tuple[tuple[Subscription[Event], ...], tuple[Exception | None, ...] | None]:

@@ -36,8 +36,10 @@ def _callable(thing: object) -> str:
     if isinstance(thing, MethodType):
         owner = thing.__self__ if isinstance(thing.__self__, type) else type(thing.__self__)
         return f"{owner.__module__}.{_plain(owner.__qualname__)}.{getattr(thing, '__name__', '?')}"
-    name = getattr(thing, "__qualname__", None)
-    module = getattr(thing, "__module__", None)
+    try:
+        name, module = getattr(thing, "__qualname__", None), getattr(thing, "__module__", None)
+    except Exception:  # noqa: BLE001 - a callable object may answer any attribute with an error of its own
+        name = module = None
     if isinstance(name, str):
         return f"{module}.{_plain(name)}" if isinstance(module, str) else _plain(name)
     return f"{type(thing).__module__}.{_plain(type(thing).__qualname__)} object"

@@ -7,7 +7,7 @@ from typing import Any, Generic, overload
 from typing_extensions import override
 
 from ._event import Event, check_event_class
-from ._family import check_member, fixed
+from ._family import fixed, foreign, holds
 from ._spelling import spell
 from ._subscription import Options
 from ._typing import T1, T2, T3, T4, T5, T6, T7, T8, MethodOf, P, R, T_co, T_contra, When
@@ -22,8 +22,8 @@ class Mark:
     __slots__ = ("events", "options")
 
     def __init__(self, events: tuple[type[Event], ...], options: Options) -> None:
-        self.events = events
-        self.options = options
+        self.events: tuple[type[Event], ...] = events
+        self.options: Options = options
 
 
 class Subscriber(Generic[T_co]):
@@ -40,7 +40,10 @@ class Subscriber(Generic[T_co]):
         family = fixed(cls, Subscriber)
         for name, mark in _marks(cls).items():
             for event in mark.events:
-                check_member(event, family, f"{spell(cls)}.{name} handles it, but it")
+                if not holds(family, event):
+                    raise foreign(
+                        event, family, f"{spell(cls)}.{name} handles {spell(event)}, which is outside of its family"
+                    )
 
 
 class Handles(Generic[T_contra]):
@@ -138,6 +141,12 @@ def _marks(kind: type) -> dict[str, Mark]:
     marks: dict[str, Mark] = {}
     for ancestor in reversed(kind.__mro__):
         for name, member in ancestor.__dict__.items():
+            if isinstance(member, staticmethod | classmethod) and hasattr(member.__func__, _MARK):
+                raise NotAHandler(
+                    f"{spell(ancestor)}.{name} is a {type(member).__name__}, and @handles(...) is for methods of an instance. "
+                    "Leave that decorator out.",
+                    member,
+                )
             mark = getattr(member, _MARK, None)
             if isinstance(mark, Mark):
                 marks[name] = mark

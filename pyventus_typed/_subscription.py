@@ -41,6 +41,10 @@ class Options:
             value = getattr(self, name)
             if value is not None and not callable(value):
                 raise InvalidOption(f"{name}={value!r} cannot be called. Pass a function, or leave it out.", value)
+        if inspect.iscoroutinefunction(self.when):
+            raise InvalidOption(
+                f"when={spell(self.when)} is async, and emit does not wait. Use a plain function.", self.when
+            )
         for name in ("once", "in_thread"):
             value = getattr(self, name)
             if not isinstance(value, bool):
@@ -127,6 +131,16 @@ class Subscription(Generic[_T_co]):
     def when(self) -> Callable[..., bool] | None:
         """The predicate, if it has one."""
         return self._options.when
+
+    @property
+    def on_success(self) -> _Call | None:
+        """What is told the handler's result, its own or the linker's."""
+        return self._options.on_success
+
+    @property
+    def on_failure(self) -> _Call | None:
+        """What is told the event and the error, its own or the linker's."""
+        return self._options.on_failure
 
     @property
     def timeout(self) -> float | None:

@@ -115,6 +115,10 @@ class EmissionFailed(PyventusError, ExceptionGroup[Exception]):
         super().__init__(message, failures)
 
     @override
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), (self.message, self.exceptions, self.emission)
+
+    @override
     def derive(self, excs: Sequence[Exception], /) -> "EmissionFailed":  # type: ignore[override]  # the same class, not a generic one
         return EmissionFailed(self.message, excs, self.emission)
 

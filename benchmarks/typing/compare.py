@@ -140,8 +140,10 @@ def spell_tables(idioms: Sequence[Idiom], caught: Mapping[str, Mapping[str, froz
         lines.append(f"| {_name(idiom.library)} | {len(idiom.wrong)} | {counts} |")
     lines += [
         "",
-        "Who catches what: m is mypy, (m) mypy only when it follows untyped imports, p pyright, r pyrefly, t ty; "
-        "– is nobody, and an empty cell a mistake that cannot be made there.",
+        (
+            "Who catches what: m is mypy, (m) mypy only when it follows untyped imports, p pyright, r pyrefly, t ty; "
+            "`-` is nobody, and an empty cell a mistake that cannot be made there."
+        ),
         "",
         f"| mistake | {' | '.join(_name(idiom.library) for idiom in idioms)} |",
         "|---|" + "---|" * len(idioms),
@@ -158,7 +160,7 @@ def _cell(idiom: Idiom, mistake: str, caught: Mapping[str, frozenset[str]]) -> s
     columns = [column for column in COLUMNS if mistake in caught[column]]
     if COLUMNS[0] in columns and COLUMNS[1] in columns:
         columns.remove(COLUMNS[1])  # what mypy finds anyway
-    return " ".join(_LETTERS[column] for column in columns) or "–"
+    return " ".join(_LETTERS[column] for column in columns) or "`-`"
 
 
 def _name(library: str) -> str:

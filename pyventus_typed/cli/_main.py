@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from pyventus_typed.cli import nats
 from pyventus_typed.cli.demo import command as demo
+from pyventus_typed.wiring import _cli as check
 
 if TYPE_CHECKING:
     Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 PROGRAM = "python -m pyventus_typed"
 
 # A command adds its parser, whose default `run` takes the parsed options and returns the exit code.
-COMMANDS: "Sequence[Callable[[Subparsers], None]]" = (demo.add_parser,)
+COMMANDS: "Sequence[Callable[[Subparsers], None]]" = (demo.add_parser, check.add_parser, nats.add_parser)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,32 +2,30 @@
 
 import asyncio
 import sys
-from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
-from typing import TYPE_CHECKING
+from threading import local
 from weakref import ref
 
 from typing_extensions import override
 
 from .._emission import Emission, Waiter, current
 from .._event import Event
-from .._ledger import NEVER_RAN, Books
+from .._ledger import Books
 from .._ordering import KeyedOrdering, Ordering
 from .._outcome import Completed, Failed, Tally
 from .._processing import Door
+from .._routing import Route
 from .._spelling import spell_event
 from .._subscription import check_seconds
-from ..errors import EmitterClosed, NoRoom
+from ..errors import EmitterClosed, NoRoom, WouldDeadlock
 from ._deadlock import refuse
-from ._delivery import deliver
 from ._here import here
-from ._line import Job, Line, own_job
+from ._line import Line, own_job
+from ._published import answered, run_here
 from ._settings import LoopFactory, OnDiscard, Overflow, Settings
 from ._stage import Stage, current_stage
-
-if TYPE_CHECKING:
-    from .._ledger import Wave
+from ._whole import run_now
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -63,7 +61,9 @@ class AsyncIOProcessor:
         debug: bool | None = None,
     ) -> None:
         self._settings = Settings(ordering, capacity, overflow, on_discard, loop_factory, debug)
+        self._is_simple = self._settings.is_simple
         self._books = Books()
+        self._thread = _Thread()
         self._latest: ref[Line] | None = None  # the line of the loop that was seen last
 
     @property
@@ -84,16 +84,29 @@ class AsyncIOProcessor:
         line.stage.take_calls()
         job = own_job()
         if job is not None:
-            refuse([job.emission] if job.line is line else line.jobs, job.emission, "waits for")
-        return await _over(line.ledger.seal(), timeout)
+            refuse([job.emission] if job.line is line else line.pending(), job.emission, "waits for")
+        return await _over(line, timeout)
 
     @override
     def __repr__(self) -> str:
         return f"<AsyncIOProcessor, {self._settings.ordering}: {self.tally.pending} pending>"
 
     # -- the port to the emitter --------------------------------------------------------------------------------------
-    def submit(self, emission: Emission[Event], door: Door, /) -> None:
-        """Accept *emission*, or raise `EmissionRejected`."""
+    def submit(self, emission: Emission[Event], door: Door, /, route: Route | None = None) -> None:
+        """Accept *emission*, or raise `EmissionRejected`. Of a *route* it takes the short way, if nothing is in the way."""
+        if route is not None and self._is_simple and door.is_plain:
+            loop = asyncio._get_running_loop()
+            if loop is None:
+                line = self._thread.line
+                if line is not None and not line.stage.busy:
+                    emission._keeper = line.ref
+                    run_now(line, emission, route)
+                    return
+            elif self._latest is not None:
+                line = self._latest()
+                if line is not None and line.stage.loop is loop and not line.stage.ending and not line.debug:
+                    line.enter_whole(emission, route)
+                    return
         elsewhere = self._elsewhere(door)
         if elsewhere is not None:
             self._hand_over(self._line(elsewhere), emission, door)
@@ -111,13 +124,18 @@ class AsyncIOProcessor:
         """Wait for room, first come first served, and accept *emission*."""
         line = self._line(current_stage())
         line.admit(emission, door)
-        if emission._open and (line.is_full or line.room):
-            job = own_job()
-            if job is not None:
-                refuse(line.jobs, job.emission, "waits for room, which is held by", unless_one_is_free=True)
-            await line.wait_for_room()
-            line.reserved -= 1  # it is taken before anybody else can look
-        self.submit(emission, door)
+        if not emission._open or not (line.is_full or line.room):
+            self.submit(emission, door)
+            return
+        job = own_job()
+        if job is not None:
+            refuse(line.holders, job.emission, "waits for room, which is held by", unless_one_is_free=True)
+        await line.wait_for_room()
+        line.reserved -= 1  # it is taken before anybody else can look
+        try:
+            self.submit(emission, door)
+        finally:
+            line.offer_room()  # if it was refused, or had no receiver left, the next one has it
 
     async def publish(self, emission: Emission[Event], door: Door, /) -> None:
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
@@ -130,7 +148,12 @@ class AsyncIOProcessor:
             if row is not None:
                 row.forget_if_idle()
         if job is not None:
-            await self._run_here(job)
+            try:
+                with line.awaiting(emission):
+                    await run_here(job)
+            except WouldDeadlock:
+                emission.cancel()
+                raise
 
     async def ask(self, emission: Emission[Event], door: Door, /) -> object:
         """Accept *emission*, whose first delivery is the answer's; return it, or raise what its handler raised."""
@@ -138,7 +161,8 @@ class AsyncIOProcessor:
         line.admit(emission, door)
         job = line.enter_request(emission, self._context(emission, line))
         if job is not None:
-            await self._answered(job)
+            with line.awaiting(emission):
+                await answered(job)
         match emission._outcomes[0]:
             case Completed(value=value):
                 return value
@@ -148,15 +172,15 @@ class AsyncIOProcessor:
                 raise asyncio.CancelledError(f"{spell_event(emission._event)} was not answered: {outcome}")
 
     def here(self) -> object:
-        """The running loop's stage, as a mark for ``Door.home``."""
-        return current_stage()
+        """The running loop's stage, as a mark for ``Door.home``: a weak one, a home does not keep its loop alive."""
+        return ref(current_stage())
 
     async def finish(self, door: Door, grace: float | None, /) -> bool:
         """Wait for what is pending; after *grace* seconds cancel what came through *door*, or was emitted by that."""
         if await self.wait_for_tasks(grace):
             return True
         line = self._line(current_stage())
-        for emission in tuple(line.jobs):
+        for emission in line.pending():
             if emission._door is door or door.admits(emission):
                 emission.cancel()
         for _ in range(3):  # a cancellation takes effect at the next step of the task, and its outcome one later
@@ -165,21 +189,21 @@ class AsyncIOProcessor:
 
     # -- ours ---------------------------------------------------------------------------------------------------------
     def _line(self, stage: Stage) -> Line:
-        latest = self._latest
-        line = latest() if latest is not None else None
-        if line is not None and line.stage is stage:
-            return line
         line = stage.lines.get(self)
+        if line is None and stage.ending:  # collected: its weak references are gone before its coroutines are closed
+            line = next((held for held in stage.held if held.settings is self._settings), None)
         if line is None:
             line = stage.lines[self] = Line(stage, self._settings, self._books)
-        self._latest = line.ref
+        if stage.loop is None:
+            self._thread.line = line
+        else:
+            self._latest = line.ref
         return line
 
     def _context(self, emission: Emission[Event], line: Line) -> Context:
         context = copy_context()
         context.run(current.set, emission)
-        debug = self._settings.debug
-        if debug or (debug is None and line.stage.loop is not None and line.stage.loop.get_debug()):
+        if line.debug:
             emission._site = _caller()
         return context
 
@@ -187,7 +211,7 @@ class AsyncIOProcessor:
         """The loop that an emission from this thread is handed to, if it is."""
         if asyncio._get_running_loop() is not None or here.ending is not None:
             return None
-        for stage in (here.deliverer, door.home):
+        for stage in (here.deliverer, door.home() if isinstance(door.home, ref) else None):
             if isinstance(stage, Stage) and stage.loop is not None and not stage.loop.is_closed():
                 return stage
         return None
@@ -214,59 +238,42 @@ class AsyncIOProcessor:
             if row is not None:
                 row.forget_if_idle()
 
-    async def _run_here(self, job: Job) -> None:
-        line, emission = job.line, job.emission
-        task = job.runner = asyncio.current_task()
-        assert task is not None and job.granted is not None  # a coroutine of ours runs in a task
-        cancelled = task.cancelling()
-        token = current.set(emission)
-        try:
-            for index in range(len(emission._subscriptions)):
-                while index not in job.granted:
-                    job.waker = asyncio.get_running_loop().create_future()
-                    await job.waker
-                await deliver(job, index, owned=True)
-                if task.cancelling() > cancelled:
-                    raise asyncio.CancelledError
-        except asyncio.CancelledError:
-            for index, outcome in enumerate(emission._outcomes):
-                if outcome is None:
-                    line.settle(job, index, NEVER_RAN)
-            raise
-        finally:
-            current.reset(token)
 
-    async def _answered(self, job: Job) -> None:
-        cancelled = False
-        while not job.is_settled(0):
-            job.waker = asyncio.get_running_loop().create_future()
-            try:
-                await job.waker
-            except asyncio.CancelledError:  # it takes the handler along, and waits for its end as a plain await would
-                cancelled = True
-                job.line.cancel_delivery(job, 0)
-        if cancelled:
-            raise asyncio.CancelledError
+class _Thread(local):
+    """The line of this thread without a loop."""
+
+    line: Line | None = None
 
 
-async def _over(waves: "tuple[Wave, ...]", timeout: float | None) -> bool:
-    """Wait until *waves* are over; whether they are."""
-    deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+async def _over(line: Line, timeout: float | None) -> bool:
+    """Wait until all that is pending now, and what it emits, is settled; whether it is."""
+    waves = line.ledger.seal()
+    if not waves:
+        return True
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+    waiter = Waiter(future)
+    left = len(waves)
+
+    def over() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            waiter()
+
     for wave in waves:
-        if not wave.open:
-            continue
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiter = Waiter(future)
-        wave.watchers.append(waiter)
-        try:
-            left = None if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
-            await asyncio.wait([future], timeout=left)  # unlike wait_for it raises nothing of its own
-        finally:
-            with suppress(ValueError):
-                wave.watchers.remove(waiter)
-        if wave.open:
-            return False
-    return True
+        wave.watchers.append(over)
+    alarm = None if timeout is None else loop.call_later(timeout, waiter)
+    line.stage.waiting.add(future)
+    try:
+        await future
+    finally:
+        line.stage.waiting.discard(future)
+        for wave in waves:
+            wave.watchers.remove(over)
+        if alarm is not None:
+            alarm.cancel()
+    return not left
 
 
 def _caller() -> str:

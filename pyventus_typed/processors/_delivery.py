@@ -6,18 +6,19 @@ from types import CoroutineType, coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._emission import Emission
-from .._ledger import STARTED
-from .._outcome import Cancelled, Completed, Discarded, Failed, Outcome
+from .._ledger import STARTED, put
+from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
 from ._in_thread import run_in_thread
 
 if TYPE_CHECKING:
     from ._line import Job
 
 Deliver: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
-_NOTHING = Completed(None)
+_PACKAGE = __name__.partition(".")[0] + "."
+Step: TypeAlias = tuple["Job", int, Deliver]  # a delivery, and what is left of it to do in a task
 
 
-def begin(job: "Job", index: int) -> Deliver | None:
+def begin(job: "Job", index: int) -> Step | None:
     """Run a delivery whose turn it is, as far as it goes without a task; the rest of it, which needs one, if any."""
     emission = job.emission
     if emission._outcomes[index] is not None:
@@ -30,32 +31,50 @@ def begin(job: "Job", index: int) -> Deliver | None:
         job.context.run(delivery.send, None)
     except StopIteration:
         return None
-    return delivery
+    return job, index, delivery
 
 
-def _call(job: "Job", index: int, handler: Callable[..., object]) -> Deliver | None:
-    # The same as deliver() for the most common case, a handler without options: a third of the time.
-    emission = job.emission
-    emission._outcomes[index] = STARTED
+def _call(job: "Job", index: int, handler: Callable[..., object]) -> Step | None:
+    # The same as deliver() for a handler without options, without a coroutine.
+    put(job.emission, index, STARTED)
     try:
-        value = job.context.run(handler, emission._event)
+        value = job.context.run(handler, job.emission._event)
     except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
-        job.line.fail(job, index, error)
-    except asyncio.CancelledError:
-        job.line.settle(job, index, Cancelled())
-    except BaseException as error:
-        job.line.settle(job, index, Discarded(repr(error), started=True))
-        raise
+        fail(job, index, error)
+        return None
+    except BaseException as error:  # noqa: BLE001 - raised again there, unless it is a cancellation
+        cut_off(job, index, error)
+        return None
+    return conclude(job, index, value)
+
+
+def fail(job: "Job", index: int, error: Exception) -> None:
+    """A plain handler without a callback has raised *error*."""
+    trim(error)
+    job.line.tell(job, index, error)
+    job.line.settle(job, index, Failed(error))
+
+
+def conclude(job: "Job", index: int, value: object) -> Step | None:
+    """A plain handler has returned *value*: settle its delivery, or give what must go on in a task."""
+    if value is None:
+        job.line.settle(job, index, NOTHING)
+    elif must_await(value):
+        rest = deliver(job, index, awaitable=value)
+        rest.send(None)
+        return job, index, rest
     else:
-        if value is None:
-            job.line.settle(job, index, _NOTHING)
-        elif must_await(value):
-            rest = deliver(job, index, awaitable=value)
-            rest.send(None)
-            return rest
-        else:
-            job.line.settle(job, index, Completed(value))
+        job.line.settle(job, index, Completed(value))
     return None
+
+
+def cut_off(job: "Job", index: int, error: BaseException) -> None:
+    """A plain handler was left by what is no `Exception`: settle its delivery, and raise that, unless it is a cancellation."""
+    if isinstance(error, asyncio.CancelledError):
+        job.line.settle(job, index, Cancelled())
+        return
+    job.line.settle(job, index, Discarded(repr(error), started=True))
+    raise error
 
 
 async def deliver(  # noqa: C901, PLR0912, PLR0915 - one delivery in one place, where its order can be read
@@ -87,34 +106,35 @@ async def deliver(  # noqa: C901, PLR0912, PLR0915 - one delivery in one place, 
                 await _own_task()
                 owned = True
             if threaded:
-                value = await run_in_thread(job, index)
-            else:
-                if awaitable is None:
-                    line.ledger.start(emission, index)
-                    awaitable = value = subscription._handler(emission._event)
-                if must_await(awaitable):
-                    if not owned:
-                        await _own_task()
-                        owned = True
-                    value = await _within(options.timeout, awaitable)
+                awaitable = value = await run_in_thread(job, index)
+            elif awaitable is None:
+                line.ledger.start(emission, index)
+                awaitable = value = subscription._handler(emission._event)
+            if must_await(awaitable):
+                if not owned:
+                    await _own_task()
+                    owned = True
+                value = await _within(options.timeout, awaitable)
             outcome = Completed(value)
             if options.on_success is not None:
                 owned = await _call_back(options.on_success, value, owned=owned)
         except Exception as raised:  # noqa: BLE001 - it is the delivery's outcome
             error = raised
+            trim(error)
             outcome = Failed(error)
             if options.on_failure is not None:
                 await _call_back(options.on_failure, emission._event, error, owned=owned)
                 error = None  # it has been told
     except Exception as raised:  # noqa: BLE001 - the callback's own, with the handler's as its context
         error = raised
+        trim(error)
         outcome = Failed(error)
     except asyncio.CancelledError:
         outcome = line.cut_off(emission, index)
     except BaseException as raised:
         task = line.stage.tasks.get((job, index))
-        if task is not None:
-            task.add_done_callback(_retrieve)
+        if task is not None and isinstance(raised, KeyboardInterrupt | SystemExit):
+            line.stage.crashed.add(task)
         reason = "loop lost" if isinstance(raised, GeneratorExit) else repr(raised)
         line.settle(job, index, Discarded(reason, started=emission._outcomes[index] is not None))
         raise
@@ -151,10 +171,12 @@ def must_await(value: object) -> bool:
     return hasattr(type(value), "__await__") and not isinstance(value, Emission)
 
 
-def _retrieve(task: "asyncio.Task[None]") -> None:
-    # It has left through the loop; without a look at it asyncio would log it once more as never retrieved.
-    if not task.cancelled():
-        task.exception()
+def trim(error: Exception) -> None:
+    # Without our own frames: shorter to read, and an error that is kept keeps no loop alive.
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        trace = trace.tb_next
+    error.with_traceback(trace)  # an assignment would ask an exception that is a frozen dataclass
 
 
 @coroutine

@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pyventus_typed")
 CLOSED = "loop closed"
+_MOST_AWAITS = 100  # in the finally blocks of a coroutine that is closed
 
 
 def hook(loop: AbstractEventLoop, stage: "Stage") -> None:
     """Let *stage* know when *loop* ends. The hooks hold the stage: it lives as long as its loop."""
     run_until_complete, shutdown_asyncgens, close = loop.run_until_complete, loop.shutdown_asyncgens, loop.close
-    dropped = finalize(loop, lost, stage.losses)
+    # asyncio's own destructor calls close, and that reports; uvloop's does not.
+    dropped = finalize(loop, lost, stage.losses, report=not isinstance(loop, asyncio.BaseEventLoop))
+    dropped.atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
     def run(future: Awaitable[Any]) -> Any:  # Any: as the method that it wraps
         if not _is_cancelling(loop, future):
@@ -53,18 +56,20 @@ def hook(loop: AbstractEventLoop, stage: "Stage") -> None:
         if loop.is_running() or loop.is_closed():
             close()  # raises, or does nothing
             return
+        cut = finish(stage)
         try:
-            finish(stage)
             close()
             stage.take_calls()  # of a thread that was a moment too late
         finally:
             dropped.detach()
-            for loss in stage.losses:
+            for loss in tuple(stage.losses):
                 loss.report("when their event loop closed")
             for name in ("run_until_complete", "shutdown_asyncgens", "close"):
                 with suppress(AttributeError):
                     delattr(loop, name)
             stage.forget()
+        if cut is not None:  # Ctrl-C, SystemExit in a finally block: the loop is closed all the same
+            raise cut
 
     for name, wrapped in (("run_until_complete", run), ("shutdown_asyncgens", shutdown), ("close", end)):
         setattr(loop, name, wrapped)
@@ -74,35 +79,44 @@ def begin(stage: "Stage") -> None:
     """Nothing starts from here on; what waited is discarded, so that nobody waits for it in vain."""
     stage.ending = CLOSED
     stage.take_calls()
-    for line in tuple(stage.lines.values()):
-        line.discard_rest(CLOSED)
-    stage.ready.clear()
+    stage.discard_rest(CLOSED)
 
 
-def finish(stage: "Stage") -> None:
-    """The loop will not turn again: what is open is discarded, and its coroutines are closed here and now."""
-    begin(stage)
+def finish(stage: "Stage") -> BaseException | None:
+    """The loop will not turn again: what is open is discarded, and its coroutines are closed here and now.
+
+    Returns what one of them raised that is no `Exception`; the others are closed all the same.
+    """
     tasks = tuple(stage.tasks.values())
-    for loss in stage.losses:
-        loss.settle(CLOSED)
+    for task in stage.crashed:
+        if task.done() and not task.cancelled():
+            task.exception()  # it has left through the loop; unseen, asyncio would log it once more
+    begin(stage)
+    for line in tuple(stage.held):
+        line.discard_all(CLOSED)
     before, here.ending = here.ending, stage
     try:
-        for task in tasks:
-            _close(task)
+        with here.occupied():
+            cut = [error for task in tasks if (error := _close(task)) is not None]
     finally:
         here.ending = before
+    return cut[0] if cut else None
 
 
-def _close(task: "asyncio.Task[None]") -> None:
-    coroutine = task.get_coro()
-    # asyncio's own switch against "Task was destroyed but it is pending": it is accounted for.
-    setattr(task, "_log_destroy_pending", False)  # noqa: B010 - no checker knows it
-    if task.done():
-        return
-    try:
-        coroutine.close()
-    except Exception:
-        log.exception("A handler would not be closed with its event loop")
+def _close(task: "asyncio.Task[None]") -> BaseException | None:
+    coroutine: Any = task.get_coro()  # Any: ours, which asyncio only knows as something to step
+    for _ in range(_MOST_AWAITS):
+        try:
+            coroutine.close()
+        except RuntimeError:
+            continue  # it awaited something more in a finally block, and stands there now
+        except (Exception, asyncio.CancelledError):
+            log.exception("A handler raised while it was closed with its event loop")
+        except BaseException as error:  # noqa: BLE001 - raised again when all are closed
+            return error
+        return None
+    log.error("A handler would not be closed with its event loop: %s", coroutine)
+    return None
 
 
 def _is_cancelling(loop: AbstractEventLoop, future: object) -> bool:

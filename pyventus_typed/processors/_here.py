@@ -1,5 +1,7 @@
 """What belongs to this thread."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from threading import local
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,19 @@ class Here(local):
     """Whose coroutines are being closed: what they emit belongs there, and is discarded with it."""
     deliverer: "Stage | None" = None
     """Whose ``in_thread`` handler is running here."""
+
+    @contextmanager
+    def occupied(self) -> Generator[None]:
+        """Whatever is emitted meanwhile does not belong to this thread, so its own stage takes nothing."""
+        stage = self.stage
+        if stage is None:
+            yield
+            return
+        before, stage.busy = stage.busy, True
+        try:
+            yield
+        finally:
+            stage.busy = before
 
 
 here = Here()

@@ -6,10 +6,11 @@ the delivery, but it keeps its place in the order until the thread returns, and 
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextvars import copy_context
 from typing import TYPE_CHECKING
 
-from .._ledger import STARTED
+from .._ledger import STARTED, put
 from .._spelling import spell, spell_event
 from ._here import here
 
@@ -17,44 +18,70 @@ if TYPE_CHECKING:
     from ._line import Job
 
 log = logging.getLogger("pyventus_typed")
+Result = tuple[object, BaseException | None]
+
+
+class Claim:
+    """Who decides about a handler that waits for a worker thread: the first who takes it, and nobody after."""
+
+    __slots__ = ("_free",)
+
+    def __init__(self) -> None:
+        self._free = [True]
+
+    def take(self) -> bool:
+        """Whether the caller is the first. From any thread: list.pop is atomic."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return False
 
 
 async def run_in_thread(job: "Job", index: int) -> object:
     """What the handler returns, or raises; `TimeoutError` after its time-out, counted from its first instruction."""
-    emission, stage = job.emission, job.line.stage
+    emission = job.emission
     subscription = emission._subscriptions[index]
     loop = asyncio.get_running_loop()
-    unclaimed = [None]  # whoever pops it decides: the thread, that it runs; a cancellation, that it never will
-    begun = loop.create_future()
+    claim = job.claims[index] = Claim()
+    begun: asyncio.Future[object] = loop.create_future()
 
-    def run() -> object:
-        try:
-            unclaimed.pop()
-        except IndexError:
-            return None
-        emission._outcomes[index] = STARTED
+    def run() -> Result:
+        if not claim.take():
+            return None, None
+        put(emission, index, STARTED)
         if subscription.timeout is not None:
-            loop.call_soon_threadsafe(_tell, begun)
-        here.deliverer = stage
-        try:
-            return subscription._handler(emission._event)
-        finally:
-            here.deliverer = None
+            loop.call_soon_threadsafe(_complete, begun)
+        return _call(job, subscription._handler)
 
     running = loop.run_in_executor(None, copy_context().run, run)
     if subscription.timeout is not None:
-        await _patiently({running, begun}, unclaimed, until=asyncio.FIRST_COMPLETED)
-        if not await _patiently({running}, unclaimed, timeout=subscription.timeout):
+        await _patiently({running, begun}, claim, until=asyncio.FIRST_COMPLETED)
+        if not await _patiently({running}, claim, timeout=subscription.timeout):
             job.keep(index)
             running.add_done_callback(lambda late: _ignore(late, job, index))
             raise TimeoutError(f"{spell(subscription.handler)} did not return within {subscription.timeout} seconds")
-    await _patiently({running}, unclaimed)
-    return running.result()
+    await _patiently({running}, claim)
+    value, error = running.result()
+    if error is not None:
+        raise error
+    return value
+
+
+def _call(job: "Job", handler: Callable[..., object]) -> Result:
+    # An error is handed over as a value: a future does not take every exception.
+    here.deliverer = job.line.stage
+    try:
+        with here.occupied():
+            return handler(job.emission._event), None
+    except BaseException as error:  # noqa: BLE001 - it is raised again in the delivery's task
+        return None, error
+    finally:
+        here.deliverer = None
 
 
 async def _patiently(
-    futures: "set[asyncio.Future[object]]",
-    unclaimed: list[None],
+    futures: "set[asyncio.Future[Result] | asyncio.Future[object]]",
+    claim: Claim,
     *,
     timeout: float | None = None,
     until: str = asyncio.ALL_COMPLETED,
@@ -64,30 +91,25 @@ async def _patiently(
         try:
             done, _ = await asyncio.wait(futures, timeout=timeout, return_when=until)
         except asyncio.CancelledError:
-            if unclaimed:
-                try:
-                    unclaimed.pop()
-                except IndexError:
-                    continue  # the thread was faster
+            if claim.take():  # no thread has begun it, so none will
                 raise
+        except GeneratorExit:
+            claim.take()
+            raise
         else:
             return bool(done)
 
 
-def _tell(begun: "asyncio.Future[object]") -> None:
+def _complete(begun: "asyncio.Future[object]") -> None:
     if not begun.done():
         begun.set_result(None)
 
 
-def _ignore(late: "asyncio.Future[object]", job: "Job", index: int) -> None:
+def _ignore(late: "asyncio.Future[Result]", job: "Job", index: int) -> None:
     emission = job.emission
-    name = spell(emission._subscriptions[index].handler)
-    if not late.cancelled():
-        result = late.exception()
-        log.warning(
-            "%s came late for %s, after its time-out: %r is ignored",
-            name,
-            spell_event(emission._event),
-            result or late.result(),
-        )
+    if not late.cancelled() and late.exception() is None:
+        value, error = late.result()
+        name, event = spell(emission._subscriptions[index].handler), spell_event(emission._event)
+        what = spell_event(value if error is None else error)
+        log.warning("%s came late for %s, after its time-out: %s is ignored", name, event, what)
     job.line.leave(job, index)

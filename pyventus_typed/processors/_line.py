@@ -7,24 +7,25 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 from weakref import finalize, ref
 
 from .._emission import AnyEmission, Emission, current
 from .._event import Event
 from .._ledger import STARTED, Books, Ledger
 from .._ordering import Concurrent, Place, Row, Turns, turns_of
-from .._outcome import Cancelled, Discarded, Failed, Outcome, Status
+from .._outcome import Cancelled, Discarded, Outcome, Status
 from .._processing import Door
+from .._routing import Route
 from .._spelling import spell, spell_event
 from .._subscription import Subscription
 from ..errors import EmitterClosed, NoRoom, WouldDeadlock
 from ._deadlock import refuse
+from ._in_thread import Claim
 from ._report import Loss
 from ._settings import Settings
-
-if TYPE_CHECKING:
-    from ._stage import Stage
+from ._stage import Stage, stage_of
+from ._whole import make, unfold
 
 log = logging.getLogger("pyventus_typed")
 _AT_ONCE = Concurrent()  # the order of requests, whatever the line's own
@@ -33,7 +34,20 @@ _AT_ONCE = Concurrent()  # the order of requests, whatever the line's own
 class Job(Place):
     """An emission in its line: what the handle must not hold, because it would keep a loop alive."""
 
-    __slots__ = ("awaits", "context", "emission", "granted", "kept", "line", "runner", "turns", "waker")
+    __slots__ = (
+        "awaits",
+        "claims",
+        "context",
+        "cut",
+        "emission",
+        "granted",
+        "kept",
+        "line",
+        "runner",
+        "turns",
+        "untold",
+        "waker",
+    )
 
     def __init__(
         self, line: "Line", emission: Emission[Event], context: Context, turns: Turns, row: Row | None
@@ -43,16 +57,29 @@ class Job(Place):
         self.emission = emission
         self.context = context
         self.turns = turns
+        self.claims: dict[int, Claim] = {}  # of those that wait for a worker thread
         self.kept: set[int] | None = None  # settled, but still in its place: a thread that has not returned
         self.awaits: list[Emission[Event]] = []  # what its handlers wait for, each in its own task
         # Of an emission that its emitter runs or waits for:
         self.runner: asyncio.Task[object] | None = None  # whose task its handlers run in
         self.granted: set[int] | None = None  # the deliveries whose turn it is; None if the stage runs them
         self.waker: asyncio.Future[None] | None = None
+        self.cut = False  # the handler that runs there was cancelled, not its caller
+        self.untold: dict[int, Exception] = {}  # failures that are the caller's to hear
+
+    @property
+    def is_request(self) -> bool:
+        """Whether somebody asks: it takes no room."""
+        return self.granted is not None and self.turns is _AT_ONCE
 
     def is_async(self, index: int) -> bool:
-        """Whether this delivery will want a task."""
-        return self.subscriptions[index]._is_async
+        """Whether this delivery runs nothing before it has a task."""
+        return self.subscriptions[index]._is_async and self.emission._errors is None
+
+    def withdraw(self, index: int) -> bool:
+        """See that a delivery that waits never starts; ``False`` if a thread has begun it."""
+        claim = self.claims.get(index)
+        return claim is None or claim.take()
 
     def is_settled(self, index: int) -> bool:
         """Whether this delivery has its outcome."""
@@ -69,6 +96,7 @@ class Line:
 
     __slots__ = (
         "__weakref__",
+        "debug",
         "jobs",
         "ledger",
         "lost",
@@ -81,7 +109,7 @@ class Line:
         "turns",
     )
 
-    def __init__(self, stage: "Stage", settings: Settings, books: Books) -> None:
+    def __init__(self, stage: Stage, settings: Settings, books: Books) -> None:
         self.stage = stage
         self.settings = settings
         self.ledger = books.open()
@@ -92,6 +120,8 @@ class Line:
         self.requests = 0  # jobs that take no room
         self.lost = Loss(self.ledger, settings.on_discard)
         self.ref = ref(self)
+        debug = settings.debug
+        self.debug = debug or (debug is None and stage.loop is not None and stage.loop.get_debug())
         stage.losses.append(self.lost)
         finalize(self, _close, books, self.ledger, stage.losses, self.lost).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
@@ -137,6 +167,8 @@ class Line:
         return job
 
     def _accept(self, emission: Emission[Event], context: Context, turns: Turns, row: Row | None) -> Job | None:
+        if emission._open:
+            self._hold()
         self.ledger.accept(emission, emission.parent)
         if not emission._open:
             return None
@@ -149,6 +181,64 @@ class Line:
             self.discard(emission, ending)
             return None
         return job
+
+    # -- the short way ------------------------------------------------------------------------------------------------
+    def enter_whole(self, emission: Emission[Event], route: Route) -> None:
+        """Accept an emission to plain calls, where neither order nor room is asked for."""
+        ledger, stage = self.ledger, self.stage
+        self._hold()
+        ledger.accept(emission, emission.parent)
+        emission._keeper = self.ref
+        stage.unfinished += 1
+        stage.ready.append(make(self, emission, route))
+        stage.wake()
+
+    def complete(self, emission: AnyEmission, route: Route) -> None:
+        """Every call has returned ``None``."""
+        self.ledger.complete(emission, route.done)
+        self._let_go()
+        self.stage.finished()
+
+    def unfold(self, emission: AnyEmission, context: Context, running: int) -> Job:
+        """The job of an emission on the short way, whose handlers up to *running* have been called."""
+        if emission not in self.ledger.open:
+            self._hold()
+            self.ledger.reopen(emission)
+            emission._keeper = self.ref
+            self.stage.unfinished += 1
+        job = self.jobs[emission] = Job(self, emission, context, _AT_ONCE, None)
+        job.held = emission._open
+        rest = range(running + 1, len(emission._subscriptions))
+        self.stage.ready.extendleft((job, index) for index in reversed(rest))
+        return job
+
+    def look(self, emission: AnyEmission, /) -> None:
+        """Somebody wants to see the deliveries of *emission*: they are written down."""
+        whole = self.stage.whole
+        if whole is not None and whole[1] is emission and self.stage.is_here:
+            unfold(whole)
+
+    def _job(self, emission: Emission[Event]) -> Job:
+        self.look(emission)
+        return self.jobs.get(emission) or self._unfold_waiting(emission)
+
+    def _unfold_waiting(self, emission: Emission[Event]) -> Job:
+        # It will be cancelled before its first call, so nothing of it becomes ready.
+        emission._outcomes = [*emission._outcomes]
+        job = self.jobs[emission] = Job(self, emission, Context(), _AT_ONCE, None)
+        return job
+
+    def pending(self) -> "list[Emission[Event]]":
+        """What is open, in the order of acceptance."""
+        return [entry for entry in self.ledger.open if isinstance(entry, Emission)]
+
+    def _hold(self) -> None:
+        if not self.ledger.open:
+            self.stage.held[self] = None
+
+    def _let_go(self) -> None:
+        if not self.ledger.open and not self.lost.emissions:
+            self.stage.held.pop(self, None)
 
     def has_room(self, emission: Emission[Event]) -> bool:
         """Whether *emission* may be accepted; if not, it was discarded, or `NoRoom` is raised."""
@@ -179,28 +269,32 @@ class Line:
     # -- running ------------------------------------------------------------------------------------------------------
     def make_ready(self, turns: Sequence[tuple[Place, int]]) -> None:
         """It is the turn of these deliveries."""
+        stage = self.stage
         for place, index in turns:
             assert isinstance(place, Job)  # only jobs enter a line
-            if place.granted is None:
-                self.stage.ready.append((place, index))
-            else:
+            if place.granted is not None:
                 place.granted.add(index)
-                if place.waker is not None and not place.waker.done():
-                    place.waker.set_result(None)
-        if self.stage.ready:
-            self.stage.wake()
-
-    def fail(self, job: Job, index: int, error: Exception) -> None:
-        """The handler raised *error*, and has no callback for it."""
-        self.tell(job, index, error)
-        self.settle(job, index, Failed(error))
+                _wake(place.waker)
+            # A task's first step comes after this turn of the loop, so with nobody before it it may be made at once.
+            elif stage.ready or stage.loop is None or stage.ending or not place.is_async(index):
+                stage.ready.append((place, index))
+            else:
+                stage.start(place, index)
+        if stage.ready:
+            stage.wake()
 
     def tell(self, job: Job, index: int, error: Exception) -> None:
         """Log *error*, unless somebody awaits the emission and will get it."""
+        if job.granted is not None and index in job.granted:
+            job.untold[index] = error
+        elif not job.emission.awaited:
+            self.log(job, index, error)
+
+    def log(self, job: Job, index: int, error: Exception) -> None:
+        """Say that a handler failed, to whoever reads the log."""
         emission = job.emission
-        if (job.granted is None or index not in job.granted) and not emission.awaited:
-            name, event = spell(emission._subscriptions[index].handler), spell_event(emission._event)
-            log.error("%s failed for %s", name, event, exc_info=error)
+        name, event = spell(emission._subscriptions[index].handler), spell_event(emission._event)
+        log.error("%s failed for %s", name, event, exc_info=error)
 
     def settle(self, job: Job, index: int, outcome: Outcome) -> None:
         """The end of a delivery. Does nothing if it has an outcome: it was cancelled, or its loop ended."""
@@ -210,13 +304,13 @@ class Line:
             return
         if self.ledger.settle(emission, index, outcome):
             del self.jobs[emission]
-            if job.granted == {0} and job.runner is None:
+            if job.is_request:
                 self.requests -= 1
             if self.stage.ending and emission.status in (Status.CANCELLED, Status.DISCARDED):
                 self.lost.emissions.append(emission)
-            self._offer_room()
-        if job.waker is not None and not job.waker.done():
-            job.waker.set_result(None)
+            self._let_go()
+            self.offer_room()
+        _wake(job.waker)
         if job.kept is None or index not in job.kept:
             self.leave(job, index)
 
@@ -238,43 +332,65 @@ class Line:
     def cancel(self, emission: AnyEmission, /) -> bool:
         """S7, from any thread."""
         if not self.stage.is_here:
-            return self.stage.call(partial(self._cancel, emission)) and bool(emission._open)
+            was_open = bool(emission._open)
+            return self.stage.call(partial(self._cancel, emission)) and was_open
         return self._cancel(emission)
 
     def _cancel(self, emission: Emission[Event]) -> bool:
-        job = self.jobs.get(emission)
-        if job is None:
+        if emission not in self.ledger.open:
             return False
+        job = self._job(emission)
         for index in range(len(emission._subscriptions)):
             self.cancel_delivery(job, index)
         return True
 
     def cancel_delivery(self, job: Job, index: int) -> None:
         """Discard it if it waits; cancel its task if it runs in one."""
-        task = self.stage.tasks.get((job, index))
-        if job.emission._outcomes[index] is None and not (task is not None and job.subscriptions[index].in_thread):
+        task: asyncio.Task[Any] | None = self.stage.tasks.get((job, index))  # Any: ours, or its publisher's
+        if job.emission._outcomes[index] is None and job.withdraw(index):
             self.settle(job, index, Discarded("cancelled", started=False))
+        elif task is None and job.runner is not None and not job.is_settled(index) and not job.cut:
+            job.cut = True  # its publisher takes the cancellation back
+            task = job.runner
         if task is not None:
             task.cancel()
 
     def discard(self, emission: Emission[Event], reason: str) -> None:
         """Discard what of *emission* has not started."""
-        job = self.jobs[emission]
-        for index, outcome in enumerate(emission._outcomes):
-            if outcome is None:
+        job = self._job(emission)
+        for index, outcome in enumerate(tuple(emission._outcomes)):
+            if outcome is None and job.withdraw(index):
                 self.settle(job, index, Discarded(reason, started=False))
+
+    def discard_all(self, reason: str) -> None:
+        """Discard whatever is open: the loop will not turn again."""
+        for job in tuple(self.jobs.values()):
+            for index in range(len(job.subscriptions)):
+                job.withdraw(index)
+                outcome = job.emission._outcomes[index]
+                self.settle(job, index, Discarded(reason, started=outcome is not None))
+
+    def forget(self) -> None:
+        """Its loop is closed: nothing of it stands in anybody's way."""
+        self.turns = turns_of(self.settings.ordering)
+        self.room.clear()
+        self.reserved = self.requests = 0
 
     def discard_rest(self, reason: str) -> None:
         """Discard whatever has not started."""
-        for emission in tuple(self.jobs):
-            if emission in self.jobs:
+        for emission in self.pending():
+            if emission._open:
                 self.discard(emission, reason)
 
     # -- waiting ------------------------------------------------------------------------------------------------------
     @contextmanager
-    def awaiting(self, emission: AnyEmission, /) -> Generator[None]:
-        """W4: around a wait for *emission*: judge it and, while it lasts, let others know of it."""
-        running = asyncio._get_running_loop()
+    def awaiting(self, emission: AnyEmission, /) -> Generator[set[asyncio.Future[None]]]:
+        """W4: around a wait for *emission*: judge it and, while it lasts, let others know of it.
+
+        Gives the set that must hold the future that is waited for: our books refer to it weakly.
+        """
+        running = asyncio.get_running_loop()
+        waiting = stage_of(running).waiting
         if self.stage.loop is not running and self.stage.is_here:
             raise WouldDeadlock(
                 f"{spell_event(emission.event)} is pending in this thread, and not in the loop that would wait for it: "
@@ -283,12 +399,12 @@ class Line:
             )
         job = own_job()
         if job is None:
-            yield
+            yield waiting
             return
         refuse([emission], job.emission, "waits for")
         job.awaits.append(emission)
         try:
-            yield
+            yield waiting
         finally:
             job.awaits.remove(emission)
 
@@ -304,12 +420,17 @@ class Line:
         yield from job.awaits
 
     @property
+    def holders(self) -> Iterator[Emission[Event]]:
+        """The emissions that take room."""
+        return (emission for emission, job in self.jobs.items() if job.turns is not _AT_ONCE)
+
+    @property
     def is_full(self) -> bool:
         """Whether as many emissions are pending, or promised a place, as capacity allows. Requests take none."""
         capacity = self.settings.capacity
         return capacity is not None and len(self.jobs) - self.requests + self.reserved >= capacity
 
-    def _offer_room(self) -> None:
+    def offer_room(self) -> None:
         while self.room and not self.is_full:
             future = self.room.popleft()
             if not future.done():
@@ -325,8 +446,13 @@ class Line:
         except BaseException:
             if future.done() and not future.cancelled():  # it was ours already: a cancelled waiter takes none
                 self.reserved -= 1
-                self._offer_room()
+                self.offer_room()
             raise
+
+
+def _wake(waker: "asyncio.Future[None] | None") -> None:
+    if waker is not None and not waker.done():
+        waker.set_result(None)
 
 
 def own_job() -> Job | None:
@@ -342,8 +468,10 @@ def own_job() -> Job | None:
 
 
 def _close(books: Books, ledger: Ledger, losses: list[Loss], lost: Loss) -> None:
-    books.fold(ledger)
-    losses.remove(lost)
+    # Collected together with a lost loop it still has to be settled and reported.
+    if not ledger.open and not lost.emissions:
+        books.fold(ledger)
+        losses.remove(lost)
 
 
 def _claim(emission: Emission[Event]) -> None:

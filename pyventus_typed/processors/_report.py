@@ -53,11 +53,12 @@ class Loss:
             warnings.warn(text, DiscardedEmissionsWarning, stacklevel=2)
 
 
-def lost(losses: list[Loss]) -> None:
+def lost(losses: list[Loss], *, report: bool) -> None:
     """A loop was dropped without being closed."""
-    for loss in losses:
+    for loss in tuple(losses):
         loss.settle("loop lost")
-        loss.report("when their event loop was lost")
+        if report:
+            loss.report("when their event loop was lost")
 
 
 def _text(emissions: tuple[Emission[Event], ...], when: str) -> str:

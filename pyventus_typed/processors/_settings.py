@@ -26,6 +26,11 @@ class Settings:
     loop_factory: LoopFactory | None
     debug: bool | None
 
+    @property
+    def is_simple(self) -> bool:
+        """Whether nothing is asked of order, room or debugging, so that plain calls can take the short way."""
+        return self.ordering is Ordering.CONCURRENT and self.capacity is None and not self.debug
+
     def __post_init__(self) -> None:
         check_ordering(self.ordering)
         if self.capacity is not None and (type(self.capacity) is not int or self.capacity < 1):

@@ -1,37 +1,39 @@
 """Where handlers run: one running loop, or one thread without a loop. Shared by all processors, so that what a handler
 emits goes behind what was accepted before it, through whichever emitter.
 
-Deliveries whose turn it is stand in ``ready``, oldest first. In a loop one callback for each turn of the loop takes them:
-a handler that is a plain call runs right there, every other one gets a task. Without a loop the thread takes them itself,
-until one has to await: then the rest runs in one fresh loop.
+Deliveries whose turn it is stand in ``ready``, oldest first. In a loop one callback for each turn of the loop takes
+them: a handler that is a plain call runs right there, every other one gets a task. Without a loop the thread takes them
+itself, until one has to await: then the rest runs in one fresh loop.
 """
 
 import asyncio
+import atexit
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from threading import get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary, ref
 
-from ._delivery import Deliver, begin
+from ._delivery import Deliver, Step, begin
 from ._end import hook
 from ._here import here
-from ._report import Loss
+from ._report import Loss, lost
+from ._whole import Whole, run
 
 if TYPE_CHECKING:
     from ._line import Job, Line
 
-Turn = tuple["Job", int]
+Turn: TypeAlias = "tuple[Job, int] | Whole"
 
 
 class Stage:
     """The deliveries of one loop, or of one thread without a loop, that are ready or running."""
 
     __slots__ = (
-        "__weakref__", "_awake", "_context", "_idle", "busy", "calls", "ending", "lines", "loop", "losses",
-        "ready", "tasks", "thread", "unfinished",
+        "__weakref__", "_awake", "_context", "_idle", "busy", "calls", "crashed", "ending", "held", "lines", "loop", "losses",
+        "ready", "tasks", "thread", "unfinished", "waiting", "whole",
     )  # fmt: skip
 
     def __init__(self, loop: AbstractEventLoop | None) -> None:
@@ -40,12 +42,16 @@ class Stage:
         self.ready: deque[Turn] = deque()
         # Strong: asyncio itself refers to tasks weakly. They live here, and the stage lives on its loop.
         self.tasks: dict[tuple[object, int], asyncio.Task[None]] = {}
+        self.waiting: set[asyncio.Future[None]] = set()  # of those who wait in this loop, for the same reason
         self.lines: WeakKeyDictionary[object, Line] = WeakKeyDictionary()  # by processor
-        self.losses: list[Loss] = []  # of its lines
+        self.held: dict[Line, None] = {}  # those with something pending or to report, whoever lets go of the processor
+        self.losses: list[Loss] = []  # of all lines
+        self.crashed: set[asyncio.Task[None]] = set()  # by what left through the loop: nobody else asks for it
         self.busy = False  # a thread without a loop is taking what is ready
         self.ending: str | None = None  # why nothing may start any more
         self.unfinished = 0  # emissions of which a delivery holds its place
         self.calls: deque[Callable[[], object]] = deque()  # what other threads want done here
+        self.whole: Whole | None = None  # that is running
         self._idle: asyncio.Future[None] | None = None
         self._awake = False
         self._context = Context()  # our callbacks must not keep an emitter's context alive
@@ -58,90 +64,114 @@ class Stage:
                 self._awake = True
                 self.loop.call_soon(self._turn, context=self._context)
         elif not self.busy:
-            self._run()
+            self.run()
 
     def _turn(self) -> None:
         # Only what is ready now: handlers that emit for ever must not keep the loop from turning.
-        self._awake = False
         ready = self.ready
         spawned = False
         try:
             for _ in range(len(ready)):
                 if self.ending or not ready:
                     return
+                turn = ready[0]
                 # An async handler between two plain ones starts between them: its task's first step comes first.
-                if spawned and not ready[0][0].is_async(ready[0][1]):
+                if spawned and (len(turn) != 2 or not turn[0].is_async(turn[1])):  # noqa: PLR2004 - as in _begin
                     return
-                job, index = ready.popleft()
-                delivery = begin(job, index)
-                if delivery is not None:
-                    self.spawn(job, index, delivery)
+                ready.popleft()
+                step = _begin(turn)
+                if step is not None:
+                    self.spawn(*step)
                     spawned = True
         finally:
+            # Not before: what a handler emits in between must not be scheduled ahead of the task of an earlier one.
+            self._awake = False
             if ready:
                 self.wake()
+
+    def start(self, job: "Job", index: int) -> None:
+        """Begin a delivery that will want a task, and give it one."""
+        step = begin(job, index)
+        if step is not None:
+            self.spawn(*step)
 
     def spawn(self, job: "Job", index: int, delivery: Deliver) -> None:
         """Give a delivery a task of its own, in a context of its own."""
         # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
-        task = asyncio.Task(delivery, loop=self.loop, name="pyventus_typed", context=job.context.copy())
+        task: Any = asyncio.Task(
+            delivery, loop=self.loop, name="pyventus_typed", context=job.context.copy()
+        )  # Any: below
+        # asyncio's own switch against "Task was destroyed but it is pending": whatever happens, it is accounted for.
+        task._log_destroy_pending = False  # unknown to the stubs
         self.tasks[job, index] = task
 
     # -- a thread without a loop --------------------------------------------------------------------------------------
-    def _run(self) -> None:
+    def run(self, first: Callable[[], Step | None] | None = None) -> None:
+        """Do *first*, and then take whatever is ready, until nothing is."""
         ready = self.ready
         self.busy = True
         try:
-            while ready:
+            step = None if first is None else first()
+            while True:
+                if step is not None:
+                    self._run_in_fresh_loop(*step)
                 self.take_calls()
-                if ready:
-                    job, index = ready.popleft()
-                    delivery = begin(job, index)
-                    if delivery is not None:
-                        self._run_in_fresh_loop(job, index, delivery)
+                if not ready:
+                    break
+                step = _begin(ready.popleft())
         except BaseException as error:
             # Ctrl-C, SystemExit: this delivery knows. The rest of the line is not run behind the user's back.
-            for line in tuple(self.lines.values()):
-                line.discard_rest(repr(error))
-                line.lost.report("when an exception ended their line")
-            ready.clear()
+            self.discard_rest(repr(error))
+            for loss in self.losses:
+                loss.report("when an exception ended their line")
             raise
         finally:
             self.busy = False
 
     def _run_in_fresh_loop(self, job: "Job", index: int, delivery: Deliver) -> None:
-        factory = job.line.settings.loop_factory or asyncio.new_event_loop
         # With a factory a Runner leaves the thread's current event loop as it finds it.
+        runner = asyncio.Runner(loop_factory=job.line.settings.loop_factory or asyncio.new_event_loop)
         try:
-            with asyncio.Runner(loop_factory=factory) as runner:
-                runner.run(self._until_idle(job, index, delivery))
+            self.loop = loop = runner.get_loop()
+            adopt(loop, self)
+            # A future and no task of ours: a handler that cancels all other tasks must not cut off this wait.
+            self._idle = loop.create_future()
+            self.spawn(job, index, delivery)
+            if self.ready:
+                self.wake()
+            loop.run_until_complete(self._idle)
         finally:
-            delivery.close()  # does nothing unless the loop could not even be made
-            self.loop = self._idle = self.ending = None
-            self._awake = False
-
-    async def _until_idle(self, job: "Job", index: int, delivery: Deliver) -> None:
-        self.loop = asyncio.get_running_loop()
-        adopt(self.loop, self)
-        self._idle = self.loop.create_future()
-        self.spawn(job, index, delivery)
-        if self.ready:
-            self.wake()
-        await self._idle
-
-    def forget(self) -> None:
-        """Its loop is closed: refer to nothing of it. The lines of a loop go with it, those of a thread stay."""
-        self.tasks.clear()
-        self.ready.clear()
-        if here.stage is not self:
-            self.loop = None
-            self.lines.clear()
+            try:
+                runner.close()
+            finally:
+                delivery.close()  # does nothing unless the loop could not even be made
+                self.loop = self._idle = self.ending = None
+                self._awake = False
 
     def finished(self) -> None:
         """An emission has no delivery left that holds its place."""
         self.unfinished -= 1
         if not self.unfinished and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+    def discard_rest(self, reason: str) -> None:
+        """Discard whatever has not started."""
+        for line in tuple(self.held):
+            line.discard_rest(reason)
+        self.ready.clear()
+
+    def forget(self) -> None:
+        """Its loop is closed: refer to nothing of it. The lines of a loop go with it, those of a thread start afresh."""
+        self.tasks.clear()
+        self.ready.clear()
+        self.unfinished = 0
+        for line in tuple(self.held):
+            line.forget()
+        self.held.clear()
+        if here.stage is not self:
+            self.loop = None
+            self.lines.clear()
 
     # -- other threads ------------------------------------------------------------------------------------------------
     @property
@@ -172,6 +202,10 @@ class Stage:
             self.calls.popleft()()
 
 
+def _begin(turn: Turn) -> Step | None:
+    return begin(*turn) if len(turn) == 2 else run(turn)  # noqa: PLR2004 - a delivery, or an emission on the short way
+
+
 # A stage is held by its loop, through the hooks on it: a dropped loop takes its stage along.
 _stages: WeakKeyDictionary[AbstractEventLoop, ref[Stage]] = WeakKeyDictionary()
 
@@ -192,13 +226,22 @@ def adopt(loop: AbstractEventLoop, stage: Stage) -> None:
     hook(loop, stage)
 
 
+@atexit.register
+def _report_the_rest() -> None:
+    # A loop that nobody closed and nobody dropped: the interpreter ends, and with it the last chance to say so.
+    for loop, known in tuple(_stages.items()):
+        stage = known()
+        if stage is not None and not loop.is_running():
+            lost(stage.losses, report=True)
+
+
 def current_stage() -> Stage:
     """The stage of the running loop, or of this thread."""
+    if here.ending is not None:
+        return here.ending
     loop = asyncio._get_running_loop()
     if loop is not None:
         return stage_of(loop)
-    if here.ending is not None:
-        return here.ending
     if here.stage is None:
         here.stage = Stage(None)
     return here.stage

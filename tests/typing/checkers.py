@@ -84,7 +84,7 @@ def run(checker: Checker, job: Job) -> Report:
     done = subprocess.run(
         command,
         cwd=job.scratch,
-        env=_clean_environment() | tool.environment(job),
+        env={**_clean_environment(), **tool.environment(job)},
         capture_output=True,
         text=True,
         encoding="utf-8",

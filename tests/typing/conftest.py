@@ -18,11 +18,22 @@ ROOT = HERE.parent.parent
 CASES = HERE / "cases"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--older-checkers", action="store_true", help="the checkers are older than those that are pinned")
+
+
 @pytest.fixture(scope="session")
-def cases_job(request: pytest.FixtureRequest) -> Job:
+def exact(request: pytest.FixtureRequest) -> bool:
+    """Whether the checkers are those for which the markers are written."""
+    return not request.config.getoption("--older-checkers", default=False)
+
+
+@pytest.fixture(scope="session")
+def cases_job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Job:
     """The folder of cases, against the package of this checkout."""
-    # In the cache directory, so that mypy does not start from nothing each time.
-    scratch = Path(request.config.cache.mkdir("typing"))
+    # In pytest's cache, so that mypy does not start from nothing each time; unless that is turned off.
+    kept: pytest.Cache | None = getattr(request.config, "cache", None)
+    scratch = tmp_path_factory.mktemp("checkers") if kept is None else Path(kept.mkdir("typing"))
     return Job(targets=(CASES,), roots=(ROOT, CASES), scratch=scratch)
 
 

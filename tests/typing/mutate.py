@@ -7,6 +7,9 @@ A checker notices a mutant when its report on the cases no longer agrees with th
 package does not count: users do not see those.
 """
 
+# What it prints is its output.
+# ruff: noqa: T201
+
 import argparse
 import shutil
 import sys

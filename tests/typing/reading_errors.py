@@ -5,7 +5,11 @@
 A test takes them again, so the page stays true.
 """
 
+# What it prints is its output.
+# ruff: noqa: T201
+
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -36,7 +40,8 @@ def refresh(page: str, scratch: Path, root: Path = ROOT) -> str:
     assert first is not None, "the page starts with the code that all its examples share"
     examples = [match["code"] for match in _EXAMPLE.finditer(page)]
     folder = scratch / "examples"
-    folder.mkdir()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     paths = [folder / f"example_{number}.py" for number in range(len(examples))]
     for path, example in zip(paths, examples, strict=True):
         path.write_text(f"{first['code']}\n\n{example}", encoding="utf-8")

@@ -19,15 +19,19 @@ Reports: TypeAlias = dict[Checker, Future[Report]]
 
 @pytest.mark.parametrize("checker", CHECKERS)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_checker_reports_what_is_marked_and_nothing_else(path: Path, checker: Checker, reports: Reports) -> None:
-    problems = judge(read_cases(path), checker, reports[checker].result().of(path))
+def test_the_checker_reports_what_is_marked_and_nothing_else(
+    path: Path, checker: Checker, reports: Reports, exact: bool
+) -> None:
+    problems = judge(read_cases(path), checker, reports[checker].result().of(path), exact=exact)
     assert not problems, "\n".join(["", *problems])
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_the_checker_finds_errors_in_the_cases_only(checker: Checker, reports: Reports) -> None:
+def test_the_checker_finds_errors_in_the_cases_only(checker: Checker, reports: Reports, exact: bool) -> None:
     report = reports[checker].result()
     assert report.status == ERRORS_FOUND
+    if not exact:
+        return  # an older mypy calls some of the package's reasons to ignore unused
     assert [found for found in report.diagnostics if found.path not in FILES] == []
 
 

@@ -69,6 +69,13 @@ def test_a_gap_that_somebody_closes_is_a_problem(tmp_path: Path) -> None:
     assert "the marker is out of date" in problem
 
 
+def test_an_older_checker_may_report_more_of_what_is_wrong_and_nothing_else(tmp_path: Path) -> None:
+    case = _case(tmp_path, "good()\nbad()  # E[ty]: why\nworse()  # GAP: why\nfine()  # FP[ty]: why\n")
+    assert judge(case, "mypy", _at(case, 2, 3), exact=False) == []
+    assert len(judge(case, "mypy", _at(case, 1, 4), exact=False)) == 2
+    assert len(judge(case, "ty", [], exact=False)) == 2
+
+
 def test_an_error_outside_of_every_statement_is_a_problem(tmp_path: Path) -> None:
     case = _case(tmp_path, "# a comment\nbad()  # E: why\n")
     (problem,) = judge(case, "mypy", _at(case, 1, 2))

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyventus_typed.cli.demo import source
-from pyventus_typed.cli.demo.events import DirectoryFound
-from pyventus_typed.cli.demo.handlers import report
+from pyventus_typed.cli.demo.events import DirectoryFound, Found
 
 if TYPE_CHECKING:
     from pyventus_typed.cli._main import Subparsers
@@ -34,29 +33,32 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(path: str | None, *, program: str) -> int:
     """Scan *path*, or the standard library, and return the exit code. Complaints go to stderr, after *program*."""
     try:
-        from pyventus_typed.cli.demo import scan  # noqa: PLC0415  from here on rich is needed, an extra
+        # From here on rich is needed, an extra; and no other command pays for these.
+        from pyventus_typed.cli.demo import scan  # noqa: PLC0415
+        from pyventus_typed.cli.demo.handlers import report  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] != "rich":
             raise
         return _refuse(program, "rich is needed for the tables and not installed: pip install 'pyventus-typed[cli]'")
-    if path is None:
-        root, places = source.STANDARD_LIBRARY, source.standard_library()
-    else:
-        try:
-            is_directory = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116  Path("") is the current directory
-        except OSError as error:
-            return _refuse(
-                program, f"{path!r}: {error.strerror}. Name a directory or a Python file, or leave PATH out."
-            )
-        root = Path(path) if is_directory else Path(path).parent
-        place = DirectoryFound(root) if is_directory else source.look_at(Path(path))
-        places = [place] if place is not None else []
+    try:
+        root, places = _given(path) if path is not None else (source.STANDARD_LIBRARY, source.standard_library())
+    except OSError as error:
+        return _refuse(program, f"{path!r}: {error.strerror}. Name a directory or a Python file, or leave PATH out.")
     complete = scan.read(places)
     if complete and not report.files:
-        unread = "".join(f"\n  {failure.path}: {failure.reason}" for failure in report.failures)
+        unread = "".join(f"\n  {str(failure.path)!r}: {failure.reason}" for failure in report.failures)
         return _refuse(program, f"{path!r} holds no Python file.{unread}")
     scan.show(root)
     return 0 if complete else 130
+
+
+def _given(path: str) -> tuple[Path, list[Found]]:
+    """Return the directory from which paths are shown, and what to read; raise OSError if there is no such path."""
+    given = Path(path)
+    if stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116  Path("") would be the current directory
+        return given, [DirectoryFound(given)]
+    found = source.look_at(given)
+    return given.parent, [found] if found is not None else []
 
 
 def _refuse(program: str, why: str) -> int:

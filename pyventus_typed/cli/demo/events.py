@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from pyventus_typed import Event
+from pyventus_typed import Event, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,9 @@ class DirectoryFound(Event):
 @dataclass(frozen=True, slots=True)
 class FileFound(Event):
     path: Path
+
+
+Found: TypeAlias = DirectoryFound | FileFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +59,14 @@ class ParseFailed(Event):
     reason: str
 
 
-ScanEvent: TypeAlias = DirectoryFound | FileFound | ModuleParsed | Definition | ModuleImported | ParseFailed
+Held: TypeAlias = ModuleParsed | Definition | ModuleImported
+
+
+@dataclass(frozen=True)
+class Outline(Request[list[Held]]):
+    """Asks what a file holds."""
+
+    path: Path
+
+
+ScanEvent: TypeAlias = Found | Outline | Held | ParseFailed

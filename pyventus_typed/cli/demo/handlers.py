@@ -2,25 +2,26 @@
 
 import asyncio
 
-from pyventus_typed import Linker, asyncio_emitter
+from pyventus_typed import Emitter, Linker, asyncio_emitter
 from pyventus_typed.cli.demo import source
 from pyventus_typed.cli.demo.events import (
-    Definition,
     DirectoryFound,
     FileFound,
-    ModuleImported,
-    ModuleParsed,
+    Found,
+    Held,
+    Outline,
     ParseFailed,
     ScanEvent,
 )
 from pyventus_typed.cli.demo.report import Report
 
-report = Report()
-linker = Linker[ScanEvent]()
-emitter = asyncio_emitter(linker, on_discard=report.add_cut_off)
+report: Report = Report()
+linker: Linker[ScanEvent] = Linker[ScanEvent]()
+linker.bind(report)
+emitter: Emitter[ScanEvent] = asyncio_emitter(linker, on_discard=report.add_cut_off)
 
 
-def give_up(found: DirectoryFound | FileFound, error: Exception) -> None:
+def give_up(found: Found, error: Exception) -> None:
     emitter.emit(ParseFailed(found.path, source.reason(error)))
 
 
@@ -31,14 +32,11 @@ async def search(found: DirectoryFound) -> None:
 
 
 @linker.on(FileFound, on_failure=give_up)
-async def parse(found: FileFound) -> None:
-    for held in await asyncio.to_thread(source.parse, found.path):
+async def read(found: FileFound) -> None:
+    for held in await emitter.ask(Outline(found.path)):
         emitter.emit(held)
 
 
-linker.subscribe(FileFound, report.add_file)
-linker.subscribe(ModuleParsed, report.add_module)
-linker.subscribe(Definition, report.add_definition)
-# A relative import names a module of the same package, and says nothing about what is popular.
-linker.subscribe(ModuleImported, report.add_import, when=lambda imported: not imported.relative)
-linker.subscribe(ParseFailed, report.add_failure)
+@linker.answer(Outline, in_thread=True)
+def parse(outline: Outline) -> list[Held]:
+    return source.parse(outline.path)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyventus_typed import Emission, Event
+from pyventus_typed import Emission, Event, Subscriber, handles
 from pyventus_typed.cli.demo.events import (
     ClassDefined,
     Definition,
@@ -13,33 +13,44 @@ from pyventus_typed.cli.demo.events import (
     ModuleImported,
     ModuleParsed,
     ParseFailed,
+    ScanEvent,
 )
 
 
-class Report:
+def is_absolute(imported: ModuleImported) -> bool:
+    # A relative import names a module of its own package, and says nothing about what is popular.
+    return not imported.relative
+
+
+class Report(Subscriber[ScanEvent]):
     """Handlers that count and collect. They run in one loop, so nothing here is locked."""
 
     def __init__(self) -> None:
-        self.files = 0
+        self.files: int = 0
         self.modules: list[ModuleParsed] = []
         self.failures: list[ParseFailed] = []
-        self.cut_off = 0
-        self.seconds = 0.0
+        self.cut_off: int = 0
+        self.seconds: float = 0.0
         self._definitions: Counter[type[Definition]] = Counter()
         self._importers: dict[str, set[Path]] = {}
 
+    @handles(FileFound)
     def add_file(self, _: FileFound) -> None:
         self.files += 1
 
+    @handles(ModuleParsed)
     def add_module(self, module: ModuleParsed) -> None:
         self.modules.append(module)
 
+    @handles(Definition)
     def add_definition(self, definition: Definition) -> None:
         self._definitions[type(definition)] += 1
 
+    @handles(ModuleImported, when=is_absolute)
     def add_import(self, imported: ModuleImported) -> None:
         self._importers.setdefault(imported.module, set()).add(imported.path)
 
+    @handles(ParseFailed)
     def add_failure(self, failure: ParseFailed) -> None:
         self.failures.append(failure)
 

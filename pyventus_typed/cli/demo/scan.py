@@ -11,13 +11,13 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pyventus_typed.cli.demo import tables
-from pyventus_typed.cli.demo.events import DirectoryFound, FileFound, ModuleParsed, ParseFailed
+from pyventus_typed.cli.demo.events import FileFound, Found, ModuleParsed, ParseFailed
 from pyventus_typed.cli.demo.handlers import emitter, linker, report
 
 _console = Console()
 
 
-def read(places: Sequence[DirectoryFound | FileFound]) -> bool:
+def read(places: Sequence[Found]) -> bool:
     """Read every Python file at or below *places* into the report. Return False if Ctrl-C cut that off."""
     began = time.perf_counter()
     try:
@@ -43,7 +43,7 @@ def show(root: Path) -> None:
         _console.print()
 
 
-async def _emit(places: Sequence[DirectoryFound | FileFound]) -> None:
+async def _emit(places: Sequence[Found]) -> None:
     for place in places:
         emitter.emit(place)
     await emitter.wait_for_tasks()

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pyventus_typed.cli.demo.events import (
     ClassDefined,
-    Definition,
     DirectoryFound,
     FileFound,
+    Found,
     FunctionDefined,
+    Held,
     ModuleImported,
     ModuleParsed,
 )
@@ -20,13 +21,13 @@ from pyventus_typed.cli.demo.events import (
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 
 
-def standard_library() -> list[DirectoryFound | FileFound]:
+def standard_library() -> list[Found]:
     """Return what stands in the standard library, without the packages that were installed beside it."""
     installed = {"site-packages", "dist-packages"}
     return [found for found in look_into(STANDARD_LIBRARY) if found.path.name not in installed]
 
 
-def look_into(directory: Path) -> list[DirectoryFound | FileFound]:
+def look_into(directory: Path) -> list[Found]:
     """Return the directories and Python files that stand in *directory*, directories first, by name."""
     looks = (look_at(path) for path in sorted(directory.iterdir()))
     found = [look for look in looks if look is not None]
@@ -34,7 +35,7 @@ def look_into(directory: Path) -> list[DirectoryFound | FileFound]:
     return sorted(found, key=lambda look: isinstance(look, FileFound))
 
 
-def look_at(path: Path) -> DirectoryFound | FileFound | None:
+def look_at(path: Path) -> Found | None:
     """Return what *path* is, or None for what holds no Python.
 
     A link to a directory counts as no directory, since it may lead back to where we are. A link that leads nowhere
@@ -52,11 +53,11 @@ def look_at(path: Path) -> DirectoryFound | FileFound | None:
     return None
 
 
-def parse(path: Path) -> list[ModuleParsed | Definition | ModuleImported]:
+def parse(path: Path) -> list[Held]:
     """Read one file and return what it holds; raise OSError, SyntaxError or what else the compiler finds to raise."""
     source = path.read_bytes()
     tree = ast.parse(source, os.fsdecode(path))
-    held: list[ModuleParsed | Definition | ModuleImported] = [ModuleParsed(path, len(source.splitlines()))]
+    held: list[Held] = [ModuleParsed(path, len(source.splitlines()))]
     for statement in _statements(tree):
         match statement:
             case ast.ClassDef(name=name):

@@ -18,6 +18,14 @@ def test_help_names_the_commands() -> None:
     ended = run_python("-m", "pyventus_typed", "--help")
     assert (ended.code, ended.stderr) == (0, "")
     assert "demo" in ended.stdout
+    assert "check" in ended.stdout
+
+
+def test_the_wiring_of_the_demo_passes_its_own_check() -> None:
+    demo = "pyventus_typed.cli.demo"
+    family = ("--family", f"{demo}.events:ScanEvent")
+    ended = run_python("-m", "pyventus_typed", "check", f"{demo}.handlers:linker", *family)
+    assert (ended.code, ended.stderr) == (0, ""), ended.stdout
 
 
 def test_output_that_cannot_be_written_is_one_line_of_complaint() -> None:

@@ -79,10 +79,11 @@ def test_a_file_that_does_not_parse_is_named_with_its_reason(package: Path) -> N
     assert re.search(r"sub/latin\.py .* can't decode byte 0xe9", stdout)
 
 
-def test_the_books_balance_and_a_file_that_does_not_parse_is_a_failed_emission(package: Path) -> None:
+def test_the_books_balance_and_what_failed_is_in_them(package: Path) -> None:
     read = books(demo(package).stdout)
-    # 2 directories, 4 files, 2 modules, 3 definitions, 5 imports, 2 files that do not parse
-    assert read == {"accepted": 18, "completed": 16, "failed": 2, "cancelled": 0, "discarded": 0}
+    # 2 directories, 4 files, 4 outlines of them, 2 modules, 3 definitions, 5 imports, 2 files that do not parse: of
+    # these two the request failed, and the event whose handler asked.
+    assert read == {"accepted": 22, "completed": 18, "failed": 4, "cancelled": 0, "discarded": 0}
 
 
 def test_one_file_can_be_read_too(package: Path) -> None:
@@ -116,12 +117,12 @@ def test_without_rich_it_says_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_names_that_would_draw_on_the_terminal_are_escaped(tmp_path: Path) -> None:
-    for name in (b"\x1b[31mred.py", b"two\nlines.py", b"\xff.py", b"[bold].py"):
+    for name in (b"\x1b[31mred.py", b"two\nlines.py", b"\xff.py", b"[bold].py", "é.py".encode()):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("def :\n")
     shown = demo(tmp_path, env={"PYTHONIOENCODING": "ascii"})
     assert (shown.code, shown.stderr) == (0, "")
-    for name in (r"\x1b[31mred.py", r"two\nlines.py", r"\udcff.py", "[bold].py"):
-        assert name in shown.stdout
+    for escaped in (r"\x1b[31mred.py", r"two\nlines.py", r"\udcff.py", "[bold].py", r"\xe9.py"):
+        assert escaped in shown.stdout
 
 
 def test_links_and_pipes_neither_loop_nor_hang(tmp_path: Path) -> None:
@@ -140,6 +141,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert ended.stderr == ""
 
 
+@pytest.mark.timeout(300)
 def test_the_standard_library_is_read_whole() -> None:
     library = Path(sysconfig.get_path("stdlib"))
     everything = (path.relative_to(library) for suffix in ("*.py", "*.pyw") for path in library.rglob(suffix))
@@ -155,9 +157,13 @@ def test_on_a_terminal_it_shows_progress_and_after_ctrl_c_the_books_still_balanc
         [sys.executable, "-m", "pyventus_typed", "demo"], cwd=HOUSE, stdin=theirs, stdout=theirs, stderr=theirs
     ) as program:
         os.close(theirs)
-        shown = screen(ours, until=r"Reading \S* *[1-9]\d*/\d+ files")
-        program.send_signal(signal.SIGINT)
-        shown += screen(ours)
+        try:
+            shown = screen(ours, until=r"Reading \S* *[1-9]\d*/\d+ files")
+            program.send_signal(signal.SIGINT)
+            shown += screen(ours)
+        except BaseException:
+            program.kill()  # if it hangs, the test shall not
+            raise
     os.close(ours)
     assert program.returncode == 130
     assert "Traceback" not in shown

@@ -2,6 +2,9 @@
 
 from typing import assert_type
 
+from shop import OrderPaid
+
+from pyventus_typed import Emitter, Linker
 from pyventus_typed.errors import (
     DefinitionError,
     DiscardedEmissionsWarning,
@@ -14,9 +17,6 @@ from pyventus_typed.errors import (
     SeveralHandlers,
     WouldDeadlock,
 )
-from shop import OrderPaid
-
-from pyventus_typed import Emitter, Linker
 
 emitter = Emitter(Linker())
 

@@ -48,7 +48,7 @@ def everything(event: Event) -> None: ...
 @shop.on(ShopEvent)
 def whole_family(
     event: ShopEvent,
-) -> None: ...  # FP[pyrefly,ty]: they take the constructor of an undecorated class for that of Event
+) -> None: ...
 
 
 @shop.on(OrderPlaced)

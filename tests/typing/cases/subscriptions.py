@@ -22,7 +22,7 @@ assert_type(subscription, Subscription[OrderPlaced])
 assert_type(linker.subscribe(OrderPlaced, place_async), Subscription[OrderPlaced])
 assert_type(linker.subscribe(OrderPlaced, print), Subscription[OrderPlaced])
 assert_type(linker.subscribe(Event, print), Subscription[Event])
-assert_type(linker.subscribe(ShopEvent, print), Subscription[ShopEvent])  # FP[pyrefly,ty]: see `families.py`
+assert_type(linker.subscribe(ShopEvent, print), Subscription[ShopEvent])
 assert_type(subscription.events, tuple[type[OrderPlaced], ...])
 assert_type(subscription.handler, Callable[..., object])
 assert_type(subscription.active, bool)

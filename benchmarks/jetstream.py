@@ -1,0 +1,185 @@
+"""How much of a bare nats-py publisher and consumer is left with everything of ours around it.
+
+    python benchmarks/jetstream.py [--messages 2000] [--rounds 5]
+
+Both sides use one server that syncs every write, in one run, in turns. Bare: ``js.publish`` from sixteen tasks; then
+``fetch(100)`` and a double acknowledgement (``ack_sync``) of each message, sixteen at a time. Ours: the same through
+``emit`` into a linker whose handler is the stream, with verification, headers and ids; then a ``Worker`` with
+``concurrency=16`` and one async handler. Counts are checked before a time is believed.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nats
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from pyventus_typed import Emitter, Event, Linker
+from pyventus_typed.nats import JetStream, JsonCodec, LocalServer, StreamSettings, Wire, Worker
+
+TASKS = 16
+GOAL = 0.70
+LATENCY_GOAL = 0.010
+RATE = 200
+
+
+class ShopEvent(Event):
+    """Everything that happens in this benchmark."""
+
+
+@dataclass(frozen=True)
+class OrderPlaced(ShopEvent):
+    number: int
+    customer: str
+    cents: int
+
+
+codec = JsonCodec[ShopEvent](Wire("bench.order_placed.v1", OrderPlaced))
+
+
+async def spread(messages: int, publish: Callable[[int], Awaitable[object]]) -> float:
+    """Publish *messages* from sixteen tasks; seconds."""
+    numbers = iter(range(messages))
+
+    async def one() -> None:
+        for number in numbers:
+            await publish(number)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(TASKS)))
+    return time.perf_counter() - began
+
+
+async def bare(url: str, name: str, messages: int) -> tuple[float, float]:
+    client = await nats.connect(url)
+    js = client.jetstream()
+    await js.add_stream(name=name, subjects=[f"{name}.>"])
+    body = codec.encode(OrderPlaced(1, "ada", 1999)).data
+    publishing = await spread(messages, lambda _number: js.publish(f"{name}.orders", body))
+    await js.add_consumer(name, ConsumerConfig(durable_name="bare", ack_policy=AckPolicy.EXPLICIT, ack_wait=30))
+    consuming = await _fetch(js, name, messages)
+    await js.delete_stream(name)
+    await client.close()
+    return publishing, consuming
+
+
+async def _fetch(js: JetStreamContext, name: str, messages: int) -> float:
+    reader = await js.pull_subscribe_bind("bare", stream=name)
+    began, done = time.perf_counter(), 0
+    room = asyncio.Semaphore(TASKS)
+
+    async def settle(msg: Msg) -> None:
+        nonlocal done
+        async with room:
+            codec.decode("bench.order_placed.v1", msg.data)
+            await msg.ack_sync(timeout=5)
+            done += 1
+
+    while done < messages:
+        batch = await reader.fetch(min(100, messages - done), timeout=5)
+        await asyncio.gather(*map(settle, batch))
+    took = time.perf_counter() - began
+    assert done == messages
+    return took
+
+
+async def ours(url: str, name: str, messages: int) -> tuple[float, float]:
+    async with JetStream(url, codec, stream=name, settings=StreamSettings()) as stream:
+        out = Linker[ShopEvent]()
+        out.subscribe(ShopEvent, stream.publish)
+        emitter = Emitter(out)
+
+        async def emit(number: int) -> None:
+            await emitter.emit(OrderPlaced(number, "ada", 1999))
+
+        publishing = await spread(messages, emit)
+        seen: list[int] = []
+        began = 0.0
+        linker = Linker[ShopEvent]()
+
+        @linker.on(OrderPlaced)
+        async def handle(order: OrderPlaced) -> None:
+            nonlocal began
+            began = began or time.perf_counter()  # as with the bare one, making the consumer is not counted
+            seen.append(order.number)
+
+        worker = Worker(stream, linker, group="bench", concurrency=TASKS)
+        running = asyncio.create_task(worker.run(stop_on=()))
+        while worker.counts.handled < messages:  # noqa: ASYNC110  # a worker tells nobody how far it is
+            await asyncio.sleep(0.002)
+        consuming = time.perf_counter() - began
+        worker.stop()
+        await running
+        assert sorted(seen) == list(range(messages))
+        await stream.opened.js.delete_stream(name)
+        await stream.opened.js.delete_stream(f"{name}-dead")
+        await stream.opened.js.delete_stream(f"KV_{name}-attempts")
+    return publishing, consuming
+
+
+async def latency(url: str, seconds: float) -> list[float]:
+    """Seconds from ``emit`` to its end, at 200 a second, sorted. Late starts count: the clock is the plan's."""
+    async with JetStream(url, codec, stream="LATENCY") as stream:
+        linker = Linker[ShopEvent]()
+        linker.subscribe(ShopEvent, stream.publish)
+        emitter = Emitter(linker)
+        took: list[float] = []
+
+        async def one(number: int, due: float) -> None:
+            await emitter.emit(OrderPlaced(number, "ada", 1999))
+            took.append(time.perf_counter() - due)
+
+        await one(0, time.perf_counter())
+        took.clear()
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(int(RATE * seconds)):
+                due = began + number / RATE
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                tasks.create_task(one(number, due))
+    return sorted(took)
+
+
+async def main(messages: int, rounds: int) -> int:
+    ratios: dict[str, list[float]] = {"publish": [], "consume": [], "both": []}
+    with tempfile.TemporaryDirectory() as folder:
+        async with LocalServer(Path(folder)) as server:
+            await bare(server.url, "WARM", 200)
+            await ours(server.url, "WARM2", 200)
+            print(f"{messages} messages, fsync on every write, {TASKS} at a time")  # noqa: T201
+            print("round   bare publish  consume   ours publish  consume   (messages a second)")  # noqa: T201
+            for n in range(rounds):
+                first, second = (bare, ours) if n % 2 == 0 else (ours, bare)
+                one = await first(server.url, f"A{n}", messages)
+                two = await second(server.url, f"B{n}", messages)
+                them, us = (one, two) if n % 2 == 0 else (two, one)
+                rates = [messages / seconds for seconds in (*them, *us)]
+                print(f"{n + 1:5}   {rates[0]:12.0f}  {rates[1]:7.0f}   {rates[2]:12.0f}  {rates[3]:7.0f}")  # noqa: T201
+                ratios["publish"].append(them[0] / us[0])
+                ratios["consume"].append(them[1] / us[1])
+                ratios["both"].append(sum(them) / sum(us))
+            took = await latency(server.url, seconds=5)
+    medians = {what: statistics.median(values) for what, values in ratios.items()}
+    p50, p99 = took[len(took) // 2], took[int(len(took) * 0.99)]
+    for what, value in medians.items():
+        print(f"{what:8} {value:5.0%} of bare nats-py (median of pairs)")  # noqa: T201
+    print(f"publish at {RATE} a second: median {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms")  # noqa: T201
+    met = medians["both"] >= GOAL and p99 < LATENCY_GOAL
+    print("goals met" if met else f"goals missed: {GOAL:.0%} and {LATENCY_GOAL * 1000:.0f} ms")  # noqa: T201
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    raise SystemExit(asyncio.run(main(options.messages, options.rounds)))

@@ -1,0 +1,26 @@
+"""The commands of the extra ``nats``, or the line that installs it."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # it has no other name
+
+
+def add_parser(subparsers: "Subparsers") -> None:
+    """Add ``nats``. Without its extra the command is there, and says what it needs."""
+    try:
+        from pyventus_typed.nats import _cli  # noqa: PLC0415 - it may not be installed
+    except ImportError as missing:
+        reason = str(missing)
+        parser = subparsers.add_parser("nats", help="events between processes (needs the extra nats)")
+        parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+        parser.set_defaults(run=lambda _options: _refuse(reason))
+    else:
+        _cli.add_parser(subparsers)
+
+
+def _refuse(reason: str) -> int:
+    sys.stderr.write(f"{reason}\n")
+    return 2

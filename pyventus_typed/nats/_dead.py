@@ -1,0 +1,151 @@
+"""Dead letters: messages that a group gave up, with their bytes, their headers and the reason."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js.api import RawStreamMsg
+from nats.js.errors import APIError, NotFoundError
+
+from pyventus_typed.nats._headers import (
+    ATTEMPTS,
+    DIED,
+    GROUP,
+    ID,
+    MSG_ID,
+    REASON,
+    SEQUENCE,
+    dead_letter,
+    unescape,
+    without_obituary,
+)
+from pyventus_typed.nats._names import again_subject, dead_stream, dead_subject
+from pyventus_typed.nats.errors import NoDeadLetter, Refused
+
+_WAIT: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that one group gave up. *number* is its place among the dead letters, *sequence* that in the stream."""
+
+    number: int
+    stream: str
+    group: str
+    name: str
+    id: str
+    sequence: int
+    attempts: int
+    reason: str
+    died: datetime
+    data: bytes
+    headers: Mapping[str, str]
+
+
+class DeadLetters:
+    """The dead letters of one stream. It needs no codec: a letter that nobody can read can be shown and sent again."""
+
+    def __init__(self, client: Client, stream: str) -> None:
+        self._client = client
+        self._js = client.jetstream()
+        self._stream = stream
+
+    async def all(self, *, group: str | None = None) -> AsyncIterator[DeadLetter]:
+        """Every letter, of one group if *group* is given, oldest first. A letter costs one request."""
+        number = 1
+        subject = f"{dead_stream(self._stream)}.{group or '*'}.>"
+        while True:
+            try:
+                raw = await self._js.get_msg(dead_stream(self._stream), seq=number, subject=subject, next=True)
+            except NotFoundError:
+                return
+            letter = self._read(raw)
+            number = letter.number + 1
+            yield letter
+
+    async def get(self, number: int) -> DeadLetter:
+        """The letter with this number. Raises ``NoDeadLetter``."""
+        try:
+            return self._read(await self._js.get_msg(dead_stream(self._stream), seq=number))
+        except NotFoundError:
+            raise NoDeadLetter(
+                f"The stream {self._stream!r} has no dead letter {number}. List them to see which there are."
+            ) from None
+
+    async def send_again(self, letter: DeadLetter) -> int:
+        """Hand *letter* to the group that gave it up, and to no other; its sequence in the stream is returned.
+
+        It comes with the same bytes, headers and event id, without its place in the order of its key, and with
+        all attempts before it. Then it is deleted here. If this is interrupted and done again within the stream's
+        duplicates window, the group gets it once.
+        """
+        ack = await self._js.publish(
+            again_subject(self._stream, letter.group, letter.name),
+            letter.data,
+            stream=self._stream,
+            timeout=_WAIT,
+            headers={
+                **without_obituary(letter.headers),
+                MSG_ID: f"again:{letter.group}:{letter.sequence}:{letter.number}",
+            },
+        )
+        await self.delete(letter)
+        return ack.seq
+
+    async def delete(self, letter: DeadLetter) -> None:
+        """Forget *letter*. Deleting it twice is no error."""
+        try:
+            await self._js.delete_msg(dead_stream(self._stream), letter.number)
+        except APIError as error:
+            if "no message found" not in (error.description or ""):
+                raise Refused(f"The dead letter {letter.number} cannot be deleted: {error.description}.") from error
+
+    def _read(self, raw: RawStreamMsg) -> DeadLetter:
+        headers = {str(key): str(value) for key, value in (raw.headers or {}).items()}
+        _, group, name = (raw.subject or "").split(".", 2)
+        return DeadLetter(
+            number=raw.seq or 0,
+            stream=self._stream,
+            group=headers.get(GROUP, group),
+            name=name,
+            id=unescape(headers.get(ID, "")),
+            sequence=int(headers.get(SEQUENCE, "0")),
+            attempts=int(headers.get(ATTEMPTS, "0")),
+            reason=unescape(headers.get(REASON, "")),
+            died=datetime.fromisoformat(headers[DIED]),
+            data=raw.data or b"",
+            headers={key: value for key, value in headers.items() if not key.startswith("Nats-")},
+        )
+
+
+async def bury(
+    client: Client,
+    *,
+    stream: str,
+    created: int,
+    group: str,
+    name: str,
+    subject: str,
+    sequence: int,
+    attempts: int,
+    reason: str,
+    time: datetime,
+    data: bytes,
+    headers: Mapping[str, str],
+) -> None:
+    """Store a dead letter, once however often this is repeated. Raises what nats-py raises."""
+    obituary = dead_letter(
+        headers, group=group, subject=subject, sequence=sequence, attempts=attempts, reason=reason, time=time
+    )
+    obituary[MSG_ID] = f"{group}:{stream}:{created}:{sequence}"
+    js = client.jetstream()
+    target = dead_subject(stream, group, name)
+    try:
+        await js.publish(target, data, stream=dead_stream(stream), headers=dict(obituary), timeout=_WAIT)
+    except nats.errors.MaxPayloadError:
+        # Somebody else's publisher left no room for our headers. The bytes are still in the stream.
+        obituary[REASON] = f"{obituary[REASON]}%20[too%20large:%20the%20bytes%20are%20in%20the%20stream]"
+        await js.publish(target, b"", stream=dead_stream(stream), headers=dict(obituary), timeout=_WAIT)

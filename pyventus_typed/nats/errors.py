@@ -1,0 +1,144 @@
+"""What can go wrong between two processes: one class for each thing worth catching.
+
+All of them are ``PyventusError``. The facts are attributes, so nobody has to parse a message.
+"""
+
+from collections.abc import Mapping
+
+from pyventus_typed.errors import DefinitionError, PyventusError
+
+
+class NatsError(PyventusError):
+    """The root of everything that this edge raises."""
+
+
+# ---------------------------------------------------------------- the server and the connection
+
+
+class NoServer(NatsError, ConnectionError):
+    """Nothing answers at the address, or no server could be started here."""
+
+
+class AccessDenied(NatsError, PermissionError):
+    """The server refuses the credentials."""
+
+
+class ServerTooOld(NatsError, RuntimeError):
+    """The server is older than 2.10, which would ignore our filters without a word."""
+
+    def __init__(self, found: str, where: str) -> None:
+        super().__init__(
+            f"nats-server {found} at {where} is too old: 2.10 or later is needed, because older ones ignore "
+            "filter_subjects silently and hand every event to every group. Upgrade the server."
+        )
+        self.found = found
+
+
+class NoJetStream(NatsError, RuntimeError):
+    """The server runs without JetStream, so it keeps nothing."""
+
+
+class NotOpen(NatsError, RuntimeError):
+    """A ``JetStream`` was used outside of its ``async with`` block, or from another event loop."""
+
+
+# ---------------------------------------------------------------- the stream
+
+
+class NoStream(NatsError, LookupError):
+    """The stream does not exist, and no settings were given to create it with."""
+
+
+class StreamDiffers(NatsError, ValueError):
+    """The stream exists with other settings. Nothing was changed."""
+
+    def __init__(self, stream: str, differences: Mapping[str, tuple[object, object]]) -> None:
+        listed = "; ".join(f"{name} is {found!r}, not {wanted!r}" for name, (found, wanted) in differences.items())
+        super().__init__(
+            f"The stream {stream!r} exists with other settings: {listed}. Give the settings that it has, "
+            "or settings=None to take them as they are, or change the stream with the nats command line."
+        )
+        self.stream = stream
+        self.differences = dict(differences)
+
+
+class NotStored(NatsError, TimeoutError):
+    """The server did not confirm the event in time. It may or may not be stored.
+
+    Publish again with the same *id* within the stream's window for duplicates, and it is stored once.
+    """
+
+    def __init__(self, name: str, event_id: str, seconds: float, last: BaseException | None) -> None:
+        super().__init__(
+            f"The server did not confirm {name} ({event_id}) within {seconds:g} s (last answer: {last!r}). "
+            "It may have been stored all the same: publish it again with the same id to be sure, "
+            "or keep it in an outbox."
+        )
+        self.name = name
+        self.id = event_id
+
+
+class StreamFull(NatsError, RuntimeError):
+    """The stream has reached one of its limits and refuses what is new. The event was not stored."""
+
+
+class PayloadTooLarge(NatsError, ValueError):
+    """The encoded event is larger than the server or the stream takes. It was not stored."""
+
+    def __init__(self, name: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"{name} is {size} bytes on the wire, and {limit} is the limit. "
+            "Store the large part elsewhere and send its address, or raise max_payload of the server."
+        )
+        self.size = size
+        self.limit = limit
+
+
+class Refused(NatsError, RuntimeError):
+    """The server refuses a request, for a reason that is none of the others. It is the cause of this error."""
+
+
+# ---------------------------------------------------------------- the codec
+
+
+class BadWire(DefinitionError, NatsError):
+    """A wire name or an event type cannot be used as it was registered."""
+
+
+class NoWireName(NatsError, LookupError):
+    """An event of a class that the codec was not told of."""
+
+
+class UnknownWireName(NatsError, LookupError):
+    """A message whose wire name this process does not know."""
+
+
+class NotFaithful(NatsError, ValueError):
+    """The event would not come back as it was sent. Nothing was sent."""
+
+
+class Undecodable(NatsError, ValueError):
+    """The bytes are not what their wire name says."""
+
+
+# ---------------------------------------------------------------- workers, dead letters, the outbox
+
+
+class WouldLoop(NatsError, RuntimeError):
+    """A worker whose handlers publish each event back into the stream that it came from."""
+
+
+class NothingToDo(NatsError, ValueError):
+    """A worker whose linker has no handler."""
+
+
+class HandlerFailed(NatsError, RuntimeError):
+    """A delivery that was cancelled or discarded in the worker: it did not succeed, so it is tried again."""
+
+
+class NoDeadLetter(NatsError, LookupError):
+    """There is no dead letter with this number."""
+
+
+class NoTransaction(NatsError, RuntimeError):
+    """An outbox row outside of a transaction would be committed alone."""

@@ -1,0 +1,135 @@
+"""given_interleavings: Hypothesis chooses the events, a portfolio chooses the schedules."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ._errors import NotABody
+from ._explore import Search
+from ._hypothesis import hypothesis
+from ._policies import POLICIES, portfolio
+from ._run import Ending, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator, Sequence
+
+    from hypothesis.strategies import SearchStrategy
+
+    from ._loop import Reorder
+    from ._threads import Threads
+
+Test: TypeAlias = "Callable[..., Coroutine[Any, Any, object]]"  # Any: what a coroutine yields is the loop's business
+
+_SEED = "interleavings"
+
+
+def given_interleavings(
+    *strategies: SearchStrategy[Any],  # Any: of whatever type the parameter is
+    schedules: int = 16,
+    endings: Sequence[Ending] = ("cancel",),
+    reorder: Reorder = "resume",
+    max_steps: int = 100_000,
+    threads: Threads = "inline",
+    **named: SearchStrategy[Any],
+) -> Callable[[Test], Callable[..., None]]:
+    """`hypothesis.given` for an async test: each example runs under *schedules* schedules, and in each of the *endings*.
+
+    Strategies are given as to ``@given``; pytest's fixtures may fill the other parameters, but what they hold is shared by
+    all schedules. All state must be made in the test. A failure raises ``InterleavingError`` for the smallest events with
+    the smallest schedule. ``@settings`` goes on either side. A ``sometimes`` is not judged here: that is `explore`'s.
+    """
+    if schedules < 1:
+        raise ValueError(f"schedules is the number of schedules for each example, at least 1, not {schedules}.")
+    options = [Options(reorder, max_steps, threads, ending) for ending in endings]
+    if not options:
+        raise ValueError("endings needs at least one of 'cancel', 'close' and 'lost'.")
+
+    def decorate(test: Test) -> Callable[..., None]:
+        if not inspect.iscoroutinefunction(test):
+            raise NotABody(test, "given_interleavings is for `async def` tests; for others there is hypothesis.given.")
+        failed_before: list[int] = []
+
+        @functools.wraps(test)
+        def under_schedules(*args: object, **kwargs: object) -> None:
+            seed = kwargs.pop(_SEED)
+            assert isinstance(seed, int)  # we asked for integers
+            drawn = inspect.signature(test).bind(*args, **kwargs).arguments
+            spelled_test = getattr(test, "__name__", "test")
+            subject = "\n".join(f"{name} = {value!r}" for name, value in drawn.items())
+            spelled = f"lambda: {spelled_test}.body({', '.join(f'{name}={value!r}' for name, value in drawn.items())})"
+            for option in options:
+                body = functools.partial(test, *args, **kwargs)
+                search = Search(body, option, subject=subject, spelled=spelled, final=_is_final())
+                with _untraced():
+                    _try_schedules(search, seed, schedules, failed_before)
+
+        signature = inspect.signature(test)
+        seed = inspect.Parameter(_SEED, inspect.Parameter.KEYWORD_ONLY)
+        vars(under_schedules)["__signature__"] = signature.replace(
+            parameters=[*signature.parameters.values(), seed], return_annotation=None
+        )
+        drawn = hypothesis.strategies.integers(0, 2**32 - 1)
+        by_name: dict[str, SearchStrategy[Any]] = {}
+        if strategies:  # given() takes strategies by position or by name, not both
+            names = list(signature.parameters)[-len(strategies) :]
+            by_name = dict(zip(names, strategies, strict=True))
+        decorated = hypothesis.given(**by_name, **named, **{_SEED: drawn})(under_schedules)
+        vars(decorated)["body"] = test  # the test without Hypothesis, for the regression tests that reports print
+        return decorated
+
+    return decorate
+
+
+def _try_schedules(search: Search, seed: int, schedules: int, failed_before: list[int]) -> None:
+    with search.watch:
+        fifo = search.fifo_once()
+        if fifo.choices:
+            # While Hypothesis shrinks, what failed last fails most often again.
+            order = [*failed_before, *(index for index in range(schedules - 1) if index not in failed_before)]
+            for index in order:
+                try:
+                    search.attempt(portfolio(seed, index, fifo.choices), POLICIES[index % len(POLICIES)])
+                except AssertionError:
+                    failed_before[:] = [index]
+                    raise
+        search.fifo_again()
+
+
+@contextmanager
+def _untraced() -> Generator[None, None, None]:
+    """Keep Hypothesis from tracing lines, with which it explains failures: thousands of schedules would take 20 s for 1.
+
+    It would only find our lines. The tracers of others (of coverage, of a debugger) stay.
+    """
+    tracer = sys.gettrace()
+    if tracer is not None and type(getattr(tracer, "__self__", None)).__module__.startswith("hypothesis."):
+        sys.settrace(None)
+        try:
+            yield
+        finally:
+            sys.settrace(tracer)
+        return
+    monitoring = vars(sys).get("monitoring")  # from Python 3.12 on
+    if monitoring is None:
+        yield
+        return
+    events = [(one, monitoring.get_events(one)) for one in range(6) if monitoring.get_tool(one) == "scrutineer"]
+    for one, _ in events:
+        monitoring.set_events(one, 0)
+    try:
+        yield
+    finally:
+        for one, event in events:
+            monitoring.set_events(one, event)
+
+
+def _is_final() -> bool:
+    """Whether this is the run of which the user will read the report; before it, shrinking schedules is wasted time."""
+    try:
+        return bool(hypothesis.control.current_build_context().is_final)
+    except (AttributeError, hypothesis.errors.InvalidArgument):
+        return True

@@ -1,0 +1,320 @@
+"""VirtualLoop: an asyncio loop in which time is a number and a schedule decides who goes next."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+from typing_extensions import TypeVarTuple, Unpack, override
+
+from ._boundary import NoSelector, refuse_the_world
+from ._entries import Entry, Timer, WeakOrderedSet
+from ._errors import LivelockError, ScheduleError
+from ._order import OrderedLoop
+from ._policies import replay
+from ._schedule import FIFO, Schedule
+from ._tasks import NUMBER, VirtualFuture, VirtualTask, step_of
+from ._waiting import nothing_to_do
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+    from contextvars import Context
+
+    from ._policies import Chooser
+    from ._threads import Threads
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+Reorder: TypeAlias = Literal["strict", "resume", "all"]
+
+
+@refuse_the_world
+class VirtualLoop(OrderedLoop):
+    """A loop without a clock and without a selector.
+
+    Time stands still while anything is ready and then jumps to the next timer. *schedule* decides who goes next where more
+    than one thing could, within what *reorder* allows:
+
+    - ``"strict"``: what any FIFO loop may really do: timers with an equal deadline and threads in any order.
+    - ``"resume"``: also a task that has started may be resumed later than it was ready, as if what it waits for had taken
+      longer. Callbacks and the starts of tasks stay in order among each other, and so do the callbacks of one future.
+    - ``"all"``: tasks may also start in any order, which asyncio itself never does: for experts.
+
+    Who has been passed over 64 times goes next. One schedule gives one run, on every version of Python. Threads
+    (``asyncio.to_thread``, ``run_in_executor``) are virtual: they begin and end when the schedule says, and their function
+    runs without a running loop, in the loop's own thread (``threads="inline"``) or in a real one for which the loop waits
+    (``"baton"``).
+
+    Raises out of ``run_until_complete``: ``DeadlockError`` when nothing can happen any more, ``LivelockError`` after
+    *max_steps* steps, ``ScheduleError`` when *schedule* does not fit. Sockets, pipes, processes, signals and foreign
+    threads are refused where they are used: ``SimulationBoundaryError``.
+
+    Use it as a loop factory: of `asyncio.Runner`, of pytest-asyncio, of a processor.
+    """
+
+    # What we use of BaseEventLoop and typeshed leaves out.
+    _stopping: bool
+    _asyncgens: WeakOrderedSet[AsyncGenerator[object, object]]
+    _check_thread: Callable[[], None]
+    _check_callback: Callable[[object, str], None]
+
+    def __init__(
+        self,
+        schedule: Schedule | str = FIFO,
+        *,
+        reorder: Reorder = "resume",
+        max_steps: int = 10_000_000,
+        threads: Threads = "inline",
+        chooser: Chooser | None = None,
+    ) -> None:
+        if reorder not in {"strict", "resume", "all"}:
+            raise ValueError(f"reorder is 'strict', 'resume' or 'all', not {reorder!r}.")
+        super().__init__()
+        self.schedule = Schedule.of(schedule)
+        self.init_threads(threads)
+        self.init_order(chooser or (replay(self.schedule) if self.schedule else None), strict=reorder == "strict")
+        self._asyncgens = WeakOrderedSet()
+        self._selector = NoSelector()
+        self._starts_are_free = reorder == "all"
+        self.max_steps = max_steps
+        self.steps = 0
+        self.log: list[int] | None = None
+        self.checks: list[Callable[[Entry | Timer], object]] = []
+        self.lost = False
+        self._until: float | None = None
+        self._limit: int | None = None
+        self._numbers = self._futures = 0
+
+    # ------------------------------------------------------------------ time
+    @override
+    def time(self) -> float:
+        """Seconds of virtual time since the loop was made."""
+        return self._now
+
+    def settle(self) -> None:
+        """Run until nothing is ready, without letting time pass. Call it while the loop is not running."""
+        self.advance(0.0)
+
+    def turn(self, steps: int = 1) -> None:
+        """Run at most *steps* steps, fewer if nothing is ready. Call it while the loop is not running."""
+        if steps < 0:
+            raise ValueError(f"A loop turns a number of steps, not {steps}.")
+        self._until, self._limit = self._now, min(self.steps + steps, self.max_steps)
+        try:
+            self.run_forever()
+        finally:
+            self._until = self._limit = None
+
+    def inside(self, function: Callable[[], _T]) -> _T:
+        """What *function* returns, called here and now as if by a callback of this loop. Not while the loop is running."""
+        if self.is_running():
+            raise RuntimeError("The loop is running: call the function directly.")
+        self._thread_id = get_ident()
+        asyncio._set_running_loop(self)  # public to authors of loops, which we are
+        try:
+            return function()
+        finally:
+            asyncio._set_running_loop(None)
+            self._thread_id = None
+
+    def advance(self, seconds: float) -> None:
+        """Let *seconds* of virtual time pass, running all that falls due. Call it while the loop is not running."""
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"Time only goes forward, by a finite number of seconds, not by {seconds!r}.")
+        self._until = self._now + seconds
+        try:
+            self.run_forever()
+        finally:
+            self._until = None
+
+    # ------------------------------------------------------------------ what becomes ready
+    @override
+    def call_soon(
+        self, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts, context: Context | None = None
+    ) -> Entry:
+        if self.is_closed():
+            raise RuntimeError("Event loop is closed")
+        if self.get_debug():
+            self._check_thread()
+            self._check_callback(callback, "call_soon")
+        self._seq = seq = self._seq + 1
+        entry = Entry(callback, args, self, context, seq)
+        step = step_of(callback, self)
+        if step is None:
+            self._ready.append(entry)
+            if args:
+                self._last_argument, self._last_tie = id(args[0]), seq
+            return entry
+        task, resumes = step
+        number = getattr(task, NUMBER, None)
+        if number is None:
+            number = self.next_number()
+            setattr(task, NUMBER, number)
+        if self._strict or not (resumes or self._starts_are_free):
+            self._ready.append(entry)
+            return entry
+        entry.key = number
+        # A future calls its callbacks in the order in which they were added, and programs rely on that: a task that was
+        # added behind a callback is not resumed before it.
+        if args and id(args[0]) == self._last_argument:
+            entry.after = self._last_tie
+        self._free.append(entry)
+        return entry
+
+    @override
+    def call_soon_threadsafe(
+        self, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts, context: Context | None = None
+    ) -> Entry:
+        self.refuse_foreign_thread(callback)
+        return self.call_soon(callback, *args, context=context)
+
+    @override
+    def call_later(
+        self, delay: float, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts, context: Context | None = None
+    ) -> Timer:
+        if delay is None:
+            raise TypeError("delay must not be None")
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    @override
+    def call_at(
+        self, when: float, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts, context: Context | None = None
+    ) -> Timer:
+        if when is None:
+            raise TypeError("when cannot be None")
+        if self.is_closed():
+            raise RuntimeError("Event loop is closed")
+        if self.get_debug():
+            self._check_thread()
+            self._check_callback(callback, "call_at")
+        self._seq = seq = self._seq + 1
+        timer = Timer(when, callback, args, self, context, seq)
+        heapq.heappush(self._timers, (when, seq, timer))
+        return timer
+
+    @override
+    def create_future(self) -> asyncio.Future[Any]:  # Any: as in asyncio
+        return VirtualFuture(loop=self)
+
+    @override
+    def create_task(
+        self,
+        coro: Generator[Any, None, _T] | Coroutine[Any, Any, _T],  # Any: what a coroutine yields is the loop's business
+        *,
+        name: object = None,
+        context: Context | None = None,
+        **others: Any,  # Any: what later versions of Python add
+    ) -> asyncio.Task[_T]:
+        if self.get_task_factory() is not None or others:
+            return super().create_task(coro, name=name, context=context, **others)
+        if self.is_closed():
+            raise RuntimeError("Event loop is closed")
+        return VirtualTask(coro, loop=self, name=name, context=context)
+
+    @property
+    def made_tasks(self) -> int:
+        """How many tasks there have been."""
+        return self._numbers
+
+    def next_number(self) -> int:
+        self._numbers += 1
+        return self._numbers - 1
+
+    def next_future(self) -> int:
+        self._futures += 1
+        return self._futures
+
+    # ------------------------------------------------------------------ the run
+    def _run_once(self) -> None:  # noqa: C901, PLR0912  # each branch once a step; calls would cost more than they explain
+        lane, free, log, strict = self._ready, self._free, self.log, self._strict
+        round_ends = -1
+        while True:
+            while lane and lane[0].cancelled():
+                self._held -= lane.popleft().held
+            # A FIFO loop looks at stop() and at its timers once a round; the other levels know no rounds.
+            if not (strict and lane and lane[0].seq <= round_ends):
+                if self._stopping or (strict and round_ends >= 0):
+                    return
+                if self._timers and self._timers[0][0] <= self._now:
+                    self._fall_due()
+                round_ends = self._seq
+            if self._limit is not None and self.steps >= self._limit:
+                self._stopping = True
+                return
+            if free:
+                entry = free.pop() if not lane and len(free) == 1 and not self._held else self._choose()
+            elif lane:
+                entry = lane.popleft()
+                self._held -= entry.held
+            elif self._idle():
+                continue
+            else:
+                return
+            self.steps += 1
+            if self.steps > self.max_steps:
+                raise LivelockError(
+                    f"The program was not done after {self.max_steps} steps, at {self._now:g} s of virtual time. Ready to "
+                    f"go on: {self.names.ready([*self.ready(), entry])}. "
+                    "If it is no livelock, raise max_steps=.",
+                    self.max_steps,
+                )
+            if log is not None:
+                log.append(entry.key)
+            if self.observer is not None:
+                self.observer.begins(self, entry)
+            entry._run()  # running it is what a loop is for
+            for check in self.checks:
+                check(entry)
+            del entry  # it would keep a lost task alive
+
+    def _idle(self) -> bool:
+        """Nothing is ready: let time pass, and say whether something fell due."""
+        timers = self._timers
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
+        when = timers[0][0] if timers else math.inf
+        if self._until is not None and when > self._until:
+            self._now = self._until
+            self._stopping = True
+            return True
+        if when == math.inf:
+            raise nothing_to_do(self)
+        self._now = when
+        if self.observer is not None:
+            self.observer.time_passes(self)
+        return True
+
+    def require_fit(self) -> None:
+        """``ScheduleError`` if the run was over before the schedule was."""
+        if self.schedule and self.schedule.deviations[-1][0] >= self.choices:
+            raise ScheduleError(
+                f"The schedule '{self.schedule}' does not fit this program: it names choice "
+                f"{self.schedule.deviations[-1][0]}, and this run had only {self.choices}. The program has changed since the "
+                "schedule was found: explore again, or give it as explore(..., first=[...]), which uses what still fits."
+            )
+
+    # ------------------------------------------------------------------ what BaseEventLoop asks of its subclasses
+    def _process_events(self, event_list: object) -> None:
+        """There are none."""
+
+    def _write_to_self(self) -> None:
+        """Nobody sleeps in a selector."""
+
+    @override
+    def close(self) -> None:
+        """Drop what is ready and what is timed. What the tasks then are is theirs: nothing is cancelled or awaited."""
+        super().close()
+        self._free.clear()
+        self._timers.clear()
+
+    @override
+    def __del__(self) -> None:
+        # A loop that a test loses on purpose is no mistake of the test.
+        if self.lost and not self.is_closed():
+            self.close()
+        else:
+            super().__del__()

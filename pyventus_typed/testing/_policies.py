@@ -1,0 +1,148 @@
+"""Policies: who goes next, when more than one thing could.
+
+A chooser is called at each choice with its number and the keys of the candidates, oldest first, and returns an index.
+No single policy finds everything, so `portfolio` takes them in turn: PCT finds bugs of a known depth, walks find the
+ones that need many small changes, bursts the ones that need one task to get far ahead, holds the ones that need one
+task to stay far behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from ._errors import ScheduleError
+
+if TYPE_CHECKING:
+    from ._schedule import Schedule
+
+Chooser = Callable[[int, Sequence[int]], int]
+
+POLICIES = ("pct2", "walk", "bursts", "pct3", "holds")
+
+
+def replay(schedule: Schedule) -> Chooser:
+    """Exactly *schedule*; ``ScheduleError`` at a choice that has not that many candidates."""
+    wanted = dict(schedule.deviations)
+
+    def choose(choice: int, keys: Sequence[int]) -> int:
+        index = wanted.get(choice, 0)
+        if index >= len(keys):
+            raise ScheduleError(
+                f"The schedule '{schedule}' does not fit this program: it takes candidate {index} at choice {choice}, "
+                f"where there are only {len(keys)} (0 to {len(keys) - 1}). The program has changed since the schedule "
+                "was found: explore again, or give it as explore(..., first=[...]), which uses what still fits."
+            )
+        return index
+
+    return choose
+
+
+def as_far_as_it_fits(schedule: Schedule) -> Chooser:
+    """*schedule*, with FIFO wherever it does not fit: for shrinking, and for a program that has changed since."""
+    wanted = dict(schedule.deviations)
+
+    def choose(choice: int, keys: Sequence[int]) -> int:
+        index = wanted.get(choice, 0)
+        return index if index < len(keys) else 0
+
+    return choose
+
+
+def walk(random: Random) -> Chooser:
+    """A uniform choice each time."""
+    draw = random.random
+    return lambda _, keys: int(draw() * len(keys))
+
+
+def bursts(random: Random) -> Chooser:
+    """Stay with what ran last while it is ready; change at random, once in eight choices."""
+    draw = random.random
+    current: int | None = None
+
+    def choose(_: int, keys: Sequence[int]) -> int:
+        nonlocal current
+        if current in keys and draw() >= 1 / 8:
+            return keys.index(current)
+        index = int(draw() * len(keys))
+        current = keys[index]
+        return index
+
+    return choose
+
+
+def pct(random: Random, depth: int, horizon: int) -> Chooser:
+    """Probabilistic concurrency testing (Burckhardt et al., 2010): the highest of random priorities goes first.
+
+    At ``depth - 1`` random choices among *horizon* the one that would go falls behind all others. A bug that needs
+    *depth* ordered events is found with a probability that is known, and not tiny.
+    """
+    draw = random.random
+    priorities: dict[int, float] = {}
+    changes = {int(draw() * horizon) for _ in range(depth - 1)}
+    lowest = 0.0
+
+    def choose(choice: int, keys: Sequence[int]) -> int:
+        nonlocal lowest
+        best, highest = 0, -(2.0**62)
+        for index, key in enumerate(keys):
+            priority = priorities.get(key)
+            if priority is None:
+                priority = priorities[key] = draw()
+            if priority > highest:
+                best, highest = index, priority
+        if choice in changes:
+            lowest -= 1.0
+            priorities[keys[best]] = lowest
+            changes.discard(choice)
+            return choose(choice, keys)
+        return best
+
+    return choose
+
+
+def holds(random: Random, horizon: int) -> Chooser:
+    """FIFO, but now and then the one whose turn it is must wait, for a few choices or for very long."""
+    draw = random.random
+    rate = (1 + int(draw() * 3)) / horizon
+    held: dict[int, int] = {}
+
+    def choose(choice: int, keys: Sequence[int]) -> int:
+        for index, key in enumerate(keys):
+            if held.get(key, -1) >= choice:
+                continue
+            if draw() < rate:
+                held[key] = choice + 1 + int(draw() ** 2 * 2 * horizon)
+                continue
+            return index
+        return 0
+
+    return choose
+
+
+def portfolio(seed: int, index: int, horizon: int) -> Chooser:
+    """The chooser of schedule *index* of an exploration; *horizon* is how many choices a FIFO run has.
+
+    Well beyond that it leaves everything to FIFO: a program that is then still not done is stuck, and not just kept busy
+    by a scheduler that is never fair.
+    """
+    random = Random(seed * 1_000_003 + index)  # noqa: S311  # nothing secret: it must be repeatable
+    horizon = max(horizon, 4)
+    choose = _policy(POLICIES[index % len(POLICIES)], random, horizon)
+    end = 3 * horizon + 32
+    return lambda choice, keys: choose(choice, keys) if choice < end else 0
+
+
+def _policy(name: str, random: Random, horizon: int) -> Chooser:
+    match name:
+        case "pct2":
+            return pct(random, 2, horizon)
+        case "walk":
+            return walk(random)
+        case "bursts":
+            return bursts(random)
+        case "pct3":
+            return pct(random, 3, horizon)
+        case _:
+            return holds(random, horizon)

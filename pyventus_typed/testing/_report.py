@@ -1,0 +1,151 @@
+"""The report of a failure: what broke, in which order things went, and a test to keep."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from typing import TYPE_CHECKING
+
+from pyventus_typed import Emission
+
+from ._errors import InterleavingError
+from ._run import Options
+from ._tasks import is_users
+from ._trace import Observer, sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._run import Body
+    from ._schedule import Schedule
+
+_MOST_STEPS = 40
+
+
+def report(
+    body: Body[object],
+    options: Options,
+    error: BaseException,
+    schedule: Schedule,
+    observer: Observer,
+    *,
+    runs: int,
+    policy: str,
+    found: int,
+    subject: str | None = None,
+    spelled: str | None = None,
+) -> InterleavingError:
+    """The error for *error*, which *body* raises under *schedule*; *subject* names the events it was given, if any."""
+    reproducer = regression_test(body, options, schedule, spelled)
+    lines = [_headline(error, schedule, runs), ""]
+    if subject:
+        lines += ["With", *(f"  {line}" for line in subject.splitlines()), ""]
+    lines += ["What went wrong", *(f"  {line}" for line in _failure(error)), ""]
+    emission = getattr(error, "emission", None)
+    chain = observer.parents(emission) if isinstance(emission, Emission) else []
+    if chain:
+        lines += ["The emission, and the emissions whose handlers emitted it", *(f"  {line}" for line in chain), ""]
+    if schedule:
+        shrunk = f", shrunk from {found}" if found > len(schedule) else ""
+        differs = f"schedule '{schedule}', {_deviations(len(schedule))}{shrunk}; found by {policy}"
+        lines += [f"How it differs from first come, first served ({differs})"]
+        lines += [*(f"  {sentence}" for sentence in sentences(observer)), ""]
+    lines += [
+        "Step by step",
+        *_steps(observer),
+        "",
+        "To keep it from coming back",
+        *(f"  {line}" for line in reproducer.splitlines()),
+    ]
+    return InterleavingError(
+        "\n".join(lines), schedule=schedule, trace=observer.trace, reproducer=reproducer, runs=runs
+    )
+
+
+def _headline(error: BaseException, schedule: Schedule, runs: int) -> str:
+    what = f"{type(error).__name__}: {_first_line(error)}"
+    if not schedule:
+        return f"It fails even in the ordinary order, first come, first served: {what}"
+    return f"It fails when things happen in another order (found in {'1 schedule' if runs == 1 else f'{runs} schedules'}): {what}"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or ["(no message)"])[0]
+
+
+def _deviations(count: int) -> str:
+    return "1 deviation" if count == 1 else f"{count} deviations"
+
+
+def _failure(error: BaseException) -> Iterator[str]:
+    yield from f"{type(error).__name__}: {str(error) or '(no message)'}".splitlines()
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if is_users_file(frame.filename):
+            code = f": {frame.line}" if frame.line else ""
+            yield f"  at {frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}{code}"
+            break
+    yield from (f"  {note}" for note in getattr(error, "__notes__", ()))
+    if isinstance(error, BaseExceptionGroup):
+        for member in error.exceptions:
+            yield from (f"  {line}" for line in _failure(member))
+    elif error.__cause__ is not None:
+        yield f"  caused by {type(error.__cause__).__name__}: {error.__cause__}"
+
+
+def is_users_file(path: str) -> bool:
+    """Whether code in *path* is neither asyncio's nor ours."""
+    return is_users(compile("", path, "exec"))
+
+
+def _steps(observer: Observer) -> Iterator[str]:
+    trace = observer.trace
+    if len(trace) > _MOST_STEPS:
+        # The beginning tells how it started, the end how it broke, and overtaking is what it is about.
+        overtaking = [index for index, step in enumerate(trace) if step.ahead_of or step.late]
+        kept = {*range(8), *overtaking[: _MOST_STEPS // 2], *range(len(trace) - 12, len(trace))}
+    else:
+        kept = set(range(len(trace)))
+    left_out = 0
+    for index, step in enumerate(trace):
+        if index not in kept:
+            left_out += 1
+            continue
+        if left_out:
+            yield f"       ... {left_out} more steps ..."
+            left_out = 0
+        yield f"{'*' if step.ahead_of else ' '} {step}"
+
+
+def regression_test(body: Body[object], options: Options, schedule: Schedule, spelled: str | None = None) -> str:
+    """A complete test that fails as long as the bug is there, and goes on exploring when it is not.
+
+    *spelled* is how the body is written, where that is not the name of a function.
+    """
+    function = inspect.unwrap(getattr(body, "func", body))
+    name = getattr(function, "__name__", "body")
+    if not name.isidentifier():
+        name = "body"  # a lambda
+    lines = [f"from pyventus_typed.testing import {'explore' if schedule else 'run'}"]
+    if "<locals>" in getattr(function, "__qualname__", "<locals>") or getattr(function, "__module__", None) is None:
+        lines.append(f"# Beside {name}, which is not at the top of a module.")
+    elif function.__module__ != "__main__":
+        lines.append(f"from {function.__module__} import {name}")
+    differing = "".join(f", {field}={value!r}" for field, value in _differing(options).items())
+    lines += [
+        "",
+        "",
+        f"def test_{name.removeprefix('test_')}_in_the_order_that_broke_it() -> None:",
+        f'    explore({spelled or name}, first=["{schedule}"]{differing})'
+        if schedule
+        else f"    run({spelled or name}{differing})",
+    ]
+    return "\n".join(lines)
+
+
+def _differing(options: Options) -> dict[str, object]:
+    default = Options()
+    return {
+        field: getattr(options, field)
+        for field in inspect.signature(Options).parameters
+        if getattr(options, field) != getattr(default, field)
+    }

@@ -1,0 +1,198 @@
+"""Virtual threads: what asyncio hands to a thread begins and ends at moments that the schedule chooses."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+from typing_extensions import TypeVarTuple, Unpack, override
+
+from ._errors import SimulationBoundaryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+Threads: TypeAlias = Literal["inline", "baton"]
+
+_BATON_SECONDS = 10.0
+
+
+class NeverBlocks(concurrent.futures.Future[_T]):
+    """The future of `run_coroutine_threadsafe`: to wait for it in a virtual thread would stop the loop that must set it."""
+
+    @override
+    def result(self, timeout: float | None = None) -> _T:
+        self._refuse("result")
+        return super().result(timeout)
+
+    @override
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._refuse("exception")
+        return super().exception(timeout)
+
+    def _refuse(self, method: str) -> None:
+        if not self.done():
+            raise SimulationBoundaryError(
+                f"run_coroutine_threadsafe(...).{method}() would block for ever: the loop that runs the coroutine waits for "
+                "this thread. Make the function async and await the coroutine, or run this test on an ordinary loop."
+            )
+
+
+def _fail(future: asyncio.Future[_T], error: BaseException) -> None:
+    # asyncio refuses a StopIteration, which would end whoever awaits it.
+    future.set_exception(
+        RuntimeError("StopIteration raised in a thread") if isinstance(error, StopIteration) else error
+    )
+
+
+class LoopWithThreads(asyncio.BaseEventLoop):
+    """The part of a `VirtualLoop` that knows about threads."""
+
+    # What we use of BaseEventLoop and typeshed leaves out.
+    _thread_id: int | None
+    _executor_shutdown_called: bool
+    _check_callback: Callable[[object, str], None]
+
+    def free_entry(self, callback: Callable[[], object]) -> None:
+        """Make *callback* ready as something that nothing orders, as the progress of a thread."""
+        raise NotImplementedError
+
+    def init_threads(self, mode: Threads) -> None:
+        if mode not in {"inline", "baton"}:
+            raise ValueError(f"threads is 'inline' or 'baton', not {mode!r}.")
+        self._baton_mode = mode == "baton"
+        self._baton: int | None = None
+        self._threads = 0
+        self._threads_ended: asyncio.Future[None] | None = None
+        # Threads that were there before (of a debugger, of pytest-timeout) are no concern of ours.
+        self._older_threads = frozenset(threading.enumerate())
+        self.foreign: SimulationBoundaryError | None = None
+
+    @override
+    def run_in_executor(
+        self,
+        executor: concurrent.futures.Executor | None,
+        func: Callable[[Unpack[_Ts]], _T],
+        *args: *_Ts,
+    ) -> asyncio.Future[_T]:
+        """Run ``func(*args)`` as a virtual thread, also if *executor* is a pool of threads; other pools are refused."""
+        if self.is_closed():
+            raise RuntimeError("Event loop is closed")
+        if self._executor_shutdown_called:
+            raise RuntimeError("Executor shutdown has been called")
+        if self.get_debug():
+            self._check_callback(func, "run_in_executor")
+        if executor is not None and not isinstance(executor, concurrent.futures.ThreadPoolExecutor):
+            raise SimulationBoundaryError(
+                f"loop.run_in_executor() got {executor!r}, and only threads can be simulated. Pass None or a "
+                "ThreadPoolExecutor, or run this test on an ordinary loop."
+            )
+        future: asyncio.Future[_T] = self.create_future()
+        self._threads += 1
+
+        # Two moments are the schedule's: when the function runs, and when the loop hears of its result.
+        def work() -> None:
+            if future.cancelled():  # while it was still queued: then it never runs
+                self.thread_ended()
+                return
+            try:
+                result = self.in_thread(lambda: func(*args))
+            except (KeyboardInterrupt, SystemExit):
+                self.thread_ended()
+                raise
+            except BaseException as error:  # noqa: BLE001  # whatever it is, it belongs to the future
+                failure = error
+                self.free_entry(lambda: self.deliver(future, partial(_fail, future, failure)))
+            else:
+                self.free_entry(lambda: self.deliver(future, partial(future.set_result, result)))
+
+        self.free_entry(work)
+        return future
+
+    def deliver(self, future: asyncio.Future[_T], settle: Callable[[], object]) -> None:
+        """The loop hears of the end of a thread."""
+        self.thread_ended()
+        if not future.cancelled():
+            settle()
+
+    def thread_ended(self) -> None:
+        self._threads -= 1
+        if not self._threads and self._threads_ended is not None and not self._threads_ended.done():
+            self._threads_ended.set_result(None)
+
+    def in_thread(self, func: Callable[[], _T]) -> _T:
+        """What ``func()`` returns or raises, called as it would be in a thread."""
+        if self._baton_mode:
+            return self._with_baton(func)
+        asyncio._set_running_loop(None)  # public to authors of loops, which we are
+        try:
+            # An empty context, as in a new thread; `asyncio.to_thread` brings its own.
+            return contextvars.Context().run(func)
+        finally:
+            asyncio._set_running_loop(self)
+
+    def _with_baton(self, func: Callable[[], _T]) -> _T:
+        outcome: concurrent.futures.Future[_T] = concurrent.futures.Future()
+
+        def work() -> None:
+            self._baton = threading.get_ident()
+            try:
+                outcome.set_result(func())
+            except BaseException as error:  # noqa: BLE001  # it is raised again in the loop's thread
+                outcome.set_exception(error)
+            finally:
+                self._baton = None
+
+        thread = threading.Thread(target=work, name="virtual thread", daemon=True)
+        thread.start()
+        thread.join(_BATON_SECONDS)
+        if thread.is_alive():
+            raise SimulationBoundaryError(
+                f"A function did not come back from its thread within {_BATON_SECONDS:g} s, and the loop waits for it. "
+                "It probably waits for something that only the loop can do."
+            )
+        return outcome.result()
+
+    @override
+    async def shutdown_default_executor(
+        self, timeout: float | None = None
+    ) -> None:  # asyncio's signature; virtual threads all end
+        """Wait until all virtual threads have ended."""
+        self._executor_shutdown_called = True
+        if self._threads:
+            self._threads_ended = self.create_future()
+            await self._threads_ended
+
+    def refuse_foreign_thread(self, callback: Any) -> None:  # Any: whatever is to be called
+        """Let pass what comes from the loop's own thread or from a virtual one, and see that these never block."""
+        here = threading.get_ident()
+        if self._thread_id is not None and here not in {self._thread_id, self._baton}:
+            self.foreign = SimulationBoundaryError(
+                f"The thread {threading.current_thread().name!r} called the loop, and no schedule can decide when such a "
+                "thread runs. Start it with asyncio.to_thread(...), which is simulated, or run this test on an ordinary loop."
+            )
+            raise self.foreign
+        if getattr(callback, "__qualname__", "") == "run_coroutine_threadsafe.<locals>.callback":
+            for cell in callback.__closure__:
+                if type(cell.cell_contents) is concurrent.futures.Future:
+                    cell.cell_contents.__class__ = NeverBlocks
+
+    def foreign_thread(self) -> SimulationBoundaryError | None:
+        """Why the simulation cannot know what comes next, if a thread that it did not start is alive or has called."""
+        if self.foreign is not None:
+            return self.foreign
+        for thread in threading.enumerate():
+            if thread not in self._older_threads:
+                return SimulationBoundaryError(
+                    f"Nothing is ready, and the thread {thread.name!r}, which the program started, is still alive: no schedule "
+                    "can decide when it calls back. Start it with asyncio.to_thread(...), which is simulated, or run this "
+                    "test on an ordinary loop."
+                )
+        return None

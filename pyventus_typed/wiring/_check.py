@@ -1,0 +1,102 @@
+"""check(): the facts, judged by every rule, as one report."""
+
+from collections.abc import Sequence
+
+from pyventus_typed import Event
+
+from ._cycles import shortest_cycles
+from ._facts import AnyLinker, Facts, Link
+from ._family import is_emittable
+from ._report import Cycle, Finding, Place, Report, Rule, WiredEvent, WiredHandler
+from ._rules import RULES
+
+
+def check(linker: AnyLinker, /, *linkers: AnyLinker, family: object = None) -> Report:
+    """Check the wiring of some linkers together: what any of them handles is handled.
+
+    *family* says which events there are: a base class (with all of its subclasses that are imported), a union, an
+    alias of one, or a tuple of these; it is an ``object`` because no type that all checkers know covers these forms.
+    Without it, the family is that of the linkers where it is known at run time, ``Linker[A | B]()`` or a subclass of
+    ``Linker[A | B]``, and else what the handlers are linked to and what they emit.
+
+    Nothing is emitted, no handler is called and nothing is changed. The source of the handlers is read, but not run;
+    annotations that are text are evaluated. Raises ``NotALinker`` and ``NotAFamily``, and nothing for what it finds.
+    """
+    return _report(Facts([linker, *linkers], family))
+
+
+def _report(facts: Facts) -> Report:
+    findings = [finding for rule in RULES for finding in rule(facts)]
+    events, handlers = _wired_events(facts), _wired_handlers(facts)
+    cycles = tuple(_cycles(events, handlers))
+    for cycle in cycles:
+        first, last = cycle.steps[0], cycle.steps[-1]
+        place = next((each.place for each in last[1].emits if each.event is first[0].type), last[1].place)
+        findings.append(Finding(Rule.CYCLE, f"these set each other off: {cycle}", place, first[0].type, first[1].name))
+    findings.sort(key=_order)
+    return Report(
+        faults=tuple(finding for finding in findings if finding.rule.is_fault),
+        notes=tuple(finding for finding in findings if not finding.rule.is_fault),
+        events=events,
+        handlers=handlers,
+        cycles=cycles,
+    )
+
+
+def _order(finding: Finding) -> tuple[bool, str, int, str]:
+    place = finding.place or Place("", 0)
+    return finding.place is None, place.file, place.line, finding.message
+
+
+def _wired_events(facts: Facts) -> tuple[WiredEvent, ...]:
+    return tuple(
+        WiredEvent(
+            type=event,
+            name=facts.name(event),
+            place=facts.sources.place_of_class(event),
+            in_family=event in facts.family,
+            emittable=is_emittable(event),
+            receivers=tuple(facts.links.index(link) for link in _receivers(facts, event)),
+        )
+        for event in facts.events
+    )
+
+
+def _wired_handlers(facts: Facts) -> tuple[WiredHandler, ...]:
+    return tuple(
+        WiredHandler(
+            handler=link.handler,
+            name=link.name,
+            place=link.place,
+            events=link.events,
+            receives=tuple(event for event in facts.events if link in _receivers(facts, event)),
+            emits=link.emissions.emits,
+            answers=link.answers,
+        )
+        for link in facts.links
+    )
+
+
+def _receivers(facts: Facts, event: type[Event]) -> tuple[Link, ...]:
+    return facts.receivers(event) if is_emittable(event) else ()
+
+
+def _cycles(events: Sequence[WiredEvent], handlers: Sequence[WiredHandler]) -> list[Cycle]:
+    by_type = {event.type: event for event in events}
+    edges = {
+        number: [
+            other
+            for other, receiver in enumerate(handlers)
+            if any(each.event in receiver.receives for each in handler.emits)
+        ]
+        for number, handler in enumerate(handlers)
+    }
+    found: list[Cycle] = []
+    for path in shortest_cycles(edges):
+        steps: list[tuple[WiredEvent, WiredHandler]] = []
+        for number, handler in enumerate(handlers[each] for each in path):
+            before = handlers[path[number - 1]]
+            event = next(each.event for each in before.emits if each.event in handler.receives)
+            steps.append((by_type[event], handler))
+        found.append(Cycle(tuple(steps)))
+    return found

@@ -1,0 +1,64 @@
+"""``python -m pyventus_typed check``: arguments in, text and an exit code out."""
+
+import argparse
+import sys
+from typing import TypeAlias, get_args
+
+from ._check import check
+from ._family import NotAFamily
+from ._load import NotLoaded, load_family, load_linker
+from ._render import Format, render
+
+_ABOUT = """\
+Import linkers and check their wiring: events that nobody receives, handlers that nothing reaches, events with fields
+that can change, annotations that disagree with the event. Nothing is emitted and no handler is called.
+"""
+_CODES = "exit codes: 0 no fault, 1 faults were found, 2 nothing could be checked"
+
+
+# argparse has no public name for what add_subparsers() returns.
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyright: ignore[reportPrivateUsage]
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command ``check``, whose default ``run`` takes what was parsed."""
+    parser = subparsers.add_parser("check", help="check the wiring of linkers", description=_ABOUT, epilog=_CODES)
+    parser.add_argument(
+        "linkers",
+        metavar="MODULE:LINKER",
+        nargs="+",
+        help="a linker to import, such as shop.wiring:linker; an event that any of them handles is handled",
+    )
+    parser.add_argument(
+        "--family",
+        metavar="MODULE:TYPE",
+        action="append",
+        help="the events there are: a base class, a union or an alias of one; may be repeated (default: what the "
+        "linkers are made for, where that is known at run time, else what they handle and emit)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=get_args(Format),
+        default="text",
+        help="text with the findings, or the wiring as json, mermaid or svg, with the findings on stderr "
+        "(default: text)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check what ``add_parser`` parsed, print it, and return the exit code: 0 no fault, 1 faults, 2 not checked."""
+    linkers: list[str] = arguments.linkers
+    families: list[str] = arguments.family or []
+    form: Format = arguments.format
+    try:
+        first, *rest = [load_linker(target) for target in linkers]
+        family = tuple(load_family(target) for target in families) or None
+        report = check(first, *rest, family=family)
+    except (NotLoaded, NotAFamily) as error:
+        sys.stderr.write(f"check: {error}\n")
+        return 2
+    sys.stdout.write(render(report, form))
+    if form in ("mermaid", "svg"):
+        sys.stderr.write(f"{report}\n")
+    return 1 if report.faults else 0

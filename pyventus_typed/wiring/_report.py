@@ -1,0 +1,161 @@
+"""What the check found, as values: places, findings, events, handlers, cycles, and the report that holds them."""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from typing_extensions import override
+
+from pyventus_typed import Event
+
+
+class Rule(enum.StrEnum):
+    """What a finding is about. The first six are faults, the others are notes."""
+
+    UNHANDLED = "unhandled"  # an event without a receiver
+    UNANSWERED = "unanswered"  # a request that nobody answers
+    UNREACHABLE = "unreachable"  # a handler linked to what can never arrive
+    MUTABLE = "mutable"  # a field whose value can change after the event was emitted
+    ANNOTATION = "annotation"  # a handler that expects another event than the one it is linked to
+    UNDECORATED = "undecorated"  # fields, but no @dataclass: no emitter takes it
+
+    CYCLE = "cycle"  # handlers that set each other off
+    BASE = "base"  # a base class without a receiver of its own
+    OUTSIDE = "outside"  # an event that is emitted, but is not in the family
+    UNBOUND = "unbound"  # a Subscriber class of which no instance is bound
+    UNREAD = "unread"  # an emission whose event cannot be read from the source
+    UNRESOLVED = "unresolved"  # an annotation that cannot be evaluated
+
+    @property
+    def is_fault(self) -> bool:
+        return self in _FAULTS
+
+
+_FAULTS = frozenset(
+    {
+        Rule.UNHANDLED,
+        Rule.UNANSWERED,
+        Rule.UNREACHABLE,
+        Rule.MUTABLE,
+        Rule.ANNOTATION,
+        Rule.UNDECORATED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a source file. As text, the path is relative where the file is below the current directory."""
+
+    file: str
+    line: int
+
+    @property
+    def path(self) -> str:
+        here, file = Path.cwd(), Path(self.file).resolve()  # the current directory is resolved, too
+        return (file.relative_to(here) if file.is_relative_to(here) else file).as_posix()
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault or one note. ``place`` is None for what has no source, such as a class made at run time."""
+
+    rule: Rule
+    message: str
+    place: Place | None = None
+    event: type[Event] | None = None
+    handler: str | None = None
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.place or '(no source)'}: {self.rule}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Emits:
+    """An emission that was read from the source of a handler, or of a function that it calls."""
+
+    event: type[Event]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class WiredEvent:
+    """An event class of the family, or one that a handler is linked to or emits."""
+
+    type: type[Event]
+    name: str  # unique in the report
+    place: Place | None
+    in_family: bool
+    emittable: bool  # False: a base, of which only subclasses are emitted
+    receivers: tuple[int, ...]  # places in ``Report.handlers``, in the order of delivery, linker by linker
+
+
+@dataclass(frozen=True, slots=True)
+class WiredHandler:
+    """A handler with all of its subscriptions in the linkers that were checked."""
+
+    handler: Callable[..., object]
+    name: str
+    place: Place | None
+    events: tuple[type[Event], ...]  # what it is linked to
+    receives: tuple[type[Event], ...]  # the events of the report that reach it, subclasses included
+    emits: tuple[Emits, ...]
+    answers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Handlers that set each other off: each step is an event and the handler that it reaches.
+
+    The last handler emits the first event.
+    """
+
+    steps: tuple[tuple[WiredEvent, WiredHandler], ...]
+
+    @override
+    def __str__(self) -> str:
+        round_trip = " -> ".join(f"{event.name} -> {handler.name}" for event, handler in self.steps)
+        return f"{round_trip} -> {self.steps[0][0].name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one check found. It is ordered by file and line, and two checks of the same wiring are equal.
+
+    ``str(report)`` lists the findings, so that a test can say ``assert not report.faults, report``.
+    """
+
+    faults: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
+    events: tuple[WiredEvent, ...]
+    handlers: tuple[WiredHandler, ...]
+    cycles: tuple[Cycle, ...]
+
+    @override
+    def __str__(self) -> str:
+        lines = [str(fault) for fault in self.faults]
+        lines += [f"{note.place or '(no source)'}: note: {note.message}" for note in self.notes]
+        lines.append(self.summary)
+        return "\n".join(lines)
+
+    @property
+    def summary(self) -> str:
+        counts = (
+            (len(self.faults), "fault"),
+            (len(self.notes), "note"),
+            (sum(event.emittable for event in self.events), "event"),
+            (len(self.handlers), "handler"),
+        )
+        faults, notes, events, handlers = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts)
+        return f"{faults}, {notes}; {events}, {handlers} checked"
+
+    def receivers(self, event: type[Event]) -> tuple[WiredHandler, ...]:
+        """The handlers that *event* reaches: in the order of delivery, one linker after the other."""
+        places = next((each.receivers for each in self.events if each.type is event), ())
+        return tuple(self.handlers[place] for place in places)

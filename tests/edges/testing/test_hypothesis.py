@@ -1,0 +1,298 @@
+import asyncio
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Generic, Literal, TypeVar
+
+import pytest
+from hypothesis import Phase, assume, find, given, settings
+from hypothesis import strategies as st
+
+from pyventus_typed import Event, Linker, asyncio_emitter
+from pyventus_typed.testing import (
+    DeadlockError,
+    InterleavingError,
+    NoStrategy,
+    NotABody,
+    StateLeakError,
+    events,
+    given_interleavings,
+    run,
+)
+
+T = TypeVar("T")
+ALONE = settings(database=None, deadline=None, phases=[Phase.generate, Phase.shrink], max_examples=60)
+
+
+class Kind(Enum):
+    CARD = "card"
+    CASH = "cash"
+
+
+@dataclass(frozen=True)
+class Money(Event):
+    amount: int
+    currency: Literal["EUR", "USD"] = "EUR"
+
+
+@dataclass(frozen=True)
+class Paid(Event):
+    order_id: Annotated[int, "positive"]
+    kind: Kind
+    money: Money
+    tags: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.order_id < 0:
+            raise ValueError("order_id is negative")
+
+
+@dataclass(frozen=True)
+class Changed(Event, Generic[T]):
+    old: T
+    new: list[T]
+
+
+@dataclass(frozen=True)
+class PriceChanged(Changed[int]):
+    why: str = ""
+
+
+class Stock(Event): ...
+
+
+@dataclass(frozen=True)
+class Refilled(Stock):
+    count: int
+
+
+@dataclass(frozen=True)
+class SoldOut(Stock): ...
+
+
+# ---------------------------------------------------------------- events
+@given(events(Paid))
+def test_every_field_gets_a_value_of_its_type_and_the_class_is_obeyed(event: Paid) -> None:
+    assert event.order_id >= 0
+    assert isinstance(event.kind, Kind)
+    assert isinstance(event.money, Money)
+    assert event.money.currency in {"EUR", "USD"}
+    assert isinstance(event.notes, list)
+
+
+@given(events(Changed[str], PriceChanged))
+def test_type_variables_are_what_they_stand_for(event: Changed[str] | PriceChanged) -> None:
+    kind = int if isinstance(event, PriceChanged) else str
+    assert all(type(value) is kind for value in [event.old, *event.new])
+
+
+@pytest.mark.parametrize("kind", [Refilled, SoldOut])
+def test_an_undecorated_base_stands_for_its_subclasses(kind: type[Stock]) -> None:
+    assert isinstance(find(events(Stock), lambda event: isinstance(event, kind)), kind)
+
+
+@given(events(Paid, Refilled, order_id=st.just(7)))
+def test_an_override_counts_for_the_classes_that_have_the_field(event: Paid | Refilled) -> None:
+    assert not isinstance(event, Paid) or event.order_id == 7
+
+
+def test_a_registered_strategy_is_honoured() -> None:
+    @dataclass(frozen=True)
+    class Registered(Event):
+        number: int
+
+    assert find(events(Registered), lambda _: True).number == 0
+    st.register_type_strategy(Registered, st.just(Registered(99)))
+    assert find(events(Registered), lambda _: True).number == 99
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (events, "needs at least one event class"),
+        (lambda: events(Money(1)), "takes event classes, and Money.* is none. Did you mean Money"),
+        (lambda: events(int), "int is no dataclass"),
+        (
+            lambda: events(Money, amuont=st.integers()),
+            "No field is called 'amuont' in Money. Their fields: amount, currency",
+        ),
+        (lambda: events(Money, amount=3), r"amount=3 is no strategy. .* amount=st.just\(3\)"),
+    ],
+)
+def test_what_is_no_event_or_no_field_is_named(make, message: str) -> None:
+    with pytest.raises(NoStrategy, match=message):
+        make()
+
+
+def test_a_field_without_values_is_named() -> None:
+    class Opaque:
+        def __init__(self, secret) -> None: ...
+
+    @dataclass(frozen=True)
+    class Holds(Event):
+        opaque: Opaque
+
+    Holds.__annotations__["opaque"] = Opaque
+    with pytest.raises(
+        NoStrategy, match=r"knows no values for .*Holds.opaque: .* Give events\(..., opaque=<a strategy>\)"
+    ):
+        events(Holds)
+
+
+def test_a_class_that_refuses_everything_is_named() -> None:
+    @dataclass(frozen=True)
+    class Picky(Event):
+        number: int
+
+        def __post_init__(self) -> None:
+            raise ValueError("never good enough")
+
+    @settings(ALONE, suppress_health_check=list(__import__("hypothesis").HealthCheck))
+    @given(events(Picky))
+    def test(event: Picky) -> None: ...
+
+    with pytest.raises(NoStrategy, match=r"Picky refused all of \d+ drawn examples, the last with: never good enough"):
+        for _ in range(20):
+            try:
+                test()
+            except NoStrategy:
+                raise
+            except Exception:
+                continue
+
+
+# ---------------------------------------------------------------- given_interleavings
+@dataclass(frozen=True)
+class Deposited(Event):
+    amount: int
+
+
+async def book(batch: list[Deposited], *, careful: bool) -> int:
+    """A ledger whose handler reads, waits and writes; careful books have a lock."""
+    linker: Linker[Event] = Linker()
+    emitter = asyncio_emitter(linker)
+    lock = asyncio.Lock()
+    balance = 0
+
+    @linker.on(Deposited)
+    async def add(event: Deposited) -> None:
+        nonlocal balance
+        if careful:
+            async with lock:
+                seen = balance
+                await asyncio.sleep(0)
+                balance = seen + event.amount
+        else:
+            seen = balance
+            await asyncio.sleep(0)
+            balance = seen + event.amount
+
+    for event in batch:
+        await emitter.emit(event) if not careful and len(batch) == 1 else emitter.emit(event)
+        for _ in range(4):
+            await asyncio.sleep(0)
+    await emitter.wait_for_tasks()
+    return balance
+
+
+@ALONE
+@given_interleavings(st.lists(events(Deposited), max_size=4), endings=["cancel", "close"])
+async def test_careful_books_are_right_under_every_schedule(batch: list[Deposited]) -> None:
+    assert await book(batch, careful=True) == sum(event.amount for event in batch)
+
+
+def careless(examples: list[int]):
+    @ALONE
+    @given_interleavings(st.lists(events(Deposited), max_size=5))
+    async def books(batch: list[Deposited]) -> None:
+        examples.append(len(batch))
+        assert await book(batch, careful=False) == sum(event.amount for event in batch)
+
+    return books
+
+
+def test_the_smallest_events_and_the_smallest_schedule_are_found() -> None:
+    books = careless([])
+    with pytest.raises(InterleavingError) as caught:
+        books()
+    report = str(caught.value)
+    assert (
+        "batch = [Deposited(amount=0), Deposited(amount=1)]" in report
+        or "[Deposited(amount=1), Deposited(amount=0)]" in report
+    )
+    assert len(caught.value.schedule) == 1
+    assert "add#1 resumed" in report
+    assert "lambda: books.body(batch=[Deposited(amount=" in caught.value.reproducer
+
+
+def test_the_found_schedule_replays_without_hypothesis() -> None:
+    books = careless([])
+    with pytest.raises(InterleavingError) as caught:
+        books()
+    batch = eval(str(caught.value).split("batch = ")[1].splitlines()[0])
+    run(lambda: books.body(batch))
+    with pytest.raises(AssertionError):
+        run(lambda: books.body(batch), schedule=caught.value.schedule)
+
+
+def test_a_rejected_example_is_no_failure() -> None:
+    @ALONE
+    @given_interleavings(st.integers())
+    async def even(number: int) -> None:
+        await asyncio.sleep(0)
+        assume(number % 2 == 0)
+        assert number % 2 == 0
+
+    even()
+
+
+def test_a_leak_between_schedules_is_found() -> None:
+    seen: list[int] = []
+
+    @ALONE
+    @given_interleavings(number=st.integers())
+    async def leaks(number: int) -> None:
+        seen.append(number)
+        for _ in seen:
+            await asyncio.sleep(0)
+
+    with pytest.raises(StateLeakError, match="Something outlived its schedule"):
+        leaks()
+
+
+def test_a_deadlock_keeps_its_class_as_the_cause() -> None:
+    @ALONE
+    @given_interleavings(st.just(1))
+    async def stuck(number: int) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(InterleavingError) as caught:
+        stuck()
+    assert isinstance(caught.value.__cause__, DeadlockError)
+
+
+def test_a_plain_function_is_no_test_for_schedules() -> None:
+    with pytest.raises(NotABody, match=r"for others there is hypothesis\.given"):
+        given_interleavings(st.integers())(lambda number: None)
+
+
+# ---------------------------------------------------------------- without hypothesis
+def test_without_hypothesis_the_loop_works_and_the_rest_says_how_to_get_it() -> None:
+    program = """
+import sys
+sys.modules["hypothesis"] = None
+import asyncio
+from pyventus_typed.testing import VirtualLoop, explore, run, Recorder
+run(lambda: asyncio.sleep(5))
+try:
+    from pyventus_typed.testing import events
+except ImportError as error:
+    print(error)
+"""
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=root)
+    assert done.stderr == ""
+    assert "pip install 'pyventus-typed[testing]'" in done.stdout

@@ -1,0 +1,81 @@
+"""The state machine against the real emitter, and against emitters that break a promise each."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from pyventus_typed import Emission, Event, Ordering, PerKey
+from pyventus_typed.testing import EventMachine, events
+
+QUICK = settings(
+    max_examples=25, stateful_step_count=25, deadline=None, database=None, phases=[Phase.generate, Phase.shrink]
+)
+
+
+@dataclass(frozen=True)
+class Placed(Event):
+    order: int
+
+
+@dataclass(frozen=True)
+class Paid(Event):
+    order: int
+
+
+class Shop(EventMachine):
+    events = events(Placed, Paid)
+
+    def wire(self) -> None:
+        @self.linker.on(Placed)
+        async def slow(event: Placed) -> None:
+            await asyncio.sleep(event.order % 3)
+            if event.order % 4 == 3:
+                raise asyncio.CancelledError
+            await asyncio.sleep(0)
+
+        @self.linker.on(Placed, Paid, priority=1)
+        async def quick(event: Placed | Paid) -> None:
+            await asyncio.sleep(0)
+
+        @self.linker.on(Paid)
+        def plain(event: Paid) -> None:
+            if event.order > 0:
+                self.emit(Placed(0))
+
+
+@pytest.mark.parametrize("ordering", [*Ordering, PerKey(Placed, lambda event: event.order % 2)], ids=str)
+def test_the_emitter_keeps_its_promises(ordering: Ordering | PerKey[Placed]) -> None:
+    run_state_machine_as_test(type("Ordered", (Shop,), {"ordering": ordering}), settings=QUICK)
+
+
+def test_a_machine_without_events_says_what_it_needs() -> None:
+    class Empty(EventMachine): ...
+
+    with pytest.raises(TypeError, match="Empty needs a strategy for its events"):
+        Empty()
+
+
+class Forgetful(Shop):
+    """Its books say CONCURRENT, and it is judged as a mailbox."""
+
+    def _one_at_a_time(self, emission: Emission[Event]) -> bool:
+        return True
+
+
+def test_an_ordering_that_is_not_kept_is_found() -> None:
+    with pytest.raises(AssertionError, match="O3 to O5: .* started while .* was not over"):
+        run_state_machine_as_test(Forgetful, settings=QUICK)
+
+
+def test_an_emission_that_is_lost_is_found() -> None:
+    class Loses(Shop):
+        def wire(self) -> None:
+            @self.linker.on(Placed)
+            async def never(event: Placed) -> None:
+                await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(AssertionError, match="O7: stuck"):
+        run_state_machine_as_test(Loses, settings=QUICK)

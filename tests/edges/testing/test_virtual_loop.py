@@ -1,0 +1,447 @@
+import asyncio
+import gc
+import threading
+import time
+import weakref
+
+import pytest
+
+from pyventus_typed.testing import (
+    BackgroundError,
+    DeadlockError,
+    LivelockError,
+    NotABody,
+    SimulationBoundaryError,
+    VirtualLoop,
+    explore,
+    run,
+)
+
+
+async def pause(steps: int = 1) -> None:
+    for _ in range(steps):
+        await asyncio.sleep(0)
+
+
+# ---------------------------------------------------------------- time
+def test_an_hour_of_sleep_takes_an_hour_of_virtual_time_and_no_real_time() -> None:
+    async def body() -> float:
+        await asyncio.sleep(3600)
+        return asyncio.get_running_loop().time()
+
+    before = time.monotonic()
+    assert run(body) == 3600.0
+    assert time.monotonic() - before < 5
+
+
+def test_time_stands_still_while_anything_is_ready() -> None:
+    async def body() -> float:
+        asyncio.get_running_loop().call_later(0.001, lambda: None)
+        await pause(1_000)
+        return asyncio.get_running_loop().time()
+
+    assert run(body) == 0.0
+
+
+def test_a_timer_that_was_cancelled_does_not_move_the_clock() -> None:
+    async def body() -> float:
+        asyncio.get_running_loop().call_later(50, lambda: None).cancel()
+        await asyncio.sleep(1)
+        return asyncio.get_running_loop().time()
+
+    assert run(body) == 1.0
+
+
+def test_timers_fall_due_by_deadline_and_then_by_the_order_of_setting() -> None:
+    async def body() -> list[int]:
+        fired: list[int] = []
+        loop = asyncio.get_running_loop()
+        for number, delay in enumerate([3, 1, 2, 1, 3]):
+            loop.call_later(delay, fired.append, number)
+        await asyncio.sleep(10)
+        return fired
+
+    assert run(body) == [1, 3, 2, 0, 4]
+
+
+def test_advance_runs_what_falls_due_and_nothing_later() -> None:
+    loop = VirtualLoop()
+    fired: list[float] = []
+    for delay in (0, 1, 2, 3):
+        loop.call_later(delay, lambda: fired.append(loop.time()))
+    loop.settle()
+    assert fired == [0]
+    loop.advance(2.5)
+    assert fired == [0, 1, 2]
+    assert loop.time() == 2.5
+    loop.close()
+
+
+def test_time_does_not_go_backwards() -> None:
+    loop = VirtualLoop()
+    with pytest.raises(ValueError, match="Time only goes forward"):
+        loop.advance(-1)
+    loop.close()
+
+
+# ---------------------------------------------------------------- order
+def test_starts_and_callbacks_keep_their_order_under_every_schedule() -> None:
+    async def body() -> None:
+        log: list[int] = []
+
+        async def start(number: int) -> None:
+            log.append(number)
+            await pause(2)
+
+        loop = asyncio.get_running_loop()
+        tasks = []
+        for number in range(6):
+            if number % 2:
+                tasks.append(asyncio.create_task(start(number)))
+            else:
+                loop.call_soon(log.append, number)
+        await asyncio.gather(*tasks)
+        assert log == sorted(log)
+
+    explore(body, schedules=200)
+
+
+def test_only_the_expert_level_changes_the_order_of_starts() -> None:
+    async def body() -> None:
+        log: list[int] = []
+
+        async def start(number: int) -> None:
+            log.append(number)
+
+        await asyncio.gather(*(start(number) for number in range(3)))
+        assert log == [0, 1, 2]
+
+    explore(body, schedules=100)
+    with pytest.raises(AssertionError, match="in another order"):
+        explore(body, schedules=100, reorder="all")
+
+
+def test_the_strict_level_changes_nothing_but_ties_and_threads() -> None:
+    async def resumptions() -> None:
+        log: list[int] = []
+
+        async def go(number: int) -> None:
+            await pause(number % 3)
+            log.append(number)
+
+        await asyncio.gather(*(go(number) for number in range(5)))
+        assert log == [0, 3, 1, 4, 2]
+
+    assert explore(resumptions, reorder="strict").schedules == 1
+
+    async def ties() -> None:
+        log: list[int] = []
+        for number in range(2):
+            asyncio.get_running_loop().call_later(1, log.append, number)
+        await asyncio.sleep(2)
+        assert log == [0, 1]
+
+    with pytest.raises(AssertionError, match="in another order"):
+        explore(ties, reorder="strict")
+
+
+def test_the_callbacks_of_one_future_keep_their_order_under_every_schedule() -> None:
+    async def body() -> None:
+        log: list[str] = []
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def wait() -> None:
+            future.add_done_callback(lambda _: log.append("callback"))
+            log.clear()
+            await future
+            log.append("waiter")
+
+        log.append("not there yet")
+        waiter = asyncio.create_task(wait())
+        while log:
+            await pause()
+        future.set_result(None)
+        await waiter
+        assert log == ["callback", "waiter"]
+
+    explore(body, schedules=300)
+
+
+def test_who_busily_waits_for_a_task_that_is_held_gets_there_in_the_end() -> None:
+    async def body() -> None:
+        done = False
+
+        async def work() -> None:
+            nonlocal done
+            await pause(3)
+            done = True
+
+        task = asyncio.create_task(work())
+        while not done:
+            await pause()
+        await task
+
+    explore(body, schedules=300)
+
+
+def test_sets_of_tasks_and_futures_iterate_in_the_order_of_creation() -> None:
+    async def body() -> None:
+        async def nothing() -> None: ...
+
+        loop = asyncio.get_running_loop()
+        tasks = [asyncio.create_task(nothing()) for _ in range(20)]
+        futures = [loop.create_future() for _ in range(20)]
+        assert list(set(tasks)) == tasks
+        assert list(set(futures)) == futures
+        await asyncio.wait(tasks)
+
+    run(body)
+
+
+# ---------------------------------------------------------------- as a loop of others
+def test_it_is_a_loop_factory_for_asyncio_runner() -> None:
+    async def body() -> float:
+        await asyncio.sleep(5)
+        return asyncio.get_running_loop().time()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(body()) == 5.0
+
+
+def test_close_can_be_replaced_on_the_instance() -> None:
+    loop = VirtualLoop()
+    closed = []
+    really_close = loop.close
+    loop.close = lambda: (closed.append(True), really_close())[1]
+    loop.close()
+    assert closed == [True]
+    assert loop.is_closed()
+
+
+def test_an_async_generator_that_was_left_open_is_closed_at_the_end() -> None:
+    log: list[str] = []
+
+    async def generate():
+        try:
+            yield 1
+            yield 2
+        finally:
+            await pause()
+            log.append("closed")
+
+    async def body() -> None:
+        global left  # noqa: PLW0603
+        left = generate()
+        await anext(left)
+
+    run(body)
+    assert log == ["closed"]
+
+
+def test_what_the_body_left_behind_is_cancelled_oldest_first() -> None:
+    log: list[int] = []
+
+    async def forever(number: int) -> None:
+        try:
+            await asyncio.sleep(1_000)
+        finally:
+            log.append(number)
+
+    async def body() -> None:
+        global kept  # noqa: PLW0603
+        kept = [asyncio.create_task(forever(number)) for number in range(10)]
+        await pause(2)
+
+    run(body)
+    assert log == list(range(10))
+
+
+def test_a_task_that_nobody_holds_is_lost_as_it_would_be_in_production() -> None:
+    lost: list[weakref.ref[object]] = []
+
+    async def body() -> None:
+        async def wait() -> None:
+            await asyncio.get_running_loop().create_future()
+
+        lost.append(weakref.ref(asyncio.create_task(wait())))
+        await pause(3)
+        gc.collect()
+        assert lost[0]() is None, "the loop keeps tasks alive that production would lose"
+
+    with pytest.raises(BackgroundError, match="Task was destroyed but it is pending"):
+        run(body)
+
+
+# ---------------------------------------------------------------- no way on
+def test_a_deadlock_says_who_waits_for_what_and_where() -> None:
+    async def body() -> None:
+        lock = asyncio.Lock()
+
+        async def take_twice() -> None:
+            async with lock, lock:
+                pass
+
+        await asyncio.create_task(take_twice())
+
+    with pytest.raises(DeadlockError, match="2 tasks wait") as caught:
+        run(body)
+    body_waits, other_waits = caught.value.waiting
+    assert "body waits for the task take_twice#1 at test_virtual_loop.py:" in body_waits
+    assert "take_twice#1 waits for Lock.acquire() of <asyncio.locks.Lock [locked, waiters:1]>" in other_waits
+    assert "async with lock, lock" in other_waits
+
+
+def test_a_livelock_ends_by_steps_and_not_by_the_clock() -> None:
+    async def body() -> None:
+        while True:
+            await pause()
+
+    with pytest.raises(LivelockError, match=r"not done after 500 steps.*Ready to go on: body") as caught:
+        run(body, max_steps=500)
+    assert caught.value.steps == 500
+
+
+def test_a_timer_that_never_ends_is_a_deadlock() -> None:
+    async def body() -> None:
+        await asyncio.sleep(float("inf"))
+
+    with pytest.raises(DeadlockError, match="no timer is set"):
+        run(body)
+
+
+# ---------------------------------------------------------------- bad input
+def test_a_coroutine_is_no_body() -> None:
+    async def body() -> None: ...
+
+    with pytest.raises(NotABody, match="without calling it"):
+        run(body())
+
+
+def test_a_body_with_parameters_says_how_to_bind_them() -> None:
+    async def body(shop: str) -> None: ...
+
+    with pytest.raises(NotABody, match="missing 1 required positional argument: 'shop'.*lambda: body"):
+        run(body)
+
+
+def test_a_plain_function_is_no_body() -> None:
+    with pytest.raises(NotABody, match="Make it an `async def`"):
+        run(lambda: 3)
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        lambda loop: loop.create_server(asyncio.Protocol, "localhost", 0),
+        lambda loop: loop.create_connection(asyncio.Protocol, "localhost", 1),
+        lambda loop: loop.getaddrinfo("localhost", 80),
+        lambda loop: loop.subprocess_exec(asyncio.SubprocessProtocol, "true"),
+        lambda loop: loop.add_signal_handler(2, print),
+        lambda loop: loop.add_reader(0, print),
+        lambda loop: loop.run_in_executor(object(), print),
+    ],
+)
+def test_the_real_world_is_refused_at_the_call(reach) -> None:
+    async def body() -> None:
+        reach(asyncio.get_running_loop())  # not awaited: the call itself refuses
+
+    with pytest.raises(SimulationBoundaryError, match="or run this test on an ordinary loop"):
+        run(body)
+
+
+def test_a_live_foreign_thread_is_an_error_and_no_hang() -> None:
+    over = threading.Event()
+
+    async def body() -> None:
+        threading.Thread(target=over.wait, name="stranger").start()
+        await asyncio.get_running_loop().create_future()
+
+    try:
+        with pytest.raises(SimulationBoundaryError, match=r"the thread 'stranger'.*asyncio\.to_thread"):
+            run(body)
+    finally:
+        over.set()
+
+
+def test_a_foreign_thread_that_calls_in_is_refused_there_and_fails_the_run() -> None:
+    refused: list[BaseException] = []
+
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+
+        def call() -> None:
+            try:
+                loop.call_soon_threadsafe(print)
+            except SimulationBoundaryError as error:
+                refused.append(error)
+
+        thread = threading.Thread(target=call, name="stranger")
+        thread.start()
+        thread.join()
+
+    with pytest.raises(SimulationBoundaryError, match="The thread 'stranger' called the loop"):
+        run(body)
+    assert len(refused) == 1
+
+
+# ---------------------------------------------------------------- threads
+@pytest.mark.parametrize("threads", ["inline", "baton"])
+def test_a_virtual_thread_has_no_running_loop_and_gives_back_what_it_returns(threads) -> None:
+    def work(number: int) -> int:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return number + 1
+
+    async def body() -> int:
+        return await asyncio.to_thread(work, 41)
+
+    assert run(body, threads=threads) == 42
+
+
+@pytest.mark.parametrize("threads", ["inline", "baton"])
+def test_what_a_virtual_thread_raises_comes_out_of_its_await(threads) -> None:
+    async def body() -> None:
+        await asyncio.to_thread(int, "x")
+
+    with pytest.raises(ValueError, match="invalid literal"):
+        run(body, threads=threads)
+
+
+def test_the_baton_goes_to_a_real_thread() -> None:
+    async def body() -> bool:
+        return await asyncio.to_thread(threading.get_ident) != threading.get_ident()
+
+    assert run(body, threads="baton")
+    assert not run(body)
+
+
+@pytest.mark.parametrize("threads", ["inline", "baton"])
+def test_a_thread_that_would_block_on_its_own_loop_is_refused(threads) -> None:
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(pause(), loop).result())
+
+    with pytest.raises(SimulationBoundaryError, match=r"result\(\) would block for ever"):
+        run(body, threads=threads)
+
+
+def test_two_threads_may_end_in_either_order() -> None:
+    seen: set[str] = set()
+
+    async def body() -> None:
+        log: list[str] = []
+        await asyncio.gather(*(asyncio.to_thread(log.append, name) for name in "ab"))
+        seen.add("".join(log))
+
+    explore(body, schedules=60, reorder="strict")
+    assert seen == {"ab", "ba"}
+
+
+def test_a_loop_that_shuts_its_threads_down_waits_for_those_under_way() -> None:
+    log: list[str] = []
+
+    async def body() -> None:
+        asyncio.get_running_loop().run_in_executor(None, log.append, "done")
+
+    run(body)
+    assert log == ["done"]

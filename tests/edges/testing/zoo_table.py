@@ -1,0 +1,62 @@
+"""Which policy finds which bug of the zoo, in how many schedules: ``python tests/edges/testing/zoo_table.py``."""
+# ruff: noqa: E402, T201  # a script, which finds its own modules first, and whose table is its output
+
+import sys
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
+
+from zoo import SPECIMENS
+from zoo.specimen import Specimen
+
+from pyventus_typed.testing import InterleavingError, explore
+from pyventus_typed.testing._policies import POLICIES, portfolio
+from pyventus_typed.testing._run import Options, perform
+from pyventus_typed.testing._watch import Watch
+
+TRIES = 400
+
+
+def schedules_of(policy: int, specimen: Specimen) -> str:
+    """How many schedules *policy* alone needs."""
+    options = Options(max_steps=5_000)
+    with Watch() as watch:
+        fifo = perform(specimen.bug, options, watch)
+        if fifo.error is not None:
+            return "FIFO"
+        for tries in range(TRIES):
+            chooser = portfolio(0, policy + tries * len(POLICIES), fifo.choices)
+            if perform(specimen.bug, options, watch, chooser=chooser).error is not None:
+                return str(tries + 1)
+    return "-"
+
+
+def row(specimen: Specimen) -> list[str]:
+    before = time.perf_counter()
+    try:
+        explore(specimen.bug)
+    except InterleavingError as error:
+        found = [str(error.runs), f"`{error.schedule}`"]
+    except Exception as error:
+        return [
+            specimen.name,
+            *("" for _ in POLICIES),
+            type(error).__name__,
+            "",
+            f"{1000 * (time.perf_counter() - before):.0f}",
+        ]
+    spent = f"{1000 * (time.perf_counter() - before):.0f}"
+    return [specimen.name, *(schedules_of(policy, specimen) for policy in range(len(POLICIES))), *found, spent]
+
+
+def main() -> None:
+    print(f"Schedules until the bug is found, by each policy alone (of {TRIES}) and by the default settings.\n")
+    print("| bug | " + " | ".join(POLICIES) + " | all | smallest schedule | ms |")
+    print("|---" * (len(POLICIES) + 4) + "|")
+    for specimen in SPECIMENS:
+        print("| " + " | ".join(row(specimen)) + " |")
+
+
+if __name__ == "__main__":
+    main()

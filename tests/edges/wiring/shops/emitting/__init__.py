@@ -1,0 +1,1 @@
+"""Handlers that emit in every way that can be read from their source."""

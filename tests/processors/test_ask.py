@@ -1,0 +1,205 @@
+"""``await emitter.ask(request)``: one answer, or the handler's own exception (Q1-Q4)."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from pyventus_typed import Emitter, Linker, Ordering, PerKey, Request, asyncio_emitter, current_emission
+from pyventus_typed.errors import NoHandler
+from tests.events import OrderPlaced, Price, SalePrice
+
+
+async def later(request: Price) -> int:
+    await asyncio.sleep(0)
+    return len(request.article)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [lambda request: len(request.article), later, lambda request: later(request)],
+    ids=["sync", "async", "lambda"],
+)
+async def test_the_answer_is_what_the_handler_returns(handler: Callable[[Price], int]) -> None:
+    linker = Linker()
+    linker.answer(Price)(handler)
+    assert await Emitter(linker).ask(Price("pen")) == 3
+
+
+async def test_a_blocking_handler_answers_from_a_thread() -> None:
+    linker = Linker()
+    linker.answer(Price, in_thread=True)(lambda request: len(request.article))
+    assert await Emitter(linker).ask(Price("pen")) == 3
+
+
+@pytest.mark.parametrize("answer", [None, 0, False, ""])
+async def test_an_answer_may_be_nothing(answer: object) -> None:
+    @dataclass(frozen=True)
+    class Anything(Request[object]): ...
+
+    linker = Linker()
+    linker.answer(Anything)(lambda request: answer)
+    assert await Emitter(linker).ask(Anything()) is answer
+
+
+async def test_the_handlers_own_exception_reaches_the_asker_and_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    linker, error = Linker(), LookupError("no such article")
+
+    @linker.answer(Price)
+    async def price(request: Price) -> int:
+        raise error
+
+    with pytest.raises(LookupError) as caught:
+        await Emitter(linker).ask(Price())
+    assert caught.value is error
+    assert caplog.records == []
+
+
+async def test_nobody_to_answer_is_said_by_name() -> None:
+    linker = Linker()
+    linker.subscribe(Price, print)  # told, but answers nothing
+    message = r"^Nobody answers Price\. Decorate its handler with @linker\.answer\(Price\)\.$"
+    with pytest.raises(NoHandler, match=message):
+        await Emitter(linker).ask(Price())
+    with pytest.raises(LookupError):
+        await Emitter(linker).ask(Price())
+
+
+async def test_the_nearest_answer_answers() -> None:
+    linker = Linker()
+    linker.answer(Price)(lambda request: 100)
+    assert await Emitter(linker).ask(SalePrice()) == 100
+    linker.answer(SalePrice)(lambda request: 50)
+    assert await Emitter(linker).ask(SalePrice()) == 50
+    assert await Emitter(linker).ask(Price()) == 100
+
+
+# ---------------------------------------------------------------- Q2
+async def test_cancelling_the_asker_cancels_the_handler() -> None:
+    linker, log = Linker(), list[str]()
+
+    @linker.answer(Price)
+    async def price(request: Price) -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("cleaned up")
+        return 1
+
+    emitter = Emitter(linker)
+    asker = asyncio.create_task(emitter.ask(Price()))
+    await asyncio.sleep(0.01)
+    asker.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asker
+    assert log == ["cleaned up"]
+    assert (emitter.tally.cancelled, emitter.tally.pending) == (1, 0)
+
+
+async def test_what_the_handler_raises_while_it_is_cancelled_reaches_the_asker() -> None:
+    linker = Linker()
+
+    @linker.answer(Price)
+    async def price(request: Price) -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise LookupError("while cleaning up")
+
+    asker = asyncio.create_task(Emitter(linker).ask(Price()))
+    await asyncio.sleep(0.01)
+    asker.cancel()
+    with pytest.raises(LookupError, match="while cleaning up"):
+        await asker
+
+
+async def test_an_asker_that_is_cancelled_before_the_handler_began_leaves_no_trace() -> None:
+    linker, ran = Linker(), list[Price]()
+
+    @linker.answer(Price)
+    def price(request: Price) -> int:
+        ran.append(request)
+        return 1
+
+    emitter = Emitter(linker)
+    asker = asyncio.create_task(emitter.ask(Price()))
+    asyncio.get_running_loop().call_soon(asker.cancel)  # behind its first step, before the turn of the line
+    with pytest.raises(asyncio.CancelledError):
+        await asker
+    assert emitter.tally.pending == 0
+    assert emitter.tally.accepted == 1
+
+
+async def test_a_time_limit_of_the_asker_works() -> None:
+    linker = Linker()
+    linker.answer(Price)(lambda request: asyncio.sleep(10, 1))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await Emitter(linker).ask(Price())
+
+
+async def test_a_timeout_of_the_answer_is_a_timeout_error_of_the_asker() -> None:
+    linker = Linker()
+    linker.answer(Price, timeout=0.01)(lambda request: asyncio.sleep(10, 1))
+    with pytest.raises(TimeoutError):
+        await Emitter(linker).ask(Price())
+
+
+@pytest.mark.parametrize("ordering", [*Ordering, PerKey(Price, lambda request: request.article)])
+async def test_a_handler_may_ask_under_every_ordering(ordering: Ordering | PerKey[Price]) -> None:
+    linker, log = Linker(), list[int]()
+    emitter = asyncio_emitter(linker, ordering=ordering, capacity=1)
+
+    @linker.answer(Price)
+    async def price(request: Price) -> int:
+        return len(request.article) if request.article == "x" else await emitter.ask(Price("x")) + 1
+
+    @linker.on(OrderPlaced)
+    async def placed(event: OrderPlaced) -> None:
+        log.append(await emitter.ask(Price("pen")))
+
+    emitter.emit(OrderPlaced())
+    assert await emitter.wait_for_tasks()
+    assert log == [2]
+    assert emitter.tally.accepted == emitter.tally.completed == 3
+
+
+# ---------------------------------------------------------------- Q3, Q4
+async def test_others_are_told_and_their_failures_do_not_reach_the_asker(caplog: pytest.LogCaptureFixture) -> None:
+    linker, told = Linker(), list[object]()
+    linker.answer(Price)(lambda request: 7)
+    linker.subscribe(Price, told.append)
+    linker.subscribe(Price, lambda request: 1 // 0, priority=5)
+    emitter = Emitter(linker)
+    assert await emitter.ask(Price("pen")) == 7
+    await emitter.wait_for_tasks()
+    assert told == [Price("pen")]
+    assert len(caplog.records) == 1
+    assert emitter.tally.failed == emitter.tally.accepted == 1
+
+
+async def test_a_slow_listener_does_not_keep_the_asker_waiting() -> None:
+    linker, gate = Linker(), asyncio.Event()
+    linker.answer(Price)(lambda request: 7)
+    linker.subscribe(Price, lambda request: gate.wait(), priority=1)
+    emitter = Emitter(linker)
+    assert await emitter.ask(Price()) == 7
+    assert emitter.tally.pending == 1
+    gate.set()
+    assert await emitter.wait_for_tasks()
+
+
+async def test_the_answering_handler_sees_its_emission_and_the_askers_context() -> None:
+    linker, seen = Linker(), list[object]()
+
+    @linker.answer(Price)
+    async def price(request: Price) -> int:
+        emission = current_emission()
+        seen.append(emission and emission.event)
+        return 1
+
+    request = Price()
+    await Emitter(linker).ask(request)
+    assert seen == [request]
+    assert current_emission() is None

@@ -1,0 +1,707 @@
+"""L4 to L7: however a loop ends, everything is accounted for, nothing runs on, and nothing is left behind."""
+
+import asyncio
+import gc
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from pyventus_typed import (
+    AsyncIOProcessor,
+    Completed,
+    Discarded,
+    Emission,
+    Emitter,
+    Event,
+    Failed,
+    Linker,
+    Ordering,
+    Status,
+)
+from pyventus_typed.errors import DiscardedEmissionsWarning
+from tests.programs import HOUSE
+
+from .ends import CASES, DROP, ENDS, LOOPS, End, LoopFactory, no_complaints
+from .world import ORDERINGS, Absorb, Emit, Hang, Late, Leave, Raise, Script, Step, Turns, World
+
+
+@dataclass(frozen=True)
+class Parcel(Event):
+    """Something to deliver."""
+
+    n: int = 0
+
+
+@dataclass(frozen=True)
+class Letter(Event):
+    """Something else."""
+
+    n: int = 0
+
+
+async def forever(_: Event) -> None:
+    """Wait for what never comes."""
+    await asyncio.Event().wait()
+
+
+# Handlers that hang, absorb, fail, wait their turn, have not begun; late emissions of each kind.
+BUSY: list[Step] = [
+    Emit(Script(1, 0, (Late(Script(0)), Hang()))),
+    Emit(Script(1, 1, (Late(Script(1)), Absorb(), Emit(Script(2))))),
+    Emit(Script(2, 0, (Emit(Script(0)), Raise()))),
+    Emit(Script(2, 2, (Turns(1), Emit(Script(2)), Turns(1)))),
+    Leave(Script(2)),
+    Turns(5),
+    Emit(Script(2, 3, (Hang(),))),
+    Emit(Script(0)),
+]
+
+
+@pytest.mark.parametrize("ordering", ORDERINGS)
+@pytest.mark.parametrize(
+    ("end", "factory"), CASES, ids=lambda it: it.name if isinstance(it, End) else it.__module__.partition(".")[0]
+)
+def test_every_emission_is_accounted_for_whatever_the_end_the_order_and_the_loop(
+    ordering: str, end: End, factory: LoopFactory, request: pytest.FixtureRequest
+) -> None:
+    if end is DROP:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="bug 17"))
+    world = World(ordering)
+    with no_complaints():
+        end.bring(world.main(BUSY), factory)
+        world.check(cancels=end.cancels)
+        assert world.hits["during shutdown"] > 0
+        assert len(world.reports) == 1
+        world.check_nothing_more_happens()
+
+
+@pytest.mark.parametrize(
+    ("end", "factory"), CASES, ids=lambda it: it.name if isinstance(it, End) else it.__module__.partition(".")[0]
+)
+def test_nothing_of_an_ended_loop_is_reachable(end: End, factory: LoopFactory) -> None:
+    seen: list[weakref.ref[object]] = []
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
+    kept: list[Emission[Parcel]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def hold(_: Letter) -> None:
+            await asyncio.Event().wait()
+
+        kept.append(emitter.emit(Parcel()))
+        with linker.subscribe(Letter, hold):
+            emitter.emit(Letter())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        seen.extend(weakref.ref(one) for one in (loop, hold, *asyncio.all_tasks()))
+        assert len(seen) >= 4  # the two handlers' tasks, too
+
+    end.bring(main, factory)
+    gc.collect()
+    assert [one() for one in seen if one() is not None] == []
+    assert kept[0].status in (Status.CANCELLED, Status.DISCARDED)
+
+
+def test_an_emission_is_free_of_its_ancestors_when_they_are_settled() -> None:
+    refs: list[weakref.ref[Emission[Parcel]]] = []
+    linker = Linker[Event]()
+    emitter = Emitter(linker)
+
+    @linker.on(Parcel)
+    def tick(parcel: Parcel) -> None:
+        if parcel.n < 5:
+            refs.append(weakref.ref(emitter.emit(Parcel(parcel.n + 1))))
+
+    async def main() -> Emission[Parcel]:
+        first = emitter.emit(Parcel())
+        await emitter.wait_for_tasks()
+        return first
+
+    asyncio.run(main())
+    gc.collect()
+    assert [ref() for ref in refs] == [None] * 5
+
+
+# ---------------------------------------------------------------- what is said of it
+def test_without_on_discard_the_end_is_said_in_one_log_record_and_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=Ordering.SERIAL))
+
+    async def main() -> None:
+        for n in range(3):
+            emitter.emit(Parcel(n))
+        await asyncio.sleep(0)
+
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        asyncio.run(main())
+    (record,) = [one for one in caplog.records if one.name == "pyventus_typed"]
+    assert record.levelno == logging.WARNING
+    (warning,) = heard
+    assert warning.category is DiscardedEmissionsWarning
+    assert str(warning.message) == record.getMessage()
+    for words in ("3 emissions", "Parcel(n=0)", "Parcel(n=1)", "Parcel(n=2)", "wait_for_tasks"):
+        assert words in record.getMessage()
+
+
+@pytest.mark.parametrize("end", ENDS, ids=str)
+def test_a_filter_that_makes_an_error_of_the_warning_does_not_stop_the_close(end: End) -> None:
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker)
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def main() -> None:
+        loops.append(asyncio.get_running_loop())
+        emitter.emit(Parcel())
+        await asyncio.sleep(0)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        end.bring(main, asyncio.new_event_loop)
+    assert loops[0].is_closed()
+    assert emitter.tally.pending == 0
+
+
+@pytest.mark.parametrize("end", ENDS, ids=str)
+def test_an_on_discard_that_raises_does_not_stop_the_close(end: End, caplog: pytest.LogCaptureFixture) -> None:
+    def raising(_: Sequence[Emission[Event]]) -> None:
+        raise ValueError("no room for bad news")
+
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=raising))
+
+    async def main() -> None:
+        emitter.emit(Parcel())
+        await asyncio.sleep(0)
+
+    end.bring(main, asyncio.new_event_loop)
+    assert emitter.tally.pending == 0
+    assert "no room for bad news" in caplog.text
+
+
+def test_each_loop_has_its_own_report() -> None:
+    reports: list[Sequence[Emission[Event]]] = []
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=reports.append))
+
+    async def main(n: int) -> None:
+        emitter.emit(Parcel(n))
+        await asyncio.sleep(0)
+
+    asyncio.run(main(1))
+    asyncio.run(main(2))
+    assert [[one.event for one in report] for report in reports] == [[Parcel(1)], [Parcel(2)]]
+
+
+def test_what_ended_before_the_end_is_not_reported() -> None:
+    reports: list[Sequence[Emission[Event]]] = []
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=reports.append))
+
+    async def main() -> None:
+        emitter.emit(Parcel()).cancel()
+        emitter.emit(Letter())
+        await emitter.wait_for_tasks()
+
+    asyncio.run(main())
+    assert reports == []
+
+
+# ---------------------------------------------------------------- what runs, what does not
+def test_a_handler_that_absorbs_the_cancellation_and_returns_is_completed() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker)
+
+    @linker.on(Parcel)
+    async def stubborn(_: Parcel) -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+        return "done all the same"
+
+    async def main() -> Emission[Parcel]:
+        emission = emitter.emit(Parcel())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return emission
+
+    assert asyncio.run(main()).deliveries[0].outcome == Completed("done all the same")
+
+
+def test_a_handler_that_fails_on_being_cancelled_is_failed_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker)
+
+    @linker.on(Parcel)
+    async def sore(_: Parcel) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("ouch")
+
+    async def main() -> Emission[Parcel]:
+        emission = emitter.emit(Parcel())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return emission
+
+    outcome = asyncio.run(main()).deliveries[0].outcome
+    assert isinstance(outcome, Failed) and isinstance(outcome.error, ValueError)
+    assert "ouch" in caplog.text
+
+
+def test_a_loop_that_is_cancelled_by_hand_and_goes_on_runs_what_is_emitted_then() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
+    loop = asyncio.new_event_loop()
+
+    async def idle() -> None:
+        await asyncio.Event().wait()
+
+    async def start() -> asyncio.Task[None]:
+        emitter.emit(Letter())
+        return asyncio.create_task(idle())
+
+    async def go_on() -> Emission[Parcel]:
+        return await emitter.emit(Parcel())
+
+    linker.subscribe(Parcel, lambda _: None)
+    task = loop.run_until_complete(start())
+    task.cancel()
+    loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+    assert loop.run_until_complete(go_on()).status is Status.COMPLETED
+    loop.close()
+
+
+@pytest.mark.parametrize("factory", LOOPS)
+def test_a_delivery_whose_task_has_not_begun_is_discarded_without_complaint(factory: LoopFactory) -> None:
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
+
+    kept: list[Emission[Parcel]] = []
+    with no_complaints():
+        loop = factory()
+        loop.call_soon(lambda: kept.append(emitter.emit(Parcel())))
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        loop.close()
+        del loop
+    assert kept[0].deliveries[0].outcome == Discarded("loop closed", started=False)
+
+
+def test_a_blocking_handler_that_waits_for_a_thread_never_starts_after_the_end() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
+    began, release, ran = threading.Event(), threading.Event(), list[int]()
+
+    def block(parcel: Parcel) -> None:
+        ran.append(parcel.n)
+        began.set()
+        release.wait(10)
+
+    linker.subscribe(Parcel, block, in_thread=True)
+    pool = ThreadPoolExecutor(1)
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(pool)
+
+    async def main() -> list[Emission[Parcel]]:
+        emissions = [emitter.emit(Parcel(n)) for n in (1, 2)]
+        while not began.is_set():
+            await asyncio.sleep(0)
+        return emissions
+
+    first, second = loop.run_until_complete(main())
+    loop.close()
+    release.set()
+    pool.shutdown(wait=True)
+    assert ran == [1]
+    assert first.deliveries[0].outcome == Discarded("loop closed", started=True)
+    assert second.deliveries[0].outcome == Discarded("loop closed", started=False)
+
+
+def test_a_thread_that_runs_at_the_end_is_waited_for_where_the_loop_cancels() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker)
+    began, release = threading.Event(), threading.Event()
+
+    def block(_: Parcel) -> str:
+        began.set()
+        release.wait(10)
+        return "done"
+
+    linker.subscribe(Parcel, block, in_thread=True)
+
+    async def main() -> Emission[Parcel]:
+        emission = emitter.emit(Parcel())
+        while not began.is_set():
+            await asyncio.sleep(0)
+        threading.Timer(0.01, release.set).start()
+        return emission
+
+    assert asyncio.run(main()).deliveries[0].outcome == Completed("done")
+
+
+@pytest.mark.parametrize(
+    ("end", "ordering"),
+    [(end, ordering) for end in ENDS for ordering in (Ordering.CONCURRENT, Ordering.SERIAL)],
+    ids=str,
+)
+def test_an_emitter_that_nobody_holds_is_accounted_for_as_any_other(end: End, ordering: Ordering) -> None:
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, forever)
+    kept: list[Emission[Parcel]] = []
+    told: list[Emission[Event]] = []
+
+    async def main() -> None:
+        emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering, on_discard=told.extend))
+        kept.extend(emitter.emit(Parcel(n)) for n in range(3))
+        del emitter
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        gc.collect()
+
+    end.bring(main, asyncio.new_event_loop)
+    gc.collect()
+    assert [one.status for one in kept if one.status is Status.PENDING] == []
+    assert {one.id for one in told} == {one.id for one in kept}
+
+
+@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError])
+def test_an_exception_out_of_a_coroutine_that_is_closed_stops_neither_the_others_nor_the_close(
+    error: type[BaseException],
+) -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
+    closed: list[int] = []
+
+    @linker.on(Parcel)
+    async def hang(parcel: Parcel) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            closed.append(parcel.n)
+            if parcel.n == 0:
+                raise error
+
+    async def main() -> None:
+        for n in range(3):
+            emitter.emit(Parcel(n))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    with no_complaints():
+        loop.run_until_complete(main())
+        try:
+            loop.close()
+        except SystemExit:
+            pass  # as it would leave any other callback of the loop
+        assert loop.is_closed()
+        assert closed == [0, 1, 2]
+        assert emitter.tally.discarded == 3
+
+
+def test_a_handler_that_awaits_while_it_is_closed_is_closed_to_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
+    left: list[str] = []
+
+    @linker.on(Parcel)
+    async def careful(_: Parcel) -> None:
+        try:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+        finally:
+            try:
+                await asyncio.sleep(0)
+            finally:
+                left.append("left")
+
+    async def main() -> None:
+        emitter.emit(Parcel())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    with no_complaints():
+        loop.run_until_complete(main())
+        loop.close()
+        assert left == ["left"]
+    assert emitter.tally.discarded == 1
+
+
+def test_a_publish_that_is_suspended_when_its_loop_closes_does_not_complain_later() -> None:
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
+    publishing: list[asyncio.Task[object]] = []
+
+    async def main() -> None:
+        publishing.append(asyncio.ensure_future(emitter.publish(Parcel())))
+        await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    loop.close()
+    with no_complaints():
+        task = publishing.pop()
+        setattr(task, "_log_destroy_pending", False)  # noqa: B010 - the task is the test's own, and lost on purpose
+        del task, loop
+    assert emitter.tally.discarded == 1
+
+
+def test_what_is_emitted_while_a_loop_is_closed_belongs_to_it_even_inside_another_loop() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
+    late: list[Emission[Letter]] = []
+
+    @linker.on(Parcel)
+    async def hang(_: Parcel) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            late.append(emitter.emit(Letter()))
+
+    linker.subscribe(Letter, lambda _: None)
+
+    async def main() -> None:
+        emitter.emit(Parcel())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    ended = asyncio.new_event_loop()
+    ended.run_until_complete(main())
+
+    async def other() -> None:
+        ended.close()
+        await emitter.wait_for_tasks()
+
+    asyncio.run(other())
+    assert late[0].deliveries[0].outcome == Discarded("loop closed", started=False)
+
+
+def test_a_loop_dropped_inside_async_with_is_lost_as_any_other() -> None:
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
+    kept: list[Emission[Parcel]] = []
+
+    async def main() -> None:
+        async with emitter:
+            kept.append(emitter.emit(Parcel()))
+            await asyncio.Event().wait()
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(main())
+    setattr(task, "_log_destroy_pending", False)  # noqa: B010 - lost on purpose
+    loop.call_soon(loop.call_soon, loop.call_soon, loop.stop)
+    loop.run_forever()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        del task, loop
+        gc.collect()
+    assert kept[0].status is Status.DISCARDED
+
+
+@pytest.mark.xfail(strict=True, reason="bug 16")
+def test_a_failed_emission_that_is_kept_does_not_keep_a_dropped_loop() -> None:
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, forever)
+
+    @linker.on(Letter, on_failure=lambda _event, _error: None)
+    def fail(_: Letter) -> None:
+        raise ValueError
+
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
+    kept: list[Emission[Event]] = []
+
+    async def main() -> None:
+        kept.extend([emitter.emit(Parcel()), await emitter.emit(Letter()).wait()])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        DROP.bring(main, asyncio.new_event_loop)
+    assert [one.status for one in kept] == [Status.DISCARDED, Status.FAILED]
+
+
+# ---------------------------------------------------------------- the fresh loop of an emit without a loop
+@pytest.mark.parametrize("factory", LOOPS)
+@pytest.mark.parametrize("ordering", ORDERINGS)
+def test_the_fresh_loop_of_an_emit_is_closed_and_leaves_nothing(ordering: str, factory: LoopFactory) -> None:
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    def make() -> asyncio.AbstractEventLoop:
+        loop = factory()
+        loops.append(weakref.ref(loop))
+        return loop
+
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ORDERINGS[ordering], loop_factory=make))
+
+    @linker.on(Parcel)
+    async def again(parcel: Parcel) -> None:
+        await asyncio.sleep(0)
+        if parcel.n:
+            emitter.emit(Parcel(parcel.n - 1))
+
+    with no_complaints():
+        assert emitter.emit(Parcel(3)).status is Status.COMPLETED
+        assert emitter.emit(Parcel(0)).status is Status.COMPLETED
+        gc.collect()
+        assert [loop() for loop in loops] == [None, None]
+    assert emitter.tally.completed == 5
+
+
+def test_an_exit_out_of_a_fresh_loop_leaves_and_does_not_haunt_the_next_emission() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=Ordering.SERIAL, on_discard=lambda _: None))
+
+    @linker.on(Parcel)
+    async def leave(parcel: Parcel) -> None:
+        await asyncio.sleep(0)
+        if parcel.n:
+            emitter.emit(Parcel(0))
+            raise SystemExit(3)
+
+    with pytest.raises(SystemExit, match="3"):
+        emitter.emit(Parcel(1))
+    assert emitter.tally.discarded == 2
+    assert emitter.emit(Parcel(0)).status is Status.COMPLETED
+
+
+def test_a_fresh_loop_that_is_cut_off_twice_does_not_haunt_the_next_emission() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=Ordering.SERIAL, capacity=1, on_discard=lambda _: None))
+
+    @linker.on(Parcel)
+    async def leave(parcel: Parcel) -> None:
+        await asyncio.sleep(0)
+        if parcel.n:
+            raise SystemExit(1)
+
+    @linker.on(Parcel)
+    async def leave_again(parcel: Parcel) -> None:
+        if parcel.n:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise SystemExit(2)
+
+    @linker.on(Parcel)
+    async def stay(parcel: Parcel) -> None:
+        while parcel.n:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
+
+    told: list[Status] = []
+
+    def emit_twice() -> None:
+        with pytest.raises(SystemExit):
+            emitter.emit(Parcel(1))
+        told.append(emitter.emit(Parcel(0)).status)
+
+    thread = threading.Thread(target=emit_twice, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert told == [Status.COMPLETED]
+
+
+# ---------------------------------------------------------------- Ctrl-C, in a process of its own
+CTRL_C = """
+import asyncio, sys
+from dataclasses import dataclass
+from pyventus_typed import AsyncIOProcessor, Emitter, Event, Linker, Ordering
+
+@dataclass(frozen=True)
+class Parcel(Event):
+    n: int
+
+linker = Linker()
+emitter = Emitter(linker, AsyncIOProcessor(ordering=Ordering.%(ordering)s, on_discard=lambda lost: print("lost", sorted(one.event.n for one in lost))))
+
+@linker.on(Parcel)
+async def hang(parcel):
+    try:
+        await asyncio.Event().wait()
+    finally:
+        if parcel.n < 10:
+            print("left", flush=True)
+            if %(twice)s:
+                while True:
+                    pass
+            emitter.emit(Parcel(10))
+
+async def main():
+    for n in range(2):
+        emitter.emit(Parcel(n))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+try:
+    %(run)s
+except KeyboardInterrupt:
+    print("interrupted", emitter.tally.pending, emitter.tally.accepted)
+"""
+RUNS = {
+    "asyncio": "asyncio.run(main())",
+    "uvloop": "import uvloop; uvloop.run(main())",
+}
+
+
+def _interrupt(run: str, ordering: str, *, twice: bool) -> tuple[list[str], str]:
+    program = CTRL_C % {"run": RUNS[run], "ordering": ordering, "twice": twice}
+    process = subprocess.Popen(
+        [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-c", program],
+        cwd=HOUSE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    lines = []
+    if twice:
+        lines.append(process.stdout.readline().strip())
+        process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    return lines + out.splitlines(), err
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("ordering", ["CONCURRENT", "SERIAL"])
+def test_ctrl_c_cancels_what_runs_and_reports_what_was_cut_off(run: str, ordering: str) -> None:
+    out, err = _interrupt(run, ordering, twice=False)
+    left = 2 if ordering == "CONCURRENT" else 1
+    lost = [0, 1] + [10] * left
+    assert out == ["left"] * left + [f"lost {lost}", f"interrupted 0 {len(lost)}"]
+    assert err == ""
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_ctrl_c_twice_ends_a_handler_that_does_not_end(run: str) -> None:
+    out, err = _interrupt(run, "SERIAL", twice=True)
+    assert out == ["left", "lost [0, 1]", "interrupted 0 2"]
+    assert err == ""

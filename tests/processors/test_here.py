@@ -1,0 +1,393 @@
+"""Which line an emission goes to: the caller's thread, its loop, or the home loop (R1, R2, R3, R6, R7)."""
+
+import asyncio
+import contextvars
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from pyventus_typed import AsyncIOProcessor, Completed, Emission, Emitter, Event, Linker, Status, asyncio_emitter
+from tests.events import OrderPaid, OrderPlaced, Shipped
+
+
+class LoopProbe(asyncio.SelectorEventLoop):
+    """A loop that counts how many of its kind were made."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        type(self).made += 1
+
+
+# ---------------------------------------------------------------- R1
+def test_sync_handlers_without_a_loop_run_in_the_caller_without_any_loop() -> None:
+    linker, seen = Linker(), list[tuple[int, bool]]()
+
+    def handler(event: Event) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            seen.append((threading.get_ident(), False))
+
+    def no_loop() -> asyncio.AbstractEventLoop:
+        raise AssertionError("nobody needs a loop")
+
+    linker.subscribe(OrderPlaced, handler)
+    linker.subscribe(OrderPlaced, handler, on_success=lambda result: handler(OrderPlaced()))
+    emission = asyncio_emitter(linker, loop_factory=no_loop).emit(OrderPlaced())
+    assert emission.status is Status.COMPLETED
+    assert seen == [(threading.get_ident(), False)] * 3
+
+
+def test_emit_returns_when_all_that_it_led_to_is_settled() -> None:
+    linker, log = Linker(), list[str]()
+    emitter = Emitter(linker)
+
+    @linker.on(OrderPlaced)
+    async def placed(event: OrderPlaced) -> None:
+        child = emitter.emit(OrderPaid())
+        assert child.status is Status.PENDING
+        await asyncio.sleep(0.01)
+        log.append("placed")
+
+    @linker.on(OrderPaid)
+    async def paid(event: OrderPaid) -> None:
+        await asyncio.sleep(0.02)
+        emitter.emit(Shipped())
+        log.append("paid")
+
+    linker.subscribe(Shipped, lambda event: log.append("shipped"))
+    emitter.emit(OrderPlaced())
+    assert log == ["placed", "paid", "shipped"]
+    assert emitter.tally.pending == 0
+
+
+def test_what_a_handler_emits_goes_behind_what_was_accepted_whatever_emitter_it_uses() -> None:
+    linker, log = Linker(), list[str]()
+    one, other = Emitter(linker), Emitter(linker)
+    linker.subscribe(OrderPlaced, lambda event: log.append(f"{other.emit(OrderPaid()).status.value}"))
+    linker.subscribe(OrderPlaced, lambda event: log.append("second"))
+    linker.subscribe(OrderPaid, lambda event: log.append("paid"))
+    one.emit(OrderPlaced())
+    assert log == ["pending", "second", "paid"]
+
+
+def test_one_fresh_loop_serves_the_rest_of_the_line_and_is_closed() -> None:
+    linker, loops = Linker(), list[asyncio.AbstractEventLoop]()
+    LoopProbe.made = 0
+    emitter = asyncio_emitter(linker, loop_factory=LoopProbe)
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        loops.append(asyncio.get_running_loop())
+        if event.order < 3:
+            emitter.emit(OrderPlaced(event.order + 1))
+        await asyncio.sleep(0)
+
+    emitter.emit(OrderPlaced())
+    assert len(loops) == 4
+    assert len(set(loops)) == LoopProbe.made == 1
+    assert loops[0].is_closed()
+
+
+def test_the_threads_current_event_loop_is_left_as_it_was_found() -> None:
+    linker = Linker()
+    linker.subscribe(OrderPlaced, lambda event: asyncio.sleep(0))
+    mine = asyncio.new_event_loop()
+    asyncio.set_event_loop(mine)
+    try:
+        Emitter(linker).emit(OrderPlaced())
+        assert asyncio.get_event_loop() is mine
+        assert not mine.is_closed()
+    finally:
+        asyncio.set_event_loop(None)
+        mine.close()
+
+
+def test_a_thread_without_a_current_event_loop_still_has_none_afterwards() -> None:
+    linker, found = Linker(), list[object]()
+    linker.subscribe(OrderPlaced, lambda event: asyncio.sleep(0))
+
+    def work() -> None:
+        Emitter(linker).emit(OrderPlaced())
+        try:
+            found.append(asyncio.get_event_loop())
+        except RuntimeError:
+            found.append(None)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [None]
+
+
+def test_a_loop_factory_that_fails_is_heard_of_and_the_next_emission_runs() -> None:
+    linker, broken = Linker(), [True]
+
+    def factory() -> asyncio.AbstractEventLoop:
+        if broken.pop() if broken else False:
+            raise OSError("no file descriptors left")
+        return asyncio.new_event_loop()
+
+    linker.subscribe(OrderPlaced, lambda event: asyncio.sleep(0, event.order))
+    emitter = asyncio_emitter(linker, loop_factory=factory, on_discard=lambda emissions: None)
+    with warnings.catch_warnings(), pytest.raises(OSError, match="no file descriptors left"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        emitter.emit(OrderPlaced(1))
+    assert emitter.tally.pending == 0
+    assert emitter.emit(OrderPlaced(2)).deliveries[0].outcome == Completed(2)
+
+
+# ---------------------------------------------------------------- R2
+async def test_emit_runs_no_handler_before_it_returns() -> None:
+    linker, seen = Linker(), list[object]()
+    linker.subscribe(OrderPlaced, seen.append)
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        seen.append(event)
+
+    emission = Emitter(linker).emit(OrderPlaced())
+    assert seen == []
+    await emission
+    assert seen == [OrderPlaced()] * 2
+
+
+def eager(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:  # Any: asyncio's own
+    """A task factory as hostile as an eager one: it runs the first step itself."""
+    factory = getattr(asyncio, "eager_task_factory", None)
+    return factory(loop, coroutine, **options) if factory else asyncio.Task(coroutine, loop=loop, **options)
+
+
+async def test_an_eager_task_factory_changes_nothing() -> None:
+    asyncio.get_running_loop().set_task_factory(eager)
+    await test_emit_runs_no_handler_before_it_returns()
+
+
+async def test_a_task_factory_is_not_asked() -> None:
+    linker, made = Linker(), list[object]()
+
+    def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:  # Any: as above
+        made.append(coroutine)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    asyncio.get_running_loop().set_task_factory(factory)
+    linker.subscribe(OrderPlaced, lambda event: asyncio.sleep(0))
+    await Emitter(linker).emit(OrderPlaced())
+    assert made == []
+
+
+async def test_a_burst_to_sync_handlers_needs_no_task_each() -> None:
+    linker, tasks = Linker(), set[int]()
+    linker.subscribe(OrderPlaced, lambda event: tasks.add(len(asyncio.all_tasks())))
+    emitter = Emitter(linker)
+    for number in range(500):
+        emitter.emit(OrderPlaced(number))
+    await emitter.wait_for_tasks()
+    assert tasks == {1}
+
+
+async def test_handlers_that_emit_for_ever_do_not_keep_the_loop_from_turning() -> None:
+    linker, stop = Linker(), list[bool]()
+    emitter = Emitter(linker)
+    linker.subscribe(OrderPlaced, lambda event: None if stop else emitter.emit(event))
+    emitter.emit(OrderPlaced())
+    for _ in range(50):
+        await asyncio.sleep(0)
+    stop.append(True)
+    assert await emitter.wait_for_tasks()
+    assert emitter.tally.completed > 10
+
+
+# ---------------------------------------------------------------- R3
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_handlers_see_the_emitters_context_and_leak_nothing(in_loop: bool) -> None:
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+    linker, seen = Linker(), list[str]()
+    emitter = Emitter(linker)
+
+    def now(event: Event) -> None:
+        seen.append(user.get())
+
+    async def then(event: Event) -> None:
+        seen.append(user.get())
+        user.set("the task's")
+        await asyncio.sleep(0)
+        assert user.get() == "the task's"
+
+    linker.subscribe(OrderPlaced, now)
+    linker.subscribe(OrderPlaced, then)
+    linker.subscribe(OrderPlaced, then)
+    linker.subscribe(OrderPlaced, lambda event: user.set("a handler's"))
+
+    async def main() -> None:
+        user.set("ada")
+        emitter.emit(OrderPlaced())
+        user.set("bob")
+        emitter.emit(OrderPlaced())
+        assert user.get() == "bob"
+        await emitter.wait_for_tasks()
+        assert user.get() == "bob"
+
+    def without() -> None:
+        for name in ("ada", "bob"):
+            user.set(name)
+            emitter.emit(OrderPlaced())
+            assert user.get() == name
+
+    contextvars.copy_context().run(lambda: asyncio.run(main()) if in_loop else without())
+    assert sorted(seen) == ["ada"] * 3 + ["bob"] * 3
+    assert user.get() == "nobody"
+
+
+# ---------------------------------------------------------------- R6
+def test_one_emitter_serves_many_loops_one_after_the_other() -> None:
+    linker, loops = Linker(), set[int]()
+    emitter = Emitter(linker)
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        loops.add(id(asyncio.get_running_loop()))
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        emitter.emit(OrderPlaced())
+        assert await emitter.wait_for_tasks()
+
+    for _ in range(5):
+        asyncio.run(main())
+        emitter.emit(OrderPlaced())
+    assert emitter.tally.completed == 10
+
+
+def test_dead_threads_are_folded_into_the_tally() -> None:
+    linker = Linker()
+    linker.subscribe(OrderPlaced, lambda event: None if event.order else asyncio.sleep(0))
+    emitter = Emitter(linker)
+
+    def work() -> None:
+        for number in range(10):
+            emitter.emit(OrderPlaced(number))
+
+    for _ in range(5):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    tally = emitter.tally
+    assert (tally.accepted, tally.completed, tally.pending) == (50, 50, 0)
+
+
+# ---------------------------------------------------------------- R7
+async def test_an_emission_from_a_thread_is_handed_to_the_home_loop() -> None:
+    linker, found = Linker(), list[tuple[object, int]]()
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        found.append((asyncio.get_running_loop(), threading.get_ident()))
+
+    async with Emitter(linker) as emitter:
+        emission = await asyncio.to_thread(emitter.emit, OrderPlaced())
+        await emission
+        # A loop of its own has its own line.
+        await asyncio.to_thread(lambda: asyncio.run(emitter.publish(OrderPlaced(2))).raise_failures())
+    home = (asyncio.get_running_loop(), threading.get_ident())
+    assert found[0] == home
+    assert found[1][1] != home[1]
+
+
+async def test_the_emission_returned_to_a_thread_is_pending() -> None:
+    linker, statuses = Linker(), list[Status]()
+    linker.subscribe(OrderPlaced, lambda event: asyncio.sleep(0))
+    async with Emitter(linker) as emitter:
+        go = threading.Event()
+
+        def work() -> Emission[OrderPlaced]:
+            emission = emitter.emit(OrderPlaced())
+            statuses.append(emission.status)
+            go.set()
+            return emission
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        go.wait(10)  # the loop stands still meanwhile
+        thread.join()
+    assert statuses == [Status.PENDING]
+    assert emitter.tally.completed == 1
+
+
+async def test_outside_of_the_block_a_thread_runs_its_emissions_itself() -> None:
+    linker, threads = Linker(), list[int]()
+    linker.subscribe(OrderPlaced, lambda event: threads.append(threading.get_ident()))
+    emitter = Emitter(linker)
+    await asyncio.to_thread(emitter.emit, OrderPlaced())
+    assert threads != [threading.get_ident()]
+
+
+async def test_endpoints_in_forty_threads_emit_into_one_home_loop_and_nothing_is_lost() -> None:
+    """As a web application does: `def` endpoints in threads, `async def` ones in the loop, one resource bound to the loop."""
+    linker, seen, emissions = Linker(), list[int](), list[Emission[Any]]()
+    lock = asyncio.Lock()  # bound to this loop by its first use
+
+    @linker.on(OrderPlaced)
+    async def store(event: OrderPlaced) -> None:
+        async with lock:
+            await asyncio.sleep(0)
+            seen.append(event.order)
+
+    linker.subscribe(OrderPlaced, lambda event: None, in_thread=True)
+    linker.subscribe(OrderPaid, lambda event: seen.append(event.order))
+
+    async with Emitter(linker, AsyncIOProcessor()) as emitter:
+
+        def endpoint(number: int) -> None:
+            emissions.append(emitter.emit(OrderPlaced(number)))
+            emissions.append(emitter.emit(OrderPaid(number)))
+
+        async def async_endpoint(number: int) -> None:
+            emissions.append(emitter.emit(OrderPlaced(number)))
+            emissions.append(await emitter.emit(OrderPaid(number)))
+
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(40) as pool:
+            calls: list[Any] = [loop.run_in_executor(pool, endpoint, number) for number in range(400)]
+            calls += [async_endpoint(number) for number in range(400, 600)]
+            await asyncio.gather(*calls)
+    assert sorted(seen) == sorted([*range(600), *range(600)])
+    assert {emission.status for emission in emissions} == {Status.COMPLETED}
+    tally = emitter.tally
+    assert (tally.accepted, tally.completed, tally.pending, tally.rejected) == (1200, 1200, 0, 0)
+
+
+async def test_emissions_of_one_thread_arrive_in_their_order() -> None:
+    linker, seen = Linker(), list[tuple[int, int]]()
+    linker.subscribe(OrderPaid, lambda event: seen.append((event.order, event.cents)))
+    async with Emitter(linker) as emitter:
+
+        def work(thread: int) -> None:
+            for number in range(50):
+                emitter.emit(OrderPaid(thread, number))
+
+        await asyncio.gather(*(asyncio.to_thread(work, thread) for thread in range(8)))
+    for thread in range(8):
+        assert [number for owner, number in seen if owner == thread] == list(range(50))
+
+
+async def test_the_first_emissions_of_eight_threads_meet_in_one_line() -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(8))
+    for _ in range(30):
+        linker, seen = Linker(), list[object]()
+        linker.subscribe(OrderPlaced, seen.append)
+        barrier = threading.Barrier(8)
+        async with Emitter(linker) as emitter:
+
+            def first(number: int, barrier: threading.Barrier = barrier, emitter: Emitter[Event] = emitter) -> None:
+                barrier.wait(10)
+                emitter.emit(OrderPlaced(number))
+
+            await asyncio.gather(*(asyncio.to_thread(first, number) for number in range(8)))
+            assert await emitter.wait_for_tasks()  # of this line; two lines would not all be waited for
+            assert len(seen) == 8

@@ -1,0 +1,292 @@
+"""Blocking handlers in worker threads: where they run, and that a started thread cannot be stopped (R3, R4, R7)."""
+
+import asyncio
+import contextvars
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from typing_extensions import override
+
+from pyventus_typed import (
+    Cancelled,
+    Completed,
+    Discarded,
+    Emission,
+    Emitter,
+    Event,
+    Failed,
+    Linker,
+    Ordering,
+    asyncio_emitter,
+)
+from pyventus_typed.errors import EmissionFailed
+from tests.events import OrderPaid, OrderPlaced
+
+SOON = 10  # seconds after which a test gives up; nothing waits for so long
+
+
+async def until(condition: threading.Event) -> None:
+    """Let the loop turn until a thread has set *condition*."""
+    assert await asyncio.to_thread(condition.wait, SOON)
+
+
+async def test_it_runs_in_another_thread_when_a_loop_is_running() -> None:
+    linker, threads = Linker(), list[int]()
+    linker.subscribe(OrderPlaced, lambda event: threads.append(threading.get_ident()), in_thread=True)
+    await Emitter(linker).emit(OrderPlaced())
+    assert threads
+    assert threads[0] != threading.get_ident()
+
+
+def test_it_runs_inline_when_no_loop_is_running() -> None:
+    linker, threads = Linker(), list[int]()
+    linker.subscribe(OrderPlaced, lambda event: threads.append(threading.get_ident()), in_thread=True)
+    Emitter(linker).emit(OrderPlaced())
+    assert threads == [threading.get_ident()]
+
+
+async def test_the_loop_goes_on_while_it_blocks() -> None:
+    linker, go = Linker(), threading.Event()
+    linker.subscribe(OrderPlaced, lambda event: go.wait(SOON), in_thread=True)
+    emission = Emitter(linker).emit(OrderPlaced())
+    await asyncio.sleep(0)
+    go.set()  # could not happen otherwise
+    await emission
+    assert emission.deliveries[0].outcome == Completed(True)
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), asyncio.CancelledError(), LookupError()])
+async def test_what_it_raises_is_its_outcome(error: BaseException) -> None:
+    linker = Linker()
+
+    def handler(event: Event) -> None:
+        raise error
+
+    linker.subscribe(OrderPlaced, handler, in_thread=True, on_failure=lambda event, error: None)
+    emission = await Emitter(linker).emit(OrderPlaced()).wait()
+    expected = Failed(error) if isinstance(error, Exception) else Cancelled()
+    assert emission.deliveries[0].outcome == expected
+
+
+async def test_a_stop_iteration_out_of_a_thread_is_a_failure() -> None:
+    linker = Linker()
+    linker.subscribe(OrderPlaced, lambda event: next(iter(())), in_thread=True, on_failure=lambda event, error: None)
+    emission = Emitter(linker).emit(OrderPlaced())
+    async with asyncio.timeout(SOON):
+        await emission.wait()
+    outcome = emission.deliveries[0].outcome
+    assert isinstance(outcome, Failed)
+    # Python's own rule: a StopIteration that leaves a coroutine is a RuntimeError, caused by it.
+    assert isinstance(outcome.error.__cause__, StopIteration)
+
+
+async def test_it_sees_the_emitters_context_and_leaks_nothing() -> None:
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+    linker, seen = Linker(), list[str]()
+
+    def handler(event: Event) -> None:
+        seen.append(user.get())
+        user.set("the handler's")
+
+    linker.subscribe(OrderPlaced, handler, in_thread=True)
+    linker.subscribe(OrderPlaced, handler, in_thread=True)
+    user.set("ada")
+    await Emitter(linker).emit(OrderPlaced())
+    assert seen == ["ada", "ada"]
+    assert user.get() == "ada"
+
+
+async def test_callbacks_run_in_the_loop() -> None:
+    linker, threads = Linker(), list[int]()
+    linker.subscribe(
+        OrderPlaced, lambda event: 1, in_thread=True, on_success=lambda result: threads.append(threading.get_ident())
+    )
+    await Emitter(linker).emit(OrderPlaced())
+    assert threads == [threading.get_ident()]
+
+
+# ---------------------------------------------------------------- a started thread cannot be stopped
+async def test_cancelling_waits_for_it_and_its_result_counts() -> None:
+    linker, begun, go = Linker(), threading.Event(), threading.Event()
+
+    def handler(event: Event) -> str:
+        begun.set()
+        go.wait(SOON)
+        return "done"
+
+    linker.subscribe(OrderPlaced, handler, in_thread=True)
+    emission = Emitter(linker).emit(OrderPlaced())
+    await until(begun)
+    assert emission.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert emission.deliveries[0].outcome is None
+    go.set()
+    await emission
+    assert emission.deliveries[0].outcome == Completed("done")
+
+
+async def test_one_that_still_waits_for_a_worker_never_runs_when_it_is_cancelled() -> None:
+    linker, begun, go, seen = Linker(), threading.Event(), threading.Event(), list[int]()
+    executor = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(executor)
+
+    def handler(event: OrderPlaced) -> None:
+        begun.set()
+        go.wait(SOON)
+        seen.append(event.order)
+
+    linker.subscribe(OrderPlaced, handler, in_thread=True)
+    emitter = Emitter(linker)
+    first, second = emitter.emit(OrderPlaced(1)), emitter.emit(OrderPlaced(2))
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
+    assert second.cancel()
+    await second.wait()
+    go.set()
+    await first
+    executor.shutdown()
+    assert seen == [1]
+    assert second.deliveries[0].outcome == Discarded("cancelled", started=False)
+
+
+async def test_a_timeout_counts_from_its_first_instruction_not_from_the_queue() -> None:
+    linker, seen = Linker(), list[int]()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+
+    def handler(event: OrderPlaced) -> None:
+        threading.Event().wait(0.06)
+        seen.append(event.order)
+
+    linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=0.15)
+    emitter = Emitter(linker)
+    emissions = [emitter.emit(OrderPlaced(number)) for number in range(4)]  # the last one starts after 0.18 s
+    for emission in emissions:
+        await emission
+    assert seen == [0, 1, 2, 3]
+
+
+async def test_a_timeout_settles_it_and_what_comes_late_is_logged_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    linker, go, returned = Linker(), threading.Event(), threading.Event()
+
+    def handler(event: Event) -> str:
+        go.wait(SOON)
+        returned.set()
+        return "95% late"
+
+    linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=0.02)
+    emission = Emitter(linker).emit(OrderPlaced(1))
+    with pytest.raises(EmissionFailed) as caught:
+        await emission
+    assert isinstance(caught.value.exceptions[0], TimeoutError)
+    assert str(caught.value.exceptions[0]).endswith("handler did not return within 0.02 seconds")
+    go.set()
+    await until(returned)
+    await asyncio.sleep(0.01)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "came late for OrderPlaced(order=1), after its time-out: '95% late' is ignored" in record.getMessage()
+    assert isinstance(emission.deliveries[0].outcome, Failed)
+
+
+async def test_a_late_result_may_have_a_hostile_repr(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hostile:
+        @override
+        def __repr__(self) -> str:
+            raise RuntimeError("no")
+
+    linker, go = Linker(), threading.Event()
+
+    def handler(event: Event) -> Hostile:
+        go.wait(SOON)
+        return Hostile()
+
+    linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=0.02, on_failure=lambda event, error: None)
+    await Emitter(linker).emit(OrderPlaced(1)).wait()
+    go.set()
+    await asyncio.sleep(0.05)
+    assert ["whose repr raised RuntimeError" in record.getMessage() for record in caplog.records] == [True]
+
+
+async def test_after_a_timeout_it_keeps_its_place_in_the_order_until_it_returns() -> None:
+    linker, go, log = Linker(), threading.Event(), list[str]()
+
+    def handler(event: OrderPlaced) -> None:
+        log.append(f"begin {event.order}")
+        if not event.order:
+            go.wait(SOON)
+        log.append(f"end {event.order}")
+
+    linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=0.05, on_failure=lambda event, error: None)
+    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    first, second = emitter.emit(OrderPlaced(0)), emitter.emit(OrderPlaced(1))
+    await first.wait()
+    await asyncio.sleep(0.02)
+    assert log == ["begin 0"]
+    go.set()
+    await second
+    assert log == ["begin 0", "end 0", "begin 1", "end 1"]
+
+
+def test_one_that_still_waits_for_a_worker_never_runs_when_its_loop_is_closed() -> None:
+    linker, begun, go, seen = Linker(), threading.Event(), threading.Event(), list[int]()
+    told: list[Emission[Event]] = []
+    executor = ThreadPoolExecutor(1)
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(executor)
+
+    def handler(event: OrderPlaced) -> None:
+        begun.set()
+        go.wait(SOON)
+        seen.append(event.order)
+
+    linker.subscribe(OrderPlaced, handler, in_thread=True)
+    emitter = asyncio_emitter(linker, on_discard=told.extend)
+
+    async def main() -> list[Emission[OrderPlaced]]:
+        emissions = [emitter.emit(OrderPlaced(number)) for number in range(2)]
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        return emissions
+
+    first, second = loop.run_until_complete(main())
+    loop.close()
+    go.set()
+    executor.shutdown()
+    assert seen == [0]
+    assert first.deliveries[0].outcome == Discarded("loop closed", started=True)
+    assert second.deliveries[0].outcome == Discarded("loop closed", started=False)
+
+
+# ---------------------------------------------------------------- R7, seen from a handler
+async def test_what_it_emits_is_handed_to_the_loop_of_its_delivery() -> None:
+    linker, found = Linker(), list[tuple[object, int]]()
+    emitter = Emitter(linker)
+    linker.subscribe(OrderPlaced, lambda event: emitter.emit(OrderPaid(event.order)), in_thread=True)
+
+    @linker.on(OrderPaid)
+    async def paid(event: OrderPaid) -> None:
+        found.append((asyncio.get_running_loop(), threading.get_ident()))
+
+    parent = emitter.emit(OrderPlaced(1))
+    assert await emitter.wait_for_tasks()
+    assert found == [(asyncio.get_running_loop(), threading.get_ident())]
+    assert parent.deliveries[0].outcome is not None
+    assert emitter.tally.completed == 2
+
+
+async def test_the_worker_thread_forgets_the_loop_it_worked_for() -> None:
+    linker, ran = Linker(), list[int]()
+    emitter = Emitter(linker)
+    executor = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(executor)
+    linker.subscribe(OrderPlaced, lambda event: None, in_thread=True)
+    await emitter.emit(OrderPlaced())
+    linker.subscribe(OrderPaid, lambda event: ran.append(threading.get_ident()))
+    await asyncio.wrap_future(executor.submit(lambda: emitter.emit(OrderPaid())))
+    assert ran
+    assert ran[0] != threading.get_ident()

@@ -1,0 +1,218 @@
+"""``await emitter.publish(event)``: in the caller's own task, one after the other (R8)."""
+
+import asyncio
+import contextvars
+
+import pytest
+
+from pyventus_typed import (
+    Cancelled,
+    Completed,
+    Discarded,
+    Emission,
+    Emitter,
+    Event,
+    Linker,
+    Ordering,
+    Status,
+    asyncio_emitter,
+    current_emission,
+)
+from pyventus_typed.errors import EmissionFailed
+from tests.events import OrderPaid, OrderPlaced
+
+
+async def test_handlers_run_one_after_the_other_in_the_callers_task() -> None:
+    linker, log = Linker(), list[str]()
+    tasks: list[object] = []
+
+    for name in "abc":
+
+        @linker.on(OrderPlaced)
+        async def handler(event: OrderPlaced, name: str = name) -> str:
+            tasks.append(asyncio.current_task())
+            log.append(f"begin {name}")
+            await asyncio.sleep(0)
+            log.append(f"end {name}")
+            return name
+
+    emission = await Emitter(linker).publish(OrderPlaced())
+    assert log == ["begin a", "end a", "begin b", "end b", "begin c", "end c"]
+    assert tasks == [asyncio.current_task()] * 3
+    assert [delivery.outcome for delivery in emission.deliveries] == [Completed("a"), Completed("b"), Completed("c")]
+
+
+async def test_handlers_run_in_the_callers_own_context() -> None:
+    transaction: contextvars.ContextVar[str] = contextvars.ContextVar("transaction", default="none")
+    linker = Linker()
+    linker.subscribe(OrderPlaced, lambda event: transaction.set("begun"))
+    seen: list[object] = []
+    linker.subscribe(OrderPlaced, lambda event: seen.append((transaction.get(), current_emission())))
+    emission = await Emitter(linker).publish(OrderPlaced())
+    assert seen == [("begun", emission)]
+    assert transaction.get() == "begun"
+    assert current_emission() is None
+
+
+async def test_all_handlers_run_and_then_it_raises() -> None:
+    linker, seen = Linker(), list[object]()
+    linker.subscribe(OrderPlaced, lambda event: 1 // event.order)
+    linker.subscribe(OrderPlaced, seen.append)
+    with pytest.raises(EmissionFailed, match="1 of 2 handlers failed") as caught:
+        await Emitter(linker).publish(OrderPlaced(0))
+    assert seen == [OrderPlaced(0)]
+    assert caught.value.emission.status is Status.FAILED
+
+
+async def test_what_it_raises_is_not_logged_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    linker = Linker()
+    linker.subscribe(OrderPlaced, lambda event: 1 // event.order)
+    with pytest.raises(EmissionFailed):
+        await Emitter(linker).publish(OrderPlaced(0))
+    assert caplog.records == []
+
+
+async def test_it_is_in_the_books_like_any_emission() -> None:
+    linker, tallies = Linker(), list[int]()
+    emitter = Emitter(linker)
+    linker.subscribe(OrderPlaced, lambda event: tallies.append(emitter.tally.pending))
+    await emitter.publish(OrderPlaced())
+    assert tallies == [1]
+    assert (emitter.tally.accepted, emitter.tally.completed, emitter.tally.pending) == (1, 1, 0)
+
+
+async def test_cancelling_the_caller_cancels_the_handler_that_runs_and_the_rest() -> None:
+    linker, log = Linker(), list[str]()
+    emissions: list[Emission[Event] | None] = []
+
+    @linker.on(OrderPlaced)
+    async def running(event: OrderPlaced) -> None:
+        emissions.append(current_emission())
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            log.append("cancelled")
+            raise
+
+    linker.subscribe(OrderPlaced, lambda event: log.append("never"))
+    emitter = Emitter(linker)
+    caller = asyncio.create_task(emitter.publish(OrderPlaced()))
+    await asyncio.sleep(0.01)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert log == ["cancelled"]
+    (emission,) = emissions
+    assert emission is not None
+    assert [delivery.outcome for delivery in emission.deliveries] == [Cancelled(), Cancelled()]
+    assert [delivery.started for delivery in emission.deliveries] == [True, False]
+    assert (emitter.tally.cancelled, emitter.tally.pending) == (1, 0)
+
+
+async def test_a_handler_that_raises_cancelled_error_by_itself_does_not_cancel_the_caller() -> None:
+    linker, seen = Linker(), list[object]()
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        raise asyncio.CancelledError
+
+    linker.subscribe(OrderPlaced, seen.append)
+    emission = await Emitter(linker).publish(OrderPlaced())
+    assert emission.status is Status.CANCELLED
+    assert seen == [OrderPlaced()]
+
+
+async def test_a_time_limit_of_the_caller_works() -> None:
+    linker = Linker()
+    linker.subscribe(OrderPlaced, lambda event: asyncio.sleep(10))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await Emitter(linker).publish(OrderPlaced())
+
+
+@pytest.mark.parametrize("ordering", [Ordering.SERIAL, Ordering.MAILBOX])
+async def test_it_waits_for_its_turn(ordering: Ordering) -> None:
+    linker, log = Linker(), list[str]()
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        log.append(f"begin {event.order}")
+        await asyncio.sleep(0)
+        log.append(f"end {event.order}")
+
+    emitter = asyncio_emitter(linker, ordering=ordering)
+    emitter.emit(OrderPlaced(1))
+    await emitter.publish(OrderPlaced(2))
+    await emitter.publish(OrderPlaced(3))
+    assert log == ["begin 1", "end 1", "begin 2", "end 2", "begin 3", "end 3"]
+
+
+def test_it_needs_a_running_loop() -> None:
+    publishing = Emitter(Linker()).publish(OrderPlaced())
+    assert asyncio.run(publishing).status is Status.COMPLETED
+
+
+async def test_a_handler_may_publish_and_emit() -> None:
+    linker, log = Linker(), list[str]()
+    emitter = Emitter(linker)
+
+    @linker.on(OrderPlaced)
+    async def placed(event: OrderPlaced) -> None:
+        await emitter.publish(OrderPaid(event.order))
+        log.append("placed")
+
+    linker.subscribe(OrderPaid, lambda event: log.append("paid"))
+    await emitter.publish(OrderPlaced())
+    assert log == ["paid", "placed"]
+
+
+async def test_a_failure_before_the_caller_was_cancelled_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    linker = Linker()
+    linker.subscribe(OrderPlaced, lambda event: 1 // event.order)
+    linker.subscribe(OrderPlaced, lambda event: asyncio.sleep(10))
+    caller = asyncio.create_task(Emitter(linker).publish(OrderPlaced(0)))
+    await asyncio.sleep(0.01)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+class Stop(BaseException):
+    """No Exception."""
+
+
+async def test_what_is_no_exception_settles_the_rest() -> None:
+    linker, emissions, seen = Linker(), list[Emission[Event] | None](), list[object]()
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        emissions.append(current_emission())
+        raise Stop
+
+    linker.subscribe(OrderPlaced, seen.append)
+    emitter = asyncio_emitter(linker, on_discard=lambda emissions: None)
+    with pytest.raises(Stop):
+        await emitter.publish(OrderPlaced())
+    assert await emitter.wait_for_tasks(timeout=0.05)
+    assert emissions[0] is not None
+    assert [delivery.outcome for delivery in emissions[0].deliveries] == [
+        Discarded("Stop()", started=True),
+        Discarded("Stop()", started=False),
+    ]
+    assert seen == []
+
+
+async def test_a_handler_may_cancel_what_stands_behind_it() -> None:
+    linker, told = Linker(), list[object]()
+
+    @linker.on(OrderPlaced)
+    def first(event: OrderPlaced) -> None:
+        emission = current_emission()
+        assert emission is not None
+        assert emission.cancel()
+
+    linker.subscribe(OrderPlaced, told.append, on_failure=lambda event, error: told.append(error))
+    emission = await Emitter(linker).publish(OrderPlaced())
+    assert emission.deliveries[1].outcome == Discarded("cancelled", started=False)
+    assert told == []

@@ -1,0 +1,219 @@
+"""One emitter, many threads: nothing lost, nothing twice, `once` once, and the books closed."""
+
+import asyncio
+import gc
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from pyventus_typed import AsyncIOProcessor, Discarded, Emission, Emitter, Event, Linker, Ordering, Status
+from pyventus_typed.errors import EmitterClosed
+
+
+@dataclass(frozen=True)
+class Parcel(Event):
+    """Something to deliver."""
+
+    sender: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Letter(Event):
+    """Something else."""
+
+    n: int = 0
+
+
+@pytest.fixture(autouse=True)
+def _switch_often() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def together(*jobs: Callable[[], object]) -> None:
+    """Run *jobs* in threads that begin at the same moment; an exception in one is raised here."""
+    gate, errors = threading.Barrier(len(jobs)), list[BaseException]()
+
+    def run(job: Callable[[], object]) -> None:
+        gate.wait(10)
+        try:
+            job()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    if errors:
+        raise errors[0]
+
+
+@pytest.mark.parametrize("ordering", Ordering)
+def test_eight_threads_with_and_without_loops_lose_nothing_while_others_subscribe(ordering: Ordering) -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering))
+    plain, awaited, nested = list[Parcel](), list[Parcel](), list[Letter]()
+    once: Counter[int] = Counter()
+    stop = threading.Event()
+
+    @linker.on(Parcel)
+    def note(parcel: Parcel) -> None:
+        plain.append(parcel)
+        if not parcel.n % 10:
+            emitter.emit(Letter(parcel.sender))
+
+    @linker.on(Parcel)
+    async def note_async(parcel: Parcel) -> None:
+        await asyncio.sleep(0)
+        awaited.append(parcel)
+
+    linker.subscribe(Letter, nested.append)
+    for number in range(50):
+        linker.on(Parcel, once=True)(lambda _, number=number: once.update([number]))
+
+    def without_loop(sender: int) -> None:
+        for n in range(100):
+            emitter.emit(Parcel(sender, n))
+
+    async def in_loop(sender: int) -> None:
+        for n in range(100):
+            emitter.emit(Parcel(sender, n))
+            if not n % 7:
+                await asyncio.sleep(0)
+        assert await emitter.wait_for_tasks(20)
+
+    def churn() -> None:
+        while not stop.is_set():
+            with linker.subscribe(Letter, lambda _: None):
+                pass
+
+    churner = threading.Thread(target=churn)
+    churner.start()
+    try:
+        together(
+            *(lambda sender=sender: without_loop(sender) for sender in range(4)),
+            *(lambda sender=sender: asyncio.run(in_loop(sender)) for sender in range(4, 8)),
+        )
+    finally:
+        stop.set()
+        churner.join()
+    everything = [Parcel(sender, n) for sender in range(8) for n in range(100)]
+    for seen in (plain, awaited):
+        assert Counter(seen) == Counter(everything)
+        if ordering is not Ordering.CONCURRENT or seen is plain:
+            for sender in range(8):
+                assert [one.n for one in seen if one.sender == sender] == list(range(100))
+    assert Counter(nested) == {Letter(sender): 10 for sender in range(8)}
+    assert once == dict.fromkeys(range(50), 1)
+    tally = emitter.tally
+    assert (tally.accepted, tally.completed, tally.pending) == (880, 880, 0)
+
+
+def test_once_is_used_up_once_however_many_threads_emit() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker)
+    for _ in range(50):
+        got: list[Letter] = []
+        linker.subscribe(Letter, got.append, once=True)
+        together(*(lambda: emitter.emit(Letter()) for _ in range(8)))
+        assert len(got) == 1
+    assert linker.subscriptions() == ()
+
+
+def test_the_books_of_dead_threads_and_closed_loops_are_folded_into_the_totals() -> None:
+    linker = Linker[Event]()
+    linker.subscribe(Letter, lambda _: None)
+    processor = AsyncIOProcessor()
+    emitter = Emitter(linker, processor)
+
+    async def main() -> None:
+        await emitter.emit(Letter())
+
+    together(*(lambda: emitter.emit(Letter()) for _ in range(5)), *(lambda: asyncio.run(main()) for _ in range(5)))
+    gc.collect()
+    assert emitter.tally.completed == 10
+    assert len(processor._books._ledgers) == 0
+
+
+async def test_an_emission_from_a_thread_without_a_loop_is_handed_to_the_home_loop() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker)
+    where: list[threading.Thread] = []
+
+    @linker.on(Letter)
+    async def note(_: Letter) -> None:
+        where.append(threading.current_thread())
+
+    async with emitter:
+        emissions = await asyncio.to_thread(lambda: [emitter.emit(Letter(n)) for n in range(100)])
+        await asyncio.gather(*(emission.wait() for emission in emissions))
+        assert [one.status for one in emissions] == [Status.COMPLETED] * 100
+    assert set(where) == {threading.current_thread()}
+    with pytest.raises(EmitterClosed):
+        await asyncio.to_thread(emitter.emit, Letter())
+
+
+async def test_an_emission_from_a_blocking_handler_is_its_child_and_is_waited_for() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker)
+    made: list[Emission[Letter]] = []
+
+    def block(_: Parcel) -> None:
+        made.append(emitter.emit(Letter()))
+
+    linker.subscribe(Parcel, block, in_thread=True)
+    seen: list[Letter] = []
+    linker.subscribe(Letter, seen.append)
+    parent = emitter.emit(Parcel(0, 0))
+    assert await emitter.wait_for_tasks(10)
+    assert seen == [Letter()]
+    assert made[0].parent is parent
+
+
+async def test_an_emission_can_be_cancelled_from_another_thread() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=Ordering.SERIAL))
+
+    @linker.on(Letter)
+    async def hang(_: Letter) -> None:
+        await asyncio.Event().wait()
+
+    emissions = [emitter.emit(Letter(n)) for n in range(2)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert await asyncio.to_thread(lambda: [one.cancel() for one in reversed(emissions)]) == [True, True]
+    assert await emitter.wait_for_tasks(5)
+    assert [one.status for one in emissions] == [Status.CANCELLED, Status.DISCARDED]
+    assert emissions[1].deliveries[0].outcome == Discarded("cancelled", started=False)
+    assert not await asyncio.to_thread(emissions[0].cancel)
+
+
+async def test_a_blocking_handler_in_a_mailbox_keeps_its_place_until_its_thread_returns() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=Ordering.MAILBOX))
+    release, log = threading.Event(), list[str]()
+
+    def block(letter: Letter) -> None:
+        log.append(f"began {letter.n}")
+        if not letter.n:
+            release.wait(10)
+        log.append(f"ended {letter.n}")
+
+    linker.on(Letter, in_thread=True, timeout=0.02, on_failure=lambda _event, _error: None)(block)
+    first, second = emitter.emit(Letter(0)), emitter.emit(Letter(1))
+    await first.wait()
+    assert first.status is Status.FAILED
+    assert log == ["began 0"]
+    release.set()
+    await second.wait()
+    assert log == ["began 0", "ended 0", "began 1", "ended 1"]

@@ -1,0 +1,447 @@
+"""W1 to W5: waits are complete and harmless, and nobody waits for himself."""
+
+import asyncio
+import gc
+import threading
+from dataclasses import dataclass
+
+import pytest
+
+from pyventus_typed import (
+    AsyncIOProcessor,
+    Completed,
+    Discarded,
+    Emission,
+    Emitter,
+    Event,
+    Failed,
+    Linker,
+    Ordering,
+    PerKey,
+    Request,
+    Status,
+    current_emission,
+)
+from pyventus_typed.errors import EmissionFailed, EmitterClosed, InvalidOption, WouldDeadlock
+
+
+@dataclass(frozen=True)
+class Parcel(Event):
+    """Something to deliver."""
+
+    n: int = 0
+
+
+@dataclass(frozen=True)
+class Letter(Event):
+    """Something else."""
+
+    n: int = 0
+
+
+@dataclass(frozen=True)
+class Price(Request[int]):
+    """A question."""
+
+    n: int = 0
+
+
+@dataclass
+class Office:
+    """A linker and an emitter, with a handler of parcels that is held up until it may go on."""
+
+    ordering: Ordering | PerKey[Parcel] = Ordering.CONCURRENT
+    capacity: int | None = None
+
+    def __post_init__(self) -> None:
+        self.linker = Linker[Event]()
+        self.emitter = Emitter(
+            self.linker, AsyncIOProcessor(ordering=self.ordering, capacity=self.capacity, on_discard=lambda _: None)
+        )
+        self.go = asyncio.Event()
+
+    def hold_parcels(self) -> None:
+        async def hold(_: Parcel) -> None:
+            await self.go.wait()
+
+        self.linker.subscribe(Parcel, hold)
+
+
+async def turns(count: int = 5) -> None:
+    """Let the loop turn."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def test_a_wait_is_over_when_all_that_was_accepted_and_all_that_it_emitted_is_settled() -> None:
+    office = Office()
+    seen: list[int] = []
+
+    @office.linker.on(Parcel)
+    async def again(parcel: Parcel) -> None:
+        await turns(2)
+        seen.append(parcel.n)
+        if parcel.n < 5:
+            office.emitter.emit(Parcel(parcel.n + 1))
+
+    async def main() -> None:
+        office.emitter.emit(Parcel(0))
+        assert await office.emitter.wait_for_tasks()
+        assert seen == [0, 1, 2, 3, 4, 5]
+
+    asyncio.run(main())
+
+
+async def test_unrelated_traffic_does_not_starve_a_wait() -> None:
+    office = Office()
+    office.hold_parcels()
+    stop = False
+
+    @office.linker.on(Letter)
+    async def pass_on(letter: Letter) -> None:
+        await asyncio.sleep(0)
+
+    async def traffic() -> None:
+        while not stop:
+            office.emitter.emit(Letter())
+            await asyncio.sleep(0)
+
+    office.emitter.emit(Parcel())
+    busy = asyncio.ensure_future(traffic())
+    waiting = asyncio.ensure_future(office.emitter.wait_for_tasks())
+    await turns()
+    assert not waiting.done()
+    office.go.set()
+    assert await asyncio.wait_for(waiting, 5)
+    stop = True
+    await busy
+
+
+async def test_a_wait_that_times_out_says_so_and_changes_nothing() -> None:
+    office = Office()
+    office.hold_parcels()
+    emission = office.emitter.emit(Parcel())
+    assert await office.emitter.wait_for_tasks(timeout=0) is False
+    assert await office.emitter.wait_for_tasks(timeout=0.001) is False
+    assert emission.deliveries[0].outcome is None
+    office.go.set()
+    assert await office.emitter.wait_for_tasks(timeout=5) is True
+    assert emission.status is Status.COMPLETED
+
+
+@pytest.mark.parametrize("bad", [-1, float("nan"), float("inf"), "1", True])
+async def test_a_timeout_or_grace_that_is_no_time_is_refused(bad: float) -> None:
+    office = Office()
+    with pytest.raises(InvalidOption, match="timeout=.* is no number of seconds"):
+        await office.emitter.wait_for_tasks(bad)
+    with pytest.raises(InvalidOption, match="grace=.* is no number of seconds"):
+        await office.emitter.aclose(grace=bad)
+    office.emitter.emit(Parcel())  # it was not closed by a mistake
+
+
+async def test_many_wait_for_one_emission_and_those_that_give_up_change_nothing() -> None:
+    office = Office()
+    office.hold_parcels()
+    emission = office.emitter.emit(Parcel())
+    waiters = [asyncio.ensure_future(emission.wait()) for _ in range(5)]
+    others = [asyncio.ensure_future(office.emitter.wait_for_tasks()) for _ in range(5)]
+    await turns()
+    for waiter in (*waiters[:2], *others[:2]):
+        waiter.cancel()
+    await turns()
+    assert emission.deliveries[0].outcome is None
+    office.go.set()
+    assert [one is emission for one in await asyncio.gather(*waiters[2:])] == [True] * 3
+    assert await asyncio.gather(*others[2:]) == [True] * 3
+    assert emission.status is Status.COMPLETED
+
+
+async def test_a_wait_raises_nothing_that_handlers_raised_and_await_does() -> None:
+    office = Office()
+
+    @office.linker.on(Parcel)
+    async def fail(_: Parcel) -> None:
+        raise ValueError("no such house")
+
+    emission = office.emitter.emit(Parcel())
+    with pytest.raises(EmissionFailed, match="1 of 1 handler failed for Parcel"):
+        await emission
+    assert await office.emitter.wait_for_tasks()
+    assert (await emission.wait()).status is Status.FAILED
+
+
+async def test_a_cancelled_emission_returns_to_who_awaits_it() -> None:
+    office = Office()
+    office.hold_parcels()
+    emission = office.emitter.emit(Parcel())
+    await turns()
+    waiting = asyncio.ensure_future(emission.wait())
+    await turns()
+    assert emission.cancel()
+    assert (await waiting).status is Status.CANCELLED
+    assert not emission.cancel()
+
+
+async def test_an_emission_may_be_awaited_from_the_loop_of_another_thread() -> None:
+    office = Office()
+    office.hold_parcels()
+    emission = office.emitter.emit(Parcel())
+    await turns()
+    told: list[Status] = []
+    thread = threading.Thread(target=lambda: told.append(asyncio.run(_status(emission))))
+    thread.start()
+    await asyncio.sleep(0.01)
+    office.go.set()
+    await asyncio.to_thread(thread.join, 5)
+    assert told == [Status.COMPLETED]
+
+
+async def _status(emission: Emission[Parcel]) -> Status:
+    return (await emission.wait()).status
+
+
+async def test_a_waiting_task_that_nobody_holds_is_told_as_any_other() -> None:
+    office = Office()
+    office.hold_parcels()
+    emission = office.emitter.emit(Parcel())
+    told: list[str] = []
+
+    async def watch() -> None:
+        await emission.wait()
+        told.append("emission")
+
+    async def watch_all() -> None:
+        await office.emitter.wait_for_tasks()
+        told.append("tasks")
+
+    for watcher in (watch(), watch_all()):
+        asyncio.ensure_future(watcher)
+    del watcher
+    await turns()
+    gc.collect()
+    office.go.set()
+    await emission.wait()
+    await turns()
+    assert sorted(told) == ["emission", "tasks"]
+
+
+# ---------------------------------------------------------------- nobody waits for himself
+async def _refused(office: Office, event: Event) -> WouldDeadlock:
+    emission = await asyncio.wait_for(office.emitter.emit(event).wait(), 1)
+    for delivery in emission.deliveries:
+        match delivery.outcome:
+            case Failed(error=WouldDeadlock() as error):
+                return error
+            case Failed(error=error):
+                raise error
+            case _:
+                continue
+    raise AssertionError(f"{emission.deliveries} were not refused")
+
+
+async def test_a_handler_that_waits_for_all_tasks_is_refused() -> None:
+    office = Office()
+
+    @office.linker.on(Parcel)
+    async def wait(_: Parcel) -> None:
+        await office.emitter.wait_for_tasks()
+
+    error = await _refused(office, Parcel())
+    assert "Parcel(n=0)" in str(error) and "Return instead" in str(error)
+
+
+async def test_a_handler_that_awaits_its_own_emission_is_refused() -> None:
+    office = Office()
+
+    @office.linker.on(Parcel)
+    async def wait(_: Parcel) -> None:
+        emission = current_emission()
+        assert emission is not None
+        await emission
+
+    assert [one.event for one in (await _refused(office, Parcel(7))).chain] == [Parcel(7)]
+
+
+@pytest.mark.parametrize("ordering", [Ordering.SERIAL, Ordering.MAILBOX, PerKey(Parcel, lambda _: 0)], ids=str)
+@pytest.mark.parametrize("how", ["await", "publish"])
+async def test_a_handler_that_awaits_what_is_ordered_behind_it_is_refused_with_the_chain(
+    ordering: Ordering, how: str
+) -> None:
+    office = Office(ordering)
+
+    @office.linker.on(Parcel)
+    async def wait(parcel: Parcel) -> None:
+        if parcel.n == 0:
+            if how == "await":
+                await office.emitter.emit(Parcel(1))
+            else:
+                await office.emitter.publish(Parcel(1))
+
+    error = await _refused(office, Parcel(0))
+    assert [one.event for one in error.chain] == [Parcel(1), Parcel(0)]
+    assert await office.emitter.wait_for_tasks(1)
+
+
+async def test_a_chain_through_others_is_named_from_end_to_end() -> None:
+    office = Office(PerKey(Parcel, lambda parcel: parcel.n % 10))
+
+    @office.linker.on(Parcel)
+    async def wait(parcel: Parcel) -> None:
+        if parcel.n == 1:
+            await office.emitter.emit(Parcel(2))
+        if parcel.n == 2:
+            await office.emitter.emit(Parcel(11))  # behind 1, which waits for 2
+
+    first = office.emitter.emit(Parcel(1))
+    assert await office.emitter.wait_for_tasks(1)
+    (failed,) = first.deliveries
+    assert isinstance(failed.outcome, Failed)  # its own wait tells it that the inner one was refused
+    inner = failed.outcome.error
+    assert isinstance(inner, EmissionFailed)
+    (error,) = inner.exceptions
+    assert isinstance(error, WouldDeadlock)
+    assert [one.event for one in error.chain] == [Parcel(11), Parcel(1), Parcel(2)]
+
+
+async def test_a_wait_in_another_task_is_not_judged() -> None:
+    office = Office(Ordering.SERIAL)
+    others: list[asyncio.Task[object]] = []
+
+    @office.linker.on(Parcel)
+    async def wait_elsewhere(parcel: Parcel) -> None:
+        if not parcel.n:
+            others.append(asyncio.create_task(_status(office.emitter.emit(Parcel(1)))))
+            await turns()
+
+    emission = office.emitter.emit(Parcel(0))
+    assert await office.emitter.wait_for_tasks(1)
+    assert emission.status is Status.COMPLETED
+    assert [await one for one in others] == [Status.COMPLETED]
+
+
+async def test_a_handler_may_await_what_is_not_behind_it() -> None:
+    office = Office()
+
+    @office.linker.on(Parcel)
+    async def wait(parcel: Parcel) -> int:
+        if parcel.n < 3:
+            await office.emitter.emit(Parcel(parcel.n + 1))
+        return parcel.n
+
+    emission = await asyncio.wait_for(office.emitter.emit(Parcel(0)).wait(), 1)
+    assert emission.deliveries[0].outcome == Completed(0)
+
+
+@pytest.mark.parametrize("through", ["emit_wait", "ask"])
+async def test_a_handler_that_waits_for_room_which_only_its_end_frees_is_refused(through: str) -> None:
+    office = Office(capacity=1)
+
+    @office.linker.on(Parcel)
+    async def wait(_: Parcel) -> None:
+        if through == "ask":
+            await office.emitter.ask(Price())
+        else:
+            await office.emitter.emit_wait(Letter())
+
+    @office.linker.answer(Price)
+    async def price(_: Price) -> int:
+        await office.emitter.emit_wait(Letter())
+        return 1
+
+    office.linker.subscribe(Letter, lambda _: None)
+    assert "room" in str(await _refused(office, Parcel()))
+
+
+async def test_a_chain_through_a_request_is_refused() -> None:
+    office = Office(Ordering.SERIAL)
+
+    @office.linker.on(Parcel)
+    async def ask(_: Parcel) -> None:
+        await office.emitter.ask(Price())
+
+    @office.linker.answer(Price)
+    async def price(_: Price) -> int:
+        await office.emitter.emit(Letter())
+        return 1
+
+    office.linker.subscribe(Letter, lambda _: None)
+    assert [one.event for one in (await _refused(office, Parcel())).chain] == [Letter(), Parcel(), Price()]
+
+
+def test_an_emission_of_a_loop_that_does_not_run_cannot_be_awaited_in_its_thread() -> None:
+    office = Office()
+    office.hold_parcels()
+    loop = asyncio.new_event_loop()
+
+    async def start() -> Emission[Parcel]:
+        emission = office.emitter.emit(Parcel())
+        await turns()
+        return emission
+
+    emission = loop.run_until_complete(start())
+    with pytest.raises(WouldDeadlock, match="pending in this thread"):
+        asyncio.run(_status(emission))
+    loop.close()
+    assert asyncio.run(_status(emission)) is Status.DISCARDED
+
+
+# ---------------------------------------------------------------- closing
+async def test_async_with_refuses_what_comes_from_outside_and_accepts_what_the_pending_emit() -> None:
+    office = Office()
+    seen: list[int] = []
+
+    @office.linker.on(Parcel)
+    async def again(parcel: Parcel) -> None:
+        await office.go.wait()
+        seen.append(parcel.n)
+        if parcel.n < 3:
+            office.emitter.emit(Parcel(parcel.n + 1))
+
+    with pytest.raises(LookupError, match="the body's"):
+        async with office.emitter:
+            office.emitter.emit(Parcel(0))
+            asyncio.get_running_loop().call_soon(office.go.set)
+            raise LookupError("the body's")
+    assert seen == [0, 1, 2, 3]
+    with pytest.raises(EmitterClosed, match=r"Parcel\(n=9\) was refused"):
+        office.emitter.emit(Parcel(9))
+    with pytest.raises(EmitterClosed, match="closing is final"):
+        async with office.emitter:
+            pass
+    assert (office.emitter.tally.accepted, office.emitter.tally.rejected) == (4, 1)
+
+
+@pytest.mark.parametrize("how", ["emit", "publish"])
+async def test_after_the_grace_the_rest_is_cancelled_and_the_answer_is_no(how: str) -> None:
+    office = Office(Ordering.SERIAL)
+    office.hold_parcels()
+    publishing = asyncio.ensure_future(office.emitter.publish(Parcel())) if how == "publish" else None
+    await turns(1)
+    emissions = [office.emitter.emit(Parcel(n)) for n in range(2)]
+    await turns()
+    assert await office.emitter.aclose(grace=0.001) is False
+    try:
+        assert office.emitter.tally.pending == 0
+        assert emissions[1].deliveries[0].outcome == Discarded("cancelled", started=False)
+    finally:
+        if publishing is not None:
+            publishing.cancel()
+    assert await office.emitter.aclose() is True
+
+
+async def test_a_published_emission_can_be_cancelled_from_its_handler() -> None:
+    office = Office()
+    seen: list[object] = []
+
+    @office.linker.on(Parcel, on_failure=lambda _event, error: seen.append(error))
+    async def cancel(_: Parcel) -> None:
+        emission = current_emission()
+        assert emission is not None
+        seen.append(emission.cancel())
+        await asyncio.sleep(0)
+        seen.append("went on")
+
+    office.linker.on(Parcel, on_failure=lambda _event, error: seen.append(error))(lambda _: seen.append("second"))
+    emission = await asyncio.wait_for(office.emitter.publish(Parcel()), 1)
+    assert seen == [True]
+    assert emission.deliveries[1].outcome == Discarded("cancelled", started=False)

@@ -1,0 +1,352 @@
+"""The handle: its event, its deliveries, its end, who emitted it, and what it raises (F2, S7)."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from pyventus_typed import (
+    AsyncIOProcessor,
+    Cancelled,
+    Completed,
+    Discarded,
+    Emission,
+    Emitter,
+    Event,
+    Linker,
+    Status,
+    current_emission,
+)
+from pyventus_typed.errors import EmissionFailed
+from tests.events import OrderPaid, OrderPlaced, Shipped
+
+
+def raising(error: Exception) -> Callable[[Event], None]:
+    def handler(event: Event) -> None:
+        raise error
+
+    return handler
+
+
+# ---------------------------------------------------------------- what it says
+def test_the_event_of_an_emission_is_the_very_one() -> None:
+    event = OrderPlaced(1)
+    assert Emitter(Linker()).emit(event).event is event
+
+
+def test_an_id_is_unique_and_stays() -> None:
+    emitter = Emitter(Linker())
+    emissions = [emitter.emit(OrderPlaced(number)) for number in range(5)]
+    ids = [emission.id for emission in emissions]
+    assert len(set(ids)) == 5
+    assert [emission.id for emission in reversed(emissions)] == ids[::-1]
+    assert repr(emissions[2]) == f"<Emission {ids[2]} of OrderPlaced(order=2): completed>"
+
+
+async def test_an_emission_is_pending_until_its_last_delivery_has_ended() -> None:
+    linker, gate = Linker(), asyncio.Event()
+    linker.subscribe(OrderPlaced, lambda event: None)
+
+    @linker.on(OrderPlaced)
+    async def slow(event: OrderPlaced) -> str:
+        await gate.wait()
+        return "done"
+
+    emission = Emitter(linker).emit(OrderPlaced())
+    assert [(delivery.started, delivery.outcome) for delivery in emission.deliveries] == [(False, None), (False, None)]
+    assert repr(emission.deliveries[0]).endswith("waiting>")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert emission.status.value == "pending"
+    assert [(delivery.started, delivery.outcome) for delivery in emission.deliveries] == [
+        (True, Completed(None)),
+        (True, None),
+    ]
+    assert repr(emission.deliveries[1]).endswith("slow: started>")
+    gate.set()
+    assert await emission is emission
+    assert emission.status is Status.COMPLETED
+    assert emission.deliveries[1].outcome == Completed("done")
+    assert repr(emission).endswith("of OrderPlaced(order=0): completed>")
+
+
+async def test_the_status_is_the_worst_of_the_outcomes() -> None:
+    async def cancel_myself(event: Event) -> None:
+        raise asyncio.CancelledError
+
+    async def emit_with(*handlers: Callable[[Event], object]) -> Status:
+        linker = Linker()
+        for handler in handlers:
+            linker.subscribe(OrderPlaced, handler, on_failure=lambda event, error: None)
+        return (await Emitter(linker).emit(OrderPlaced()).wait()).status
+
+    fine, broken = lambda event: None, raising(ValueError("x"))  # noqa: E731  # three of a kind
+    assert await emit_with(fine, fine) is Status.COMPLETED
+    assert await emit_with(fine, cancel_myself) is Status.CANCELLED
+    assert await emit_with(fine, cancel_myself, broken) is Status.FAILED
+
+
+def test_deliveries_compare_by_emission_and_place() -> None:
+    linker = Linker()
+    linker.subscribe(OrderPlaced, lambda event: None)
+    linker.subscribe(OrderPlaced, lambda event: None)
+    emission = Emitter(linker).emit(OrderPlaced())
+    assert emission.deliveries[0] == emission.deliveries[0]
+    assert emission.deliveries[0] != emission.deliveries[1]
+    assert len({*emission.deliveries, *emission.deliveries}) == 2
+
+
+# ---------------------------------------------------------------- where it came from
+async def test_a_handler_sees_its_emission_and_that_one_its_parent() -> None:
+    linker = Linker()
+    emitter = Emitter(linker)
+    found: list[Emission[Event] | None] = []
+    children: list[Emission[OrderPaid]] = []
+    linker.subscribe(OrderPlaced, lambda event: children.append(emitter.emit(OrderPaid())))
+
+    @linker.on(OrderPaid)
+    async def paid(event: OrderPaid) -> None:
+        await asyncio.sleep(0)
+        found.append(current_emission())
+        found.append(children[0].parent)
+
+    assert current_emission() is None
+    parent = emitter.emit(OrderPlaced())
+    await emitter.wait_for_tasks()
+    assert found == [children[0], parent]
+    assert parent.parent is None
+    assert current_emission() is None
+
+
+def test_tasks_and_threads_that_a_handler_starts_see_its_emission_where_they_take_its_context() -> None:
+    linker, found = Linker(), list[Emission[Event] | None]()
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        async def look() -> None:
+            found.append(current_emission())
+
+        await asyncio.create_task(look())
+        await asyncio.to_thread(lambda: found.append(current_emission()))
+
+    emission = Emitter(linker).emit(OrderPlaced())
+    assert found == [emission, emission]
+
+
+# ---------------------------------------------------------------- EmissionFailed (F2)
+@dataclass(frozen=True)
+class Frozen(Exception):
+    code: int
+
+
+def failed(*errors: Exception) -> Emission[OrderPlaced]:
+    linker = Linker()
+    for error in errors:
+        linker.subscribe(OrderPlaced, raising(error), on_failure=lambda event, error: None)
+    return Emitter(linker).emit(OrderPlaced(7))
+
+
+def test_failures_are_raised_as_a_group_with_the_emission_in_the_order_of_deliveries() -> None:
+    first, second = ValueError("first"), LookupError("second")
+    emission = failed(first, second)
+    with pytest.raises(EmissionFailed, match=r"2 of 2 handlers failed for OrderPlaced\(order=7\)") as caught:
+        emission.raise_failures()
+    assert caught.value.exceptions == (first, second)
+    assert caught.value.emission is emission
+
+
+def test_each_member_carries_a_note_with_event_and_handler() -> None:
+    error = ValueError("x")
+    with pytest.raises(EmissionFailed):
+        failed(error).raise_failures()
+    (note,) = error.__notes__
+    assert "OrderPlaced(order=7)" in note
+    assert "raising.<locals>.handler" in note or "handler" in note
+
+
+def test_an_error_that_is_raised_again_and_again_does_not_collect_notes() -> None:
+    error = ValueError("x")
+    emission = failed(error)
+    for _ in range(3):
+        with pytest.raises(EmissionFailed):
+            emission.raise_failures()
+    assert len(error.__notes__) == 1
+
+
+def test_an_error_that_takes_no_notes_is_raised_all_the_same() -> None:
+    error = Frozen(3)
+    with pytest.raises(EmissionFailed) as caught:
+        failed(error).raise_failures()
+    assert caught.value.exceptions == (error,)
+
+
+def test_split_and_subgroup_keep_class_and_emission() -> None:
+    emission = failed(ValueError("v"), LookupError("l"))
+    with pytest.raises(EmissionFailed) as caught:
+        emission.raise_failures()
+    match, rest = caught.value.split(ValueError)
+    assert isinstance(match, EmissionFailed)
+    assert isinstance(rest, EmissionFailed)
+    assert match.emission is rest.emission is emission
+    subgroup = caught.value.subgroup(LookupError)
+    assert isinstance(subgroup, EmissionFailed)
+    assert subgroup.emission is emission
+
+
+def test_except_star_keeps_class_and_emission() -> None:
+    emission = failed(ValueError("v"), LookupError("l"))
+    found: list[BaseExceptionGroup[Exception]] = []
+    try:
+        emission.raise_failures()
+    except* ValueError as group:
+        found.append(group)
+    except* LookupError as group:
+        found.append(group)
+    assert [type(group) for group in found] == [EmissionFailed, EmissionFailed]
+    assert all(isinstance(group, EmissionFailed) and group.emission is emission for group in found)
+
+
+def test_nothing_is_raised_where_nothing_failed() -> None:
+    failed().raise_failures()
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_with_debug_a_note_says_where_the_event_was_emitted(debug: bool) -> None:
+    linker, error = Linker(), ValueError("x")
+    linker.subscribe(OrderPlaced, raising(error), on_failure=lambda event, error: None)
+    emission = Emitter(linker, AsyncIOProcessor(debug=debug)).emit(OrderPlaced())
+    with pytest.raises(EmissionFailed):
+        emission.raise_failures()
+    assert any(f"emitted at {__file__}" in note for note in error.__notes__) is debug
+
+
+def test_the_debug_mode_of_the_loop_has_the_same_effect() -> None:
+    linker, error = Linker(), ValueError("x")
+    linker.subscribe(OrderPlaced, raising(error), on_failure=lambda event, error: None)
+
+    async def main() -> None:
+        with pytest.raises(EmissionFailed):
+            await Emitter(linker).emit(OrderPlaced())
+
+    asyncio.run(main(), debug=True)
+    assert any(f"emitted at {__file__}" in note for note in error.__notes__)
+
+
+async def test_awaiting_raises_and_wait_does_not() -> None:
+    linker = Linker()
+    linker.subscribe(OrderPlaced, raising(ValueError("x")), on_failure=lambda event, error: None)
+    emission = Emitter(linker).emit(OrderPlaced())
+    assert await emission.wait() is emission
+    for _ in range(2):  # as often as one likes
+        with pytest.raises(EmissionFailed):
+            await emission
+
+
+async def test_awaiting_a_cancelled_emission_returns() -> None:
+    linker = Linker()
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        raise asyncio.CancelledError
+
+    emission = await Emitter(linker).emit(OrderPlaced())
+    assert emission.status is Status.CANCELLED
+    assert emission.deliveries[0].outcome == Cancelled()
+
+
+# ---------------------------------------------------------------- cancel (S7)
+async def test_what_has_not_started_is_discarded_and_what_runs_is_cancelled() -> None:
+    linker, log = Linker(), list[str]()
+
+    @linker.on(OrderPlaced)
+    async def running(event: OrderPlaced) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            log.append("cancelled")
+            raise
+
+    emitter = Emitter(linker)
+    begun = emitter.emit(OrderPlaced(1))
+    await asyncio.sleep(0.01)
+    waiting = emitter.emit(OrderPlaced(2))
+    assert (begun.cancel(), waiting.cancel()) == (True, True)
+    assert waiting.deliveries[0].outcome == Discarded("cancelled", started=False)
+    await begun.wait()
+    assert log == ["cancelled"]
+    assert begun.deliveries[0].outcome == Cancelled()
+    assert (begun.cancel(), waiting.cancel()) == (False, False)
+
+
+async def test_a_handler_that_absorbs_the_cancellation_is_completed() -> None:
+    linker = Linker()
+
+    @linker.on(OrderPlaced)
+    async def stubborn(event: OrderPlaced) -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "no"
+        return "never"
+
+    emission = Emitter(linker).emit(OrderPlaced())
+    await asyncio.sleep(0.01)
+    assert emission.cancel()
+    await emission
+    assert emission.deliveries[0].outcome == Completed("no")
+
+
+async def test_an_emission_is_cancelled_from_another_thread() -> None:
+    linker, begun = Linker(), asyncio.Event()
+
+    @linker.on(OrderPlaced)
+    async def running(event: OrderPlaced) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    emission = Emitter(linker).emit(OrderPlaced())
+    await begun.wait()
+    assert await asyncio.to_thread(emission.cancel)
+    await emission.wait()
+    assert emission.status is Status.CANCELLED
+    assert not await asyncio.to_thread(emission.cancel)
+
+
+def test_a_handler_may_cancel_what_stands_behind_it() -> None:
+    linker, log = Linker(), list[str]()
+
+    @linker.on(Shipped)
+    def first(event: Shipped) -> None:
+        emission = current_emission()
+        assert emission is not None
+        assert emission.cancel()
+
+    linker.subscribe(Shipped, lambda event: log.append("second"))
+    emission = Emitter(linker).emit(Shipped())
+    assert log == []
+    assert [delivery.outcome for delivery in emission.deliveries] == [
+        Completed(None),
+        Discarded("cancelled", started=False),
+    ]
+    assert emission.status is Status.DISCARDED
+
+
+async def test_an_emission_is_awaited_from_a_loop_of_another_thread() -> None:
+    linker, gate = Linker(), asyncio.Event()
+    linker.subscribe(OrderPlaced, lambda event: gate.wait())
+    emission = Emitter(linker).emit(OrderPlaced())
+    waiting = threading.Event()
+
+    def elsewhere() -> Status:
+        async def wait() -> Status:
+            asyncio.get_running_loop().call_soon(waiting.set)
+            return (await emission).status
+
+        return asyncio.run(wait())
+
+    other = asyncio.create_task(asyncio.to_thread(elsewhere))
+    await asyncio.to_thread(waiting.wait)
+    gate.set()
+    assert await other is Status.COMPLETED

@@ -1,0 +1,112 @@
+"""The books, one call at a time."""
+
+import gc
+import threading
+import weakref
+
+import pytest
+
+from pyventus_typed import Cancelled, Completed, Discarded, Failed, Status, Tally
+from pyventus_typed._ledger import Books, Entry, Ledger
+
+
+def test_an_entry_without_deliveries_is_completed_by_accepting_it() -> None:
+    ledger, told = Ledger(), list[str]()
+    entry = Entry(0)
+    ledger.accept(entry)
+    entry.watch(lambda: told.append("told"))
+    assert (entry.status, told) == (Status.COMPLETED, ["told"])
+    assert ledger.tally == Tally(1, 0, 1, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [
+        ((Completed(1), Completed(2)), Status.COMPLETED),
+        ((Completed(1), Cancelled()), Status.CANCELLED),
+        ((Cancelled(), Failed(ValueError())), Status.FAILED),
+        ((Failed(ValueError()), Discarded("loop closed", started=True)), Status.DISCARDED),
+    ],
+)
+def test_the_worst_of_its_deliveries_is_the_status_in_any_order(
+    outcomes: tuple[Completed | Cancelled | Failed | Discarded, ...], status: Status
+) -> None:
+    for order in (outcomes, outcomes[::-1]):
+        ledger, entry = Ledger(), Entry(2)
+        ledger.accept(entry)
+        for index, outcome in enumerate(order):
+            assert entry.status is Status.PENDING
+            ledger.start(entry, index)
+            ledger.settle(entry, index, outcome)
+        assert entry.status is status
+
+
+def test_the_books_are_closed_before_anybody_is_told() -> None:
+    ledger, entry, seen = Ledger(), Entry(1), list[tuple[Status, Tally]]()
+    ledger.accept(entry)
+    entry.watch(lambda: seen.append((entry.status, ledger.tally)))
+    ledger.start(entry, 0)
+    ledger.settle(entry, 0, Completed(None))
+    assert seen == [(Status.COMPLETED, Tally(1, 0, 1, 0, 0, 0, 0))]
+
+
+def test_a_watcher_that_is_forgotten_is_not_called() -> None:
+    ledger, entry, told = Ledger(), Entry(1), list[str]()
+
+    def watcher() -> None:
+        told.append("told")
+
+    ledger.accept(entry)
+    entry.watch(watcher)
+    entry.unwatch(watcher)
+    entry.unwatch(watcher)
+    ledger.settle(entry, 0, Cancelled())
+    assert told == []
+
+
+def test_a_second_wait_does_not_wait_for_what_came_after_the_first_in_its_place() -> None:
+    ledger, first, second = Ledger(), Entry(1), Entry(1)
+    ledger.accept(first)
+    one = ledger.seal()
+    ledger.accept(second)
+    both = ledger.seal()
+    ledger.settle(first, 0, Cancelled())
+    assert [any(wave.open for wave in waves) for waves in (one, both)] == [False, True]
+    ledger.settle(second, 0, Cancelled())
+    assert ledger.seal() == ()
+
+
+def test_totals_keep_what_lines_counted_that_are_gone() -> None:
+    books = Books()
+    ledger = books.open()
+    ledger.accept(Entry(0))
+    ledger.reject()
+    books.fold(ledger)
+    books.fold(ledger)  # once is enough
+    kept = weakref.ref(threading.Lock())  # a control: this is collected
+    gc.collect()
+    assert kept() is None
+    other = books.open()
+    other.accept(Entry(1))
+    assert books.tally == Tally(2, 1, 1, 0, 0, 0, 1)
+
+
+def test_a_tally_adds_up_whenever_it_is_read_from_another_thread() -> None:
+    ledger, stop, wrong = Ledger(), threading.Event(), list[Tally]()
+
+    def read() -> None:
+        while not stop.is_set():
+            tally = ledger.tally
+            ended = tally.completed + tally.failed + tally.cancelled + tally.discarded
+            if tally.pending < 0 or tally.accepted != tally.pending + ended:
+                wrong.append(tally)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(20_000):
+        entry = Entry(1)
+        ledger.accept(entry)
+        ledger.settle(entry, 0, Cancelled())
+    stop.set()
+    reader.join()
+    assert wrong == []

@@ -1,0 +1,237 @@
+"""Classes whose methods are handlers: bound in the order of definition, all of them or none (S4)."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+
+import pytest
+from typing_extensions import override
+
+from pyventus_typed import Emitter, Event, Linker, Subscriber, handles
+from pyventus_typed.errors import DefinitionError, ForeignEvent, InvalidOption, NotAHandler, TooManySubscriptions
+from tests.events import OrderPaid, OrderPlaced, OrderRefunded, Shipped, ShopEvent, Visited, untyped
+
+
+class Clerk(Subscriber[ShopEvent]):
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    @handles(Shipped)
+    def third_by_name(self, event: Shipped) -> None:
+        self.log.append(f"Clerk.shipped {event.order}")
+
+    @handles(OrderPlaced, OrderPaid)
+    async def first_by_name(self, event: OrderPlaced | OrderPaid) -> None:
+        self.log.append(f"Clerk.order {event.order}")
+        await asyncio.sleep(0)
+
+    def no_handler(self, event: OrderPlaced) -> None:
+        self.log.append("never")
+
+
+class Chief(Clerk):
+    @handles(OrderPlaced, priority=0)
+    def before(self, event: OrderPlaced) -> None:
+        self.log.append("Chief.before")
+
+    @override
+    def third_by_name(self, event: Shipped) -> None:
+        self.log.append(f"Chief.shipped {event.order}")
+
+
+# ---------------------------------------------------------------- order
+def test_methods_are_bound_in_the_order_of_definition() -> None:
+    linker = Linker[ShopEvent]()
+    clerk = Clerk()
+    subscriptions = linker.bind(clerk)
+    assert [one.handler for one in subscriptions] == [clerk.third_by_name, clerk.first_by_name]
+    assert [one.events for one in subscriptions] == [(Shipped,), (OrderPlaced, OrderPaid)]
+    assert linker.subscriptions() == subscriptions
+
+
+def test_base_classes_come_first_and_an_overriding_method_takes_the_place() -> None:
+    linker, chief = Linker[ShopEvent](), Chief()
+    names = [one.handler.__name__ for one in linker.bind(chief)]
+    assert names == ["third_by_name", "first_by_name", "before"]
+    Emitter(linker).emit(Shipped(4))
+    Emitter(linker).emit(OrderPlaced(5))
+    assert chief.log == ["Chief.shipped 4", "Clerk.order 5", "Chief.before"]
+
+
+def test_an_overriding_method_may_be_marked_anew() -> None:
+    class Picky(Clerk):
+        @override
+        @handles(OrderRefunded)
+        def third_by_name(self, event: Shipped | OrderRefunded) -> None:
+            self.log.append("refunded")
+
+    linker, picky = Linker[ShopEvent](), Picky()
+    assert [one.events for one in linker.bind(picky)] == [(OrderRefunded,), (OrderPlaced, OrderPaid)]
+    assert linker.unhandled(Shipped) == {Shipped}
+
+
+def test_of_two_bases_the_farther_one_comes_first() -> None:
+    class Left(Subscriber[OrderPlaced]):
+        @handles(OrderPlaced)
+        def left(self, event: OrderPlaced) -> None: ...
+
+    class Right(Subscriber[OrderPlaced]):
+        @handles(OrderPlaced)
+        def right(self, event: OrderPlaced) -> None: ...
+
+    class Both(Left, Right): ...
+
+    assert [one.handler.__name__ for one in Linker().bind(untyped(Both)())] == ["right", "left"]
+
+
+def test_two_instances_are_two_sets_of_subscriptions() -> None:
+    linker, one, other = Linker[ShopEvent](), Clerk(), Clerk()
+    linker.bind(one)
+    for subscription in linker.bind(other):
+        subscription.unsubscribe()
+    Emitter(linker).emit(Shipped(1))
+    assert (one.log, other.log) == (["Clerk.shipped 1"], [])
+
+
+def test_the_options_of_a_mark_are_those_of_the_subscription() -> None:
+    class Careful(Subscriber[OrderPaid]):
+        @handles(OrderPaid, when=lambda event: event.cents > 5, priority=2, timeout=3.0)
+        async def paid(self, event: OrderPaid) -> None: ...
+
+        @handles(OrderPaid, in_thread=True)
+        def block(self, event: OrderPaid) -> None: ...
+
+    first, second = Linker().bind(untyped(Careful)())
+    assert (first.priority, first.timeout, first.when is not None) == (2, 3.0, True)
+    assert second.in_thread
+    assert not first.in_thread
+
+
+def test_a_marked_method_is_still_the_method() -> None:
+    clerk = Clerk()
+    clerk.third_by_name(Shipped(9))
+    assert clerk.log == ["Clerk.shipped 9"]
+
+
+# ---------------------------------------------------------------- what is refused, before anything is subscribed
+def test_a_foreign_event_is_refused_when_the_class_is_defined() -> None:
+    message = (
+        "Nosy.visited handles Visited, which is outside of its family, OrderPlaced | OrderPaid. "
+        "Widen the family, or keep it out."
+    )
+    with pytest.raises(ForeignEvent, match=re.escape(message)) as caught:
+
+        class Nosy(Subscriber[OrderPlaced | OrderPaid]):
+            @handles(Visited)
+            def visited(self, event: Visited) -> None: ...
+
+    assert caught.value.found is Visited
+
+
+def test_a_subscriber_of_another_family_is_not_bound_at_all() -> None:
+    class Mixed(Subscriber[Event]):
+        @handles(OrderPlaced)
+        def placed(self, event: OrderPlaced) -> None: ...
+
+        @handles(Visited)
+        def visited(self, event: Visited) -> None: ...
+
+    linker = Linker[ShopEvent]()
+    with pytest.raises(ForeignEvent, match=r"Visited is outside of this linker's family, ShopEvent\."):
+        linker.bind(untyped(Mixed()))
+    assert linker.subscriptions() == ()
+
+
+def test_a_method_that_cannot_handle_keeps_all_of_them_out() -> None:
+    class Broken(Subscriber[Event]):
+        @handles(OrderPlaced)
+        def placed(self, event: OrderPlaced) -> None: ...
+
+        def paid(self) -> None: ...
+
+        untyped(handles(OrderPaid))(paid)  # as @handles(OrderPaid) would, were it not for the checkers
+
+    linker = Linker()
+    with pytest.raises(NotAHandler, match=r"Broken\.paid cannot be called with one positional argument"):
+        linker.bind(Broken())
+    assert linker.subscriptions() == ()
+
+
+def test_a_generator_method_is_refused() -> None:
+    class Lazy(Subscriber[Event]):
+        @handles(OrderPlaced)
+        def placed(self, event: OrderPlaced) -> Iterator[int]:
+            yield 1
+
+    with pytest.raises(NotAHandler, match=r"Lazy\.placed is a generator function"):
+        Linker().bind(Lazy())
+
+
+def test_a_full_event_type_keeps_all_of_them_out() -> None:
+    linker = Linker[ShopEvent](max_subscriptions=1)
+    linker.subscribe(OrderPaid, print)
+    with pytest.raises(TooManySubscriptions, match="OrderPaid has 1 subscription already"):
+        linker.bind(Clerk())
+    assert len(linker.subscriptions()) == 1
+    assert linker.unhandled(Shipped, OrderPlaced) == {Shipped, OrderPlaced}
+
+
+@pytest.mark.parametrize(
+    ("thing", "message"),
+    [
+        (Clerk, "Clerk is a class, and bind takes an instance. Did you mean Clerk()?"),
+        (42, "42 is no Subscriber. Derive its class from Subscriber[...]."),
+        (print, "is no Subscriber. Derive its class from Subscriber[...]."),
+        (Subscriber(), "Subscriber has no method marked with @handles(...), so there is nothing to bind."),
+    ],
+)
+def test_what_is_no_subscriber_is_not_bound(thing: object, message: str) -> None:
+    with pytest.raises(DefinitionError, match=re.escape(message)):
+        Linker().bind(untyped(thing))
+
+
+def test_an_option_without_a_meaning_is_refused_where_it_is_written() -> None:
+    with pytest.raises(InvalidOption, match="timeout=0 is no number of seconds"):
+        handles(OrderPlaced, timeout=0)
+
+
+@pytest.mark.parametrize("wrap", [staticmethod, classmethod, property])
+def test_handles_stands_above_a_plain_function(wrap: type) -> None:
+    with pytest.raises(NotAHandler, match=r"is no function of a class body, and @handles\(\.\.\.\) stands above one"):
+        untyped(handles(OrderPlaced))(wrap(lambda self, event: None))
+
+
+@pytest.mark.parametrize("wrap", [staticmethod, classmethod])
+def test_a_mark_below_a_static_or_class_method_is_not_forgotten(wrap: type) -> None:
+    with pytest.raises(DefinitionError, match="odd"):
+
+        class Odd(Subscriber[Event]):
+            @handles(OrderPaid)
+            def paid(self, event: OrderPaid) -> None: ...
+
+            odd = wrap(untyped(handles(OrderPlaced))(lambda *arguments: None))
+
+        assert len(Linker().bind(Odd())) == 2
+        raise DefinitionError("odd is bound, which is as good")
+
+
+def test_the_linkers_callbacks_are_told_of_methods_too() -> None:
+    told: list[str] = []
+
+    class Broken(Subscriber[Event]):
+        @handles(OrderPlaced)
+        def placed(self, event: OrderPlaced) -> None:
+            raise LookupError("mine")
+
+        @handles(OrderPaid)
+        def paid(self, event: OrderPaid) -> int:
+            return 7
+
+    linker = Linker(
+        on_failure=lambda event, error: told.append(f"{event} {error}"),
+        on_success=lambda value: told.append(f"{value}"),
+    )
+    linker.bind(Broken())
+    Emitter(linker).emit(OrderPlaced(1))
+    Emitter(linker).emit(OrderPaid(2))
+    assert told == ["OrderPlaced(order=1) mine", "7"]
