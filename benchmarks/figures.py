@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .measuring import Rounds, Timing
-from .statistics import Ratio, ratio, typical
+from .ratios import Ratio, ratio, typical
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,10 @@ class Figures:
 
 
 def read(file: Path) -> Figures:
+    """Raises `OSError` or `ValueError` for what is no such file."""
     found = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(found, dict) or "rows" not in found:
+        raise ValueError(f"it holds no figures. Make them: python -m benchmarks --json {file}")
     lines = {
         name: Line(
             name,

@@ -4,9 +4,10 @@ python -m benchmarks --json figures.json
 python -m benchmarks.page figures.json
 """
 
+import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import plots
@@ -92,11 +93,19 @@ def filled(page: str, figures: Figures) -> str:
     return page
 
 
-def main(file: Path) -> None:
-    figures = read(file)
+def main(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.page", description="Put a run into the page about speed."
+    )
+    parser.add_argument("figures", type=Path, help="what `python -m benchmarks --json` wrote")
+    wanted = parser.parse_args(words)
+    try:
+        figures = read(wanted.figures)
+    except (OSError, ValueError) as error:
+        parser.error(f"{wanted.figures}: {error}")
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), figures), encoding="utf-8")
     plots.write(figures, PAGE.parent)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1:])

@@ -1,17 +1,16 @@
 """Two plots as SVG, for light pages and for dark ones, from the raw figures; log scales, and no library.
 
-python -m benchmarks.plots figures.json docs/explanation
+`python -m benchmarks.page figures.json` draws them beside the page.
 """
 
 import math
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from .contenders import LIMIT, US
-from .figures import Figures, Line, read
+from .figures import Figures, Line
 from .report import number
 
 ROWS = (
@@ -215,7 +214,3 @@ def write(figures: Figures, folder: Path) -> None:
     for theme in THEMES:
         for name, draw in (("peers", peers), ("growth", growth)):
             (folder / f"speed-{name}-{theme.name}.svg").write_text(draw(figures, theme), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write(read(Path(sys.argv[1])), Path(sys.argv[2]))

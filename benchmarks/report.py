@@ -6,8 +6,8 @@ import sysconfig
 from collections.abc import Iterator
 
 from .measuring import Rounds
+from .ratios import ratio, typical
 from .rows import Row
-from .statistics import ratio, typical
 from .works import Batch, BatchInLoop
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.measuring import LONG, Pace, Rounds, Timing, plan
-from benchmarks.statistics import paired, ratio
+from benchmarks.ratios import paired, ratio
 
 
 def rounds_of(*walls: tuple[float, float]) -> Rounds:
