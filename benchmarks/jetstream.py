@@ -154,15 +154,15 @@ async def main(messages: int, rounds: int) -> int:
         async with LocalServer(Path(folder)) as server:
             await bare(server.url, "WARM", 200)
             await ours(server.url, "WARM2", 200)
-            print(f"{messages} messages, fsync on every write, {TASKS} at a time")  # noqa: T201
-            print("round   bare publish  consume   ours publish  consume   (messages a second)")  # noqa: T201
+            print(f"{messages} messages, fsync on every write, {TASKS} at a time")
+            print("round   bare publish  consume   ours publish  consume   (messages a second)")
             for n in range(rounds):
                 first, second = (bare, ours) if n % 2 == 0 else (ours, bare)
                 one = await first(server.url, f"A{n}", messages)
                 two = await second(server.url, f"B{n}", messages)
                 them, us = (one, two) if n % 2 == 0 else (two, one)
                 rates = [messages / seconds for seconds in (*them, *us)]
-                print(f"{n + 1:5}   {rates[0]:12.0f}  {rates[1]:7.0f}   {rates[2]:12.0f}  {rates[3]:7.0f}")  # noqa: T201
+                print(f"{n + 1:5}   {rates[0]:12.0f}  {rates[1]:7.0f}   {rates[2]:12.0f}  {rates[3]:7.0f}")
                 ratios["publish"].append(them[0] / us[0])
                 ratios["consume"].append(them[1] / us[1])
                 ratios["both"].append(sum(them) / sum(us))
@@ -170,10 +170,10 @@ async def main(messages: int, rounds: int) -> int:
     medians = {what: statistics.median(values) for what, values in ratios.items()}
     p50, p99 = took[len(took) // 2], took[int(len(took) * 0.99)]
     for what, value in medians.items():
-        print(f"{what:8} {value:5.0%} of bare nats-py (median of pairs)")  # noqa: T201
-    print(f"publish at {RATE} a second: median {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms")  # noqa: T201
+        print(f"{what:8} {value:5.0%} of bare nats-py (median of pairs)")
+    print(f"publish at {RATE} a second: median {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms")
     met = medians["both"] >= GOAL and p99 < LATENCY_GOAL
-    print("goals met" if met else f"goals missed: {GOAL:.0%} and {LATENCY_GOAL * 1000:.0f} ms")  # noqa: T201
+    print("goals met" if met else f"goals missed: {GOAL:.0%} and {LATENCY_GOAL * 1000:.0f} ms")
     return 0 if met else 1
 
 

@@ -55,7 +55,7 @@ async def test_an_event_is_stored_if_and_only_if_its_transaction_was_committed(
     assert await Relay(outbox, stream, lambda: sqlite3.connect(database)).flush() == 0
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(150)
 async def test_a_relay_that_is_killed_eight_times_stores_what_was_committed_once_and_in_order(
     stream: JetStream[ShopEvent],
     server: LocalServer,
@@ -102,7 +102,7 @@ async def test_a_relay_that_is_killed_eight_times_stores_what_was_committed_once
     await selling
     process = await relay()
     try:
-        await eventually(lambda: connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,))
+        await eventually(lambda: connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,), 60)
     finally:
         process.kill()
         await process.wait()
@@ -154,6 +154,20 @@ async def test_a_key_that_the_stream_cannot_keep_in_order_is_refused(
     async with JetStream(server.url, codec, stream="SHOP") as stream:
         with pytest.raises(Refused, match="row 1 has an ordering key, and the stream 'SHOP' has no lanes"):
             await Relay(outbox, stream, lambda: sqlite3.connect(database)).flush()
+
+
+async def test_a_relayed_event_takes_the_same_lane_as_a_published_one(
+    stream: JetStream[ShopEvent], connection: sqlite3.Connection, database: Path
+) -> None:
+    names = ["ada", "bob", "eve", "kim", ""]
+    for number, name in enumerate(names):
+        await stream.publish(OrderPlaced(number, customer=name))
+        with connection:
+            outbox.add(connection, OrderPlaced(number, customer=name))
+    await Relay(outbox, stream, lambda: sqlite3.connect(database)).flush()
+    subjects = [(await stream.opened.js.get_msg("SHOP", seq=seq)).subject for seq in range(1, 11)]
+    assert subjects[:5] == subjects[5:]
+    assert len(set(subjects)) > 2
 
 
 async def test_a_full_stream_holds_the_outbox_up_and_loses_nothing(
