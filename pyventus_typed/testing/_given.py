@@ -89,7 +89,9 @@ def _try_schedules(search: Search, seed: int, schedules: int, failed_before: lis
         fifo = search.fifo_once()
         if fifo.choices:
             # While Hypothesis shrinks, what failed last fails most often again.
-            order = [*failed_before, *(index for index in range(schedules - 1) if index not in failed_before)]
+            # Smaller events need other schedules, and it is worth looking for them once there is something to shrink.
+            most = 4 * schedules if failed_before else schedules - 1
+            order = [*failed_before, *(index for index in range(most) if index not in failed_before)]
             for index in order:
                 try:
                     search.attempt(portfolio(seed, index, fifo.choices), POLICIES[index % len(POLICIES)])

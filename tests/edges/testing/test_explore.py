@@ -223,6 +223,19 @@ def test_a_leak_is_named_with_the_step_at_which_it_shows() -> None:
     assert caught.value.step > 0
 
 
+def test_a_leak_that_takes_some_schedules_to_show_is_found_at_the_end() -> None:
+    seen: list[int] = []
+
+    async def body() -> None:
+        seen.append(1)
+        await asyncio.gather(pause(2), pause(2))
+        if len(seen) > 20:
+            await pause()
+
+    with pytest.raises(StateLeakError, match="went another way when it was run again"):
+        explore(body, schedules=30)
+
+
 def test_chance_is_told_from_a_leak() -> None:
     dice = random.Random(5)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from pyventus_typed import Emission, Event, Ordering, PerKey
+from pyventus_typed import Emission, Emitter, Event, Ordering, PerKey
 from pyventus_typed.testing import EventMachine, events
 
 QUICK = settings(
@@ -68,6 +68,21 @@ class Forgetful(Shop):
 def test_an_ordering_that_is_not_kept_is_found() -> None:
     with pytest.raises(AssertionError, match="O3 to O5: .* started while .* was not over"):
         run_state_machine_as_test(Forgetful, settings=QUICK)
+
+
+class Impatient(Emitter[Event]):
+    async def wait_for_tasks(self, timeout: float | None = None) -> bool:
+        return True
+
+
+def test_a_wait_that_is_over_too_early_is_found() -> None:
+    class Lies(Shop):
+        def wire(self) -> None:
+            super().wire()
+            self.emitter = Impatient(self.linker, self.emitter.processor)
+
+    with pytest.raises(AssertionError, match="W1: the wait is over, and these are pending"):
+        run_state_machine_as_test(Lies, settings=QUICK)
 
 
 def test_an_emission_that_is_lost_is_found() -> None:

@@ -132,19 +132,21 @@ def test_exhausting_a_large_program_is_refused_instead_of_taking_for_ever(monkey
 
 def test_an_endless_producer_that_runs_ahead_is_no_livelock() -> None:
     async def body() -> None:
-        produced, stop = 0, False
+        stop = False
+        produced: list[asyncio.Task[None]] = []
 
         async def produce() -> None:
-            nonlocal produced
             while not stop:
-                produced += 1
+                produced.append(asyncio.create_task(pause(2)))
                 await pause()
 
         async def work() -> None:
             nonlocal stop
-            await pause(6)
+            for _ in range(4):
+                await asyncio.create_task(pause(2))
             stop = True
 
         await asyncio.gather(produce(), work())
+        await asyncio.gather(*produced)
 
-    explore(body, schedules=500)
+    explore(body, schedules=200)
