@@ -33,6 +33,7 @@ def mypy(folder: Path, *modules: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.timeout(300)  # it reads all pages at once
 def test_mypy_has_nothing_to_say_about_the_examples_of_any_page(tmp_path: Path) -> None:
     modules = []
     for page in WITH_EXAMPLES:
