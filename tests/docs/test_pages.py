@@ -9,8 +9,8 @@ import pytest
 from tests.docs.pages import DOCS, PAGES, Page, wrong_blocks
 from tests.programs import HOUSE, run_python
 
-# Two pages are programs with a server; tests/edges/nats/test_pages.py runs them, in processes of their own.
-OTHERS = {"how-to/go-beyond-one-process.md", "how-to/outbox.md"}
+# These run in processes of their own, with a server or with pyventus: tests/edges/nats/test_pages.py, tests/pages.
+OTHERS = {"how-to/go-beyond-one-process.md", "how-to/outbox.md", "how-to/move-from-pyventus.md"}
 # All four checkers judge this one, in tests/typing.
 JUDGED = {"explanation/reading-errors.md"}
 WITH_MISTAKES = [page for page in PAGES if page not in JUDGED and wrong_blocks(page)]
