@@ -1,6 +1,7 @@
 """The pages of the site, their examples, and what these print."""
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 
@@ -56,3 +57,9 @@ class Page:
         self._printed.seek(0)
         self._printed.truncate()
         return None if printed == said else f"printed:\n{printed}\nthe page says:\n{said}"
+
+
+def wrong_blocks(page: str) -> list[tuple[str, str]]:
+    """Each block fenced ``py`` and the ``text`` that mypy has to say about it."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return re.findall(r"^```py\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)

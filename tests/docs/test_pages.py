@@ -1,15 +1,19 @@
 """Every example of every page, run, and what it prints; and read by mypy."""
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DOCS, PAGES, Page
+from tests.docs.pages import DOCS, PAGES, Page, wrong_blocks
 from tests.programs import HOUSE, run_python
 
-# Two pages are programs with a server; tests/edges/nats/test_pages.py runs them, in processes of their own.
-OTHERS = {"how-to/go-beyond-one-process.md", "how-to/outbox.md"}
+# These run in processes of their own, with a server or with pyventus: tests/edges/nats/test_pages.py, tests/pages.
+OTHERS = {"how-to/go-beyond-one-process.md", "how-to/outbox.md", "how-to/move-from-pyventus.md"}
+# All four checkers judge this one, in tests/typing.
+JUDGED = {"explanation/reading-errors.md"}
+WITH_MISTAKES = [page for page in PAGES if page not in JUDGED and wrong_blocks(page)]
 WITH_EXAMPLES = [page for page in PAGES if page not in OTHERS and "```python" in (DOCS / page).read_text("utf-8")]
 
 
@@ -22,11 +26,28 @@ def test_the_examples_of_a_page_run_and_print_what_it_says(
         Page(page).run()
 
 
+def mypy(folder: Path, *modules: str) -> str:
+    options = ("--strict", "--no-error-summary", "--hide-error-context", "--cache-dir", str(folder / "cache"))
+    ended = run_python("-m", "mypy", *options, *modules, cwd=folder, env={"MYPYPATH": str(HOUSE)})
+    assert ended.stderr == ""
+    return ended.stdout
+
+
+@pytest.mark.timeout(300)  # it reads all pages at once
 def test_mypy_has_nothing_to_say_about_the_examples_of_any_page(tmp_path: Path) -> None:
     modules = []
     for page in WITH_EXAMPLES:
-        modules.append(page.removesuffix(".md").replace("/", "__").replace("-", "_") + ".py")
+        modules.append(re.sub(r"\W+", "_", f"page_{page.removesuffix('.md')}") + ".py")
         (tmp_path / modules[-1]).write_text(Page(page).program, encoding="utf-8")
-    options = ("--strict", "--no-error-summary", "--cache-dir", str(tmp_path / "cache"))
-    ended = run_python("-m", "mypy", *options, *modules, cwd=tmp_path, env={"MYPYPATH": str(HOUSE)})
-    assert (ended.stdout, ended.stderr) == ("", "")
+    assert mypy(tmp_path, *modules) == ""
+
+
+@pytest.mark.parametrize("page", WITH_MISTAKES)
+def test_mypy_says_of_each_mistake_what_the_page_says(page: str, tmp_path: Path) -> None:
+    mistakes = wrong_blocks(page)
+    modules = [f"mistake_{number}.py" for number in range(len(mistakes))]
+    for module, (wrong, _) in zip(modules, mistakes, strict=True):
+        (tmp_path / module).write_text(f"{Page(page).program}\n\n{wrong}", encoding="utf-8")
+    said = mypy(tmp_path, *modules)
+    for module, (_, message) in zip(modules, mistakes, strict=True):
+        assert "".join(re.findall(rf"^{module}:\d+: (error: .*\n)", said, re.MULTILINE)) == message
