@@ -13,6 +13,7 @@ from ._linker import Linker
 from ._ordering import KeyedOrdering, Ordering
 from ._outcome import Tally
 from ._processing import Door, Processor
+from ._routing import Route
 from ._spelling import spell, spell_event
 from ._subscription import check_seconds
 from ._typing import E_contra, EventIn, R, RequestIn, T
@@ -67,9 +68,9 @@ class Emitter(Generic[E_contra]):
         Raises `EmissionRejected` if nothing was accepted: `EmitterClosed`, or `NoRoom` where ``capacity`` is used up;
         `DefinitionError` for what is no event, or none of this linker's.
         """
-        route = self._routes.table.get(type(event))
-        if route is None or not route.is_plain:
-            emission = self._draft(event)
+        route = self._routes.table.get(type(event)) or self._linker._route(event)
+        if not route.is_plain:
+            emission = self._draft(event, route)
             self._processor.submit(emission, self._door)
             return emission
         emission = plain_emission(event, route.receivers, route.waiting, self._door)
@@ -96,7 +97,7 @@ class Emitter(Generic[E_contra]):
 
         Raises `WouldDeadlock` in a handler whose own end alone could make room.
         """
-        emission = self._draft(event)
+        emission = self._draft(event, self._linker._route(event))
         await self._processor.submit_wait(emission, self._door)
         return emission
 
@@ -110,7 +111,7 @@ class Emitter(Generic[E_contra]):
         All of them run; then `EmissionFailed` is raised if one failed. Cancelling the caller cancels the handler that
         runs, and the rest is cancelled. Under an ordering other than ``CONCURRENT`` it waits for its turn.
         """
-        emission = self._draft(event)
+        emission = self._draft(event, self._linker._route(event))
         await self._processor.publish(emission, self._door)
         emission.raise_failures()
         return emission
@@ -167,8 +168,7 @@ class Emitter(Generic[E_contra]):
     def __repr__(self) -> str:
         return f"<Emitter of {self._linker!r}{', closed' if self._door.closed else ''}>"
 
-    def _draft(self, event: Event) -> Emission[Event]:
-        route = self._linker._route(event)
+    def _draft(self, event: Event, route: Route) -> Emission[Event]:
         if isinstance(event, Request):
             raise DefinitionError(
                 f"{spell_event(event)} is a request, and emit has nobody to answer to. Ask it: await emitter.ask(...).",

@@ -90,7 +90,7 @@ class Linker(Generic[E_contra]):
         self._on_failure = on_failure
         self._routes = RouteTable(self._find)
         self._registry = Registry(max_subscriptions, self._routes.drop)
-        self._family: Family | None = None
+        self._family: Family | None = fixed(type(self), Linker)
 
     # -- linking ------------------------------------------------------------------------------------------------------
     # One overload for each number of events, and for each of the first four one with on_success: typing has no other
@@ -364,9 +364,8 @@ class Linker(Generic[E_contra]):
         if self._family is None:
             # Set by the typing module on an instance made through an alias, but only after __init__.
             alias = self.__dict__.get("__orig_class__")
-            self._family = None if alias is None else members(get_args(alias)[0])
-            if self._family is None:
-                return fixed(type(self), Linker)
+            if alias is not None:
+                self._family = members(get_args(alias)[0])
         return self._family
 
     @override

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextvars import Context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
 from weakref import finalize, ref
@@ -24,7 +24,7 @@ from ._in_thread import Claim
 from ._report import Loss
 from ._settings import Settings
 from ._stage import Stage, stage_of
-from ._whole import make, unfold
+from ._whole import unfold
 
 log = logging.getLogger("pyventus_typed")
 _AT_ONCE = Concurrent()  # the order of requests, whatever the line's own
@@ -195,7 +195,7 @@ class Line:
         ledger.accept(emission, None if emission._parent is None else emission._parent())
         emission._keeper = self.ref
         stage.unfinished += 1
-        stage.ready.append(make(self, emission, route))
+        stage.ready.append((self, emission, route, copy_context()))
         if not stage.awake:
             stage.wake()
 

@@ -20,7 +20,7 @@ from ._delivery import Deliver, Step, begin
 from ._end import hook
 from ._here import here
 from ._report import Loss, lost
-from ._whole import Whole, run
+from ._whole import Running, Whole, run
 
 if TYPE_CHECKING:
     from ._line import Job, Line
@@ -67,7 +67,7 @@ class Stage:
         self.ending: str | None = None  # why nothing may start any more
         self.unfinished = 0  # emissions of which a delivery holds its place
         self.calls: deque[Callable[[], object]] = deque()  # what other threads want done here
-        self.whole: Whole | None = None  # that is running
+        self.whole: Running | None = None  # the emission on the short way that is running
         self._idle: asyncio.Future[None] | None = None
         self.awake = False
         self._context = Context()  # our callbacks must not keep an emitter's context alive

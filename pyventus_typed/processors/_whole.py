@@ -18,30 +18,27 @@ from ._delivery import Step, conclude, cut_off, fail
 if TYPE_CHECKING:
     from ._line import Job, Line
 
-# A tuple, because one is made for each emission. The context is that of the handlers.
-Whole: TypeAlias = "tuple[Line, AnyEmission, Route, Iterator[Callable[..., object]], Context]"
-
-
-def make(line: "Line", emission: AnyEmission, route: Route) -> Whole:
-    """An emission on the short way, in a copy of the caller's context."""
-    return line, emission, route, iter(route.calls), copy_context()
+# Tuples, because one is made for each emission: the second also knows how far it is. The context is that of the handlers.
+Whole: TypeAlias = "tuple[Line, AnyEmission, Route, Context]"
+Running: TypeAlias = "tuple[Line, AnyEmission, Route, Context, Iterator[Callable[..., object]]]"
 
 
 def run(whole: Whole) -> Step | None:
     """Call every handler, when it is the turn of *whole*; what is left to do in a task, if anything."""
-    line, emission, route, handlers, context = whole
+    line, emission, route, context = whole
     if emission._outcomes is not route.waiting:
         return None  # cancelled while it was ready
-    line.stage.whole = whole
+    handlers = iter(route.calls)
+    running = line.stage.whole = line, emission, route, context, handlers
     try:
         value = context.run(call_all, handlers, emission)
     except BaseException as error:  # noqa: BLE001 - sorted there
-        return go_on(whole, None, error)
+        return go_on(running, None, error)
     if value is None and emission._outcomes is route.waiting:
         line.stage.whole = None
         line.complete(emission, route)
         return None
-    return go_on(whole, value)
+    return go_on(running, value)
 
 
 def run_now(line: "Line", emission: AnyEmission, route: Route) -> None:
@@ -50,17 +47,18 @@ def run_now(line: "Line", emission: AnyEmission, route: Route) -> None:
     It enters the books only by its counts: they are closed again before anybody else can look, unless it unfolds.
     """
     stage, ledger = line.stage, line.ledger
-    whole = stage.whole = line, emission, route, (handlers := iter(route.calls)), (context := copy_context())
+    context, handlers = copy_context(), iter(route.calls)
+    running = stage.whole = line, emission, route, context, handlers
     stage.busy = True
     ledger.accepted += 1
     try:
         value = context.run(call_all, handlers, emission)
     except BaseException as error:  # noqa: BLE001 - sorted there
         failure = error
-        stage.run(lambda: go_on(whole, None, failure))
+        stage.run(lambda: go_on(running, None, failure))
         return
     if value is not None or emission._outcomes is not route.waiting:
-        stage.run(lambda: go_on(whole, value))
+        stage.run(lambda: go_on(running, value))
         return
     stage.whole = None
     ledger.complete_at_once(emission, route.done)
@@ -80,10 +78,10 @@ def call_all(handlers: Iterator[Callable[..., object]], emission: AnyEmission) -
     return None
 
 
-def go_on(whole: Whole, value: object, error: BaseException | None = None) -> Step | None:
+def go_on(running: Running, value: object, error: BaseException | None = None) -> Step | None:
     """The long way, from the handler on that has returned *value* or raised *error*."""
-    job, index = unfold(whole)
-    whole[0].stage.whole = None
+    job, index = unfold(running)
+    job.line.stage.whole = None
     if error is None:
         return conclude(job, index, value)
     if isinstance(error, Exception):
@@ -93,15 +91,15 @@ def go_on(whole: Whole, value: object, error: BaseException | None = None) -> St
     return None
 
 
-def unfold(whole: Whole) -> "tuple[Job, int]":
+def unfold(running: Running) -> "tuple[Job, int]":
     """The job of an emission that is running here, and the delivery that runs; the rest of it is ready."""
-    line, emission, route, handlers, context = whole
+    line, emission, route, context, handlers = running
     if emission._outcomes is route.waiting:
         left = handlers.__length_hint__()  # type: ignore[attr-defined]  # of a tuple's iterator, and exact
         for _ in handlers:
             pass  # nobody is called behind the job's back
-        running = len(route.calls) - left - 1
-        emission._outcomes = [*(NOTHING,) * running, STARTED, *(None,) * left]
+        index = len(route.calls) - left - 1
+        emission._outcomes = [*(NOTHING,) * index, STARTED, *(None,) * left]
         emission._open = left + 1
-        return line.unfold(emission, context, running), running
+        return line.unfold(emission, context, index), index
     return line.jobs[emission], emission._outcomes.index(STARTED)
