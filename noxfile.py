@@ -4,6 +4,7 @@ Nox prints how long each session took. What follows a `--` goes to the session's
 """
 
 import functools
+import random
 import shutil
 import subprocess
 import sys
@@ -148,3 +149,43 @@ def compare_types(session: nox.Session) -> None:
     """Twenty-two mistakes, nine libraries, four type checkers."""
     install(session, "types", "peers", package=[wheel()])
     session.run("python", "benchmarks/typing/compare.py", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Fifty times the examples, and a million emissions with flat memory."""
+    install(session, "tests", package=["-e", f".{EXTRAS}"])
+    session.run("python", "tests/mutants/soak.py")
+    session.run("python", "-m", "pytest", "--hypothesis-profile=soak", "--timeout=0", "tests/properties")
+
+
+@nox.session
+def zoo(session: nox.Session) -> None:
+    """The correct twins of the zoo, under 10,000 schedules each."""
+    install(session, "tests", package=[wheel()])
+    session.run(
+        *PYTEST, "--timeout=600", "tests/edges/testing/test_zoo.py", "-k", "twin", env={"ZOO_SCHEDULES": "10000"}
+    )
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """The NATS tests that kill things, twenty times with other moments."""
+    install(session, "tests", package=[wheel()])
+    chance = {"PYVENTUS_CHAOS": "20", "PYVENTUS_CHAOS_BASE": str(random.randrange(10**6))}
+    with away_from_the_checkout(session):
+        session.run("python", "-m", "pytest", "-n2", "tests/edges/nats", "-k", "seed", *session.posargs, env=chance)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The table: us, the limit and nine peers, side by side. `nox -s bench -- --rows sync-1 --quick`."""
+    install(session, "bench", package=["-e", "."])
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def instructions(session: nox.Session) -> None:
+    """Instructions for each emission, counted by valgrind, against the baseline; `-- --write` makes a new one."""
+    install(session, package=["-e", "."])
+    session.run("python", "-m", "benchmarks.instructions", *session.posargs)
