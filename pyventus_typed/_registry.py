@@ -69,7 +69,8 @@ class Registry:
             bucket = self._buckets.get(event)
             if bucket:
                 found |= bucket.copy()  # copied in one step: another thread may change it meanwhile
-        return [found[place] for place in sorted(found) if self.holds(found[place])]
+        # A subscription to several events is active as long as it stands with its first one.
+        return [one for _, one in sorted(found.items()) if len(one._events) == 1 or self.holds(one)]
 
     def all(self) -> list[Subscription[Event]]:
         """Every active subscription, in the order of subscribing."""

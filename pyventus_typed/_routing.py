@@ -32,21 +32,28 @@ class Route:
     def of(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
         """Order what was *found* for *kind* and its bases, which comes in the order of subscribing."""
         self = cls()
-        found = sorted(found, key=lambda subscription: -subscription.priority)  # stable
-        self.receivers = tuple(subscription for subscription in found if not subscription.answers)
-        self.choosy = any(one.when is not None or one.once for one in self.receivers)
+        told: list[Subscription[Event]] = []
+        answers: dict[type, Subscription[Event]] = {}
+        ordered, choosy, is_plain = True, False, not issubclass(kind, Request)
+        for one in found:
+            options = one._options
+            if options.answers:
+                answers[one._events[0]] = one
+                continue
+            told.append(one)
+            ordered = ordered and not options.priority
+            choosy = choosy or options.when is not None or options.once
+            is_plain = is_plain and one._is_plain
+        if not ordered:
+            told.sort(key=lambda subscription: -subscription.priority)  # stable
         # The answer to a class stands in for its bases: the nearest one in the class's own order of inheritance.
-        answers: dict[type, Subscription[Event]] = {event: one for one in found if one.answers for event in one.events}
-        self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None)
-        self.is_plain = (
-            not self.choosy
-            and not issubclass(kind, Request)
-            and bool(self.receivers)
-            and all(one._is_plain for one in self.receivers)
-        )
-        self.calls = tuple(one.handler for one in self.receivers)
-        self.waiting = (None,) * len(self.receivers)
-        self.done = (NOTHING,) * len(self.receivers)
+        self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None) if answers else None
+        self.receivers = tuple(told)
+        self.choosy = choosy
+        self.is_plain = is_plain and not choosy and bool(told)
+        self.calls = tuple([one._handler for one in told])
+        self.waiting = (None,) * len(told)
+        self.done = (NOTHING,) * len(told)
         return self
 
     def choose(self, event: Event) -> tuple[tuple[Subscription[Event], ...], tuple[Exception | None, ...] | None]:
