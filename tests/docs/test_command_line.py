@@ -9,7 +9,9 @@ from tests.programs import run_python
 
 PAGE = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")
 SHOWN = re.findall(
-    r"^```console\n\$ python (-m pyventus_typed .*--help)\n```\n\n```text\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE
+    r"^```console\n\$ python (-m pyventus_typed [^\n]+ --help)\n```\n\n```text\n(.*?)^```$",
+    PAGE,
+    re.DOTALL | re.MULTILINE,
 )
 
 
