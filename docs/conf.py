@@ -47,9 +47,10 @@ toc_object_entries_show_parents = "hide"
 
 # ---------------------------------------------------------------- what is checked
 nitpicky = True
+ELSEWHERE = sorted({*sys.stdlib_module_names, *vars(builtins), "typing_extensions", "hypothesis", "nats", "msgspec"})
 nitpick_ignore_regex = [
     # Python's own names, and those of libraries: their inventories would have to be fetched.
-    (r"py:.*", rf"({'|'.join(sorted({*sys.stdlib_module_names, *vars(builtins), 'typing_extensions', 'hypothesis', 'nats', 'msgspec'}))})(\..*)?"),
+    (r"py:.*", rf"({'|'.join(ELSEWHERE)})(\..*)?"),
     # Postponed annotations come as they are spelled: aliases and type variables of the edges, and types of libraries.
     (r"py:.*", r"_Ts?|AnyEmission|Body|Chooser|Context|Entry|Reorder|SearchStrategy|Test|Threads|Timer"),
     # Type variables and callback protocols of our signatures. A name that is public somewhere was found before this.
@@ -73,7 +74,13 @@ pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 
 # ---------------------------------------------------------------- names as their user writes them
-FACADES = ("pyventus_typed", "pyventus_typed.errors", "pyventus_typed.testing", "pyventus_typed.wiring", "pyventus_typed.nats")
+FACADES = (
+    "pyventus_typed",
+    "pyventus_typed.errors",
+    "pyventus_typed.testing",
+    "pyventus_typed.wiring",
+    "pyventus_typed.nats",
+)
 
 
 def doors() -> list[ModuleType]:
@@ -94,9 +101,7 @@ def spoken_name(target: str) -> str | None:
     return None
 
 
-def resolve(
-    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element
-) -> nodes.reference | None:
+def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element) -> nodes.reference | None:
     """Link a name to the place where it is public, wherever it is defined."""
     if node.get("refdomain") != "py":
         return None

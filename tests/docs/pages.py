@@ -27,8 +27,9 @@ class Page:
         python = CodeBlockParser("python", evaluator=PythonEvaluator())
         output = CodeBlockParser("output", evaluator=self._compare)
         self.document = Document.parse(str(DOCS / page), python, output)
-        # Classes say where they were defined, and their annotations are looked up there.
-        self.document.namespace["__name__"] = "shop"
+        self.document.namespace["__name__"] = (
+            "__main__"  # messages name it, and it is what a reader's program is called
+        )
 
     def __iter__(self) -> Iterator[Example]:
         return iter(self.document)

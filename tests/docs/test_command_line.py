@@ -8,7 +8,11 @@ from tests.docs.pages import DOCS
 from tests.programs import run_python
 
 PAGE = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")
-SHOWN = re.findall(r"^```console\n\$ python (-m pyventus_typed .*--help)\n```\n\n```text\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+SHOWN = re.findall(
+    r"^```console\n\$ python (-m pyventus_typed [^\n]+ --help)\n```\n\n```text\n(.*?)^```$",
+    PAGE,
+    re.DOTALL | re.MULTILINE,
+)
 
 
 @pytest.mark.parametrize(("command", "help_text"), SHOWN)
@@ -18,5 +22,7 @@ def test_the_page_shows_the_help_of_a_command(command: str, help_text: str) -> N
 
 
 def test_the_page_shows_every_command() -> None:
-    offered = re.findall(r"^    (\w[\w-]*)  ", run_python("-m", "pyventus_typed", "--help", env={"COLUMNS": "80"}).stdout, re.MULTILINE)
+    offered = re.findall(
+        r"^    (\w[\w-]*)  ", run_python("-m", "pyventus_typed", "--help", env={"COLUMNS": "80"}).stdout, re.MULTILINE
+    )
     assert {command.split()[2] for command, _ in SHOWN} == set(offered)

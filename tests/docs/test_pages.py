@@ -9,7 +9,7 @@ import pytest
 from tests.docs.pages import DOCS, PAGES, Page, wrong_blocks
 from tests.programs import HOUSE, run_python
 
-# These run in processes of their own, with a server or with pyventus: tests/edges/nats/test_pages.py, tests/pages.
+# These run in processes of their own, with a server or with pyventus: tests/edges/nats/test_pages.py, test_migration.py.
 OTHERS = {"how-to/go-beyond-one-process.md", "how-to/outbox.md", "how-to/move-from-pyventus.md"}
 # All four checkers judge this one, in tests/typing.
 JUDGED = {"explanation/reading-errors.md"}

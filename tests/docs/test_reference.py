@@ -9,7 +9,13 @@ import pytest
 
 from tests.docs.pages import DOCS
 
-FACADES = ("pyventus_typed", "pyventus_typed.errors", "pyventus_typed.testing", "pyventus_typed.wiring", "pyventus_typed.nats")
+FACADES = (
+    "pyventus_typed",
+    "pyventus_typed.errors",
+    "pyventus_typed.testing",
+    "pyventus_typed.wiring",
+    "pyventus_typed.nats",
+)
 PAGES = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "reference").glob("*.md")))
 DOCUMENTED = Counter(re.findall(r"^\.\. auto(?:class|exception|function|data):: (\S+)$", PAGES, re.MULTILINE))
 NATS_ERRORS = "pyventus_typed.nats.errors"
@@ -40,7 +46,11 @@ def test_every_public_name_is_on_a_reference_page(name: str) -> None:
 
 def test_the_reference_holds_no_name_that_is_not_public() -> None:
     errors = importlib.import_module(NATS_ERRORS)
-    ours = {f"{NATS_ERRORS}.{name}" for name, value in vars(errors).items() if getattr(value, "__module__", "") == NATS_ERRORS}
+    ours = {
+        f"{NATS_ERRORS}.{name}"
+        for name, value in vars(errors).items()
+        if getattr(value, "__module__", "") == NATS_ERRORS
+    }
     assert set(DOCUMENTED) == set().union(ours, *map(public, FACADES))
 
 
