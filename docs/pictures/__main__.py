@@ -55,24 +55,20 @@ def orderings() -> str:
 
 def ends() -> str:
     """The same three emissions at each end of their loop."""
-    panel, last = 3 * _ROW + 92, 6
-    outcomes = 46 * LETTER
-    paper = Paper(
-        "What happens at each end of a loop", 20 + _NAMES + last * _SECOND + outcomes + 40, 26 + panel * len(ENDS)
-    )
-    x = 20 + _NAMES
+    panel, x = 3 * _ROW + 92, 20 + _NAMES
+    paper = Paper("What happens at each end of a loop", 20 + _NAMES + 6 * _SECOND + 11 * LETTER, 26 + panel * len(ENDS))
     for index, (name, end) in enumerate(ENDS.items()):
         top = 62 + index * panel
         ended = ending(end)
         told = "nothing to report" if ended.reported is None else f"on_discard is told of {ended.reported} emissions"
         paper.text(20, top - 30, name, "title")
-        paper.text(x + last * _SECOND + 30, top - 10, told, "small")
-        _seconds(paper, x, top, top + 3 * _ROW, last)
+        paper.text(x + 2 * _SECOND, top - 10, told, "small")
+        _seconds(paper, x, top, top + 3 * _ROW, round(max(bar.ended or 0 for bar in ended.bars)))
         for row, bar in enumerate(ended.bars):
             y = top + row * _ROW
             paper.text(20, y + 15, f"order {bar.order.number}: {bar.handler}")
             _bar(paper, x, y, bar, 1)
-            paper.text(x + last * _SECOND + 30, y + 15, bar.outcome)
+            paper.text(x + (bar.ended or 1) * _SECOND + 8, y + 15, bar.outcome)
         paper.line(x + _SECOND, top - 6, x + _SECOND, top + 3 * _ROW, "end")
         paper.text(x + _SECOND, top - 10, "main is over", "small", anchor="middle")
     return paper.svg()
@@ -81,45 +77,41 @@ def ends() -> str:
 def life() -> str:
     """Every way through the states of a delivery, and why it is taken."""
     taken = ways()
-    paper = Paper("The life of an emission", 970, 450)
-    outcomes = list(_OF_OUTCOME)
-    height = {"rejected": 60.0}
-    y = 120.0
-    for outcome in outcomes:
-        height[outcome] = y + 22
-        y += 34 + 19 * sum(way.where == outcome for way in taken)
+    places = dict.fromkeys(["rejected", *_OF_OUTCOME], 0.0)
+    below = 62.0
+    for where in places:
+        places[where] = below
+        below += 58 + 18 * sum(way.where == where for way in taken)
+    paper = Paper("The life of an emission", 690, below + 30)
+    start, done = places["Completed"] + 20, 420
 
     def state(x: float, y: float, words: str, style: str = "box") -> None:
-        paper.box(x, y - 17, 106, 34, style)
-        paper.text(x + 53, y + 4, words, anchor="middle")
+        paper.box(x, y - 17, 96, 34, style)
+        paper.text(x + 48, y + 4, words, anchor="middle")
 
-    middle = height["Failed"] + 12
+    middle = places["Failed"] + 12
     state(20, middle, "emit(event)")
-    state(196, middle, "accepted")
-    state(372, height["Completed"] + 10, "started")
-    state(572, height["rejected"], "rejected", "red")
-    paper.arrow(126, middle, 196, middle)
-    paper.line(73, middle - 17, 73, height["rejected"])
-    paper.arrow(73, height["rejected"], 572, height["rejected"])
-    paper.arrow(302, middle - 6, 372, height["Completed"] + 10)
+    state(150, middle, "accepted")
+    state(280, start, "started")
+    paper.arrow(116, middle, 150, middle)
+    paper.line(68, middle - 17, 68, places["rejected"])
+    paper.arrow(68, places["rejected"], done, places["rejected"])
+    paper.arrow(246, middle - 6, 280, start)
     paper.text(20, 26, "A delivery, from emit to its outcome", "title")
+    for where, at in places.items():
+        state(done, at, where, _OF_OUTCOME.get(where, "red"))
+        here = [way for way in taken if way.where == where]
+        for started in sorted({way.started for way in here if where in _OF_OUTCOME}, reverse=True):
+            paper.arrow(*((376, start) if started else (246, middle + 6)), done, at + (-5 if started else 5))
+        for index, way in enumerate(here):
+            paper.text(done + 2, at + 34 + 18 * index, way.why + (" *" if way.started else ""), "small")
+    paper.text(20, below - 10, "* its handler had started", "small")
     paper.text(
         20,
-        432,
-        "The status of an emission: pending while a delivery is open, then that of its worst delivery.",
+        below + 10,
+        "An emission is pending while a delivery is open; then its status is that of the worst.",
         "small",
     )
-    for outcome in outcomes:
-        state(572, height[outcome], outcome, _OF_OUTCOME[outcome])
-        for started in sorted({way.started for way in taken if way.where == outcome}, reverse=True):
-            start = (478, height["Completed"] + 10) if started else (302, middle + 6)
-            paper.arrow(*start, 572, height[outcome] + (-5 if started else 5))
-    for where, at in height.items():
-        for index, way in enumerate(way for way in taken if way.where == where):
-            paper.text(
-                692, at + 4 + 19 * index, way.why + (" *" if way.started and where != "Completed" else ""), "small"
-            )
-    paper.text(20, 412, "* its handler had started", "small")
     return paper.svg()
 
 
