@@ -9,6 +9,7 @@ from ._ordering import KeyedOrdering, Ordering, PerKey
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
 from ._processing import Door, Processor
 from ._routes import Routes, route
+from ._routing import Route
 from ._subscriber import Subscriber, handles
 from ._subscription import Subscription
 from .processors._asyncio import AsyncIOProcessor
@@ -31,6 +32,7 @@ __all__ = [
     "PerKey",
     "Processor",
     "Request",
+    "Route",
     "Routes",
     "Status",
     "Subscriber",
