@@ -3,11 +3,11 @@
 try:
     import msgspec as _msgspec
     import nats.js as _nats
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _missing:
     raise ModuleNotFoundError(
-        f"pyventus_typed.nats needs {error.name!r}, which is not installed. Run: pip install 'pyventus-typed[nats]'",
-        name=error.name,
-    ) from error
+        f"pyventus_typed.nats needs {_missing.name!r}, which is not installed. Run: pip install 'pyventus-typed[nats]'",
+        name=_missing.name,
+    ) from _missing
 
 from pyventus_typed.nats import errors
 from pyventus_typed.nats._codec import Codec, Encoded

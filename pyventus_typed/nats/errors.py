@@ -59,7 +59,7 @@ class StreamDiffers(NatsError, ValueError):
             "or settings=None to take them as they are, or change the stream with the nats command line."
         )
         self.stream = stream
-        self.differences = dict(differences)
+        self.differences: dict[str, tuple[object, object]] = dict(differences)
 
 
 class NotStored(NatsError, TimeoutError):

@@ -20,10 +20,11 @@ from ._tasks import NUMBER, VirtualFuture, VirtualTask, step_of
 from ._waiting import nothing_to_do
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+    from collections.abc import AsyncGenerator, Callable
     from contextvars import Context
 
     from ._policies import Chooser
+    from ._tasks import TaskCoroutine
     from ._threads import Threads
 
 _T = TypeVar("_T")
@@ -203,7 +204,7 @@ class VirtualLoop(OrderedLoop):
     @override
     def create_task(
         self,
-        coro: Generator[Any, None, _T] | Coroutine[Any, Any, _T],  # Any: what a coroutine yields is the loop's business
+        coro: TaskCoroutine[_T],
         *,
         name: object = None,
         context: Context | None = None,

@@ -10,8 +10,9 @@ import asyncio
 import linecache
 import os
 import re
+import sys
 from types import BuiltinMethodType, CodeType, FrameType, MethodType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from typing_extensions import override
 
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from ._loop import VirtualLoop
 
 _T = TypeVar("_T")
+
+if TYPE_CHECKING:
+    # What create_task takes; Any: what a coroutine yields is the loop's business.
+    if sys.version_info >= (3, 12):
+        TaskCoroutine: TypeAlias = Coroutine[Any, Any, _T]
+    else:
+        TaskCoroutine: TypeAlias = Generator[Any, None, _T] | Coroutine[Any, Any, _T]
 
 NUMBER: Final = "_virtual_number"  # the attribute of a task that holds its number; also of tasks that are not ours
 
@@ -36,7 +44,7 @@ class VirtualTask(asyncio.Task[_T]):
 
     def __init__(
         self,
-        coro: Generator[Any, None, _T] | Coroutine[Any, Any, _T],  # Any: what a coroutine yields is the loop's business
+        coro: TaskCoroutine[_T],
         *,
         loop: VirtualLoop,
         name: object = None,

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from mutants import MUTANTS, Mutant
+from seeded import MUTANTS, Mutant
 
 HOUSE = Path(__file__).parents[2]
 # A mutant may hang: that is noticed, too.

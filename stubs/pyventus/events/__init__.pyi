@@ -10,6 +10,7 @@ from types import EllipsisType, TracebackType
 from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, final
 
 from pyventus.core.processing import ProcessingService
+from typing_extensions import override
 
 EmittableEventType: TypeAlias = str | Exception | object | EllipsisType
 SubscribableEventType: TypeAlias = str | type[Exception] | type[object] | EllipsisType
@@ -61,6 +62,7 @@ class EventLinker:
             exc_tb: TracebackType | None,
         ) -> None: ...
 
+    @override
     def __init_subclass__(
         cls,
         max_subscribers: int | None = None,

@@ -1,6 +1,7 @@
 import asyncio
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -74,7 +75,7 @@ def test_the_reproducer_is_a_complete_test_that_fails_until_the_bug_is_gone() ->
     with pytest.raises(InterleavingError) as caught:
         explore(oversell)
     source = caught.value.reproducer.replace(f"from {__name__} import oversell", "")
-    names: dict[str, object] = {"oversell": oversell}
+    names: dict[str, Callable[[], object]] = {"oversell": oversell}
     exec(compile(source, "pasted", "exec"), names)
     test = names["test_oversell_in_the_order_that_broke_it"]
     with pytest.raises(InterleavingError) as again:
@@ -256,7 +257,7 @@ def test_a_program_without_choices_is_run_and_not_explored() -> None:
 # ---------------------------------------------------------------- what nobody looks at
 def test_a_forgotten_await_fails_the_run_and_is_named() -> None:
     async def body() -> None:
-        pause(3)
+        pause(3)  # type: ignore[unused-coroutine]  # forgotten on purpose
 
     with pytest.raises(BackgroundError, match=r"the coroutine pause \(test_explore.py:\d+\) was never awaited"):
         run(body)

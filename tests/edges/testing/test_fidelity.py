@@ -5,8 +5,10 @@ import gc
 import importlib
 import unittest
 import warnings
+from typing import Protocol
 
 import pytest
+from typing_extensions import override
 
 from pyventus_typed.testing import VirtualLoop
 
@@ -42,11 +44,16 @@ class ForCPython(VirtualLoop):
 
 
 class Policy(asyncio.DefaultEventLoopPolicy):
+    @override
     def new_event_loop(self) -> VirtualLoop:
         return ForCPython(reorder="strict")
 
 
-def new_test_loop(case: unittest.TestCase, gen: object = None) -> VirtualLoop:
+class CaseOfAsyncio(Protocol):
+    def set_event_loop(self, loop: asyncio.AbstractEventLoop) -> None: ...
+
+
+def new_test_loop(case: CaseOfAsyncio, gen: object = None) -> VirtualLoop:
     loop = ForCPython(reorder="strict")
     case.set_event_loop(loop)
     return loop

@@ -1,10 +1,11 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pytest
 from hypothesis import Phase, assume, find, given, settings
@@ -21,6 +22,7 @@ from pyventus_typed.testing import (
     given_interleavings,
     run,
 )
+from tests.events import untyped
 
 T = TypeVar("T")
 ALONE = settings(derandomize=True, database=None, deadline=None, phases=[Phase.generate, Phase.shrink], max_examples=60)
@@ -113,23 +115,23 @@ def test_a_registered_strategy_is_honoured() -> None:
     ("make", "message"),
     [
         (events, "needs at least one event class"),
-        (lambda: events(Money(1)), "takes event classes, and Money.* is none. Did you mean Money"),
+        (lambda: events(untyped(Money(1))), "takes event classes, and Money.* is none. Did you mean Money"),
         (lambda: events(int), "int is no dataclass"),
         (
             lambda: events(Money, amuont=st.integers()),
             "No field is called 'amuont' in Money. Their fields: amount, currency",
         ),
-        (lambda: events(Money, amount=3), r"amount=3 is no strategy. .* amount=st.just\(3\)"),
+        (lambda: events(Money, amount=untyped(3)), r"amount=3 is no strategy. .* amount=st.just\(3\)"),
     ],
 )
-def test_what_is_no_event_or_no_field_is_named(make, message: str) -> None:
+def test_what_is_no_event_or_no_field_is_named(make: Callable[[], object], message: str) -> None:
     with pytest.raises(NoStrategy, match=message):
         make()
 
 
 def test_a_field_without_values_is_named() -> None:
     class Opaque:
-        def __init__(self, secret) -> None: ...
+        def __init__(self, secret) -> None: ...  # type: ignore[no-untyped-def]  # no type, no values
 
     @dataclass(frozen=True)
     class Holds(Event):
@@ -204,7 +206,7 @@ async def test_careful_books_are_right_under_every_schedule(batch: list[Deposite
     assert await book(batch, careful=True) == sum(event.amount for event in batch)
 
 
-def careless(examples: list[int]):
+def careless(examples: list[int]) -> Any:  # Any: the type of a decorated test does not tell of its `body`
     @ALONE
     @given_interleavings(st.lists(events(Deposited), max_size=5))
     async def books(batch: list[Deposited]) -> None:
@@ -276,7 +278,7 @@ def test_a_deadlock_keeps_its_class_as_the_cause() -> None:
 
 def test_a_plain_function_is_no_test_for_schedules() -> None:
     with pytest.raises(NotABody, match=r"for others there is hypothesis\.given"):
-        given_interleavings(st.integers())(lambda number: None)
+        given_interleavings(st.integers())(untyped(lambda number: None))
 
 
 # ---------------------------------------------------------------- without hypothesis

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from typing_extensions import override
 
 from pyventus_typed import Emission, Emitter, Event, Ordering, PerKey
 from pyventus_typed.testing import EventMachine, events
@@ -28,6 +29,7 @@ class Paid(Event):
 class Shop(EventMachine):
     events = events(Placed, Paid)
 
+    @override
     def wire(self) -> None:
         @self.linker.on(Placed)
         async def slow(event: Placed) -> None:
@@ -61,6 +63,7 @@ def test_a_machine_without_events_says_what_it_needs() -> None:
 class Forgetful(Shop):
     """Its books say CONCURRENT, and it is judged as a mailbox."""
 
+    @override
     def _one_at_a_time(self, emission: Emission[Event]) -> bool:
         return True
 
@@ -71,12 +74,14 @@ def test_an_ordering_that_is_not_kept_is_found() -> None:
 
 
 class Impatient(Emitter[Event]):
+    @override
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
         return True
 
 
 def test_a_wait_that_is_over_too_early_is_found() -> None:
     class Lies(Shop):
+        @override
         def wire(self) -> None:
             super().wire()
             self.emitter = Impatient(self.linker, self.emitter.processor)
@@ -87,6 +92,7 @@ def test_a_wait_that_is_over_too_early_is_found() -> None:
 
 def test_an_emission_that_is_lost_is_found() -> None:
     class Loses(Shop):
+        @override
         def wire(self) -> None:
             @self.linker.on(Placed)
             async def never(event: Placed) -> None:

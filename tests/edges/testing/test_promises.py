@@ -262,7 +262,7 @@ def test_w2_waiters_come_and_go_and_change_nothing() -> None:
 @pytest.mark.parametrize("ending", ["cancel", "close", "lost"])
 @pytest.mark.parametrize("ordering", list(Ordering))
 def test_l4_when_a_loop_ends_nothing_stays_pending_and_nothing_complains(ordering: Ordering, ending: Ending) -> None:
-    seen: list[tuple[list[Emission[Event]], list[int]]] = []
+    seen: list[tuple[list[Emission[Placed]], list[int]]] = []
 
     async def body() -> None:
         lost: list[Emission[Event]] = []

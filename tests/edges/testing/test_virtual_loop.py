@@ -3,6 +3,8 @@ import gc
 import threading
 import time
 import weakref
+from collections.abc import AsyncIterator, Callable
+from typing import Literal
 
 import pytest
 
@@ -16,6 +18,7 @@ from pyventus_typed.testing import (
     explore,
     run,
 )
+from tests.events import untyped
 
 
 async def pause(steps: int = 1) -> None:
@@ -208,11 +211,16 @@ def test_it_is_a_loop_factory_for_asyncio_runner() -> None:
         assert runner.run(body()) == 5.0
 
 
-def test_close_can_be_replaced_on_the_instance() -> None:
+def test_close_can_be_replaced_on_the_instance(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = VirtualLoop()
     closed = []
     really_close = loop.close
-    loop.close = lambda: (closed.append(True), really_close())[1]
+
+    def close() -> None:
+        closed.append(True)
+        really_close()
+
+    monkeypatch.setattr(loop, "close", close)
     loop.close()
     assert closed == [True]
     assert loop.is_closed()
@@ -220,8 +228,9 @@ def test_close_can_be_replaced_on_the_instance() -> None:
 
 def test_an_async_generator_that_was_left_open_is_closed_at_the_end() -> None:
     log: list[str] = []
+    left: list[AsyncIterator[int]] = []  # held, so that it is not closed as garbage before the end
 
-    async def generate():
+    async def generate() -> AsyncIterator[int]:
         try:
             yield 1
             yield 2
@@ -230,9 +239,8 @@ def test_an_async_generator_that_was_left_open_is_closed_at_the_end() -> None:
             log.append("closed")
 
     async def body() -> None:
-        global left  # noqa: PLW0603
-        left = generate()
-        await anext(left)
+        left.append(generate())
+        await anext(left[0])
 
     run(body)
     assert log == ["closed"]
@@ -240,6 +248,7 @@ def test_an_async_generator_that_was_left_open_is_closed_at_the_end() -> None:
 
 def test_what_the_body_left_behind_is_cancelled_oldest_first() -> None:
     log: list[int] = []
+    kept: list[asyncio.Task[None]] = []
 
     async def forever(number: int) -> None:
         try:
@@ -248,8 +257,7 @@ def test_what_the_body_left_behind_is_cancelled_oldest_first() -> None:
             log.append(number)
 
     async def body() -> None:
-        global kept  # noqa: PLW0603
-        kept = [asyncio.create_task(forever(number)) for number in range(10)]
+        kept.extend(asyncio.create_task(forever(number)) for number in range(10))
         await pause(2)
 
     run(body)
@@ -314,19 +322,19 @@ def test_a_coroutine_is_no_body() -> None:
     async def body() -> None: ...
 
     with pytest.raises(NotABody, match="without calling it"):
-        run(body())
+        run(untyped(body()))
 
 
 def test_a_body_with_parameters_says_how_to_bind_them() -> None:
     async def body(shop: str) -> None: ...
 
     with pytest.raises(NotABody, match="missing 1 required positional argument: 'shop'.*lambda: body"):
-        run(body)
+        run(untyped(body))
 
 
 def test_a_plain_function_is_no_body() -> None:
     with pytest.raises(NotABody, match="Make it an `async def`"):
-        run(lambda: 3)
+        run(untyped(lambda: 3))
 
 
 @pytest.mark.parametrize(
@@ -341,7 +349,7 @@ def test_a_plain_function_is_no_body() -> None:
         lambda loop: loop.run_in_executor(object(), print),
     ],
 )
-def test_the_real_world_is_refused_at_the_call(reach) -> None:
+def test_the_real_world_is_refused_at_the_call(reach: Callable[[asyncio.AbstractEventLoop], object]) -> None:
     async def body() -> None:
         reach(asyncio.get_running_loop())  # not awaited: the call itself refuses
 
@@ -386,7 +394,9 @@ def test_a_foreign_thread_that_calls_in_is_refused_there_and_fails_the_run() -> 
 
 # ---------------------------------------------------------------- threads
 @pytest.mark.parametrize("threads", ["inline", "baton"])
-def test_a_virtual_thread_has_no_running_loop_and_gives_back_what_it_returns(threads) -> None:
+def test_a_virtual_thread_has_no_running_loop_and_gives_back_what_it_returns(
+    threads: Literal["inline", "baton"],
+) -> None:
     def work(number: int) -> int:
         with pytest.raises(RuntimeError, match="no running event loop"):
             asyncio.get_running_loop()
@@ -399,7 +409,7 @@ def test_a_virtual_thread_has_no_running_loop_and_gives_back_what_it_returns(thr
 
 
 @pytest.mark.parametrize("threads", ["inline", "baton"])
-def test_what_a_virtual_thread_raises_comes_out_of_its_await(threads) -> None:
+def test_what_a_virtual_thread_raises_comes_out_of_its_await(threads: Literal["inline", "baton"]) -> None:
     async def body() -> None:
         await asyncio.to_thread(int, "x")
 
@@ -416,7 +426,7 @@ def test_the_baton_goes_to_a_real_thread() -> None:
 
 
 @pytest.mark.parametrize("threads", ["inline", "baton"])
-def test_a_thread_that_would_block_on_its_own_loop_is_refused(threads) -> None:
+def test_a_thread_that_would_block_on_its_own_loop_is_refused(threads: Literal["inline", "baton"]) -> None:
     async def body() -> None:
         loop = asyncio.get_running_loop()
         await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(pause(), loop).result())

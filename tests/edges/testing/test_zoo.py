@@ -34,11 +34,11 @@ PINNED = {
     "double_processing_on_a_retry": "0:1,1:1,2:1,3:1,4:1",
     "timeout_against_completion": "1:1",
     "timers_that_tie": "0:1",
-    "handlers_that_oversell": "5:1",
-    "projection_that_goes_back": "13:1",
-    "wait_that_counts_turns": "4:1",
-    "handlers_that_lock_each_other_out": "4:1",
-    "redelivery_that_charges_twice": "4:1",
+    "handlers_that_oversell": "3:1",
+    "projection_that_goes_back": "2:1",
+    "wait_that_counts_turns": "2:1",
+    "handlers_that_lock_each_other_out": "2:1",
+    "redelivery_that_charges_twice": "2:1",
 }
 
 WITH_TWIN = [specimen for specimen in SPECIMENS if specimen.twin]

@@ -3,6 +3,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from pyventus.core.processing import ProcessingService, ProcessingServiceCallbackType
+from typing_extensions import override
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -23,5 +24,6 @@ class AsyncIOProcessingService(ProcessingService):
     def force_async(self) -> bool: ...
     @property
     def enforce_submission_order(self) -> bool: ...
+    @override
     def submit(self, callback: ProcessingServiceCallbackType, *args: Any, **kwargs: Any) -> None: ...
     async def wait_for_tasks(self) -> None: ...
