@@ -73,9 +73,9 @@ class Clock:
         found = []
         for emission in emissions:
             for delivery in emission.deliveries:
-                key = emission.event.number, delivery.subscription.handler.__name__
-                outcome = say(delivery)
-                found.append(Bar(emission.event, key[1], self.began.get(key), self.ended.get(key), outcome))
+                name: str = getattr(delivery.subscription.handler, "__name__", "?")
+                key = emission.event.number, name
+                found.append(Bar(emission.event, name, self.began.get(key), self.ended.get(key), say(delivery)))
         return found
 
 
