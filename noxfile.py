@@ -19,7 +19,7 @@ from nox.project import dependency_groups, load_toml, python_versions
 HOUSE = Path(__file__).parent
 PROJECT = load_toml(HOUSE / "pyproject.toml")
 SUPPORTED = python_versions(PROJECT)
-TYPED = ("pyventus_typed", "tests", "docs/examples", "noxfile.py")
+TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py")
 EXTRAS = "[cli,testing,nats,nats-server]"
 # Typing cases are programs for the type checkers, so they are judged in `types`.
 PYTEST = ("python", "-m", "pytest", "--numprocesses=auto", "--ignore=tests/typing")
@@ -189,3 +189,11 @@ def instructions(session: nox.Session) -> None:
     """Instructions for each emission, counted by valgrind, against the baseline; `-- --write` makes a new one."""
     install(session, package=["-e", "."])
     session.run("python", "-m", "benchmarks.instructions", *session.posargs)
+
+
+@nox.session
+def migration(session: nox.Session) -> None:
+    """The page about moving from pyventus, with FastAPI, Celery and RQ."""
+    install(session, "tests", "migration", package=[wheel()])
+    with away_from_the_checkout(session):
+        session.run("python", "-m", "pytest", "tests/docs/test_migration.py", *session.posargs)
