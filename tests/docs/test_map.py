@@ -1,0 +1,15 @@
+"""The map of the house shows every file of the core, in the order in which they are to be read."""
+
+import re
+
+from tests.docs.pages import DOCS
+from tests.programs import HOUSE
+
+MAP = (DOCS / "contributing" / "map.md").read_text(encoding="utf-8")
+LINES = (HOUSE / "tests" / "architecture" / "order.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_map_names_the_files_of_the_core_from_top_to_bottom() -> None:
+    core = [line for line in LINES if line and not line.startswith(("#", "processors."))]
+    floors = MAP[MAP.index("| Ground") : MAP.index("| Edges")]
+    assert [name for name in re.findall(r"`(\w+)`", floors) if name != "__init__"] == core
