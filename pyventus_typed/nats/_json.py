@@ -23,7 +23,7 @@ class Readable(Generic[_T_co]):
     """The part of a ``Wire`` that a codec reads: covariant, so that wires of a family's members fit the family."""
 
     def __init__(self, name: str, event: type[_T_co]) -> None:
-        self.name = check_wire_name(name)
+        self.name: str = check_wire_name(name)
         self.event: type[_T_co] = event
         self.readers: dict[str, Callable[[bytes], _T_co]] = {name: _reader(name, event)}
 

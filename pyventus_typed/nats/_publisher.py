@@ -78,7 +78,7 @@ class JetStream(Generic[_E]):
         headers: Callable[[_E], Mapping[str, str]] | None = None,
         patience: float = 30.0,
     ) -> None:
-        self.stream = check_token("stream", stream)
+        self.stream: str = check_token("stream", stream)
         self.codec = codec
         self._server = Server(server) if isinstance(server, str) else server
         self._settings = settings

@@ -39,11 +39,11 @@ class Entry(asyncio.Handle):
         seq: int,
     ) -> None:
         super().__init__(callback, args, loop, context)
-        self.seq = seq
-        self.key = LANE
-        self.passed = 0
-        self.after = 0
-        self.held = False
+        self.seq: int = seq
+        self.key: int = LANE
+        self.passed: int = 0
+        self.after: int = 0
+        self.held: bool = False
 
 
 class Timer(asyncio.TimerHandle):
@@ -61,11 +61,11 @@ class Timer(asyncio.TimerHandle):
         seq: int,
     ) -> None:
         super().__init__(when, callback, args, loop, context)
-        self.seq = seq
-        self.key = LANE
-        self.passed = 0
-        self.after = 0
-        self.held = False
+        self.seq: int = seq
+        self.key: int = LANE
+        self.passed: int = 0
+        self.after: int = 0
+        self.held: bool = False
 
 
 class WeakOrderedSet(Generic[_T]):

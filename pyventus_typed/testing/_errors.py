@@ -45,7 +45,7 @@ class DeadlockError(PyventusError, RuntimeError):
 
     def __init__(self, message: str, waiting: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.waiting = tuple(waiting)
+        self.waiting: tuple[str, ...] = tuple(waiting)
 
 
 class LivelockError(PyventusError, RuntimeError):
@@ -92,7 +92,7 @@ class UnreachedError(PyventusError, AssertionError):
             "Whatever it claims about them is untested: change the program or the events until it gets there, "
             "or raise schedules=."
         )
-        self.names = tuple(names)
+        self.names: tuple[str, ...] = tuple(names)
 
 
 class InterleavingError(PyventusError, AssertionError):
@@ -105,6 +105,6 @@ class InterleavingError(PyventusError, AssertionError):
     def __init__(self, message: str, *, schedule: Schedule, trace: Sequence[Step], reproducer: str, runs: int) -> None:
         super().__init__(message)
         self.schedule = schedule
-        self.trace = tuple(trace)
+        self.trace: tuple[Step, ...] = tuple(trace)
         self.reproducer = reproducer
         self.runs = runs

@@ -75,14 +75,14 @@ class VirtualLoop(OrderedLoop):
         if reorder not in {"strict", "resume", "all"}:
             raise ValueError(f"reorder is 'strict', 'resume' or 'all', not {reorder!r}.")
         super().__init__()
-        self.schedule = Schedule.of(schedule)
+        self.schedule: Schedule = Schedule.of(schedule)
         self.init_threads(threads)
         self.init_order(chooser or (replay(self.schedule) if self.schedule else None), strict=reorder == "strict")
         self._asyncgens = WeakOrderedSet()
         self._selector = NoSelector()
         self._starts_are_free = reorder == "all"
         self.max_steps = max_steps
-        self.steps = 0
+        self.steps: int = 0
         self.log: list[int] | None = None
         self.checks: list[Callable[[Entry | Timer], object]] = []
         self.lost = False

@@ -93,7 +93,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
         self._watch = Watch()
         self._watch.__enter__()
         self._watch.begin()
-        self.loop = self._new_loop()
+        self.loop: VirtualLoop = self._new_loop()
         self.linker.subscribe(_Carrier, self._emit_from_handler)
         self.linker.subscribe(_WaitForAll, self._wait_for_itself)
         self.wire()

@@ -35,10 +35,10 @@ class OrderedLoop(LoopWithThreads):
 
     def init_order(self, chooser: Chooser | None, *, strict: bool) -> None:
         self.observer: Observer | None = None
-        self.names = Names()
+        self.names: Names = Names()
         self.deviations: list[tuple[int, int]] = []
-        self.callbacks_held = 0
-        self.choices = 0
+        self.callbacks_held: int = 0
+        self.choices: int = 0
         self._strict = strict
         self._chooser = chooser
         self._free: list[Entry | Timer] = []

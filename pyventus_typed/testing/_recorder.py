@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 
 from typing_extensions import override
 
@@ -23,7 +23,7 @@ class Recorder(Sequence[Event]):
     thread.
     """
 
-    __hash__ = None  # type: ignore[assignment]  # it is mutable and compares by what it holds
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # it is mutable and compares by what it holds
 
     def __init__(self) -> None:
         self._events: list[Event] = []
