@@ -6,6 +6,7 @@ from typing import Any, Generic
 from typing_extensions import override
 
 from ._event import Event, check_event_class
+from ._handler import check_handler
 from ._spelling import several, spell_event
 from ._typing import A, T, T_contra
 from .errors import DefinitionError
@@ -37,6 +38,7 @@ class Routes(Generic[T_contra]):
 
 def route(event: type[T], handler: Callable[[T], object], /) -> Routes[T]:
     """One event type and its handler, to be joined with others by ``|`` and given to ``Linker.of``."""
+    check_handler(handler)
     return Routes((check_event_class(event), handler))
 
 
