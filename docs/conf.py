@@ -5,7 +5,8 @@ import importlib
 import sys
 from importlib.metadata import version as installed
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, UnionType
+from typing import get_args
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -41,6 +42,9 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
 add_module_names = False
+GIVEN = {
+    f"pyventus_typed.{name}" for name in ("Emission", "Delivery", "Status", "Subscription", "Routes", "Route", "Door")
+}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"
@@ -126,7 +130,22 @@ def shorten_overloads(_app: Sphinx) -> None:
             overloads[:] = [overloads[0], *told[:1]]
 
 
+def hide_constructors(
+    _app: Sphinx, _what: str, name: str, _obj: object, _options: object, _signature: str | None, _returns: str | None
+) -> tuple[str, None] | None:
+    """Show no signature of what the package makes and a user only gets."""
+    return ("", None) if name in GIVEN else None
+
+
+def spell_union(_app: Sphinx, _what: str, _name: str, obj: object, _options: object, lines: list[str]) -> None:
+    """Say what a union is of: the docstring that Python has for it is about unions."""
+    if isinstance(obj, UnionType):
+        lines[:] = [" or ".join(f"`{one.__name__}`" for one in get_args(obj)) + "."]
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("autodoc-process-signature", hide_constructors)
+    app.connect("autodoc-process-docstring", spell_union)
     app.connect("builder-inited", shorten_overloads)
     app.connect("missing-reference", resolve)
