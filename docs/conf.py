@@ -3,6 +3,7 @@
 import builtins
 import importlib
 import sys
+from enum import Enum
 from importlib.metadata import version as installed
 from pathlib import Path
 from types import ModuleType, UnionType
@@ -42,9 +43,7 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
 add_module_names = False
-GIVEN = {
-    f"pyventus_typed.{name}" for name in ("Emission", "Delivery", "Status", "Subscription", "Routes", "Route", "Door")
-}
+GIVEN = {f"pyventus_typed.{name}" for name in ("Emission", "Delivery", "Subscription", "Routes", "Route", "Door")}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"
@@ -131,10 +130,11 @@ def shorten_overloads(_app: Sphinx) -> None:
 
 
 def hide_constructors(
-    _app: Sphinx, _what: str, name: str, _obj: object, _options: object, _signature: str | None, _returns: str | None
+    _app: Sphinx, _what: str, name: str, obj: object, _options: object, _signature: str | None, _returns: str | None
 ) -> tuple[str, None] | None:
-    """Show no signature of what the package makes and a user only gets."""
-    return ("", None) if name in GIVEN else None
+    """Show no signature of what a user only gets, nor of protocols and enumerations."""
+    is_made_by_nobody = isinstance(obj, type) and (issubclass(obj, Enum) or getattr(obj, "_is_protocol", False))
+    return ("", None) if name in GIVEN or is_made_by_nobody else None
 
 
 def spell_union(_app: Sphinx, _what: str, _name: str, obj: object, _options: object, lines: list[str]) -> None:
