@@ -3,9 +3,11 @@
 import builtins
 import importlib
 import sys
+from enum import Enum
 from importlib.metadata import version as installed
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, UnionType
+from typing import get_args
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -41,6 +43,7 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
 add_module_names = False
+GIVEN = {f"pyventus_typed.{name}" for name in ("Emission", "Delivery", "Subscription", "Routes", "Route", "Door")}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"
@@ -51,8 +54,8 @@ ELSEWHERE = sorted({*sys.stdlib_module_names, *vars(builtins), "typing_extension
 nitpick_ignore_regex = [
     # Python's own names, and those of libraries: their inventories would have to be fetched.
     (r"py:.*", rf"({'|'.join(ELSEWHERE)})(\..*)?"),
-    # Postponed annotations come as they are spelled: aliases and type variables of the edges, and types of libraries.
-    (r"py:.*", r"_Ts?|AnyEmission|Body|Chooser|Context|Entry|Reorder|SearchStrategy|Test|Threads|Timer"),
+    # Postponed annotations come as they are spelled. Names in docstrings are "py:obj", and those have to exist.
+    (r"py:class", r"\w+"),
     # Type variables and callback protocols of our signatures. A name that is public somewhere was found before this.
     (r"py:.*", r"pyventus_typed\.(\w+\.)*_\w+\.\w+"),
 ]
@@ -126,7 +129,23 @@ def shorten_overloads(_app: Sphinx) -> None:
             overloads[:] = [overloads[0], *told[:1]]
 
 
+def hide_constructors(
+    _app: Sphinx, _what: str, name: str, obj: object, _options: object, _signature: str | None, _returns: str | None
+) -> tuple[str, None] | None:
+    """Show no signature of what a user only gets, nor of protocols and enumerations."""
+    is_made_by_nobody = isinstance(obj, type) and (issubclass(obj, Enum) or getattr(obj, "_is_protocol", False))
+    return ("", None) if name in GIVEN or is_made_by_nobody else None
+
+
+def spell_union(_app: Sphinx, _what: str, _name: str, obj: object, _options: object, lines: list[str]) -> None:
+    """Say what a union is of: the docstring that Python has for it is about unions."""
+    if isinstance(obj, UnionType):
+        lines[:] = [" or ".join(f"`{one.__name__}`" for one in get_args(obj)) + "."]
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("autodoc-process-signature", hide_constructors)
+    app.connect("autodoc-process-docstring", spell_union)
     app.connect("builder-inited", shorten_overloads)
     app.connect("missing-reference", resolve)
