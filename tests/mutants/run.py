@@ -39,7 +39,7 @@ def copy_of_the_house(folder: Path) -> Path:
 
 
 def run_tests(house: Path, tests: Iterable[str]) -> tuple[bool, str]:
-    """Whether *tests* pass in *house*, and the last thing that pytest said."""
+    """Whether *tests* pass in *house*, and which one does not, or else the last thing that pytest said."""
     try:
         ended = subprocess.run(
             [sys.executable, *PYTEST, *tests],
@@ -56,7 +56,7 @@ def run_tests(house: Path, tests: Iterable[str]) -> tuple[bool, str]:
         if "failed" not in said and "INTERNALERROR" not in said:
             raise SystemExit(f"pytest could not judge: {said}")
     lines = ended.stdout.strip().splitlines() or ["nothing"]
-    return ended.returncode == 0, lines[-1]
+    return ended.returncode == 0, next((line for line in lines if line.startswith(("FAILED ", "ERROR "))), lines[-1])
 
 
 def kill(mutant: Mutant, house: Path) -> str | None:
