@@ -40,7 +40,7 @@ OTHERS = [version for version in SUPPORTED if version != THIS and works(version)
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["lint", "types", "tests", *(f"others-{version}" for version in OTHERS), "cover"]
+nox.options.sessions = ["lint", "types", "tests", *(f"others-{version}" for version in OTHERS), "cover", "docs"]
 
 
 # ---------------------------------------------------------------- what the sessions share
@@ -87,7 +87,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy, strict, on all that is typed, as each supported Python sees it; then the typing cases, four checkers each."""
-    install(session, "types", "tests", "nox", package=[wheel()])
+    install(session, "types", "tests", "nox", "docs", package=[wheel()])
     for version in SUPPORTED:
         session.run("mypy", "--python-version", version, *TYPED)
     session.run("python", "-m", "pytest", "tests/typing", *session.posargs)
@@ -117,6 +117,15 @@ def cover(session: nox.Session) -> None:
     session.run("coverage", "run", "-m", *PYTEST[2:], "--hypothesis-profile=quick", *session.posargs)
     session.run("coverage", "combine", "-q")
     session.run("coverage", "report")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site, in docs/_build/html: every name, link and anchor is found, and nothing is fetched."""
+    install(session, "docs", package=[wheel()])
+    shutil.rmtree(HOUSE / "docs" / "_build", ignore_errors=True)
+    session.run("sphinx-build", "-b", "html", "-n", "-W", "--keep-going", "-q", "docs", "docs/_build/html")
+    session.run("python", "docs/check_links.py", "docs/_build/html")
 
 
 # ---------------------------------------------------------------- sessions on demand
