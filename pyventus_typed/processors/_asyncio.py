@@ -107,7 +107,7 @@ class AsyncIOProcessor:
                 if line is not None and line.stage.loop is loop and not line.stage.ending and not line.debug:
                     line.enter_whole(emission, route)
                     return
-        elsewhere = self._elsewhere(door)
+        elsewhere = self._elsewhere(door) if asyncio._get_running_loop() is None else None
         if elsewhere is not None:
             self._hand_over(self._line(elsewhere), emission, door)
             return
@@ -217,7 +217,7 @@ class AsyncIOProcessor:
 
     def _elsewhere(self, door: Door) -> Stage | None:
         """The loop that an emission from this thread is handed to, if it is."""
-        if asyncio._get_running_loop() is not None or here.ending is not None:
+        if here.ending is not None:
             return None
         for stage in (here.deliverer, door.home() if isinstance(door.home, ref) else None):
             if isinstance(stage, Stage) and stage.loop is not None and not stage.loop.is_closed():

@@ -28,7 +28,10 @@ def begin(job: "Job", index: int) -> Step | None:
         return _call(job, index, subscription._handler)
     delivery = deliver(job, index)
     try:
-        job.context.run(delivery.send, None)
+        if job.is_async(index):
+            delivery.send(None)  # up to where it wants a task: nothing of the handler runs yet
+        else:
+            job.context.run(delivery.send, None)
     except StopIteration:
         return None
     return job, index, delivery
@@ -172,7 +175,7 @@ def must_await(value: object) -> bool:
 
 
 def trim(error: Exception) -> None:
-    # Without our own frames: shorter to read, and an error that is kept keeps no loop alive.
+    # Without our own frames: shorter to read.
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
         trace = trace.tb_next

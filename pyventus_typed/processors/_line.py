@@ -151,7 +151,7 @@ class Line:
 
         There is no foreign code from here to where it stands in the line.
         """
-        if emission._open and not self.has_room(emission):
+        if self.settings.capacity is not None and emission._open and not self.has_room(emission):
             return None
         _claim(emission)
         job = self._accept(emission, context, self.turns, row)
@@ -171,11 +171,12 @@ class Line:
         return job
 
     def _accept(self, emission: Emission[Event], context: Context, turns: Turns, row: Row | None) -> Job | None:
-        if emission._open:
-            self._hold()
-        self.ledger.accept(emission, emission.parent)
+        parent = emission._parent
         if not emission._open:
+            self.ledger.accept(emission)
             return None
+        self._hold()
+        self.ledger.accept(emission, None if parent is None else parent())
         ending = self.stage.ending
         emission._keeper = self.ref
         job = Job(self, emission, context, turns, row) if not ending else Job(self, emission, context, _AT_ONCE, None)
@@ -319,8 +320,10 @@ class Line:
             if self.stage.ending and emission.status in (Status.CANCELLED, Status.DISCARDED):
                 self.lost.emissions.append(emission)
             self._let_go()
-            self.offer_room()
-        _wake(job.waker)
+            if self.room:
+                self.offer_room()
+        if job.waker is not None:
+            _wake(job.waker)
         if job.kept is None or index not in job.kept:
             self.leave(job, index)
 
@@ -505,7 +508,10 @@ def _close(books: Books, ledger: Ledger, losses: list[Loss], lost: Loss) -> None
 def _claim(emission: Emission[Event]) -> None:
     """Use up the ``once`` of those who receive it: a subscription that another emission took meanwhile is no receiver."""
     subscriptions: tuple[Subscription[Event], ...] = emission._subscriptions
-    if not any(one._options.once for one in subscriptions):
+    for one in subscriptions:
+        if one._options.once:
+            break
+    else:
         return
     kept = [index for index, one in enumerate(subscriptions) if not one._options.once or one.unsubscribe()]
     if len(kept) < len(subscriptions):

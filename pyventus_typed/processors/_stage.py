@@ -114,9 +114,8 @@ class Stage:
     def spawn(self, job: "Job", index: int, delivery: Deliver) -> None:
         """Give a delivery a task of its own, in a context of its own."""
         # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
-        task: Any = asyncio.Task(
-            delivery, loop=self.loop, name="pyventus_typed", context=job.context.copy()
-        )  # Any: below
+        context = job.context if len(job.subscriptions) == 1 else job.context.copy()
+        task: Any = asyncio.Task(delivery, loop=self.loop, name="pyventus_typed", context=context)  # Any: below
         # asyncio's own switch against "Task was destroyed but it is pending": whatever happens, it is accounted for.
         task._log_destroy_pending = False  # unknown to the stubs
         self.tasks[job, index] = task
