@@ -66,8 +66,8 @@ MUTANTS = (
     Mutant(
         "an early waiter: what a pending emission emits is not waited for",
         "_ledger.py",
-        "        wave = parent._wave if parent is not None and parent in self.open and parent._wave is not None else self._wave\n",
-        "        wave = self._wave\n",
+        "            wave = parent._wave\n",
+        "            pass\n",
         (*LEDGER, *WAITING),
     ),
     Mutant(
