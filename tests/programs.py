@@ -1,6 +1,7 @@
 """Programs, run as their user runs them: an own process, its output, its exit code and its time."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,11 @@ class Ended:
     stdout: str
     stderr: str
     seconds: float
+
+
+def hear_ctrl_c() -> None:
+    """For ``preexec_fn``: a shell that starts us in the background has made us, and whom we start, deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run_python(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = HOUSE) -> Ended:

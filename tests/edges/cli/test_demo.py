@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import HOUSE, Ended, run_python
+from tests.programs import HOUSE, Ended, hear_ctrl_c, run_python
 
 
 def demo(*arguments: str | Path, env: dict[str, str] | None = None) -> Ended:
@@ -154,7 +154,12 @@ def test_the_standard_library_is_read_whole() -> None:
 def test_on_a_terminal_it_shows_progress_and_after_ctrl_c_the_books_still_balance() -> None:
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "pyventus_typed", "demo"], cwd=HOUSE, stdin=theirs, stdout=theirs, stderr=theirs
+        [sys.executable, "-m", "pyventus_typed", "demo"],
+        cwd=HOUSE,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        preexec_fn=hear_ctrl_c,
     ) as program:
         os.close(theirs)
         try:
