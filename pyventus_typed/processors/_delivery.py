@@ -11,7 +11,7 @@ from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
 from ._in_thread import run_in_thread
 
 if TYPE_CHECKING:
-    from ._line import Job
+    from ._job import Job
 
 Deliver: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
 _PACKAGE = __name__.partition(".")[0] + "."

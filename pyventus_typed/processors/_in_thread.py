@@ -15,7 +15,7 @@ from .._spelling import spell, spell_event
 from ._here import here
 
 if TYPE_CHECKING:
-    from ._line import Job
+    from ._job import Job
 
 log = logging.getLogger("pyventus_typed")
 Result = tuple[object, BaseException | None]

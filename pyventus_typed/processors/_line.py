@@ -11,88 +11,21 @@ from weakref import finalize, ref
 
 from .._emission import AnyEmission, Emission, current
 from .._event import Event
-from .._ledger import STARTED, Books, Ledger
-from .._ordering import Concurrent, Place, Row, Turns, turns_of
+from .._ledger import Books, Ledger
+from .._ordering import Place, Row, Turns, turns_of
 from .._outcome import Cancelled, Discarded, Outcome, Status
 from .._processing import Door
 from .._routing import Route
 from .._spelling import spell, spell_event
-from .._subscription import Subscription
 from ..errors import EmitterClosed, NoRoom, WouldDeadlock
 from ._deadlock import refuse
-from ._in_thread import Claim
+from ._job import AT_ONCE, Awaiting, Job, use_up, wake
 from ._report import Loss
 from ._settings import Settings
 from ._stage import Stage, stage_of
 from ._whole import unfold
 
 log = logging.getLogger("pyventus_typed")
-_AT_ONCE = Concurrent()  # the order of requests, whatever the line's own
-
-
-class Job(Place):
-    """An emission in its line: what the handle must not hold, because it would keep a loop alive."""
-
-    __slots__ = (
-        "awaits",
-        "claims",
-        "context",
-        "cut",
-        "emission",
-        "granted",
-        "kept",
-        "line",
-        "runner",
-        "turns",
-        "untold",
-        "waker",
-    )
-
-    def __init__(
-        self, line: "Line", emission: Emission[Event], context: Context, turns: Turns, row: Row | None
-    ) -> None:
-        super().__init__(emission._subscriptions, row)
-        self.line = line
-        self.emission = emission
-        self.context = context
-        self.turns = turns
-        self.claims: dict[int, Claim] | None = None  # of those that wait for a worker thread
-        self.kept: set[int] | None = None  # settled, but still in its place: a thread that has not returned
-        self.awaits: list[Emission[Event]] | None = None  # what its handlers wait for, each in its own task
-        # Of an emission that its emitter runs or waits for:
-        self.runner: asyncio.Task[object] | None = None  # whose task its handlers run in
-        self.granted: set[int] | None = None  # the deliveries whose turn it is; None if the stage runs them
-        self.waker: asyncio.Future[None] | None = None
-        self.cut = False  # the handler that runs there was cancelled, not its caller
-        self.untold: dict[int, Exception] | None = None  # failures that are the caller's to hear
-
-    @property
-    def is_request(self) -> bool:
-        """Whether somebody asks: it takes no room."""
-        return self.granted is not None and self.turns is _AT_ONCE
-
-    def is_async(self, index: int) -> bool:
-        """Whether this delivery runs nothing before it has a task."""
-        return self.subscriptions[index]._is_async and self.emission._errors is None
-
-    def withdraw(self, index: int) -> bool:
-        """See that a delivery that waits never starts; ``False`` if a thread has begun it."""
-        claim = None if self.claims is None else self.claims.get(index)
-        return claim is None or claim.take()
-
-    def claim(self, index: int) -> Claim:
-        """This delivery goes to a worker thread."""
-        claims = self.claims = {} if self.claims is None else self.claims
-        return claims.setdefault(index, Claim())
-
-    def is_settled(self, index: int) -> bool:
-        """Whether this delivery has its outcome."""
-        outcome = self.emission._outcomes[index]
-        return outcome is not None and outcome is not STARTED
-
-    def keep(self, index: int) -> None:
-        """Its outcome does not give up the place of this delivery."""
-        self.kept = {index, *(self.kept or ())}
 
 
 class Line:
@@ -153,7 +86,7 @@ class Line:
         """
         if self.settings.capacity is not None and emission._open and not self.has_room(emission):
             return None
-        _claim(emission)
+        use_up(emission)
         job = self._accept(emission, context, self.turns, row)
         if job is not None:
             job.granted = set() if published else None
@@ -162,11 +95,11 @@ class Line:
 
     def enter_request(self, emission: Emission[Event], context: Context) -> Job | None:
         """Accept a request: at once, whatever the order, and without room."""
-        _claim(emission)
+        use_up(emission)
         self.requests += 1  # before it is a job: it never takes room
-        job = self._accept(emission, context, _AT_ONCE, None)
+        job = self._accept(emission, context, AT_ONCE, None)
         if job is not None:
-            self.make_ready(_AT_ONCE.enter(job))
+            self.make_ready(AT_ONCE.enter(job))
             job.granted = {0}  # whoever asks is told of the answer's failure
         return job
 
@@ -179,7 +112,7 @@ class Line:
         self.ledger.accept(emission, None if parent is None else parent())
         ending = self.stage.ending
         emission._keeper = self.ref
-        job = Job(self, emission, context, turns, row) if not ending else Job(self, emission, context, _AT_ONCE, None)
+        job = Job(self, emission, context, turns, row) if not ending else Job(self, emission, context, AT_ONCE, None)
         self.jobs[emission] = job
         self.stage.unfinished += 1
         if ending:  # emitted while its loop ends: accounted for, and never started
@@ -217,7 +150,7 @@ class Line:
             self.ledger.reopen(emission)
             emission._keeper = self.ref
             self.stage.unfinished += 1
-        job = self.jobs[emission] = Job(self, emission, context, _AT_ONCE, None)
+        job = self.jobs[emission] = Job(self, emission, context, AT_ONCE, None)
         job.held = emission._open
         rest = range(running + 1, len(emission._subscriptions))
         self.stage.ready.extendleft((job, index) for index in reversed(rest))
@@ -236,7 +169,7 @@ class Line:
     def _unfold_waiting(self, emission: Emission[Event]) -> Job:
         # It will be cancelled before its first call, so nothing of it becomes ready.
         emission._outcomes = [*emission._outcomes]
-        job = self.jobs[emission] = Job(self, emission, Context(), _AT_ONCE, None)
+        job = self.jobs[emission] = Job(self, emission, Context(), AT_ONCE, None)
         return job
 
     def pending(self) -> "list[Emission[Event]]":
@@ -285,7 +218,7 @@ class Line:
             assert isinstance(place, Job)  # only jobs enter a line
             if place.granted is not None:
                 place.granted.add(index)
-                _wake(place.waker)
+                wake(place.waker)
             # A task's first step comes after this turn of the loop, so with nobody before it it may be made at once.
             elif stage.ready or stage.loop is None or stage.ending or not place.is_async(index):
                 stage.ready.append((place, index))
@@ -323,7 +256,7 @@ class Line:
             if self.room:
                 self.offer_room()
         if job.waker is not None:
-            _wake(job.waker)
+            wake(job.waker)
         if job.kept is None or index not in job.kept:
             self.leave(job, index)
 
@@ -433,7 +366,7 @@ class Line:
     @property
     def holders(self) -> Iterator[Emission[Event]]:
         """The emissions that take room."""
-        return (emission for emission, job in self.jobs.items() if job.turns is not _AT_ONCE)
+        return (emission for emission, job in self.jobs.items() if job.turns is not AT_ONCE)
 
     @property
     def is_full(self) -> bool:
@@ -461,31 +394,6 @@ class Line:
             raise
 
 
-class Awaiting:
-    """A wait, known to whoever judges another one. A plain class: a generator's context manager costs five times as much."""
-
-    __slots__ = ("_emission", "_job", "_waiting")
-
-    def __init__(self, waiting: "set[asyncio.Future[None]]", job: Job | None, emission: AnyEmission) -> None:
-        self._waiting = waiting
-        self._job = job
-        self._emission = emission
-
-    def __enter__(self) -> "set[asyncio.Future[None]]":
-        if self._job is not None:
-            self._job.awaits = [*(self._job.awaits or ()), self._emission]
-        return self._waiting
-
-    def __exit__(self, *_error: object) -> None:
-        if self._job is not None and self._job.awaits is not None:
-            self._job.awaits.remove(self._emission)
-
-
-def _wake(waker: "asyncio.Future[None] | None") -> None:
-    if waker is not None and not waker.done():
-        waker.set_result(None)
-
-
 def own_job() -> Job | None:
     """The job whose handler's own task this is."""
     emission = current.get()
@@ -503,19 +411,3 @@ def _close(books: Books, ledger: Ledger, losses: list[Loss], lost: Loss) -> None
     if not ledger.open and not lost.emissions:
         books.fold(ledger)
         losses.remove(lost)
-
-
-def _claim(emission: Emission[Event]) -> None:
-    """Use up the ``once`` of those who receive it: a subscription that another emission took meanwhile is no receiver."""
-    subscriptions: tuple[Subscription[Event], ...] = emission._subscriptions
-    for one in subscriptions:
-        if one._options.once:
-            break
-    else:
-        return
-    kept = [index for index, one in enumerate(subscriptions) if not one._options.once or one.unsubscribe()]
-    if len(kept) < len(subscriptions):
-        emission._subscriptions = tuple(subscriptions[index] for index in kept)
-        emission._errors = emission._errors and tuple(emission._errors[index] for index in kept)
-        emission._outcomes = [None] * len(kept)
-        emission._open = len(kept)

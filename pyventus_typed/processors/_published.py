@@ -7,7 +7,7 @@ from .._emission import current
 from .._ledger import NEVER_RAN
 from .._outcome import Discarded
 from ._delivery import deliver
-from ._line import Job
+from ._job import Job
 
 
 async def run_here(job: Job) -> None:

@@ -23,7 +23,8 @@ from ._report import Loss, lost
 from ._whole import Running, Whole, run
 
 if TYPE_CHECKING:
-    from ._line import Job, Line
+    from ._job import Job
+    from ._line import Line
 
 Turn: TypeAlias = "tuple[Job, int] | Whole"
 

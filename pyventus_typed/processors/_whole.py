@@ -16,7 +16,8 @@ from .._routing import Route
 from ._delivery import Step, conclude, cut_off, fail
 
 if TYPE_CHECKING:
-    from ._line import Job, Line
+    from ._job import Job
+    from ._line import Line
 
 # Tuples, because one is made for each emission: the second also knows how far it is. The context is that of the handlers.
 Whole: TypeAlias = "tuple[Line, AnyEmission, Route, Context]"

@@ -32,7 +32,7 @@ MUTANTS = (
         "the line is stuck after an error",
         "processors/_line.py",
         "        if job.kept is None or index not in job.kept:\n",
-        "        if (job.kept is None or index not in job.kept) and not isinstance(outcome, Failed):\n",
+        "        if (job.kept is None or index not in job.kept) and type(outcome).__name__ != 'Failed':\n",
         ORDER,
     ),
     Mutant(
@@ -150,8 +150,8 @@ MUTANTS = (
     Mutant(
         "`once` is used up by a rejected emission",
         "processors/_line.py",
-        "        if emission._open and not self.has_room(emission):\n            return None\n        _claim(emission)\n",
-        "        _claim(emission)\n        if emission._open and not self.has_room(emission):\n            return None\n",
+        "        if self.settings.capacity is not None and emission._open and not self.has_room(emission):\n            return None\n        use_up(emission)\n",
+        "        use_up(emission)\n        if self.settings.capacity is not None and emission._open and not self.has_room(emission):\n            return None\n",
         ROOM,
     ),
     Mutant(
