@@ -435,13 +435,13 @@ def test_importing_configures_no_logging_and_failures_reach_the_last_resort() ->
 async def test_a_timeout_counts_from_the_start_of_the_handler() -> None:
     linker, log = Linker(), list[str]()
 
-    @linker.on(OrderPlaced, timeout=0.05)
+    @linker.on(OrderPlaced, timeout=1.0)
     async def handler(event: OrderPlaced) -> None:
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.3)
         log.append(f"{event.order}")
 
     emitter = asyncio_emitter(linker, ordering=Ordering.SERIAL)
-    for number in range(4):  # the last one starts after 0.09 s
+    for number in range(4):  # the last one starts after 0.9 s and ends after 1.2 s
         emitter.emit(OrderPlaced(number))
     await emitter.wait_for_tasks()
     assert log == ["0", "1", "2", "3"]
