@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import time
 
 import pytest
@@ -56,7 +57,8 @@ def found(specimen: Specimen) -> Exception:
 def test_the_bug_is_found_by_default_settings_in_under_a_second(specimen: Specimen) -> None:
     before = time.process_time()  # of our own: the machine may have other work
     error = found(specimen)
-    assert time.process_time() - before < 1.0
+    allowed = 1.0 if sys.gettrace() is None else 10.0  # a coverage measurement traces every line of every schedule
+    assert time.process_time() - before < allowed
     assert isinstance(error.__cause__ if isinstance(error, InterleavingError) else error, specimen.raises)
 
 
