@@ -114,7 +114,16 @@ def cover(session: nox.Session) -> None:
     """Branch coverage of the checkout: what no test reaches."""
     install(session, "tests", "cover", package=["-e", f".{EXTRAS}"])
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", *PYTEST[2:], "--hypothesis-profile=quick", *session.posargs)
+    # Pages, examples and CPython's own tests reach nothing that our tests do not: they are judged in `tests`.
+    elsewhere = (
+        "tests/docs",
+        "tests/examples",
+        "tests/peers",
+        "tests/benchmarks",
+        "tests/edges/testing/test_fidelity.py",
+    )
+    ignored = [f"--ignore={path}" for path in elsewhere]
+    session.run("coverage", "run", "-m", *PYTEST[2:], "--hypothesis-profile=quick", *ignored, *session.posargs)
     session.run("coverage", "combine", "-q")
     session.run("coverage", "report")
 
