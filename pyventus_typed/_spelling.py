@@ -20,11 +20,6 @@ def spell_event(event: object) -> str:
     return _shortened(event)
 
 
-def a(noun: str) -> str:
-    """*noun* with its article: ``an OrderPlaced``, ``a Refund``."""
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
-
-
 def several(count: int, noun: str) -> str:
     """``1 emission``, ``2 emissions``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
