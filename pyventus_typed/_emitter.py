@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, Self, overload
 
 from typing_extensions import override
 
-from ._emission import Emission, plain_emission
+from ._emission import Emission, emission_of
 from ._event import Event, Request, check_event
 from ._linker import Linker
 from ._ordering import KeyedOrdering, Ordering
@@ -73,8 +73,16 @@ class Emitter(Generic[E_contra]):
             emission = self._draft(event, route)
             self._processor.submit(emission, self._door)
             return emission
-        emission = plain_emission(event, route.receivers, route.waiting, self._door)
-        self._processor.submit(emission, self._door, route)
+        # As _bare, in line: without a loop a call costs as much as a handler.
+        emission = Emission()
+        emission._event = event
+        emission._subscriptions = route.receivers
+        emission._outcomes = route.waiting
+        emission._open = route.count
+        emission._door = door = self._door
+        emission._wave = emission._watchers = emission._id = emission._errors = None
+        emission._keeper = emission._site = emission._parent = None
+        self._processor.submit(emission, door, route)
         return emission
 
     @overload
@@ -111,8 +119,15 @@ class Emitter(Generic[E_contra]):
         All of them run; then `EmissionFailed` is raised if one failed. Cancelling the caller cancels the handler that
         runs, and the rest is cancelled. Under an ordering other than ``CONCURRENT`` it waits for its turn.
         """
-        emission = self._draft(event, self._linker._route(event))
-        await self._processor.publish(emission, self._door)
+        route = self._linker._route(event)
+        if not route.is_bare:
+            emission = self._draft(event, route)
+            await self._processor.publish(emission, self._door)
+        else:
+            emission = self._bare(event, route)
+            await self._processor.publish(emission, self._door, route)
+            if emission._outcomes is route.done:
+                return emission
         emission.raise_failures()
         return emission
 
@@ -131,7 +146,7 @@ class Emitter(Generic[E_contra]):
             name = spell(type(event))
             raise NoHandler(f"Nobody answers {name}. Decorate its handler with @linker.answer({name}).")
         told, errors = route.choose(event)
-        emission: Emission[Event] = Emission(event, (route.answer, *told), errors and (None, *errors), self._door)
+        emission: Emission[Event] = emission_of(event, (route.answer, *told), errors and (None, *errors), self._door)
         answer: Any = await self._processor.ask(emission, self._door)  # Any: answer() saw to it that it is an R
         return answer  # type: ignore[no-any-return]  # as above
 
@@ -168,6 +183,18 @@ class Emitter(Generic[E_contra]):
     def __repr__(self) -> str:
         return f"<Emitter of {self._linker!r}{', closed' if self._door.closed else ''}>"
 
+    def _bare(self, event: Any, route: Route) -> Emission[Any]:  # Any: as for emit
+        """As `emission_of`, but for the parent, which the processor has to look for anyway."""
+        emission: Emission[Any] = Emission()
+        emission._event = event
+        emission._subscriptions = route.receivers
+        emission._outcomes = route.waiting
+        emission._open = route.count
+        emission._door = self._door
+        emission._wave = emission._watchers = emission._id = emission._errors = None
+        emission._keeper = emission._site = emission._parent = None
+        return emission
+
     def _draft(self, event: Event, route: Route) -> Emission[Event]:
         if isinstance(event, Request):
             raise DefinitionError(
@@ -175,8 +202,8 @@ class Emitter(Generic[E_contra]):
                 event,
             )
         if not route.choosy:
-            return Emission(event, route.receivers, None, self._door)
-        return Emission(event, *route.choose(event), self._door)
+            return emission_of(event, route.receivers, None, self._door)
+        return emission_of(event, *route.choose(event), self._door)
 
 
 def asyncio_emitter(

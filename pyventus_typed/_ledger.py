@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable
 from contextlib import suppress
 from threading import RLock
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
 
@@ -45,11 +45,18 @@ class Entry:
 
     __slots__ = ("_open", "_outcomes", "_watchers", "_wave")
 
-    def __init__(self, deliveries: int) -> None:
-        self._outcomes: States = [None] * deliveries
-        self._open = deliveries
-        self._wave: Wave | None = None
-        self._watchers: list[Watcher] | None = None
+    _outcomes: States
+    _open: int
+    _wave: "Wave | None"
+    _watchers: list[Watcher] | None
+
+    @classmethod
+    def of(cls, deliveries: int) -> Self:
+        """An entry with so many deliveries. No ``__init__``: an emission is made in line, where each call counts."""
+        self = cls()
+        self._outcomes, self._open = [None] * deliveries, deliveries
+        self._wave = self._watchers = None
+        return self
 
     @property
     def status(self) -> Status:
@@ -72,6 +79,11 @@ class Entry:
         if self._watchers:
             with suppress(ValueError):
                 self._watchers.remove(watcher)
+
+    def tell(self) -> None:
+        """Call the watchers: it is settled."""
+        if self._watchers:
+            _call(self._watchers)
 
 
 def put(entry: Entry, index: int, state: Outcome | Started) -> None:
@@ -101,51 +113,42 @@ class Ledger:
 
     __slots__ = (
         "_cancelled",
-        "_completed",
         "_discarded",
         "_failed",
         "_sealed",
         "_wave",
         "accepted",
+        "completed",
         "open",
         "rejected",
     )
 
     def __init__(self) -> None:
-        self.accepted = self._completed = self._failed = self._cancelled = self._discarded = self.rejected = 0
-        self.open: dict[Entry, None] = {}
+        self.accepted = self.completed = self._failed = self._cancelled = self._discarded = self.rejected = 0
+        self.open: dict[Entry, object] = {}  # with whatever the line wants to remember of them
         self._wave = Wave()
         self._sealed: list[Wave] = []
 
-    def accept(self, entry: Entry, parent: Entry | None = None) -> None:
+    def accept(self, entry: Entry, parent: Entry | None = None, remember: object = None) -> None:
         """Enter *entry*: with its *parent*, if that is pending here, else on its own. Without deliveries it is complete."""
         self.accepted += 1
         if not entry._open:
-            self._completed += 1
-            if entry._watchers:
-                _call(entry._watchers)
+            self.completed += 1
+            entry.tell()
             return
         wave = self._wave
         if parent is not None and parent._wave is not None and parent in self.open:
             wave = parent._wave
         wave.open += 1
         entry._wave = wave
-        self.open[entry] = None
+        self.open[entry] = remember
 
     def complete(self, entry: Entry, outcomes: States) -> None:
         """From pending to completed in one step, for an entry whose deliveries were all just calls."""
         del self.open[entry]
-        self._completed += 1
+        self.completed += 1
         entry._outcomes = outcomes
         self._close(entry)
-
-    def complete_at_once(self, entry: Entry, outcomes: States) -> None:
-        """Complete an entry that was counted as accepted and is in nobody's way: no wait can have begun before it ended."""
-        self._completed += 1
-        entry._outcomes = outcomes
-        entry._open = 0
-        if entry._watchers:
-            _call(entry._watchers)
 
     def reopen(self, entry: Entry) -> None:
         """Hold an entry as pending that was only counted."""
@@ -174,7 +177,7 @@ class Ledger:
         del self.open[entry]
         match _worst(entry):
             case Status.COMPLETED:
-                self._completed += 1
+                self.completed += 1
             case Status.FAILED:
                 self._failed += 1
             case Status.CANCELLED:
@@ -191,8 +194,7 @@ class Ledger:
             wave.open -= 1
             if not wave.open and wave.watchers:
                 _call(wave.watchers)
-        if entry._watchers:
-            _call(entry._watchers)
+        entry.tell()
 
     def seal(self) -> tuple[Wave, ...]:
         """The waves to wait for: what is pending now, and what it will emit. What comes later is in none of them."""
@@ -210,7 +212,7 @@ class Ledger:
     @property
     def tally(self) -> Tally:
         """The counts. Read from another thread they may be a moment old, and still they add up."""
-        completed, failed, cancelled, discarded = self._completed, self._failed, self._cancelled, self._discarded
+        completed, failed, cancelled, discarded = self.completed, self._failed, self._cancelled, self._discarded
         accepted = self.accepted  # read last, so that nothing is settled that was not accepted
         pending = accepted - completed - failed - cancelled - discarded
         return Tally(accepted, pending, completed, failed, cancelled, discarded, self.rejected)

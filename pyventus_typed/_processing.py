@@ -1,6 +1,7 @@
 """The port between an emitter and whatever runs the handlers."""
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from ._emission import Emission
 from ._event import Event
@@ -48,7 +49,8 @@ class Processor(Protocol):
     def submit(self, emission: Emission[Event], door: Door, /, route: Route | None = None) -> None:
         """Accept *emission* and see to its deliveries, or raise `EmissionRejected` and have done nothing.
 
-        A *route* says that all of them are plain calls, ``route.calls``: a processor may make use of that, or not.
+        A *route* says that all of them are plain calls, ``route.calls``: a processor may make use of that, or not. Then
+        the emission has no parent yet: `adopt_parent`.
         Without a running loop it returns when the emission and all that it led to is settled; else it runs no handler
         before it returns.
         """
@@ -58,8 +60,13 @@ class Processor(Protocol):
         """Wait for room, first come first served, then `submit`."""
         ...
 
-    async def publish(self, emission: Emission[Event], door: Door, /) -> None:
-        """Accept *emission* and run its deliveries one after the other in the caller's task."""
+    def publish(
+        self, emission: Emission[Event], door: Door, /, route: Route | None = None
+    ) -> Coroutine[Any, Any, None]:  # Any: between a loop and its futures
+        """Accept *emission* and run its deliveries one after the other in the caller's task; awaited at once.
+
+        A *route* says that all of them are bare: handlers without options, ``route.calls``.
+        """
         ...
 
     async def ask(self, emission: Emission[Event], door: Door, /) -> object:

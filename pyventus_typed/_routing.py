@@ -5,13 +5,13 @@ from typing import Self
 
 from ._event import Event, Request
 from ._outcome import NOTHING, Completed
-from ._subscription import Subscription
+from ._subscription import PLAIN, Subscription
 
 
 class Route:
     """The receivers of one event class, in the order of delivery: higher priority first, then as subscribed."""
 
-    __slots__ = ("answer", "calls", "choosy", "done", "is_plain", "receivers", "waiting")
+    __slots__ = ("answer", "call", "calls", "choosy", "count", "done", "is_bare", "is_plain", "receivers", "waiting")
 
     receivers: tuple[Subscription[Event], ...]
     """Those who are told of an event."""
@@ -19,10 +19,16 @@ class Route:
     """Who answers, if the event is a request."""
     choosy: bool
     """Whether a receiver has a predicate, or takes one emission only."""
+    is_bare: bool
+    """Whether an event needs nothing but its receivers, each without options."""
     is_plain: bool
-    """Whether an event needs nothing but a call of each receiver."""
+    """Whether, besides, a call of each of them is all."""
+    count: int
+    """How many receivers there are."""
     calls: tuple[Callable[..., object], ...]
     """The receivers' handlers."""
+    call: Callable[..., object] | None
+    """The only one of them, where there is one."""
     waiting: tuple[None, ...]
     """The states of an emission's deliveries before the first call; all of them share it."""
     done: tuple[Completed, ...]
@@ -34,7 +40,7 @@ class Route:
         self = cls()
         told: list[Subscription[Event]] = []
         answers: dict[type, Subscription[Event]] = {}
-        ordered, choosy, is_plain = True, False, not issubclass(kind, Request)
+        ordered, choosy, is_bare, is_plain = True, False, not issubclass(kind, Request), True
         for one in found:
             options = one._options
             if options.answers:
@@ -43,6 +49,7 @@ class Route:
             told.append(one)
             ordered = ordered and not options.priority
             choosy = choosy or options.when is not None or options.once
+            is_bare = is_bare and (options is PLAIN or options.is_plain)
             is_plain = is_plain and one._is_plain
         if not ordered:
             told.sort(key=lambda subscription: -subscription.priority)  # stable
@@ -50,8 +57,11 @@ class Route:
         self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None) if answers else None
         self.receivers = tuple(told)
         self.choosy = choosy
-        self.is_plain = is_plain and not choosy and bool(told)
+        self.is_bare = is_bare and not choosy and bool(told)
+        self.is_plain = self.is_bare and is_plain
+        self.count = len(told)
         self.calls = tuple([one._handler for one in told])
+        self.call = self.calls[0] if self.count == 1 else None
         self.waiting = (None,) * len(told)
         self.done = (NOTHING,) * len(told)
         return self

@@ -12,7 +12,7 @@ from pyventus_typed._ledger import Books, Entry, Ledger
 
 def test_an_entry_without_deliveries_is_completed_by_accepting_it() -> None:
     ledger, told = Ledger(), list[str]()
-    entry = Entry(0)
+    entry = Entry.of(0)
     ledger.accept(entry)
     entry.watch(lambda: told.append("told"))
     assert (entry.status, told) == (Status.COMPLETED, ["told"])
@@ -32,7 +32,7 @@ def test_the_worst_of_its_deliveries_is_the_status_in_any_order(
     outcomes: tuple[Completed | Cancelled | Failed | Discarded, ...], status: Status
 ) -> None:
     for order in (outcomes, outcomes[::-1]):
-        ledger, entry = Ledger(), Entry(2)
+        ledger, entry = Ledger(), Entry.of(2)
         ledger.accept(entry)
         for index, outcome in enumerate(order):
             assert entry.status is Status.PENDING
@@ -42,7 +42,7 @@ def test_the_worst_of_its_deliveries_is_the_status_in_any_order(
 
 
 def test_the_books_are_closed_before_anybody_is_told() -> None:
-    ledger, entry, seen = Ledger(), Entry(1), list[tuple[Status, Tally]]()
+    ledger, entry, seen = Ledger(), Entry.of(1), list[tuple[Status, Tally]]()
     ledger.accept(entry)
     entry.watch(lambda: seen.append((entry.status, ledger.tally)))
     ledger.start(entry, 0)
@@ -51,7 +51,7 @@ def test_the_books_are_closed_before_anybody_is_told() -> None:
 
 
 def test_a_watcher_that_is_forgotten_is_not_called() -> None:
-    ledger, entry, told = Ledger(), Entry(1), list[str]()
+    ledger, entry, told = Ledger(), Entry.of(1), list[str]()
 
     def watcher() -> None:
         told.append("told")
@@ -65,7 +65,7 @@ def test_a_watcher_that_is_forgotten_is_not_called() -> None:
 
 
 def test_a_second_wait_does_not_wait_for_what_came_after_the_first_in_its_place() -> None:
-    ledger, first, second = Ledger(), Entry(1), Entry(1)
+    ledger, first, second = Ledger(), Entry.of(1), Entry.of(1)
     ledger.accept(first)
     one = ledger.seal()
     ledger.accept(second)
@@ -79,7 +79,7 @@ def test_a_second_wait_does_not_wait_for_what_came_after_the_first_in_its_place(
 def test_totals_keep_what_lines_counted_that_are_gone() -> None:
     books = Books()
     ledger = books.open()
-    ledger.accept(Entry(0))
+    ledger.accept(Entry.of(0))
     ledger.reject()
     books.fold(ledger)
     books.fold(ledger)  # once is enough
@@ -87,7 +87,7 @@ def test_totals_keep_what_lines_counted_that_are_gone() -> None:
     gc.collect()
     assert kept() is None
     other = books.open()
-    other.accept(Entry(1))
+    other.accept(Entry.of(1))
     assert books.tally == Tally(2, 1, 1, 0, 0, 0, 1)
 
 
@@ -104,7 +104,7 @@ def test_a_tally_adds_up_whenever_it_is_read_from_another_thread() -> None:
     reader = threading.Thread(target=read)
     reader.start()
     for _ in range(20_000):
-        entry = Entry(1)
+        entry = Entry.of(1)
         ledger.accept(entry)
         ledger.settle(entry, 0, Cancelled())
     stop.set()

@@ -2,14 +2,16 @@
 
 import asyncio
 import sys
+from collections.abc import Coroutine
 from contextvars import Context, copy_context
 from functools import partial
 from threading import local
+from typing import Any
 from weakref import ref
 
 from typing_extensions import override
 
-from .._emission import Emission, Waiter, current
+from .._emission import Emission, Waiter, adopt_parent, current
 from .._event import Event
 from .._ledger import Books
 from .._ordering import KeyedOrdering, Ordering
@@ -22,12 +24,13 @@ from ..errors import EmitterClosed, NoRoom, WouldDeadlock
 from ._deadlock import refuse
 from ._here import here
 from ._line import Line, own_job
-from ._published import answered, run_here
+from ._published import answered, run_here, run_short
 from ._settings import LoopFactory, OnDiscard, Overflow, Settings
 from ._stage import Stage, current_stage
 from ._whole import run_now
 
 _PACKAGE = __name__.partition(".")[0]
+_get_running_loop = asyncio._get_running_loop
 
 
 class AsyncIOProcessor:
@@ -94,20 +97,21 @@ class AsyncIOProcessor:
     # -- the port to the emitter --------------------------------------------------------------------------------------
     def submit(self, emission: Emission[Event], door: Door, /, route: Route | None = None) -> None:
         """Accept *emission*, or raise `EmissionRejected`. Of a *route* it takes the short way, if nothing is in the way."""
-        if route is not None and self._is_simple and door.is_plain:
-            loop = asyncio._get_running_loop()
-            if loop is None:
-                line = self._thread.line
-                if line is not None and not line.stage.busy:
-                    emission._keeper = line.ref
-                    run_now(line, emission, route)
-                    return
-            elif self._latest is not None:
-                line = self._latest()
-                if line is not None and line.stage.loop is loop and not line.stage.ending and not line.debug:
-                    line.enter_whole(emission, route)
-                    return
-        elsewhere = self._elsewhere(door) if asyncio._get_running_loop() is None else None
+        if route is not None:
+            if self._is_simple and door.is_plain:
+                loop = _get_running_loop()
+                if loop is None:
+                    line = self._thread.line
+                    if line is not None and not line.stage.busy and current.get() is None:
+                        run_now(line, emission, route)
+                        return
+                elif self._latest is not None:
+                    line = self._latest()
+                    if line is not None and line.takes_short_way(loop):
+                        line.enter_whole(emission, route)
+                        return
+            adopt_parent(emission)
+        elsewhere = self._elsewhere(door) if _get_running_loop() is None else None
         if elsewhere is not None:
             self._hand_over(self._line(elsewhere), emission, door)
             return
@@ -137,8 +141,19 @@ class AsyncIOProcessor:
         finally:
             line.offer_room()  # if it was refused, or had no receiver left, the next one has it
 
-    async def publish(self, emission: Emission[Event], door: Door, /) -> None:
+    def publish(
+        self, emission: Emission[Event], door: Door, /, route: Route | None = None
+    ) -> Coroutine[Any, Any, None]:  # Any: as in the port
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
+        if route is not None:
+            if self._is_simple and door.is_plain and self._latest is not None and current.get() is None:
+                line, loop = self._latest(), _get_running_loop()
+                if line is not None and loop is not None and line.takes_short_way(loop):
+                    return run_short(line, emission, route)
+            adopt_parent(emission)
+        return self._publish(emission, door)
+
+    async def _publish(self, emission: Emission[Event], door: Door) -> None:
         line = self._line_here()
         row = line.row(emission)
         try:

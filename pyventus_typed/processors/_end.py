@@ -21,6 +21,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
+from .._emission import thread
 from ._here import here
 from ._report import lost
 
@@ -40,6 +41,7 @@ def hook(loop: AbstractEventLoop, stage: "Stage") -> None:
     dropped.atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
     def run(future: Awaitable[Any]) -> Any:  # Any: as the method that it wraps
+        stage.outer = thread.running.emission
         if not _is_cancelling(loop, future):
             return run_until_complete(future)
         begin(stage)

@@ -23,7 +23,7 @@ from ._job import AT_ONCE, Awaiting, Job, use_up, wake
 from ._report import Loss
 from ._settings import Settings
 from ._stage import Stage, stage_of
-from ._whole import unfold
+from ._whole import Calls, unfold
 
 log = logging.getLogger("pyventus_typed")
 
@@ -121,12 +121,20 @@ class Line:
         return job
 
     # -- the short way ------------------------------------------------------------------------------------------------
+    def takes_short_way(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether what is emitted in *loop*, without any wish for order or room, needs no look at anything else."""
+        stage = self.stage
+        return stage.loop is loop and not stage.ending and stage.outer is None and not self.debug
+
     def enter_whole(self, emission: Emission[Event], route: Route) -> None:
         """Accept an emission to plain calls, where neither order nor room is asked for."""
         ledger, stage = self.ledger, self.stage
         if not ledger.open:
             stage.held[self] = None
-        ledger.accept(emission, None if emission._parent is None else emission._parent())
+        parent = current.get()
+        if parent is not None:
+            emission._parent = ref(parent)
+        ledger.accept(emission, parent)
         emission._keeper = self.ref
         stage.unfinished += 1
         stage.ready.append((self, emission, route, copy_context()))
@@ -143,24 +151,40 @@ class Line:
         if not stage.unfinished:
             stage.idle()
 
-    def unfold(self, emission: AnyEmission, context: Context, running: int) -> Job:
-        """The job of an emission on the short way, whose handlers up to *running* have been called."""
+    def enter_published(self, emission: Emission[Event], calls: Calls, task: "asyncio.Task[object]") -> None:
+        """Accept an emission to handlers without options that *task* calls and awaits, one after the other."""
+        ledger, stage = self.ledger, self.stage
+        if not ledger.open:
+            stage.held[self] = None
+        ledger.accept(emission, None, (calls, task))
+        emission._keeper = self.ref
+        stage.unfinished += 1
+
+    def look(self, emission: AnyEmission, /) -> None:
+        """Somebody wants to see the deliveries of *emission*, or to touch them: from here on it has a job."""
+        if emission in self.jobs or not self.stage.is_here:
+            return
+        running = self.stage.running
+        if running.emission is emission:
+            self._unfold(emission, running.rest, None)
+        elif isinstance(published := self.ledger.open.get(emission), tuple):
+            self._unfold(emission, *published)
+
+    def _unfold(self, emission: AnyEmission, rest: Calls | None, runner: "asyncio.Task[object] | None") -> None:
         if emission not in self.ledger.open:
             self._hold()
             self.ledger.reopen(emission)
             emission._keeper = self.ref
             self.stage.unfinished += 1
-        job = self.jobs[emission] = Job(self, emission, context, AT_ONCE, None)
+        running = unfold(emission, rest)
+        job = self.jobs[emission] = Job(self, emission, Context(), self.turns, None)
         job.held = emission._open
-        rest = range(running + 1, len(emission._subscriptions))
-        self.stage.ready.extendleft((job, index) for index in reversed(rest))
-        return job
-
-    def look(self, emission: AnyEmission, /) -> None:
-        """Somebody wants to see the deliveries of *emission*: they are written down."""
-        whole = self.stage.whole
-        if whole is not None and whole[1] is emission and self.stage.is_here:
-            unfold(whole)
+        left = range(running + 1, len(emission._subscriptions))
+        if runner is None:
+            self.stage.ready.extendleft((job, index) for index in reversed(left))
+        else:
+            job.runner = runner
+            job.granted = {running, *left}
 
     def _job(self, emission: Emission[Event]) -> Job:
         self.look(emission)
@@ -354,6 +378,7 @@ class Line:
 
     def waits_for(self, emission: AnyEmission, /) -> Iterator[Emission[Event]]:
         """Who must end, or go on, before *emission* can."""
+        self.look(emission)
         job = self.jobs.get(emission)
         if job is None:
             return
@@ -398,7 +423,10 @@ def own_job() -> Job | None:
     """The job whose handler's own task this is."""
     emission = current.get()
     line = None if emission is None else emission._line()
-    job = line.jobs.get(emission) if isinstance(line, Line) and emission is not None else None
+    if not isinstance(line, Line) or emission is None:
+        return None
+    line.look(emission)
+    job = line.jobs.get(emission)
     if job is None:
         return None
     task = asyncio.current_task()

@@ -1,13 +1,20 @@
 """Deliveries that somebody runs, or waits for, in a task of his own: ``publish`` and ``ask``."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
 
-from .._emission import current
-from .._ledger import NEVER_RAN
-from .._outcome import Discarded
-from ._delivery import deliver
+from .._emission import AnyEmission, current
+from .._ledger import NEVER_RAN, STARTED
+from .._outcome import Cancelled, Completed, Discarded
+from .._routing import Route
+from ._delivery import deliver, fail, must_await
 from ._job import Job
+
+if TYPE_CHECKING:
+    from ._line import Line
 
 
 async def run_here(job: Job) -> None:
@@ -21,7 +28,70 @@ async def run_here(job: Job) -> None:
     job.runner = task
     token = current.set(job.emission)
     try:
-        await _run_all(job, task)
+        await _finish(job, task, task.cancelling())
+    finally:
+        with suppress(ValueError):  # closed with its loop, in another context
+            current.reset(token)
+
+
+async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
+    """The same for handlers without options that wait for nobody. As long as all return ``None`` there is no job."""
+    task = asyncio.current_task(line.stage.loop)
+    assert task is not None  # as above
+    cancelled, event, calls = task.cancelling(), emission._event, iter(route.calls)
+    line.enter_published(emission, calls, task)
+    token = current.set(emission)
+    value: Any = None  # Any: whatever a handler returns
+    failure: BaseException | None = None
+    try:
+        try:
+            for handler in calls:
+                value = handler(event)
+                if type(value) is CoroutineType:
+                    value = await value
+                if value is not None or task.cancelling() > cancelled:
+                    break
+            else:
+                if emission._outcomes is route.waiting:
+                    line.complete(emission, route)
+                    return
+        except BaseException as error:  # noqa: BLE001 - sorted there
+            failure = error
+        line.look(emission)
+        job = line.jobs.get(emission)
+        if job is not None:
+            await _finish(job, task, cancelled, lambda: _settle(job, value, failure))
+        elif failure is not None:
+            raise failure  # its loop was closed, and it is settled
+    finally:
+        with suppress(ValueError):  # as above
+            current.reset(token)
+
+
+async def _settle(job: Job, value: Any, failure: BaseException | None) -> None:  # Any: as above
+    """The end of the delivery that runs on the short way."""
+    index = job.emission._outcomes.index(STARTED)
+    if failure is None and must_await(value):
+        await deliver(job, index, owned=True, awaitable=value)
+    elif failure is None:
+        job.line.settle(job, index, Completed(value))
+    elif isinstance(failure, Exception):
+        fail(job, index, failure)
+    elif isinstance(failure, asyncio.CancelledError):
+        job.line.settle(job, index, Cancelled())
+    else:
+        reason = "loop lost" if isinstance(failure, GeneratorExit) else repr(failure)
+        job.line.settle(job, index, Discarded(reason, started=True))
+        raise failure
+
+
+async def _finish(
+    job: Job, task: "asyncio.Task[object]", cancelled: int, first: Callable[[], Coroutine[Any, Any, None]] | None = None
+) -> None:  # Any: between a loop and its futures
+    try:
+        if first is not None:
+            await first()
+        await _run_all(job, task, cancelled)
     except BaseException as error:
         for index, outcome in enumerate(job.emission._outcomes):
             if outcome is None:
@@ -30,15 +100,11 @@ async def run_here(job: Job) -> None:
         for index, failure in (job.untold or {}).items():
             job.line.log(job, index, failure)
         raise
-    finally:
-        with suppress(ValueError):  # closed with its loop, in another context
-            current.reset(token)
 
 
-async def _run_all(job: Job, task: "asyncio.Task[object]") -> None:
+async def _run_all(job: Job, task: "asyncio.Task[object]", cancelled: int) -> None:
     granted = job.granted
     assert granted is not None  # it was entered as published
-    cancelled = task.cancelling()
     for index in range(len(job.subscriptions)):
         while index not in granted and not job.is_settled(index):
             job.waker = asyncio.get_running_loop().create_future()

@@ -16,11 +16,12 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary, ref
 
+from .._emission import AnyEmission, Running, thread
 from ._delivery import Deliver, Step, begin
 from ._end import hook
 from ._here import here
 from ._report import Loss, lost
-from ._whole import Running, Whole, run
+from ._whole import Whole, run
 
 if TYPE_CHECKING:
     from ._job import Job
@@ -45,12 +46,13 @@ class Stage:
         "lines",
         "loop",
         "losses",
+        "outer",
         "ready",
+        "running",
         "tasks",
         "thread",
         "unfinished",
         "waiting",
-        "whole",
     )  # fmt: skip
 
     def __init__(self, loop: AbstractEventLoop | None) -> None:
@@ -68,7 +70,9 @@ class Stage:
         self.ending: str | None = None  # why nothing may start any more
         self.unfinished = 0  # emissions of which a delivery holds its place
         self.calls: deque[Callable[[], object]] = deque()  # what other threads want done here
-        self.whole: Running | None = None  # the emission on the short way that is running
+        # Without a loop it is the thread's own record, for whoever asks there for the current emission.
+        self.running = thread.running if loop is None else Running()
+        self.outer: AnyEmission | None = None  # whose handler, on the short way, runs this loop
         self._idle: asyncio.Future[None] | None = None
         self.awake = False
         self._context = Context()  # our callbacks must not keep an emitter's context alive
@@ -237,6 +241,7 @@ def stage_of(loop: AbstractEventLoop) -> Stage:
 
 def adopt(loop: AbstractEventLoop, stage: Stage) -> None:
     """*stage* is where emissions of *loop* go, until the loop ends."""
+    stage.outer = thread.running.emission
     _stages[loop] = ref(stage)
     hook(loop, stage)
 

@@ -3,25 +3,29 @@
 It says nothing that the long way does not say. As long as every handler returns ``None`` nobody has to write down who
 is where: the iterator over the handlers knows. As soon as one does anything else, raises, or somebody looks at the
 deliveries or cancels, the emission is *unfolded* into a job, and goes on the long way from there.
+
+In a thread without a loop even the context variable of the current emission is saved: to set it costs as much as three
+handlers, and the thread can say as well what it runs.
 """
 
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._emission import AnyEmission, current
+from .._event import Event
 from .._ledger import STARTED
 from .._outcome import NOTHING
 from .._routing import Route
 from ._delivery import Step, conclude, cut_off, fail
 
 if TYPE_CHECKING:
-    from ._job import Job
     from ._line import Line
 
-# Tuples, because one is made for each emission: the second also knows how far it is. The context is that of the handlers.
+Calls: TypeAlias = Iterator[Callable[..., object]]
+# A tuple, because one is made for each emission. The context is that of the handlers.
 Whole: TypeAlias = "tuple[Line, AnyEmission, Route, Context]"
-Running: TypeAlias = "tuple[Line, AnyEmission, Route, Context, Iterator[Callable[..., object]]]"
 
 
 def run(whole: Whole) -> Step | None:
@@ -29,17 +33,27 @@ def run(whole: Whole) -> Step | None:
     line, emission, route, context = whole
     if emission._outcomes is not route.waiting:
         return None  # cancelled while it was ready
-    handlers = iter(route.calls)
-    running = line.stage.whole = line, emission, route, context, handlers
+    running = line.stage.running
+    running.emission = emission
+    running.rest = handlers = iter(route.calls)
     try:
-        value = context.run(call_all, handlers, emission)
+        value = context.run(_call_for, emission, handlers)
     except BaseException as error:  # noqa: BLE001 - sorted there
-        return go_on(running, None, error)
+        return go_on(line, emission, context, None, error)
     if value is None and emission._outcomes is route.waiting:
-        line.stage.whole = None
+        running.emission = None
         line.complete(emission, route)
         return None
-    return go_on(running, value)
+    return go_on(line, emission, context, value)
+
+
+def _call_for(emission: AnyEmission, handlers: Calls) -> object:
+    current.set(emission)
+    event = emission._event
+    for handler in handlers:
+        if (value := handler(event)) is not None:
+            return value
+    return None
 
 
 def run_now(line: "Line", emission: AnyEmission, route: Route) -> None:
@@ -48,41 +62,53 @@ def run_now(line: "Line", emission: AnyEmission, route: Route) -> None:
     It enters the books only by its counts: they are closed again before anybody else can look, unless it unfolds.
     """
     stage, ledger = line.stage, line.ledger
-    context, handlers = copy_context(), iter(route.calls)
-    running = stage.whole = line, emission, route, context, handlers
+    running = stage.running
+    running.emission = emission
+    emission._keeper = line.ref
     stage.busy = True
     ledger.accepted += 1
+    context = copy_context()
     try:
-        value = context.run(call_all, handlers, emission)
+        if route.call is not None:
+            running.rest = None
+            value = context.run(route.call, emission._event)
+        else:
+            running.rest = handlers = iter(route.calls)
+            value = context.run(_call_all, handlers, emission._event)
     except BaseException as error:  # noqa: BLE001 - sorted there
-        failure = error
-        stage.run(lambda: go_on(running, None, failure))
+        stage.run(partial(go_on, line, emission, context, None, error))
         return
     if value is not None or emission._outcomes is not route.waiting:
-        stage.run(lambda: go_on(running, value))
+        stage.run(partial(go_on, line, emission, context, value))
         return
-    stage.whole = None
-    ledger.complete_at_once(emission, route.done)
+    running.emission = None
+    ledger.completed += 1
+    emission._outcomes = route.done
+    emission._open = 0
+    if emission._watchers is not None:
+        emission.tell()
     stage.busy = False
     if stage.ready or stage.calls:
         stage.run()
 
 
-def call_all(handlers: Iterator[Callable[..., object]], emission: AnyEmission) -> object:
+def _call_all(handlers: Calls, event: Event) -> object:
     """Call handler after handler, until one returns something; that."""
-    current.set(emission)
-    event = emission._event
     for handler in handlers:
-        value = handler(event)
-        if value is not None:
+        if (value := handler(event)) is not None:
             return value
     return None
 
 
-def go_on(running: Running, value: object, error: BaseException | None = None) -> Step | None:
+def go_on(
+    line: "Line", emission: AnyEmission, context: Context, value: object, error: BaseException | None = None
+) -> Step | None:
     """The long way, from the handler on that has returned *value* or raised *error*."""
-    job, index = unfold(running)
-    job.line.stage.whole = None
+    line.look(emission)
+    line.stage.running.emission = None
+    job, index = line.jobs[emission], emission._outcomes.index(STARTED)
+    job.context = context
+    context.run(current.set, emission)  # without a loop it is not set yet
     if error is None:
         return conclude(job, index, value)
     if isinstance(error, Exception):
@@ -92,15 +118,14 @@ def go_on(running: Running, value: object, error: BaseException | None = None) -
     return None
 
 
-def unfold(running: Running) -> "tuple[Job, int]":
-    """The job of an emission that is running here, and the delivery that runs; the rest of it is ready."""
-    line, emission, route, context, handlers = running
-    if emission._outcomes is route.waiting:
-        left = handlers.__length_hint__()  # type: ignore[attr-defined]  # of a tuple's iterator, and exact
-        for _ in handlers:
+def unfold(emission: AnyEmission, rest: Calls | None) -> int:
+    """Write down who is where, while the calls but for the *rest* of them have begun; which delivery runs."""
+    left = 0
+    if rest is not None:
+        left = rest.__length_hint__()  # type: ignore[attr-defined]  # of a tuple's iterator, and exact
+        for _ in rest:
             pass  # nobody is called behind the job's back
-        index = len(route.calls) - left - 1
-        emission._outcomes = [*(NOTHING,) * index, STARTED, *(None,) * left]
-        emission._open = left + 1
-        return line.unfold(emission, context, index), index
-    return line.jobs[emission], emission._outcomes.index(STARTED)
+    index = len(emission._subscriptions) - left - 1
+    emission._outcomes = [*(NOTHING,) * index, STARTED, *(None,) * left]
+    emission._open = left + 1
+    return index

@@ -37,14 +37,14 @@ class Books(RuleBasedStateMachine):
 
     @rule(target=entries, deliveries=st.integers(0, 3))
     def accept(self, deliveries: int) -> Entry:
-        entry = Entry(deliveries)
+        entry = Entry.of(deliveries)
         self.ledger.accept(entry)
         self.model[entry] = ["waiting"] * deliveries
         return entry
 
     @rule(target=entries, parent=entries, deliveries=st.integers(0, 3))
     def accept_nested(self, parent: Entry, deliveries: int) -> Entry:
-        entry = Entry(deliveries)
+        entry = Entry.of(deliveries)
         self.ledger.accept(entry, parent)
         for _, awaited in self.waits:
             if parent in awaited and self.open(parent):
