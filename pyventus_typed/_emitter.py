@@ -69,7 +69,7 @@ class Emitter(Generic[E_contra]):
         `DefinitionError` for what is no event, or none of this linker's.
         """
         route = self._routes.table.get(type(event)) or self._linker._route(event)
-        if not route.is_plain:
+        if not route.is_bare:
             emission = self._draft(event, route)
             self._processor.submit(emission, self._door)
             return emission

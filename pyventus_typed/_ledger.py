@@ -125,11 +125,11 @@ class Ledger:
 
     def __init__(self) -> None:
         self.accepted = self.completed = self._failed = self._cancelled = self._discarded = self.rejected = 0
-        self.open: dict[Entry, object] = {}  # with whatever the line wants to remember of them
+        self.open: dict[Entry, None] = {}
         self._wave = Wave()
         self._sealed: list[Wave] = []
 
-    def accept(self, entry: Entry, parent: Entry | None = None, remember: object = None) -> None:
+    def accept(self, entry: Entry, parent: Entry | None = None) -> None:
         """Enter *entry*: with its *parent*, if that is pending here, else on its own. Without deliveries it is complete."""
         self.accepted += 1
         if not entry._open:
@@ -137,18 +137,26 @@ class Ledger:
             entry.tell()
             return
         wave = self._wave
-        if parent is not None and parent._wave is not None and parent in self.open:
-            wave = parent._wave
+        if parent is not None and parent in self.open:
+            wave = parent._wave or wave
         wave.open += 1
         entry._wave = wave
-        self.open[entry] = remember
+        self.open[entry] = None
 
     def complete(self, entry: Entry, outcomes: States) -> None:
         """From pending to completed in one step, for an entry whose deliveries were all just calls."""
         del self.open[entry]
         self.completed += 1
         entry._outcomes = outcomes
-        self._close(entry)
+        # As _close, in line: on the short way every call counts.
+        entry._open = 0
+        wave, entry._wave = entry._wave, None
+        if wave is not None:
+            wave.open -= 1
+            if not wave.open and wave.watchers:
+                _call(wave.watchers)
+        if entry._watchers:
+            _call(entry._watchers)
 
     def reopen(self, entry: Entry) -> None:
         """Hold an entry as pending that was only counted."""

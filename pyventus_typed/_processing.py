@@ -49,8 +49,8 @@ class Processor(Protocol):
     def submit(self, emission: Emission[Event], door: Door, /, route: Route | None = None) -> None:
         """Accept *emission* and see to its deliveries, or raise `EmissionRejected` and have done nothing.
 
-        A *route* says that all of them are plain calls, ``route.calls``: a processor may make use of that, or not. Then
-        the emission has no parent yet: `adopt_parent`.
+        A *route* says that all of them are bare: handlers without options, ``route.calls``. A processor may make use of
+        that, or not. Then the emission has no parent yet: `adopt_parent`.
         Without a running loop it returns when the emission and all that it led to is settled; else it runs no handler
         before it returns.
         """
@@ -65,7 +65,7 @@ class Processor(Protocol):
     ) -> Coroutine[Any, Any, None]:  # Any: between a loop and its futures
         """Accept *emission* and run its deliveries one after the other in the caller's task; awaited at once.
 
-        A *route* says that all of them are bare: handlers without options, ``route.calls``.
+        A *route* means what it means to `submit`.
         """
         ...
 

@@ -11,7 +11,19 @@ from ._subscription import PLAIN, Subscription
 class Route:
     """The receivers of one event class, in the order of delivery: higher priority first, then as subscribed."""
 
-    __slots__ = ("answer", "call", "calls", "choosy", "count", "done", "is_bare", "is_plain", "receivers", "waiting")
+    __slots__ = (
+        "answer",
+        "call",
+        "calls",
+        "choosy",
+        "count",
+        "done",
+        "is_async",
+        "is_bare",
+        "is_plain",
+        "receivers",
+        "waiting",
+    )
 
     receivers: tuple[Subscription[Event], ...]
     """Those who are told of an event."""
@@ -23,6 +35,8 @@ class Route:
     """Whether an event needs nothing but its receivers, each without options."""
     is_plain: bool
     """Whether, besides, a call of each of them is all."""
+    is_async: bool
+    """Whether, besides, each of them is an ``async def``."""
     count: int
     """How many receivers there are."""
     calls: tuple[Callable[..., object], ...]
@@ -41,6 +55,7 @@ class Route:
         told: list[Subscription[Event]] = []
         answers: dict[type, Subscription[Event]] = {}
         ordered, choosy, is_bare, is_plain = True, False, not issubclass(kind, Request), True
+        is_async = True
         for one in found:
             options = one._options
             if options.answers:
@@ -51,6 +66,7 @@ class Route:
             choosy = choosy or options.when is not None or options.once
             is_bare = is_bare and (options is PLAIN or options.is_plain)
             is_plain = is_plain and one._is_plain
+            is_async = is_async and one._is_async
         if not ordered:
             told.sort(key=lambda subscription: -subscription.priority)  # stable
         # The answer to a class stands in for its bases: the nearest one in the class's own order of inheritance.
@@ -59,6 +75,7 @@ class Route:
         self.choosy = choosy
         self.is_bare = is_bare and not choosy and bool(told)
         self.is_plain = self.is_bare and is_plain
+        self.is_async = self.is_bare and is_async
         self.count = len(told)
         self.calls = tuple([one._handler for one in told])
         self.call = self.calls[0] if self.count == 1 else None

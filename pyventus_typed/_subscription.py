@@ -15,7 +15,7 @@ from ._spelling import spell
 from .errors import InvalidOption, NotAHandler
 
 _T_co = TypeVar("_T_co", covariant=True)
-_Call = Callable[..., object]  # of the caller's own signature: checked where it was passed, called with what it takes
+Call = Callable[..., object]  # of the caller's own signature: checked where it was passed, called with what it takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Options:
     when: Callable[..., bool] | None = None
     once: bool = False
     priority: int = 0
-    on_success: _Call | None = None
-    on_failure: _Call | None = None
+    on_success: Call | None = None
+    on_failure: Call | None = None
     timeout: float | None = None
     in_thread: bool = False
     answers: bool = False
@@ -83,7 +83,7 @@ class Subscription(Generic[_T_co]):
 
     __slots__ = ("__weakref__", "_events", "_handler", "_is_async", "_is_plain", "_options", "_place", "_store")
 
-    def __init__(self, events: tuple[type[_T_co], ...], handler: _Call, options: Options, store: Store) -> None:
+    def __init__(self, events: tuple[type[_T_co], ...], handler: Call, options: Options, store: Store) -> None:
         self._is_async = check_handler(handler)
         if self._is_async and options.in_thread:
             raise NotAHandler(
@@ -108,7 +108,7 @@ class Subscription(Generic[_T_co]):
         return self._events
 
     @property
-    def handler(self) -> _Call:
+    def handler(self) -> Call:
         """The very callable that was given."""
         return self._handler
 
@@ -133,12 +133,12 @@ class Subscription(Generic[_T_co]):
         return self._options.when
 
     @property
-    def on_success(self) -> _Call | None:
+    def on_success(self) -> Call | None:
         """What is told the handler's result, its own or the linker's."""
         return self._options.on_success
 
     @property
-    def on_failure(self) -> _Call | None:
+    def on_failure(self) -> Call | None:
         """What is told the event and the error, its own or the linker's."""
         return self._options.on_failure
 
@@ -181,7 +181,7 @@ class Subscription(Generic[_T_co]):
 AnySubscription: TypeAlias = Subscription[Any]  # Any: to whatever events; a store does not care
 
 
-def _surely_sync(handler: _Call) -> bool:
+def _surely_sync(handler: Call) -> bool:
     # A lambda may return a coroutine, and so may what is wrapped around a coroutine function.
     while isinstance(handler, functools.partial):
         handler = handler.func

@@ -102,13 +102,13 @@ class AsyncIOProcessor:
                 loop = _get_running_loop()
                 if loop is None:
                     line = self._thread.line
-                    if line is not None and not line.stage.busy and current.get() is None:
+                    if line is not None and route.is_plain and not line.stage.busy and current.get() is None:
                         run_now(line, emission, route)
                         return
                 elif self._latest is not None:
                     line = self._latest()
-                    if line is not None and line.takes_short_way(loop):
-                        line.enter_whole(emission, route)
+                    if line is not None and (route.is_plain or route.is_async) and line.takes_short_way(loop):
+                        line.enter_short(emission, route)
                         return
             adopt_parent(emission)
         elsewhere = self._elsewhere(door) if _get_running_loop() is None else None

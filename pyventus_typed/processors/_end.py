@@ -89,6 +89,8 @@ def finish(stage: "Stage") -> BaseException | None:
 
     Returns what one of them raised that is no `Exception`; the others are closed all the same.
     """
+    for line in tuple(stage.held):
+        line.look_at_all()
     tasks = tuple(stage.tasks.values())
     for task in stage.crashed:
         if task.done() and not task.cancelled():

@@ -6,19 +6,20 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from weakref import finalize, ref
 
 from .._emission import AnyEmission, Emission, current
 from .._event import Event
 from .._ledger import Books, Ledger
 from .._ordering import Place, Row, Turns, turns_of
-from .._outcome import Cancelled, Discarded, Outcome, Status
+from .._outcome import NOTHING, Cancelled, Discarded, Outcome, Status
 from .._processing import Door
 from .._routing import Route
 from .._spelling import spell, spell_event
 from ..errors import EmitterClosed, NoRoom, WouldDeadlock
 from ._deadlock import refuse
+from ._flight import Flight, fly
 from ._job import AT_ONCE, Awaiting, Job, use_up, wake
 from ._report import Loss
 from ._settings import Settings
@@ -26,6 +27,7 @@ from ._stage import Stage, stage_of
 from ._whole import Calls, unfold
 
 log = logging.getLogger("pyventus_typed")
+_DONE: Final = (NOTHING,)  # of an emission to one receiver: shared
 
 
 class Line:
@@ -34,9 +36,11 @@ class Line:
     __slots__ = (
         "__weakref__",
         "debug",
+        "flights",
         "jobs",
         "ledger",
         "lost",
+        "published",
         "ref",
         "requests",
         "reserved",
@@ -52,6 +56,8 @@ class Line:
         self.ledger = books.open()
         self.turns = turns_of(settings.ordering)
         self.jobs: dict[Emission[Event], Job] = {}
+        self.flights: dict[AnyEmission, Flight] = {}
+        self.published: dict[AnyEmission, tuple[Calls, asyncio.Task[object]]] = {}
         self.room: deque[asyncio.Future[None]] = deque()  # who waits for room, first come first served
         self.reserved = 0  # places that are promised to them
         self.requests = 0  # jobs that take no room
@@ -126,8 +132,8 @@ class Line:
         stage = self.stage
         return stage.loop is loop and not stage.ending and stage.outer is None and not self.debug
 
-    def enter_whole(self, emission: Emission[Event], route: Route) -> None:
-        """Accept an emission to plain calls, where neither order nor room is asked for."""
+    def enter_short(self, emission: Emission[Event], route: Route) -> None:
+        """Accept an emission to plain calls, or to async handlers, where neither order nor room is asked for."""
         ledger, stage = self.ledger, self.stage
         if not ledger.open:
             stage.held[self] = None
@@ -137,9 +143,44 @@ class Line:
         ledger.accept(emission, parent)
         emission._keeper = self.ref
         stage.unfinished += 1
+        # A task's first step comes after this turn of the loop, so with nobody before it it may be made at once.
+        if route.is_async and not stage.ready:
+            self.take_off(emission, route)
+            return
         stage.ready.append((self, emission, route, copy_context()))
         if not stage.awake:
             stage.wake()
+
+    def take_off(self, emission: AnyEmission, route: Route, context: Context | None = None) -> None:
+        """Give each delivery of an emission to async handlers a task of its own, in a context of its own."""
+        stage = self.stage
+        if route.call is not None:
+            self.flights[emission] = stage.take_off(fly(self, emission, 0, route.call), context)
+            return
+        emission._outcomes = [None] * route.count
+        self.flights[emission] = tasks = []
+        for index, handler in enumerate(route.calls):
+            own = None if context is None else context.copy()
+            tasks.append(stage.take_off(fly(self, emission, index, handler), own))
+
+    def land(self, emission: AnyEmission, index: int, outcome: Outcome) -> None:
+        """The end of a delivery in flight."""
+        ledger, stage = self.ledger, self.stage
+        if emission not in self.flights:
+            job = self.jobs.get(emission)
+            if job is not None:
+                self.settle(job, index, outcome)
+            return  # else it is settled: its loop was closed
+        if outcome is NOTHING and len(emission._subscriptions) == 1:
+            ledger.complete(emission, _DONE)
+        elif not ledger.settle(emission, index, outcome):
+            return
+        del self.flights[emission]
+        if not ledger.open and not self.lost.emissions:
+            stage.held.pop(self, None)
+        stage.unfinished -= 1
+        if not stage.unfinished:
+            stage.idle()
 
     def complete(self, emission: AnyEmission, route: Route) -> None:
         """Every call has returned ``None``."""
@@ -156,19 +197,30 @@ class Line:
         ledger, stage = self.ledger, self.stage
         if not ledger.open:
             stage.held[self] = None
-        ledger.accept(emission, None, (calls, task))
+        ledger.accept(emission)
         emission._keeper = self.ref
         stage.unfinished += 1
+        self.published[emission] = calls, task
 
     def look(self, emission: AnyEmission, /) -> None:
         """Somebody wants to see the deliveries of *emission*, or to touch them: from here on it has a job."""
-        if emission in self.jobs or not self.stage.is_here:
-            return
+        if emission not in self.jobs and self.stage.is_here:
+            self._look(emission)
+
+    def _look(self, emission: AnyEmission) -> None:
         running = self.stage.running
         if running.emission is emission:
             self._unfold(emission, running.rest, None)
-        elif isinstance(published := self.ledger.open.get(emission), tuple):
-            self._unfold(emission, *published)
+        elif emission in self.published:
+            self._unfold(emission, *self.published.pop(emission))
+        elif emission in self.flights:
+            tasks = self.flights.pop(emission)
+            emission._outcomes = [*emission._outcomes]
+            job = self.jobs[emission] = Job(self, emission, Context(), self.turns, None)
+            job.held = emission._open
+            for index, task in enumerate(tasks if isinstance(tasks, list) else [tasks]):
+                if not job.is_settled(index):
+                    self.stage.tasks[job, index] = task
 
     def _unfold(self, emission: AnyEmission, rest: Calls | None, runner: "asyncio.Task[object] | None") -> None:
         if emission not in self.ledger.open:
@@ -187,14 +239,13 @@ class Line:
             job.granted = {running, *left}
 
     def _job(self, emission: Emission[Event]) -> Job:
-        self.look(emission)
-        return self.jobs.get(emission) or self._unfold_waiting(emission)
-
-    def _unfold_waiting(self, emission: Emission[Event]) -> Job:
-        # It will be cancelled before its first call, so nothing of it becomes ready.
-        emission._outcomes = [*emission._outcomes]
-        job = self.jobs[emission] = Job(self, emission, Context(), AT_ONCE, None)
-        return job
+        if emission not in self.jobs:
+            self._look(emission)
+        if emission not in self.jobs:
+            # It waits on a short way. It will be cancelled before its first call, so nothing of it becomes ready.
+            emission._outcomes = [*emission._outcomes]
+            self.jobs[emission] = Job(self, emission, Context(), AT_ONCE, None)
+        return self.jobs[emission]
 
     def pending(self) -> "list[Emission[Event]]":
         """What is open, in the order of acceptance."""
@@ -256,11 +307,10 @@ class Line:
         if job.granted is not None and index in job.granted:
             job.untold = {**(job.untold or {}), index: error}
         elif not job.emission.awaited:
-            self.log(job, index, error)
+            self.log(job.emission, index, error)
 
-    def log(self, job: Job, index: int, error: Exception) -> None:
+    def log(self, emission: AnyEmission, index: int, error: Exception) -> None:
         """Say that a handler failed, to whoever reads the log."""
-        emission = job.emission
         name, event = spell(emission._subscriptions[index].handler), spell_event(emission._event)
         log.error("%s failed for %s", name, event, exc_info=error)
 
@@ -333,6 +383,11 @@ class Line:
         for index, outcome in enumerate(tuple(emission._outcomes)):
             if outcome is None and job.withdraw(index):
                 self.settle(job, index, Discarded(reason, started=False))
+
+    def look_at_all(self) -> None:
+        """Whatever is under way gets a job."""
+        for emission in (*self.flights, *self.published):
+            self._look(emission)
 
     def discard_all(self, reason: str) -> None:
         """Discard whatever is open: the loop will not turn again."""

@@ -53,6 +53,7 @@ async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
                     break
             else:
                 if emission._outcomes is route.waiting:
+                    del line.published[emission]
                     line.complete(emission, route)
                     return
         except BaseException as error:  # noqa: BLE001 - sorted there
@@ -98,7 +99,7 @@ async def _finish(
                 cancelled = isinstance(error, asyncio.CancelledError)
                 job.line.settle(job, index, NEVER_RAN if cancelled else Discarded(repr(error), started=False))
         for index, failure in (job.untold or {}).items():
-            job.line.log(job, index, failure)
+            job.line.log(job.emission, index, failure)
         raise
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._job import Job
     from ._line import Line
 
+_Task = asyncio.Task
 Turn: TypeAlias = "tuple[Job, int] | Whole"
 
 
@@ -96,11 +97,13 @@ class Stage:
                 if self.ending or not ready:
                     return
                 turn = ready[0]
+                is_async = turn[0].is_async(turn[1]) if len(turn) == 2 else turn[2].is_async  # noqa: PLR2004 - as in _begin
                 # An async handler between two plain ones starts between them: its task's first step comes first.
-                if spawned and (len(turn) != 2 or not turn[0].is_async(turn[1])):  # noqa: PLR2004 - as in _begin
+                if spawned and not is_async:
                     return
                 ready.popleft()
                 step = _begin(turn)
+                spawned = spawned or is_async
                 if step is not None:
                     self.spawn(*step)
                     spawned = True
@@ -115,6 +118,13 @@ class Stage:
         step = begin(job, index)
         if step is not None:
             self.spawn(*step)
+
+    def take_off(self, flight: Deliver, context: Context | None) -> "asyncio.Task[None]":
+        """A task for a delivery on the short way; without a *context* in a copy of the caller's."""
+        flight.send(None)  # up to where it wants a task
+        task: Any = _Task(flight, loop=self.loop, name="pyventus_typed", context=context)  # Any: as in spawn
+        task._log_destroy_pending = False  # as in spawn
+        return task  # type: ignore[no-any-return]  # as in spawn
 
     def spawn(self, job: "Job", index: int, delivery: Deliver) -> None:
         """Give a delivery a task of its own, in a context of its own."""

@@ -33,6 +33,9 @@ def run(whole: Whole) -> Step | None:
     line, emission, route, context = whole
     if emission._outcomes is not route.waiting:
         return None  # cancelled while it was ready
+    if route.is_async:
+        line.take_off(emission, route, context)
+        return None
     running = line.stage.running
     running.emission = emission
     running.rest = handlers = iter(route.calls)
