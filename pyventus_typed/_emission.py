@@ -13,7 +13,8 @@ from typing_extensions import TypeVar, override
 
 from ._event import Event
 from ._ledger import NEVER_RAN, STARTED, Entry
-from ._outcome import Discarded, Failed, Outcome, Status
+from ._loops import runs_here
+from ._outcome import Discarded, Failed, Outcome
 from ._spelling import several, spell, spell_event
 from ._subscription import Subscription
 from .errors import EmissionFailed
@@ -61,6 +62,7 @@ class Keeper(Protocol):
     def awaiting(self, emission: "AnyEmission", /) -> "AbstractContextManager[set[asyncio.Future[None]]]": ...
     def waits_for(self, emission: "AnyEmission", /) -> "Iterator[Emission[Event]]": ...
     def look(self, emission: "AnyEmission", /) -> None: ...
+    def free(self) -> "tuple[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] | None": ...
 
 
 class Delivery(Generic[_T_co]):
@@ -167,7 +169,7 @@ class Emission(Entry, Generic[_T_co]):
 
     def raise_failures(self) -> None:
         """Raise `EmissionFailed` with what the handlers raised so far, in the order of the deliveries; return if nothing."""
-        if self._open == 0 and self.status in (Status.COMPLETED, Status.CANCELLED):
+        if Failed not in map(type, self._outcomes):
             return
         failures: list[Exception] = []
         for delivery in self.deliveries:
@@ -192,7 +194,24 @@ class Emission(Entry, Generic[_T_co]):
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:  # Any: between the event loop and its futures
-        return self._join().__await__()
+        keeper = self._line()
+        free = None if keeper is None else keeper.free()
+        if free is None:
+            return (yield from self._join().__await__())
+        # The usual case, without a coroutine: in the loop that it is pending in, and in nobody's handler.
+        loop, held = free
+        future = loop.create_future()
+        waiter = Waiter(future, raises=True)
+        self.watch(waiter)
+        held.add(future)
+        try:
+            yield from future
+        finally:
+            held.discard(future)
+            if self._open:
+                self.unwatch(waiter)
+        self.raise_failures()
+        return self
 
     @override
     def __repr__(self) -> str:
@@ -283,7 +302,7 @@ class Waiter:
         if future is None:
             return
         loop = future.get_loop()
-        if asyncio._get_running_loop() is loop:
+        if runs_here(loop):
             _complete(future)
         else:
             with suppress(RuntimeError):  # closed meanwhile: nobody waits there any more

@@ -14,6 +14,7 @@ from typing_extensions import override
 from .._emission import Emission, Waiter, adopt_parent, current
 from .._event import Event
 from .._ledger import Books
+from .._loops import runs_here
 from .._ordering import KeyedOrdering, Ordering
 from .._outcome import Completed, Failed, Tally
 from .._processing import Door
@@ -99,16 +100,15 @@ class AsyncIOProcessor:
         """Accept *emission*, or raise `EmissionRejected`. Of a *route* it takes the short way, if nothing is in the way."""
         if route is not None:
             if self._is_simple and door.is_plain:
-                loop = _get_running_loop()
-                if loop is None:
-                    line = self._thread.line
-                    if line is not None and route.is_plain and not line.stage.busy and current.get() is None:
-                        run_now(line, emission, route)
-                        return
-                elif self._latest is not None:
-                    line = self._latest()
-                    if line is not None and (route.is_plain or route.is_async) and line.takes_short_way(loop):
+                line = None if self._latest is None else self._latest()
+                if line is not None and line.takes_short_way():
+                    if route.is_plain or route.is_async:
                         line.enter_short(emission, route)
+                        return
+                elif route.is_plain and _get_running_loop() is None:
+                    line = self._thread.line
+                    if line is not None and not line.stage.busy and current.get() is None:
+                        run_now(line, emission, route)
                         return
             adopt_parent(emission)
         elsewhere = self._elsewhere(door) if _get_running_loop() is None else None
@@ -147,8 +147,8 @@ class AsyncIOProcessor:
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
         if route is not None:
             if self._is_simple and door.is_plain and self._latest is not None and current.get() is None:
-                line, loop = self._latest(), _get_running_loop()
-                if line is not None and loop is not None and line.takes_short_way(loop):
+                line = self._latest()
+                if line is not None and line.takes_short_way():
                     return run_short(line, emission, route)
             adopt_parent(emission)
         return self._publish(emission, door)
@@ -204,10 +204,9 @@ class AsyncIOProcessor:
 
     # -- ours ---------------------------------------------------------------------------------------------------------
     def _line_here(self) -> Line:
-        loop, latest = asyncio._get_running_loop(), self._latest
-        line = None if loop is None or latest is None else latest()
+        line = None if self._latest is None else self._latest()
         # The usual case, seen fast: the same loop as last time, and nothing is being closed.
-        if line is not None and line.stage.loop is loop and here.ending is None:
+        if line is not None and runs_here(line.stage.loop) and here.ending is None:
             return line
         return self._line(current_stage())
 

@@ -12,6 +12,7 @@ from weakref import finalize, ref
 from .._emission import AnyEmission, Emission, current
 from .._event import Event
 from .._ledger import Books, Ledger
+from .._loops import runs_here
 from .._ordering import Place, Row, Turns, turns_of
 from .._outcome import NOTHING, Cancelled, Discarded, Outcome, Status
 from .._processing import Door
@@ -127,10 +128,10 @@ class Line:
         return job
 
     # -- the short way ------------------------------------------------------------------------------------------------
-    def takes_short_way(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether what is emitted in *loop*, without any wish for order or room, needs no look at anything else."""
+    def takes_short_way(self) -> bool:
+        """Whether what is emitted here, without any wish for order or room, needs no look at anything else."""
         stage = self.stage
-        return stage.loop is loop and not stage.ending and stage.outer is None and not self.debug
+        return not stage.ending and stage.outer is None and not self.debug and runs_here(stage.loop)
 
     def enter_short(self, emission: Emission[Event], route: Route) -> None:
         """Accept an emission to plain calls, or to async handlers, where neither order nor room is asked for."""
@@ -415,8 +416,7 @@ class Line:
 
         Gives the set that must hold the future that is waited for: our books refer to it weakly.
         """
-        running = asyncio.get_running_loop()
-        if self.stage.loop is running:
+        if runs_here(self.stage.loop):
             waiting = self.stage.waiting
         elif self.stage.is_here:
             raise WouldDeadlock(
@@ -425,11 +425,18 @@ class Line:
                 (emission,),
             )
         else:
-            waiting = stage_of(running).waiting
+            waiting = stage_of(asyncio.get_running_loop()).waiting
         job = own_job()
         if job is not None:
             refuse([emission], job.emission, "waits for")
         return Awaiting(waiting, job, emission)
+
+    def free(self) -> "tuple[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] | None":
+        """For a wait that nobody has to judge: this loop, and the set that must hold the future that is waited for."""
+        stage = self.stage
+        if stage.loop is None or not runs_here(stage.loop) or current.get() is not None:
+            return None
+        return stage.loop, stage.waiting
 
     def waits_for(self, emission: AnyEmission, /) -> Iterator[Emission[Event]]:
         """Who must end, or go on, before *emission* can."""

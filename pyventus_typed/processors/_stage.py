@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary, ref
 
 from .._emission import AnyEmission, Running, thread
+from .._loops import runs_here
 from ._delivery import Deliver, Step, begin
 from ._end import hook
 from ._here import here
@@ -207,7 +208,7 @@ class Stage:
     def is_here(self) -> bool:
         """Whether the caller may touch it: it is this thread's, and no other thread's loop is running it."""
         if self.loop is not None and self.loop.is_running():
-            return asyncio._get_running_loop() is self.loop
+            return runs_here(self.loop)
         return self.thread == get_ident()
 
     def call(self, function: Callable[[], object]) -> bool:

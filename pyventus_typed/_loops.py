@@ -1,0 +1,30 @@
+"""Whether this thread runs a loop, asked cheaply."""
+
+import asyncio
+import os
+import sys
+from asyncio import AbstractEventLoop
+from threading import get_ident
+
+_get_running_loop = asyncio._get_running_loop
+_ours = True  # this process has not been forked from one that was running loops
+
+
+def runs_here(loop: AbstractEventLoop | None) -> bool:
+    """Whether *loop* is the one that this thread is running."""
+    # What asyncio says, but before 3.12 it asks the kernel each time whether the process was forked: as long as a task.
+    if _ours and type(loop) is asyncio.SelectorEventLoop:
+        running_in: int | None = loop._thread_id  # type: ignore[attr-defined]  # unknown to its stubs
+        return running_in == get_ident()
+    return loop is not None and _get_running_loop() is loop
+
+
+def _fork() -> None:
+    global _ours  # noqa: PLW0603 - there is one process
+    _ours = False
+
+
+if sys.version_info >= (3, 12):
+    _fork()  # there asyncio itself is quick
+elif hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_fork)
