@@ -66,6 +66,7 @@ class AsyncIOProcessor:
     ) -> None:
         self._settings = Settings(ordering, capacity, overflow, on_discard, loop_factory, debug)
         self._is_simple = self._settings.is_simple
+        self._is_concurrent = self._is_simple and ordering is Ordering.CONCURRENT
         self._books = Books()
         self._thread = _Thread()
         self._latest: ref[Line] | None = None  # the line of the loop that was seen last
@@ -102,10 +103,9 @@ class AsyncIOProcessor:
             if self._is_simple and door.is_plain:
                 line = None if self._latest is None else self._latest()
                 if line is not None and line.takes_short_way():
-                    if route.is_plain or route.is_async:
-                        line.enter_short(emission, route)
+                    if line.enter_short(emission, route):
                         return
-                elif route.is_plain and _get_running_loop() is None:
+                elif self._is_concurrent and route.is_plain and _get_running_loop() is None:
                     line = self._thread.line
                     if line is not None and not line.stage.busy and current.get() is None:
                         run_now(line, emission, route)
@@ -146,7 +146,7 @@ class AsyncIOProcessor:
     ) -> Coroutine[Any, Any, None]:  # Any: as in the port
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
         if route is not None:
-            if self._is_simple and door.is_plain and self._latest is not None and current.get() is None:
+            if self._is_concurrent and door.is_plain and self._latest is not None and current.get() is None:
                 line = self._latest()
                 if line is not None and line.takes_short_way():
                     return run_short(line, emission, route)

@@ -1,20 +1,19 @@
 """One delivery, from its turn to its outcome."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
-from types import CoroutineType, coroutine
+from collections.abc import Callable
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._emission import Emission
 from .._ledger import STARTED, put
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
 from ._in_thread import run_in_thread
+from ._serving import serve
+from ._step import OWN, Deliver, must_await, trim
 
 if TYPE_CHECKING:
     from ._job import Job
 
-Deliver: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
-_PACKAGE = __name__.partition(".")[0] + "."
 Step: TypeAlias = tuple["Job", int, Deliver]  # a delivery, and what is left of it to do in a task
 
 
@@ -26,7 +25,7 @@ def begin(job: "Job", index: int) -> Step | None:
     subscription = emission._subscriptions[index]
     if subscription._is_plain and emission._errors is None:
         return _call(job, index, subscription._handler)
-    delivery = deliver(job, index)
+    delivery = serve(job, index) if job.is_served(index) else deliver(job, index)
     try:
         if job.is_async(index):
             delivery.send(None)  # up to where it wants a task: nothing of the handler runs yet
@@ -106,7 +105,7 @@ async def deliver(  # noqa: C901, PLR0912, PLR0915 - one delivery in one place, 
             threaded = options.in_thread and line.stage.loop is not None
             if not owned and (subscription._is_async or threaded or awaitable is not None):
                 # From here on a cancellation before the task's first step is seen, too.
-                await _own_task()
+                await OWN
                 owned = True
             if threaded:
                 awaitable = value = await run_in_thread(job, index)
@@ -115,7 +114,7 @@ async def deliver(  # noqa: C901, PLR0912, PLR0915 - one delivery in one place, 
                 awaitable = value = subscription._handler(emission._event)
             if must_await(awaitable):
                 if not owned:
-                    await _own_task()
+                    await OWN
                     owned = True
                 value = await _within(options.timeout, awaitable)
             outcome = Completed(value)
@@ -153,7 +152,7 @@ async def _call_back(callback: Callable[..., object], *arguments: object, owned:
     awaitable: Any = callback(*arguments)  # Any: as above
     if must_await(awaitable):
         if not owned:
-            await _own_task()
+            await OWN
         await awaitable
         return True
     return owned
@@ -164,24 +163,3 @@ async def _within(timeout: float | None, awaitable: Any) -> object:  # Any: as a
         return await awaitable
     async with asyncio.timeout(timeout):  # not wait_for, which can swallow a cancellation on 3.11
         return await awaitable
-
-
-def must_await(value: object) -> bool:
-    """Whether what a call returned is awaited: everything awaitable is, but for an emission.
-
-    ``lambda event: emitter.emit(Other(...))`` emits; it does not wait for what would be ordered behind it.
-    """
-    return hasattr(type(value), "__await__") and not isinstance(value, Emission)
-
-
-def trim(error: Exception) -> None:
-    # Without our own frames: shorter to read.
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
-        trace = trace.tb_next
-    error.with_traceback(trace)  # an assignment would ask an exception that is a frozen dataclass
-
-
-@coroutine
-def _own_task() -> Generator[None, None, None]:
-    yield

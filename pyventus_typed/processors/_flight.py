@@ -10,7 +10,7 @@ from .._emission import AnyEmission, current
 from .._ledger import STARTED
 from .._outcome import NOTHING, Completed, Discarded, Failed, Outcome
 from .._subscription import Call
-from ._delivery import trim
+from ._step import OWN, trim
 
 if TYPE_CHECKING:
     from ._line import Line
@@ -18,15 +18,6 @@ if TYPE_CHECKING:
 Flight: TypeAlias = "asyncio.Task[None] | list[asyncio.Task[None]]"
 """Of one receiver; of several."""
 _STARTED: Final = (STARTED,)  # of an emission to one receiver: shared
-
-
-class _Own:
-    """Where a delivery wants a task: it yields once, and no code of ours is run for it."""
-
-    __await__ = (None,).__iter__  # awaiting it gives that iterator
-
-
-OWN: Final[Any] = _Own()  # Any: no checker knows an __await__ that is a bound method
 
 
 async def fly(line: "Line", emission: AnyEmission, index: int, handler: Call) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from .._emission import AnyEmission, Emission
 from .._event import Event
 from .._ledger import STARTED
-from .._ordering import Concurrent, Place, Row, Turns
-from .._subscription import Subscription
+from .._ordering import Concurrent, Mailbox, Place, Row, Turns
+from .._subscription import PLAIN, Subscription
 from ._in_thread import Claim
 
 if TYPE_CHECKING:
@@ -39,7 +39,11 @@ class Job(Place):
     def __init__(
         self, line: "Line", emission: Emission[Event], context: Context, turns: Turns, row: Row | None
     ) -> None:
-        super().__init__(emission._subscriptions, row)
+        # What Place.__init__ does, without the call: this is made for most emissions.
+        self.subscriptions = emission._subscriptions
+        self.held = len(self.subscriptions)
+        self.row = row
+        self.gone = None
         self.line = line
         self.emission = emission
         self.context = context
@@ -62,6 +66,12 @@ class Job(Place):
     def is_async(self, index: int) -> bool:
         """Whether this delivery runs nothing before it has a task."""
         return self.subscriptions[index]._is_async and self.emission._errors is None
+
+    def is_served(self, index: int) -> bool:
+        """Whether this delivery shares a task with those that stand behind it in its mailbox."""
+        one = self.subscriptions[index]
+        bare = one._options is PLAIN or one._options.is_plain
+        return type(self.turns) is Mailbox and bare and one._is_async and self.emission._errors is None
 
     def withdraw(self, index: int) -> bool:
         """See that a delivery that waits never starts; ``False`` if a thread has begun it."""

@@ -11,9 +11,9 @@ from weakref import finalize, ref
 
 from .._emission import AnyEmission, Emission, current
 from .._event import Event
-from .._ledger import Books, Ledger
+from .._ledger import STARTED, Books, Ledger
 from .._loops import runs_here
-from .._ordering import Place, Row, Turns, turns_of
+from .._ordering import Mailbox, Place, Row, Turns, turns_of
 from .._outcome import NOTHING, Cancelled, Discarded, Outcome, Status
 from .._processing import Door
 from .._routing import Route
@@ -133,9 +133,12 @@ class Line:
         stage = self.stage
         return not stage.ending and stage.outer is None and not self.debug and runs_here(stage.loop)
 
-    def enter_short(self, emission: Emission[Event], route: Route) -> None:
-        """Accept an emission to plain calls, or to async handlers, where neither order nor room is asked for."""
+    def enter_short(self, emission: Emission[Event], route: Route) -> bool:
+        """Accept an emission to handlers without options, where room is not asked for; ``False`` if there is no short way."""
         ledger, stage = self.ledger, self.stage
+        is_mail = type(self.turns) is Mailbox
+        if not (is_mail or route.is_plain or route.is_async):
+            return False
         if not ledger.open:
             stage.held[self] = None
         parent = current.get()
@@ -144,13 +147,22 @@ class Line:
         ledger.accept(emission, parent)
         emission._keeper = self.ref
         stage.unfinished += 1
+        if is_mail:
+            context = copy_context()
+            if not route.is_async:
+                context.run(current.set, emission)  # else each task does
+            job = self.jobs[emission] = Job(self, emission, context, self.turns, None)
+            turns = self.turns.enter(job)
+            if turns:
+                self.make_ready(turns)
         # A task's first step comes after this turn of the loop, so with nobody before it it may be made at once.
-        if route.is_async and not stage.ready:
+        elif route.is_async and not stage.ready:
             self.take_off(emission, route)
-            return
-        stage.ready.append((self, emission, route, copy_context()))
-        if not stage.awake:
-            stage.wake()
+        else:
+            stage.ready.append((self, emission, route, copy_context()))
+            if not stage.awake:
+                stage.wake()
+        return True
 
     def take_off(self, emission: AnyEmission, route: Route, context: Context | None = None) -> None:
         """Give each delivery of an emission to async handlers a task of its own, in a context of its own."""
@@ -317,13 +329,25 @@ class Line:
 
     def settle(self, job: Job, index: int, outcome: Outcome) -> None:
         """The end of a delivery. Does nothing if it has an outcome: it was cancelled, or its loop ended."""
+        turns = self.conclude(job, index, outcome)
+        if turns:
+            self.make_ready(turns)
+
+    def conclude(self, job: Job, index: int, outcome: Outcome) -> Sequence[tuple[Place, int]]:
+        """The same, but those whose turn it is then are the caller's to start."""
         emission = job.emission
         self.stage.tasks.pop((job, index), None)
-        if job.is_settled(index):
-            return
-        if self.ledger.settle(emission, index, outcome):
+        state = emission._outcomes[index]
+        if state is not None and state is not STARTED:
+            return ()
+        if outcome is NOTHING and len(job.subscriptions) == 1:
+            self.ledger.complete(emission, _DONE)
+            is_over = True
+        else:
+            is_over = self.ledger.settle(emission, index, outcome)
+        if is_over:
             del self.jobs[emission]
-            if job.is_request:
+            if self.requests and job.is_request:
                 self.requests -= 1
             if self.stage.ending and emission.status in (Status.CANCELLED, Status.DISCARDED):
                 self.lost.emissions.append(emission)
@@ -332,18 +356,21 @@ class Line:
                 self.offer_room()
         if job.waker is not None:
             wake(job.waker)
-        if job.kept is None or index not in job.kept:
-            self.leave(job, index)
+        return self._leave(job, index) if job.kept is None or index not in job.kept else ()
 
     def leave(self, job: Job, index: int) -> None:
         """A delivery gives up its place."""
-        turns = job.turns.leave(job, index)
+        turns = self._leave(job, index)
         if turns:
             self.make_ready(turns)
+
+    def _leave(self, job: Job, index: int) -> Sequence[tuple[Place, int]]:
+        turns = job.turns.leave(job, index)
         if not job.held:
             self.stage.unfinished -= 1
             if not self.stage.unfinished:
                 self.stage.idle()
+        return turns
 
     def cut_off(self, emission: Emission[Event], index: int) -> Outcome:
         """The outcome of a delivery that ``CancelledError`` has left."""

@@ -10,8 +10,9 @@ from .._emission import AnyEmission, current
 from .._ledger import NEVER_RAN, STARTED
 from .._outcome import Cancelled, Completed, Discarded
 from .._routing import Route
-from ._delivery import deliver, fail, must_await
+from ._delivery import deliver, fail
 from ._job import Job
+from ._step import must_await
 
 if TYPE_CHECKING:
     from ._line import Line

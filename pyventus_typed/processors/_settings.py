@@ -28,8 +28,9 @@ class Settings:
 
     @property
     def is_simple(self) -> bool:
-        """Whether nothing is asked of order, room or debugging, so that plain calls can take the short way."""
-        return self.ordering is Ordering.CONCURRENT and self.capacity is None and not self.debug
+        """Whether nothing is asked of keys, room or debugging, so that handlers without options can take a short way."""
+        ordering = self.ordering in (Ordering.CONCURRENT, Ordering.MAILBOX)
+        return ordering and self.capacity is None and not self.debug
 
     def __post_init__(self) -> None:
         check_ordering(self.ordering)

@@ -18,10 +18,11 @@ from weakref import WeakKeyDictionary, ref
 
 from .._emission import AnyEmission, Running, thread
 from .._loops import runs_here
-from ._delivery import Deliver, Step, begin
+from ._delivery import Step, begin
 from ._end import hook
 from ._here import here
 from ._report import Loss, lost
+from ._step import Deliver
 from ._whole import Whole, run
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ class Stage:
         """Give a delivery a task of its own, in a context of its own."""
         # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
         context = job.context if len(job.subscriptions) == 1 else job.context.copy()
+        if job.is_served(index):
+            context = self._context  # each delivery there finds its own
         task: Any = asyncio.Task(delivery, loop=self.loop, name="pyventus_typed", context=context)  # Any: below
         # asyncio's own switch against "Task was destroyed but it is pending": whatever happens, it is accounted for.
         task._log_destroy_pending = False  # unknown to the stubs

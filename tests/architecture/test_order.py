@@ -20,7 +20,7 @@ ORDER = [
     line for line in (Path(__file__).parent / "order.txt").read_text().splitlines() if line and not line.startswith("#")
 ]
 NOUNS = ORDER[: ORDER.index("_typing")]
-WITH_ASYNCIO = {"_emission", "_emitter", *(name for name in ORDER if name.startswith("processors."))}
+WITH_ASYNCIO = {"_loops", "_emission", "_emitter", *(name for name in ORDER if name.startswith("processors."))}
 EDGES = sorted(
     part.name for part in PACKAGE.iterdir() if part.is_dir() and part.name not in ("processors", "__pycache__")
 )
