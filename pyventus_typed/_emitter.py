@@ -119,7 +119,7 @@ class Emitter(Generic[E_contra]):
         All of them run; then `EmissionFailed` is raised if one failed. Cancelling the caller cancels the handler that
         runs, and the rest is cancelled. Under an ordering other than ``CONCURRENT`` it waits for its turn.
         """
-        route = self._linker._route(event)
+        route = self._routes.table.get(type(event)) or self._linker._route(event)
         if not route.is_bare:
             emission = self._draft(event, route)
             await self._processor.publish(emission, self._door)

@@ -16,7 +16,7 @@ A loop that is dropped without ``close`` is noticed by ``weakref.finalize``; asy
 import asyncio
 import logging
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Collection, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
@@ -82,6 +82,17 @@ def begin(stage: "Stage") -> None:
     stage.ending = CLOSED
     stage.take_calls()
     stage.discard_rest(CLOSED)
+
+
+async def cancelled(tasks: Collection[asyncio.Task[Any]], loop: AbstractEventLoop) -> None:  # Any: whoever's they are
+    """Cancel *tasks* and wait for them; what they raise is told to the loop, as `asyncio.run` does."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if not task.cancelled() and task.exception() is not None:
+            message = "unhandled exception while the loop of a handler was closed"
+            loop.call_exception_handler({"message": message, "exception": task.exception(), "task": task})
 
 
 def finish(stage: "Stage") -> BaseException | None:

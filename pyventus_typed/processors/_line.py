@@ -192,7 +192,7 @@ class Line:
         if not ledger.open and not self.lost.emissions:
             stage.held.pop(self, None)
         stage.unfinished -= 1
-        if not stage.unfinished:
+        if not stage.unfinished and stage.until_idle is not None:
             stage.idle()
 
     def complete(self, emission: AnyEmission, route: Route) -> None:
@@ -202,7 +202,7 @@ class Line:
         if not ledger.open and not self.lost.emissions:
             stage.held.pop(self, None)
         stage.unfinished -= 1
-        if not stage.unfinished:
+        if not stage.unfinished and stage.until_idle is not None:
             stage.idle()
 
     def enter_published(self, emission: Emission[Event], calls: Calls, task: "asyncio.Task[object]") -> None:
@@ -368,7 +368,7 @@ class Line:
         turns = job.turns.leave(job, index)
         if not job.held:
             self.stage.unfinished -= 1
-            if not self.stage.unfinished:
+            if not self.stage.unfinished and self.stage.until_idle is not None:
                 self.stage.idle()
         return turns
 

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from contextvars import Token
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from .._emission import AnyEmission, current
+from .._emission import AnyEmission, Emission, current
+from .._event import Event
 from .._ledger import NEVER_RAN, STARTED
 from .._outcome import Cancelled, Completed, Discarded
 from .._routing import Route
@@ -31,8 +33,7 @@ async def run_here(job: Job) -> None:
     try:
         await _finish(job, task, task.cancelling())
     finally:
-        with suppress(ValueError):  # closed with its loop, in another context
-            current.reset(token)
+        _reset(token)
 
 
 async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
@@ -66,8 +67,14 @@ async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
         elif failure is not None:
             raise failure  # its loop was closed, and it is settled
     finally:
-        with suppress(ValueError):  # as above
-            current.reset(token)
+        _reset(token)
+
+
+def _reset(token: "Token[Emission[Event] | None]") -> None:
+    try:  # noqa: SIM105 - suppress costs three calls
+        current.reset(token)
+    except ValueError:
+        pass  # closed with its loop, in another context
 
 
 async def _settle(job: Job, value: Any, failure: BaseException | None) -> None:  # Any: as above

@@ -19,7 +19,8 @@ from weakref import WeakKeyDictionary, ref
 from .._emission import AnyEmission, Running, thread
 from .._loops import runs_here
 from ._delivery import Step, begin
-from ._end import hook
+from ._end import begin as end_tasks
+from ._end import cancelled, hook
 from ._here import here
 from ._report import Loss, lost
 from ._step import Deliver
@@ -39,7 +40,6 @@ class Stage:
     __slots__ = (
         "__weakref__",
         "_context",
-        "_idle",
         "awake",
         "busy",
         "calls",
@@ -55,6 +55,7 @@ class Stage:
         "tasks",
         "thread",
         "unfinished",
+        "until_idle",
         "waiting",
     )  # fmt: skip
 
@@ -76,7 +77,7 @@ class Stage:
         # Without a loop it is the thread's own record, for whoever asks there for the current emission.
         self.running = thread.running if loop is None else Running()
         self.outer: AnyEmission | None = None  # whose handler, on the short way, runs this loop
-        self._idle: asyncio.Future[None] | None = None
+        self.until_idle: asyncio.Future[None] | None = None
         self.awake = False
         self._context = Context()  # our callbacks must not keep an emitter's context alive
 
@@ -163,29 +164,47 @@ class Stage:
             self.busy = False
 
     def _run_in_fresh_loop(self, job: "Job", index: int, delivery: Deliver) -> None:
-        # With a factory a Runner leaves the thread's current event loop as it finds it.
-        runner = asyncio.Runner(loop_factory=job.line.settings.loop_factory or asyncio.new_event_loop)
+        # asyncio.Runner would turn the loop four times. As with its loop_factory, the thread's current event loop stays.
+        loop = (job.line.settings.loop_factory or asyncio.new_event_loop)()
         try:
-            self.loop = loop = runner.get_loop()
+            self.loop = loop
             adopt(loop, self)
-            # A future and no task of ours: a handler that cancels all other tasks must not cut off this wait.
-            self._idle = loop.create_future()
             self.spawn(job, index, delivery)
             if self.ready:
                 self.wake()
-            loop.run_until_complete(self._idle)
-        finally:
             try:
-                runner.close()
-            finally:
-                delivery.close()  # does nothing unless the loop could not even be made
-                self.loop = self._idle = self.ending = None
-                self.awake = False
+                loop.run_until_complete(self._wind_up(loop))
+            except BaseException:
+                with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                    runner.get_loop()  # which is closed as after any asyncio.run
+                raise
+            loop.close()
+        finally:
+            delivery.close()  # does nothing unless the loop could not even be made
+            self.loop = self.until_idle = self.ending = None
+            self.awake = False
+
+    async def _wind_up(self, loop: AbstractEventLoop) -> None:
+        """Wait until nothing is under way, and leave the loop as `asyncio.run` leaves its own."""
+        task = asyncio.current_task(loop)
+        assert task is not None  # a coroutine of ours is run by a task
+        while self.unfinished:
+            self.until_idle = loop.create_future()
+            try:
+                await self.until_idle
+            except asyncio.CancelledError:
+                task.uncancel()  # a handler that cancels all other tasks must not cut off this wait
+        end_tasks(self)
+        left = asyncio.all_tasks(loop) - {task}
+        if left:
+            await cancelled(left, loop)
+        await loop.shutdown_asyncgens()
+        await loop.shutdown_default_executor()
 
     def idle(self) -> None:
         """No emission has a delivery that holds its place."""
-        if self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
+        if self.until_idle is not None and not self.until_idle.done():
+            self.until_idle.set_result(None)
 
     # -- the end ------------------------------------------------------------------------------------------------------
     def discard_rest(self, reason: str) -> None:
