@@ -16,7 +16,7 @@ A loop that is dropped without ``close`` is noticed by ``weakref.finalize``; asy
 import asyncio
 import logging
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
@@ -58,20 +58,13 @@ def hook(loop: AbstractEventLoop, stage: "Stage") -> None:
         if loop.is_running() or loop.is_closed():
             close()  # raises, or does nothing
             return
-        cut = finish(stage)
         try:
-            close()
-            stage.take_calls()  # of a thread that was a moment too late
+            finish(stage, close)
         finally:
             dropped.detach()
-            for loss in tuple(stage.losses):
-                loss.report("when their event loop closed")
             for name in ("run_until_complete", "shutdown_asyncgens", "close"):
                 with suppress(AttributeError):
                     delattr(loop, name)
-            stage.forget()
-        if cut is not None:  # Ctrl-C, SystemExit in a finally block: the loop is closed all the same
-            raise cut
 
     for name, wrapped in (("run_until_complete", run), ("shutdown_asyncgens", shutdown), ("close", end)):
         setattr(loop, name, wrapped)
@@ -95,11 +88,24 @@ async def cancelled(tasks: Collection[asyncio.Task[Any]], loop: AbstractEventLoo
             loop.call_exception_handler({"message": message, "exception": task.exception(), "task": task})
 
 
-def finish(stage: "Stage") -> BaseException | None:
-    """The loop will not turn again: what is open is discarded, and its coroutines are closed here and now.
+def finish(stage: "Stage", close: Callable[[], None]) -> None:
+    """The loop will not turn again: what is open is discarded and reported, and *close* closes the loop.
 
-    Returns what one of them raised that is no `Exception`; the others are closed all the same.
+    Raises what a coroutine raised that was closed here, if that is no `Exception`; the rest is done all the same.
     """
+    cut = _close_all(stage)
+    try:
+        close()
+        stage.take_calls()  # of a thread that was a moment too late
+    finally:
+        for loss in tuple(stage.losses):
+            loss.report("when their event loop closed")
+        stage.forget()
+    if cut is not None:  # Ctrl-C, SystemExit in a finally block: the loop is closed all the same
+        raise cut
+
+
+def _close_all(stage: "Stage") -> BaseException | None:
     for line in tuple(stage.held):
         line.look_at_all()
     tasks = tuple(stage.tasks.values())

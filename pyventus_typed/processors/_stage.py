@@ -18,9 +18,9 @@ from weakref import WeakKeyDictionary, ref
 
 from .._emission import AnyEmission, Running, thread
 from .._loops import runs_here
-from ._delivery import Step, begin
-from ._end import begin as end_tasks
-from ._end import cancelled, hook
+from ._delivery import Step
+from ._delivery import begin as begin_delivery
+from ._end import begin, cancelled, finish, hook
 from ._here import here
 from ._report import Loss, lost
 from ._step import Deliver
@@ -118,7 +118,7 @@ class Stage:
 
     def start(self, job: "Job", index: int) -> None:
         """Begin a delivery that will want a task, and give it one."""
-        step = begin(job, index)
+        step = begin_delivery(job, index)
         if step is not None:
             self.spawn(*step)
 
@@ -168,17 +168,18 @@ class Stage:
         loop = (job.line.settings.loop_factory or asyncio.new_event_loop)()
         try:
             self.loop = loop
-            adopt(loop, self)
+            _stages[loop] = ref(self)
             self.spawn(job, index, delivery)
             if self.ready:
                 self.wake()
             try:
                 loop.run_until_complete(self._wind_up(loop))
             except BaseException:
+                hook(loop, self)
                 with asyncio.Runner(loop_factory=lambda: loop) as runner:
                     runner.get_loop()  # which is closed as after any asyncio.run
                 raise
-            loop.close()
+            finish(self, loop.close)
         finally:
             delivery.close()  # does nothing unless the loop could not even be made
             self.loop = self.until_idle = self.ending = None
@@ -194,7 +195,7 @@ class Stage:
                 await self.until_idle
             except asyncio.CancelledError:
                 task.uncancel()  # a handler that cancels all other tasks must not cut off this wait
-        end_tasks(self)
+        begin(self)
         left = asyncio.all_tasks(loop) - {task}
         if left:
             await cancelled(left, loop)
@@ -255,7 +256,7 @@ class Stage:
 
 
 def _begin(turn: Turn) -> Step | None:
-    return begin(*turn) if len(turn) == 2 else run(turn)  # noqa: PLR2004 - a delivery, or an emission on the short way
+    return begin_delivery(*turn) if len(turn) == 2 else run(turn)  # noqa: PLR2004 - a delivery, or an emission on the short way
 
 
 # A stage is held by its loop, through the hooks on it: a dropped loop takes its stage along.
