@@ -48,7 +48,7 @@ def check_event_class(found: object) -> type[Event]:
                 f"{spell(found)} is no event class. Derive it: @dataclass(frozen=True) class {found.__name__}(Event).",
                 found,
             )
-        if _undecorated_fields(found):
+        if not is_decorated(found) and _has_fields(found):
             raise NotAnEvent(
                 f"{spell(found)} has fields but is no dataclass. Decorate it with @dataclass(frozen=True).", found
             )
@@ -77,7 +77,7 @@ def check_event(found: object) -> type[Event]:
     """The class of *found*, if it can be emitted; else `NotAnEvent` in a sentence that names it and the cure."""
     if isinstance(found, Event):
         kind = check_event_class(type(found))
-        if "__dataclass_params__" not in kind.__dict__:
+        if not is_decorated(kind):
             name = spell(kind)
             raise NotAnEvent(
                 f"{name} is no dataclass, so it can be subscribed to, not emitted. "
@@ -94,10 +94,13 @@ def check_event(found: object) -> type[Event]:
     )
 
 
-def _undecorated_fields(kind: type) -> bool:
+def is_decorated(kind: type) -> bool:
+    """Whether *kind* itself is a dataclass, and does not only derive from one."""
+    return "__dataclass_params__" in kind.__dict__
+
+
+def _has_fields(kind: type) -> bool:
     # A ClassVar is no field; with postponed annotations it is a text.
-    if "__dataclass_params__" in kind.__dict__:
-        return False
     return any("ClassVar" not in str(annotation) for annotation in inspect.get_annotations(kind).values())
 
 

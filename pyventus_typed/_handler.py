@@ -25,10 +25,12 @@ def check_handler(found: object) -> bool:
     # Functions and methods are judged by their code object: ten times faster than inspect.signature, and it is what
     # runs, where a signature may come from what a decorator wraps.
     if type(found) is FunctionType:
-        _check_code(found, found.__code__, found, bound=0)
+        code = found.__code__
+        if code.co_argcount != 1 or code.co_kwonlyargcount or code.co_flags & (_GENERATOR | _ASYNC_GENERATOR):
+            _check_code(found, code, found, bound=0)
         if "." in found.__qualname__ and found.__qualname__.rpartition(".")[0][-1] != ">":
             _check_no_method(found)
-        return bool(found.__code__.co_flags & _COROUTINE)
+        return bool(code.co_flags & _COROUTINE)
     if type(found) is MethodType and type(found.__func__) is FunctionType:
         _check_code(found, found.__func__.__code__, found.__func__, bound=1)
         return bool(found.__func__.__code__.co_flags & _COROUTINE)

@@ -5,7 +5,7 @@ from typing import Any, Generic, get_args, overload
 
 from typing_extensions import override
 
-from ._event import Event, Request, check_event, check_event_class
+from ._event import Event, Request, check_event, check_event_class, is_decorated
 from ._family import Family, fixed, foreign, holds, members
 from ._registry import Registry
 from ._routes import Routes, check_routes
@@ -90,6 +90,7 @@ class Linker(Generic[E_contra]):
         self._on_failure = on_failure
         self._routes = RouteTable(self._find)
         self._registry = Registry(max_subscriptions, self._routes.drop)
+        self._singles: dict[type[Event], tuple[type[Event]]] = {}  # as long as the registry's buckets: for good
         self._family: Family | None = fixed(type(self), Linker)
 
     # -- linking ------------------------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ class Linker(Generic[E_contra]):
         """
         if not events:
             raise NotAnEvent("on() names no event. Name at least one: @linker.on(OrderPlaced).")
-        kinds = tuple(dict.fromkeys(map(self._own, events)))
+        kinds = self._single(events[0]) if len(events) == 1 else tuple(dict.fromkeys(map(self._own, events)))
         options = self._options(when, once, priority, on_success, on_failure, timeout, in_thread)
         return On(lambda handler: self._subscribe(kinds, handler, options))
 
@@ -273,7 +274,7 @@ class Linker(Generic[E_contra]):
         Subscribing the same handler twice gives two subscriptions. In a ``with`` it ends with the block.
         """
         options = self._options(when, once, priority, on_success, on_failure, timeout, in_thread)
-        return self._subscribe((self._own(event),), handler, options)
+        return self._subscribe(self._single(event), handler, options)
 
     def answer(
         self, request: RequestType[..., E_contra, T, A], /, *, timeout: float | None = None, in_thread: bool = False
@@ -333,7 +334,7 @@ class Linker(Generic[E_contra]):
         """A linker whose family is what *routes* cover, with one subscription for each of them, in their order."""
         linker: Linker[T] = Linker()
         for event, handler in check_routes(routes).pairs:
-            linker._subscribe((event,), handler, PLAIN)
+            linker._subscribe(linker._single(event), handler, PLAIN)
         linker._family = tuple(event for event, _ in routes.pairs)
         return linker
 
@@ -376,7 +377,10 @@ class Linker(Generic[E_contra]):
     def _route(self, event: Event) -> Route:
         """The route of an event to be emitted; the first of its class is checked."""
         routes = self._routes
-        return routes.table.get(type(event)) or routes.add(self._member(check_event(event)))
+        kind = type(event)
+        if kind in self._singles and is_decorated(kind):
+            return routes.add(kind)  # it was checked when it was subscribed to
+        return routes.table.get(kind) or routes.add(self._member(check_event(event)))
 
     def _member(self, kind: type[Event]) -> type[Event]:
         family = self.family
@@ -386,6 +390,14 @@ class Linker(Generic[E_contra]):
 
     def _own(self, found: object) -> type[Event]:
         return self._member(check_event_class(found))
+
+    def _single(self, found: Any) -> tuple[type[Event], ...]:
+        """The one event type, checked once; all subscriptions to it share the tuple."""
+        kinds = self._singles.get(found) if isinstance(found, type) else None
+        if kinds is None:
+            kind = self._own(found)
+            kinds = self._singles.setdefault(kind, (kind,))
+        return kinds
 
     def _options(
         self,

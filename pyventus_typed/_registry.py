@@ -8,6 +8,7 @@ after it are both right.
 
 from collections.abc import Callable, Iterable
 from itertools import count
+from operator import itemgetter
 
 from ._event import Event
 from ._spelling import several, spell
@@ -17,15 +18,17 @@ from .errors import TooManySubscriptions
 _places = count(1)  # one sequence for all linkers: next() is atomic, and the order of subscribing is the order of E4
 
 Bucket = dict[int, Subscription[Event]]
+_subscription: Callable[[tuple[int, Subscription[Event]]], Subscription[Event]] = itemgetter(1)
 
 
 class Registry:
     """Subscriptions by event type, in the order of subscribing."""
 
-    __slots__ = ("_buckets", "_changed", "_most")
+    __slots__ = ("_buckets", "_changed", "_has_several", "_most")
 
     def __init__(self, most: int | None, changed: Callable[[], None]) -> None:
         self._most = most
+        self._has_several = False  # whether there ever was a subscription to several events
         self._changed = changed  # called after each change, before the caller of add or remove goes on
         # Buckets are never deleted: a thread may be about to add to one that has just become empty.
         self._buckets: dict[type[Event], Bucket] = {}
@@ -36,7 +39,10 @@ class Registry:
         It is active from the moment it stands in the bucket of its first event type, which is filled last.
         """
         place = subscription._place = next(_places)  # where it stands is the store's to say
-        for event in reversed(subscription.events):
+        events = subscription._events
+        if len(events) > 1:
+            self._has_several = True
+        for event in reversed(events):
             bucket = self._buckets.setdefault(event, {})
             bucket[place] = subscription
             # Of several threads that race for the last seat, those are refused that stand behind it.
@@ -51,16 +57,18 @@ class Registry:
 
     def remove(self, subscription: AnySubscription, /) -> bool:
         """Let go of *subscription*; of several callers exactly one is told ``True``."""
-        first = self._buckets.get(subscription.events[0], {})
+        events = subscription._events
+        first = self._buckets.get(events[0], {})
         if first.pop(subscription._place, None) is None:  # as above
             return False
-        self._forget(subscription)
+        if len(events) > 1:
+            self._forget(subscription)
         self._changed()
         return True
 
     def holds(self, subscription: AnySubscription, /) -> bool:
         """Whether *subscription* is active."""
-        return subscription._place in self._buckets.get(subscription.events[0], ())  # as above
+        return subscription._place in self._buckets.get(subscription._events[0], ())  # as above
 
     def of(self, events: Iterable[type]) -> list[Subscription[Event]]:
         """The active subscriptions to any of *events*, each once, in the order of subscribing."""
@@ -69,13 +77,14 @@ class Registry:
             bucket = self._buckets.get(event)
             if bucket:
                 found |= bucket.copy()  # copied in one step: another thread may change it meanwhile
+        ordered = list(map(_subscription, sorted(found.items())))
         # A subscription to several events is active as long as it stands with its first one.
-        return [one for _, one in sorted(found.items()) if len(one._events) == 1 or self.holds(one)]
+        return [one for one in ordered if self.holds(one)] if self._has_several else ordered
 
     def all(self) -> list[Subscription[Event]]:
         """Every active subscription, in the order of subscribing."""
         return self.of(tuple(self._buckets))
 
     def _forget(self, subscription: AnySubscription) -> None:
-        for event in subscription.events:
+        for event in subscription._events:
             self._buckets.get(event, {}).pop(subscription._place, None)  # as above

@@ -8,6 +8,10 @@ from ._outcome import NOTHING, Completed
 from ._subscription import PLAIN, Subscription
 
 
+def _urgency(subscription: Subscription[Event]) -> int:
+    return -subscription._options.priority  # sorted by it the order is stable: higher first, then as subscribed
+
+
 class Route:
     """The receivers of one event class, in the order of delivery: higher priority first, then as subscribed."""
 
@@ -52,36 +56,45 @@ class Route:
     def of(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
         """Order what was *found* for *kind* and its bases, which comes in the order of subscribing."""
         self = cls()
-        told: list[Subscription[Event]] = []
-        answers: dict[type, Subscription[Event]] = {}
-        ordered, choosy, is_bare, is_plain = True, False, not issubclass(kind, Request), True
-        is_async = True
+        told = found
+        is_bare = not issubclass(kind, Request)
+        is_plain = is_async = True
+        self.answer, self.choosy = None, False
         for one in found:
-            options = one._options
-            if options.answers:
-                answers[one._events[0]] = one
-                continue
-            told.append(one)
-            ordered = ordered and not options.priority
-            choosy = choosy or options.when is not None or options.once
-            is_bare = is_bare and (options is PLAIN or options.is_plain)
             is_plain = is_plain and one._is_plain
             is_async = is_async and one._is_async
-        if not ordered:
-            told.sort(key=lambda subscription: -subscription.priority)  # stable
-        # The answer to a class stands in for its bases: the nearest one in the class's own order of inheritance.
-        self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None) if answers else None
-        self.receivers = tuple(told)
-        self.choosy = choosy
-        self.is_bare = is_bare and not choosy and bool(told)
+            options = one._options
+            if options is not PLAIN:
+                is_bare = is_bare and options.is_plain
+                self.choosy = self.choosy or options.when is not None or options.once
+                if options.priority:
+                    told = sorted(found, key=_urgency)
+                if options.answers:
+                    self._split(kind, found)
+                    return self
+        self._tell(told)
+        self.is_bare = is_bare and not self.choosy and bool(told)
         self.is_plain = self.is_bare and is_plain
         self.is_async = self.is_bare and is_async
-        self.count = len(told)
-        self.calls = tuple([one._handler for one in told])
-        self.call = self.calls[0] if self.count == 1 else None
-        self.waiting = (None,) * len(told)
-        self.done = (NOTHING,) * len(told)
         return self
+
+    def _tell(self, told: list[Subscription[Event]]) -> None:
+        self.receivers = tuple(told)
+        self.count = count = len(told)
+        self.calls = tuple([one._handler for one in told])
+        self.call = self.calls[0] if count == 1 else None
+        self.waiting = (None,) * count
+        self.done = (NOTHING,) * count
+
+    def _split(self, kind: type[Event], found: list[Subscription[Event]]) -> None:
+        """Tell those who answer *kind*, and its bases, from those who are told."""
+        answers = {one._events[0]: one for one in found if one._options.answers}
+        # The answer to a class stands in for its bases: the nearest one in the class's own order of inheritance.
+        self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None)
+        told = [one for one in found if not one._options.answers]
+        self._tell(sorted(told, key=_urgency))
+        self.choosy = any(one._options.when is not None or one._options.once for one in told)
+        self.is_bare = self.is_plain = self.is_async = False
 
     def choose(self, event: Event) -> tuple[tuple[Subscription[Event], ...], tuple[Exception | None, ...] | None]:
         """Evaluate every predicate, in order: who is to receive *event*, and the error of each whose predicate raised.
