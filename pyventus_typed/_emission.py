@@ -65,6 +65,16 @@ class Keeper(Protocol):
     def free(self) -> "tuple[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] | None": ...
 
 
+class _Aside:
+    """What few emissions are asked for."""
+
+    __slots__ = ("id", "site")
+
+    def __init__(self) -> None:
+        self.id: int | None = None
+        self.site: str | None = None  # the line of code that emitted
+
+
 class Delivery(Generic[_T_co]):
     """One emission on its way to one subscription. Open until it has an outcome, which is final."""
 
@@ -120,7 +130,7 @@ class Emission(Entry, Generic[_T_co]):
     a cancelled or discarded emission returns, and says so in its ``status``.
     """
 
-    __slots__ = ("__weakref__", "_door", "_errors", "_event", "_id", "_keeper", "_parent", "_site", "_subscriptions")
+    __slots__ = ("__weakref__", "_aside", "_door", "_errors", "_event", "_keeper", "_parent", "_subscriptions")
 
     _event: _T_co
     _subscriptions: tuple[Subscription[Event], ...]
@@ -129,16 +139,17 @@ class Emission(Entry, Generic[_T_co]):
     _keeper: Callable[[], Keeper | None] | None  # weak: a handle must not keep a loop alive that was dropped
     # Weak: while the parent is pending its line holds it; afterwards a chain of ticks must not hold its ancestors.
     _parent: "ref[Emission[Event]] | None"
-    _site: str | None
-    _id: int | None
+    _aside: "_Aside | None"
 
     @property
     def id(self) -> int:
         """Unique in this process. Given when it is first asked for: most emissions are never asked."""
         with _naming:
-            if self._id is None:
-                self._id = next(_ids)
-            return self._id
+            if self._aside is None:
+                self._aside = _Aside()
+            if self._aside.id is None:
+                self._aside.id = next(_ids)
+            return self._aside.id
 
     @property
     def event(self) -> _T_co:
@@ -176,8 +187,8 @@ class Emission(Entry, Generic[_T_co]):
             if isinstance(delivery.outcome, Failed):
                 error = delivery.outcome.error
                 _note(error, f"raised by {spell(delivery.subscription.handler)} for {spell_event(self._event)}")
-                if self._site is not None:
-                    _note(error, f"emitted at {self._site}")
+                if self._aside is not None and self._aside.site is not None:
+                    _note(error, f"emitted at {self._aside.site}")
                 failures.append(error)
         if failures:
             handlers = several(len(self._subscriptions), "handler")
@@ -218,6 +229,11 @@ class Emission(Entry, Generic[_T_co]):
         return f"<Emission {self.id} of {spell_event(self._event)}: {self.status.value}>"
 
     # -- ours ---------------------------------------------------------------------------------------------------------
+    def emitted_at(self, site: str) -> None:
+        """Remember the line of code that emitted."""
+        self._aside = _Aside()
+        self._aside.site = site
+
     @property
     def awaited(self) -> bool:
         """Whether somebody awaits it at this moment, and will be told of its failures."""
@@ -266,7 +282,7 @@ def emission_of(
     self._open = len(subscriptions)
     self._errors = errors
     self._door = door
-    self._wave = self._watchers = self._id = self._keeper = self._site = self._parent = None
+    self._wave = self._watchers = self._keeper = self._parent = self._aside = None
     adopt_parent(self)
     return self
 

@@ -80,8 +80,8 @@ class Emitter(Generic[E_contra]):
         emission._outcomes = route.waiting
         emission._open = route.count
         emission._door = door = self._door
-        emission._wave = emission._watchers = emission._id = emission._errors = None
-        emission._keeper = emission._site = emission._parent = None
+        emission._wave = emission._watchers = emission._keeper = emission._parent = None
+        emission._errors = emission._aside = None
         self._processor.submit(emission, door, route)
         return emission
 
@@ -191,8 +191,8 @@ class Emitter(Generic[E_contra]):
         emission._outcomes = route.waiting
         emission._open = route.count
         emission._door = self._door
-        emission._wave = emission._watchers = emission._id = emission._errors = None
-        emission._keeper = emission._site = emission._parent = None
+        emission._wave = emission._watchers = emission._keeper = emission._parent = None
+        emission._errors = emission._aside = None
         return emission
 
     def _draft(self, event: Event, route: Route) -> Emission[Event]:

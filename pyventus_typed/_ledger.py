@@ -131,16 +131,22 @@ class Ledger:
 
     def accept(self, entry: Entry, parent: Entry | None = None) -> None:
         """Enter *entry*: with its *parent*, if that is pending here, else on its own. Without deliveries it is complete."""
-        self.accepted += 1
         if not entry._open:
+            self.accepted += 1
             self.completed += 1
             entry.tell()
             return
-        wave = self._wave
-        if parent is not None and parent in self.open:
-            wave = parent._wave or wave
+        self.enter(entry)
+        if parent is not None and parent in self.open and parent._wave is not None:
+            self._wave.open -= 1
+            entry._wave = parent._wave
+            entry._wave.open += 1
+
+    def enter(self, entry: Entry) -> None:
+        """The same for what has deliveries, and no parent."""
+        self.accepted += 1
+        entry._wave = wave = self._wave
         wave.open += 1
-        entry._wave = wave
         self.open[entry] = None
 
     def complete(self, entry: Entry, outcomes: States) -> None:

@@ -102,10 +102,9 @@ class AsyncIOProcessor:
         if route is not None:
             if self._is_simple and door.is_plain:
                 line = None if self._latest is None else self._latest()
-                if line is not None and line.takes_short_way():
-                    if line.enter_short(emission, route):
-                        return
-                elif self._is_concurrent and route.is_plain and _get_running_loop() is None:
+                if line is not None and line.enter_short(emission, route):
+                    return
+                if self._is_concurrent and route.is_plain and _get_running_loop() is None:
                     line = self._thread.line
                     if line is not None and not line.stage.busy and current.get() is None:
                         run_now(line, emission, route)
@@ -226,7 +225,7 @@ class AsyncIOProcessor:
         context = copy_context()
         context.run(current.set, emission)
         if line.debug:
-            emission._site = _caller()
+            emission.emitted_at(_caller())
         return context
 
     def _elsewhere(self, door: Door) -> Stage | None:

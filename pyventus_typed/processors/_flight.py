@@ -7,7 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .._emission import AnyEmission, current
-from .._ledger import STARTED
+from .._ledger import STARTED, put
 from .._outcome import NOTHING, Completed, Discarded, Failed, Outcome
 from .._subscription import Call
 from ._step import OWN, trim
@@ -27,32 +27,40 @@ async def fly(line: "Line", emission: AnyEmission, index: int, handler: Call) ->
     before the task's first step is seen, too.
     """
     outcome: Outcome = NOTHING
+    # Few names, and what is rare in functions: a pending emission costs the frame of this.
     try:
         await OWN
-        states = emission._outcomes
-        if states[index] is not None:
+        if emission._outcomes[index] is not None:
             return  # it was discarded while it waited
-        if type(states) is list:
-            states[index] = STARTED
-        else:
+        if len(emission._subscriptions) == 1:
             emission._outcomes = _STARTED
+        else:
+            put(emission, index, STARTED)
         current.set(emission)
-        value: Any = await handler(emission._event)  # type: ignore[misc]  # it is an async def
-        if value is not None:
-            outcome = Completed(value)
+        found: Any = await handler(emission._event)  # type: ignore[misc]  # it is an async def
+        if found is not None:
+            outcome = Completed(found)
     except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
-        trim(error)
-        if not emission.awaited:
-            line.log(emission, index, error)
-        outcome = Failed(error)
+        outcome = _failed(line, emission, index, error)
     except asyncio.CancelledError:
         outcome = line.cut_off(emission, index)
     except BaseException as error:
-        reason = repr(error)
-        if isinstance(error, GeneratorExit):
-            reason = "loop lost"
-        elif (task := asyncio.current_task()) is not None:
-            line.stage.crashed.add(task)
-        line.land(emission, index, Discarded(reason, started=emission._outcomes[index] is not None))
+        _crash(line, emission, index, error)
         raise
     line.land(emission, index, outcome)
+
+
+def _failed(line: "Line", emission: AnyEmission, index: int, error: Exception) -> Failed:
+    trim(error)
+    if not emission.awaited:
+        line.log(emission, index, error)
+    return Failed(error)
+
+
+def _crash(line: "Line", emission: AnyEmission, index: int, error: BaseException) -> None:
+    reason = repr(error)
+    if isinstance(error, GeneratorExit):
+        reason = "loop lost"
+    elif (task := asyncio.current_task()) is not None:
+        line.stage.crashed.add(task)
+    line.land(emission, index, Discarded(reason, started=emission._outcomes[index] is not None))

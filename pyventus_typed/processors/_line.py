@@ -13,7 +13,7 @@ from .._emission import AnyEmission, Emission, current
 from .._event import Event
 from .._ledger import STARTED, Books, Ledger
 from .._loops import runs_here
-from .._ordering import Mailbox, Place, Row, Turns, turns_of
+from .._ordering import Ordering, Place, Row, Turns, turns_of
 from .._outcome import NOTHING, Cancelled, Discarded, Outcome, Status
 from .._processing import Door
 from .._routing import Route
@@ -38,6 +38,7 @@ class Line:
         "__weakref__",
         "debug",
         "flights",
+        "is_mail",
         "jobs",
         "ledger",
         "lost",
@@ -62,6 +63,7 @@ class Line:
         self.room: deque[asyncio.Future[None]] = deque()  # who waits for room, first come first served
         self.reserved = 0  # places that are promised to them
         self.requests = 0  # jobs that take no room
+        self.is_mail = settings.ordering is Ordering.MAILBOX
         self.lost = Loss(self.ledger, settings.on_discard)
         self.ref = ref(self)
         debug = settings.debug
@@ -136,15 +138,17 @@ class Line:
     def enter_short(self, emission: Emission[Event], route: Route) -> bool:
         """Accept an emission to handlers without options, where room is not asked for; ``False`` if there is no short way."""
         ledger, stage = self.ledger, self.stage
-        is_mail = type(self.turns) is Mailbox
-        if not (is_mail or route.is_plain or route.is_async):
+        is_mail = self.is_mail
+        if not (route.is_plain or route.is_async or is_mail) or not self.takes_short_way():
             return False
         if not ledger.open:
             stage.held[self] = None
         parent = current.get()
-        if parent is not None:
+        if parent is None:
+            ledger.enter(emission)
+        else:
             emission._parent = ref(parent)
-        ledger.accept(emission, parent)
+            ledger.accept(emission, parent)
         emission._keeper = self.ref
         stage.unfinished += 1
         if is_mail:
@@ -210,7 +214,7 @@ class Line:
         ledger, stage = self.ledger, self.stage
         if not ledger.open:
             stage.held[self] = None
-        ledger.accept(emission)
+        ledger.enter(emission)
         emission._keeper = self.ref
         stage.unfinished += 1
         self.published[emission] = calls, task

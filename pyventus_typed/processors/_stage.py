@@ -100,13 +100,18 @@ class Stage:
                 if self.ending or not ready:
                     return
                 turn = ready[0]
-                is_async = turn[0].is_async(turn[1]) if len(turn) == 2 else turn[2].is_async  # noqa: PLR2004 - as in _begin
                 # An async handler between two plain ones starts between them: its task's first step comes first.
-                if spawned and not is_async:
-                    return
-                ready.popleft()
-                step = _begin(turn)
-                spawned = spawned or is_async
+                if len(turn) == 2:  # noqa: PLR2004 - as in _begin
+                    if spawned and not turn[0].is_async(turn[1]):
+                        return
+                    ready.popleft()
+                    step = begin_delivery(*turn)
+                else:
+                    if spawned and not turn[2].is_async:
+                        return
+                    ready.popleft()
+                    step = run(turn)
+                    spawned = spawned or turn[2].is_async
                 if step is not None:
                     self.spawn(*step)
                     spawned = True
