@@ -26,6 +26,10 @@ _naming = RLock()  # two threads that ask first are told the same
 
 current: ContextVar["Emission[Event] | None"] = ContextVar("pyventus_typed.current_emission", default=None)
 
+# A method of an imported name is looked up anew for each call.
+get_current = current.get
+set_current = current.set
+
 
 class Running:
     """What runs on the short way: an emission whose receivers are all plain calls, and the calls that are left."""

@@ -11,7 +11,7 @@ from weakref import ref
 
 from typing_extensions import override
 
-from .._emission import Emission, Waiter, adopt_parent, current
+from .._emission import Emission, Waiter, adopt_parent, get_current, set_current
 from .._event import Event
 from .._ledger import Books
 from .._loops import runs_here
@@ -65,11 +65,10 @@ class AsyncIOProcessor:
         debug: bool | None = None,
     ) -> None:
         self._settings = Settings(ordering, capacity, overflow, on_discard, loop_factory, debug)
-        self._is_simple = self._settings.is_simple
-        self._is_concurrent = self._is_simple and ordering is Ordering.CONCURRENT
         self._books = Books()
         self._thread = _Thread()
         self._latest: ref[Line] | None = None  # the line of the loop that was seen last
+        self._short: ref[Line] | None = None  # the same, if it has short ways
 
     @property
     def tally(self) -> Tally:
@@ -100,15 +99,21 @@ class AsyncIOProcessor:
     def submit(self, emission: Emission[Event], door: Door, /, route: Route | None = None) -> None:
         """Accept *emission*, or raise `EmissionRejected`. Of a *route* it takes the short way, if nothing is in the way."""
         if route is not None:
-            if self._is_simple and door.is_plain:
-                line = None if self._latest is None else self._latest()
+            if door.is_plain:
+                line = None if self._short is None else self._short()
                 if line is not None and line.enter_short(emission, route):
                     return
-                if self._is_concurrent and route.is_plain and _get_running_loop() is None:
-                    line = self._thread.line
-                    if line is not None and not line.stage.busy and current.get() is None:
-                        run_now(line, emission, route)
-                        return
+                line = self._thread.line
+                # Nothing is under way in this thread, and it runs no loop.
+                if (
+                    line is not None
+                    and route.is_plain
+                    and not line.stage.busy
+                    and get_current() is None
+                    and _get_running_loop() is None
+                ):
+                    run_now(line, emission, route)
+                    return
             adopt_parent(emission)
         elsewhere = self._elsewhere(door) if _get_running_loop() is None else None
         if elsewhere is not None:
@@ -145,9 +150,9 @@ class AsyncIOProcessor:
     ) -> Coroutine[Any, Any, None]:  # Any: as in the port
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
         if route is not None:
-            if self._is_concurrent and door.is_plain and self._latest is not None and current.get() is None:
-                line = self._latest()
-                if line is not None and line.takes_short_way():
+            if door.is_plain and self._short is not None and get_current() is None:
+                line = self._short()
+                if line is not None and not line.is_mail and line.takes_short_way():
                     return run_short(line, emission, route)
             adopt_parent(emission)
         return self._publish(emission, door)
@@ -215,15 +220,17 @@ class AsyncIOProcessor:
             line = next((held for held in stage.held if held.settings is self._settings), None)
         if line is None:
             line = stage.lines[self] = Line(stage, self._settings, self._books)
-        if stage.loop is None:
-            self._thread.line = line
-        else:
+        is_simple = self._settings.is_simple
+        if stage.loop is not None:
             self._latest = line.ref
+            self._short = line.ref if is_simple else None
+        elif is_simple and not line.is_mail:
+            self._thread.line = line
         return line
 
     def _context(self, emission: Emission[Event], line: Line) -> Context:
         context = copy_context()
-        context.run(current.set, emission)
+        context.run(set_current, emission)
         if line.debug:
             emission.emitted_at(_caller())
         return context
@@ -261,7 +268,7 @@ class AsyncIOProcessor:
 
 
 class _Thread(local):
-    """The line of this thread without a loop."""
+    """The line of this thread without a loop, if it has short ways."""
 
     line: Line | None = None
 

@@ -6,7 +6,7 @@ As on the other short ways, a job is made as soon as somebody wants to look at t
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from .._emission import AnyEmission, current
+from .._emission import AnyEmission, set_current
 from .._ledger import STARTED, put
 from .._outcome import NOTHING, Completed, Discarded, Failed, Outcome
 from .._subscription import Call
@@ -36,7 +36,7 @@ async def fly(line: "Line", emission: AnyEmission, index: int, handler: Call) ->
             emission._outcomes = _STARTED
         else:
             put(emission, index, STARTED)
-        current.set(emission)
+        set_current(emission)
         found: Any = await handler(emission._event)  # type: ignore[misc]  # it is an async def
         if found is not None:
             outcome = Completed(found)

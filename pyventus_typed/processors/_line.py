@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 from weakref import finalize, ref
 
-from .._emission import AnyEmission, Emission, current
+from .._emission import AnyEmission, Emission, get_current, set_current
 from .._event import Event
 from .._ledger import STARTED, Books, Ledger
 from .._loops import runs_here
@@ -143,7 +143,7 @@ class Line:
             return False
         if not ledger.open:
             stage.held[self] = None
-        parent = current.get()
+        parent = get_current()
         if parent is None:
             ledger.enter(emission)
         else:
@@ -154,7 +154,7 @@ class Line:
         if is_mail:
             context = copy_context()
             if not route.is_async:
-                context.run(current.set, emission)  # else each task does
+                context.run(set_current, emission)  # else each task does
             job = self.jobs[emission] = Job(self, emission, context, self.turns, None)
             turns = self.turns.enter(job)
             if turns:
@@ -465,7 +465,7 @@ class Line:
     def free(self) -> "tuple[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] | None":
         """For a wait that nobody has to judge: this loop, and the set that must hold the future that is waited for."""
         stage = self.stage
-        if stage.loop is None or not runs_here(stage.loop) or current.get() is not None:
+        if stage.loop is None or not runs_here(stage.loop) or get_current() is not None:
             return None
         return stage.loop, stage.waiting
 
@@ -514,7 +514,7 @@ class Line:
 
 def own_job() -> Job | None:
     """The job whose handler's own task this is."""
-    emission = current.get()
+    emission = get_current()
     line = None if emission is None else emission._line()
     if not isinstance(line, Line) or emission is None:
         return None

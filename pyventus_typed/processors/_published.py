@@ -7,7 +7,7 @@ from contextvars import Token
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from .._emission import AnyEmission, Emission, current
+from .._emission import AnyEmission, Emission, current, set_current
 from .._event import Event
 from .._ledger import NEVER_RAN, STARTED
 from .._outcome import Cancelled, Completed, Discarded
@@ -29,7 +29,7 @@ async def run_here(job: Job) -> None:
     task = asyncio.current_task()
     assert task is not None  # a coroutine of ours is awaited in a task
     job.runner = task
-    token = current.set(job.emission)
+    token = set_current(job.emission)
     try:
         await _finish(job, task, task.cancelling())
     finally:
@@ -42,7 +42,7 @@ async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
     assert task is not None  # as above
     cancelled, event, calls = task.cancelling(), emission._event, iter(route.calls)
     line.enter_published(emission, calls, task)
-    token = current.set(emission)
+    token = set_current(emission)
     value: Any = None  # Any: whatever a handler returns
     failure: BaseException | None = None
     try:

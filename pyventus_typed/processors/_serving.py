@@ -11,7 +11,7 @@ from functools import partial
 from types import coroutine
 from typing import Any, TypeAlias
 
-from .._emission import AnyEmission, current
+from .._emission import AnyEmission, set_current
 from .._ledger import STARTED, put
 from .._outcome import NOTHING, Completed, Discarded, Failed, Outcome
 from .._subscription import Call
@@ -76,7 +76,7 @@ async def serve(job: Job, index: int) -> None:  # noqa: C901 - one delivery in o
 
 def _first_step(emission: AnyEmission, handler: Call) -> tuple[Work | None, Any]:  # Any: as above
     """What is left of the handler's coroutine, and what that waits for; or nothing, and what it has returned."""
-    current.set(emission)
+    set_current(emission)
     work: Any = handler(emission._event)  # Any: it is an async def
     try:
         return work, work.send(None)

@@ -13,7 +13,7 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from .._emission import AnyEmission, current
+from .._emission import AnyEmission, set_current
 from .._event import Event
 from .._ledger import STARTED
 from .._outcome import NOTHING
@@ -44,14 +44,14 @@ def run(whole: Whole) -> Step | None:
     except BaseException as error:  # noqa: BLE001 - sorted there
         return go_on(line, emission, context, None, error)
     if value is None and emission._outcomes is route.waiting:
-        running.emission = None
+        running.emission = running.rest = None
         line.complete(emission, route)
         return None
     return go_on(line, emission, context, value)
 
 
 def _call_for(emission: AnyEmission, handlers: Calls) -> object:
-    current.set(emission)
+    set_current(emission)
     event = emission._event
     for handler in handlers:
         if (value := handler(event)) is not None:
@@ -73,7 +73,6 @@ def run_now(line: "Line", emission: AnyEmission, route: Route) -> None:
     context = copy_context()
     try:
         if route.call is not None:
-            running.rest = None
             value = context.run(route.call, emission._event)
         else:
             running.rest = handlers = iter(route.calls)
@@ -84,7 +83,7 @@ def run_now(line: "Line", emission: AnyEmission, route: Route) -> None:
     if value is not None or emission._outcomes is not route.waiting:
         stage.run(partial(go_on, line, emission, context, value))
         return
-    running.emission = None
+    running.emission = running.rest = None
     ledger.completed += 1
     emission._outcomes = route.done
     emission._open = 0
@@ -108,10 +107,10 @@ def go_on(
 ) -> Step | None:
     """The long way, from the handler on that has returned *value* or raised *error*."""
     line.look(emission)
-    line.stage.running.emission = None
+    line.stage.running.emission = line.stage.running.rest = None
     job, index = line.jobs[emission], emission._outcomes.index(STARTED)
     job.context = context
-    context.run(current.set, emission)  # without a loop it is not set yet
+    context.run(set_current, emission)  # without a loop it is not set yet
     if error is None:
         return conclude(job, index, value)
     if isinstance(error, Exception):
