@@ -96,6 +96,7 @@ class Delivery(Generic[_T_co]):
     @property
     def started(self) -> bool:
         """Whether the handler was called."""
+        self._look()
         match self._emission._outcomes[self._index]:
             case None:
                 return False
@@ -110,8 +111,14 @@ class Delivery(Generic[_T_co]):
     @property
     def outcome(self) -> Outcome | None:
         """What became of it; ``None`` while it is open."""
+        self._look()
         outcome = self._emission._outcomes[self._index]
         return None if outcome is STARTED else outcome
+
+    def _look(self) -> None:
+        keeper = self._emission._line()
+        if keeper is not None:
+            keeper.look(self._emission)
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -168,9 +175,6 @@ class Emission(Entry, Generic[_T_co]):
     @property
     def deliveries(self) -> Sequence[Delivery[_T_co]]:
         """One for each subscription that matched, by priority, then in the order of subscribing."""
-        keeper = self._line()
-        if keeper is not None:
-            keeper.look(self)
         return tuple(Delivery(self, index) for index in range(len(self._subscriptions)))
 
     def cancel(self) -> bool:

@@ -11,6 +11,7 @@ from pyventus_typed import (
     AsyncIOProcessor,
     Cancelled,
     Completed,
+    Delivery,
     Discarded,
     Emission,
     Emitter,
@@ -331,6 +332,56 @@ def test_a_handler_may_cancel_what_stands_behind_it() -> None:
         Discarded("cancelled", started=False),
     ]
     assert emission.status is Status.DISCARDED
+
+
+def test_a_handler_may_cancel_what_stands_behind_it_in_every_emission_of_a_thread() -> None:
+    linker, cancels = Linker(), list[object]()
+    linker.subscribe(Shipped, lambda event: cancels.append((emission := current_emission()) and emission.cancel()))
+    linker.subscribe(Shipped, cancels.append)
+    emitter = Emitter(linker)
+    for _ in range(3):  # the first one makes the thread's line
+        assert emitter.emit(Shipped()).status is Status.DISCARDED
+    assert cancels == [True] * 3
+
+
+def test_in_a_thread_without_a_loop_another_thread_cancels_what_has_not_started() -> None:
+    linker, cancels = Linker(), list[object]()
+
+    @linker.on(Shipped)
+    def first(event: Shipped) -> None:
+        emission = current_emission()
+        assert emission is not None
+        canceller = threading.Thread(target=lambda: cancels.append(emission.cancel()))
+        canceller.start()
+        canceller.join()
+
+    linker.subscribe(Shipped, cancels.append)
+    emitter = Emitter(linker)
+    for _ in range(3):  # the first one makes the thread's line
+        emission = emitter.emit(Shipped())
+        assert [delivery.outcome for delivery in emission.deliveries] == [
+            Completed(None),
+            Discarded("cancelled", started=False),
+        ]
+    assert cancels == [True] * 3
+
+
+async def test_a_delivery_that_was_looked_at_before_it_began_is_looked_at_again() -> None:
+    linker = Linker()
+    seen: list[list[tuple[bool, object]]] = []
+
+    def look(event: Shipped) -> None:
+        seen.append([(one.started, one.outcome) for one in deliveries])
+
+    linker.subscribe(Shipped, look)
+    linker.subscribe(Shipped, look)
+    emitter, deliveries = Emitter(linker), list[Delivery[Shipped]]()
+    await emitter.emit(Shipped())  # makes the loop's line
+    seen.clear()
+    emission = emitter.emit(Shipped())
+    deliveries.extend(emission.deliveries)
+    await emission
+    assert seen == [[(True, None), (False, None)], [(True, Completed(None)), (True, None)]]
 
 
 async def test_an_emission_is_awaited_from_a_loop_of_another_thread() -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 from .._emission import thread
-from ._here import here
+from ._here import endings, here
 from ._report import lost
 
 if TYPE_CHECKING:
@@ -116,10 +116,12 @@ def _close_all(stage: "Stage") -> BaseException | None:
     for line in tuple(stage.held):
         line.discard_all(CLOSED)
     before, here.ending = here.ending, stage
+    endings.append(stage)
     try:
         with here.occupied():
             cut = [error for task in tasks if (error := _close(task)) is not None]
     finally:
+        endings.remove(stage)
         here.ending = before
     return cut[0] if cut else None
 

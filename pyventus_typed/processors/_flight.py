@@ -61,6 +61,6 @@ def _crash(line: "Line", emission: AnyEmission, index: int, error: BaseException
     reason = repr(error)
     if isinstance(error, GeneratorExit):
         reason = "loop lost"
-    elif (task := asyncio.current_task()) is not None:
+    elif isinstance(error, KeyboardInterrupt | SystemExit) and (task := asyncio.current_task()) is not None:
         line.stage.crashed.add(task)
     line.land(emission, index, Discarded(reason, started=emission._outcomes[index] is not None))

@@ -34,3 +34,5 @@ class Here(local):
 
 
 here = Here()
+endings: "list[Stage]" = []
+"""Those that are some thread's ``ending``. Asked before a short way: quicker than to ask the thread."""

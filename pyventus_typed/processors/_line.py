@@ -21,6 +21,7 @@ from .._spelling import spell, spell_event
 from ..errors import EmitterClosed, NoRoom, WouldDeadlock
 from ._deadlock import refuse
 from ._flight import Flight, fly
+from ._here import endings
 from ._job import AT_ONCE, Awaiting, Job, use_up, wake
 from ._report import Loss
 from ._settings import Settings
@@ -133,7 +134,7 @@ class Line:
     def takes_short_way(self) -> bool:
         """Whether what is emitted here, without any wish for order or room, needs no look at anything else."""
         stage = self.stage
-        return not stage.ending and stage.outer is None and not self.debug and runs_here(stage.loop)
+        return not (stage.ending or endings) and stage.outer is None and not self.debug and runs_here(stage.loop)
 
     def enter_short(self, emission: Emission[Event], route: Route) -> bool:
         """Accept an emission to handlers without options, where room is not asked for; ``False`` if there is no short way."""
@@ -391,6 +392,7 @@ class Line:
         return self._cancel(emission)
 
     def _cancel(self, emission: Emission[Event]) -> bool:
+        self.look(emission)  # on the shortest way it does not even stand in the books
         if emission not in self.ledger.open:
             return False
         job = self._job(emission)

@@ -58,7 +58,7 @@ async def serve(job: Job, index: int) -> None:  # noqa: C901 - one delivery in o
             reason = repr(error)
             if isinstance(error, GeneratorExit):
                 reason = "loop lost"
-            elif task is not None:
+            elif task is not None and isinstance(error, KeyboardInterrupt | SystemExit):
                 line.stage.crashed.add(task)
             line.settle(job, index, Discarded(reason, started=emission._outcomes[index] is not None))
             raise

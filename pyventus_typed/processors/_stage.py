@@ -177,9 +177,13 @@ class Stage:
             self.spawn(job, index, delivery)
             if self.ready:
                 self.wake()
+            winding_up = asyncio.Task(self._wind_up(loop), loop=loop, name="pyventus_typed")
+            # A handler that waits for all other tasks, or cancels them, does not mean this one.
+            asyncio._unregister_task(winding_up)
             try:
-                loop.run_until_complete(self._wind_up(loop))
+                loop.run_until_complete(winding_up)
             except BaseException:
+                asyncio._register_task(winding_up)  # now it is cut off with the others
                 hook(loop, self)
                 with asyncio.Runner(loop_factory=lambda: loop) as runner:
                     runner.get_loop()  # which is closed as after any asyncio.run
@@ -192,16 +196,11 @@ class Stage:
 
     async def _wind_up(self, loop: AbstractEventLoop) -> None:
         """Wait until nothing is under way, and leave the loop as `asyncio.run` leaves its own."""
-        task = asyncio.current_task(loop)
-        assert task is not None  # a coroutine of ours is run by a task
         while self.unfinished:
             self.until_idle = loop.create_future()
-            try:
-                await self.until_idle
-            except asyncio.CancelledError:
-                task.uncancel()  # a handler that cancels all other tasks must not cut off this wait
+            await self.until_idle
         begin(self)
-        left = asyncio.all_tasks(loop) - {task}
+        left = asyncio.all_tasks(loop)
         if left:
             await cancelled(left, loop)
         await loop.shutdown_asyncgens()

@@ -8,7 +8,7 @@ In a thread without a loop even the context variable of the current emission is 
 handlers, and the thread can say as well what it runs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -76,11 +76,11 @@ def run_now(line: "Line", emission: AnyEmission, route: Route) -> None:
             value = context.run(route.call, emission._event)
         else:
             running.rest = handlers = iter(route.calls)
-            value = context.run(_call_all, handlers, emission._event)
+            value = context.run(_call_all, handlers, emission._event, stage.calls)
     except BaseException as error:  # noqa: BLE001 - sorted there
         stage.run(partial(go_on, line, emission, context, None, error))
         return
-    if value is not None or emission._outcomes is not route.waiting:
+    if value is not None or stage.calls or emission._outcomes is not route.waiting:
         stage.run(partial(go_on, line, emission, context, value))
         return
     running.emission = running.rest = None
@@ -94,10 +94,12 @@ def run_now(line: "Line", emission: AnyEmission, route: Route) -> None:
         stage.run()
 
 
-def _call_all(handlers: Calls, event: Event) -> object:
-    """Call handler after handler, until one returns something; that."""
+def _call_all(handlers: Calls, event: Event, calls: Collection[object]) -> object:
+    """Call handler after handler, until one returns something; that. Or until another thread wants something done: a
+    cancellation takes effect before the next handler.
+    """
     for handler in handlers:
-        if (value := handler(event)) is not None:
+        if (value := handler(event)) is not None or calls:
             return value
     return None
 

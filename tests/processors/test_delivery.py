@@ -414,6 +414,25 @@ async def test_another_base_exception_in_a_loop_is_said_by_asyncio(later: bool) 
     assert [type(context["exception"]) for context in heard] == [Stop]
 
 
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX])
+async def test_asyncio_says_it_as_often_as_it_happens(ordering: Ordering) -> None:
+    heard: list[dict[str, Any]] = []  # Any: as above
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: heard.append(context))
+    linker = Linker()
+
+    @linker.on(OrderPlaced)
+    async def stop(event: OrderPlaced) -> None:
+        raise Stop
+
+    emitter = asyncio_emitter(linker, ordering=ordering)
+    for _ in range(3):
+        emission = await emitter.emit(OrderPlaced(1)).wait()
+        assert emission.deliveries[0].outcome == Discarded("Stop()", started=True)
+    await asyncio.sleep(0)
+    gc.collect()
+    assert [type(context["exception"]) for context in heard] == [Stop] * 3
+
+
 # ---------------------------------------------------------------- F5
 def test_importing_configures_no_logging_and_failures_reach_the_last_resort() -> None:
     from tests.programs import run_python

@@ -515,6 +515,7 @@ def test_what_is_emitted_while_a_loop_is_closed_belongs_to_it_even_inside_anothe
     ended.run_until_complete(main())
 
     async def other() -> None:
+        await emitter.emit(Letter())  # this loop is the one that the processor has seen last
         ended.close()
         await emitter.wait_for_tasks()
 
@@ -591,6 +592,29 @@ def test_the_fresh_loop_of_an_emit_is_closed_and_leaves_nothing(ordering: str, f
         gc.collect()
         assert [loop() for loop in loops] == [None, None]
     assert emitter.tally.completed == 5
+
+
+def test_in_a_fresh_loop_nobody_meets_a_task_of_ours_to_wait_for_or_to_cancel() -> None:
+    linker = Linker[Event]()
+    others, kept = list[int](), list[asyncio.Task[None]]()
+
+    async def cancel_all_at_the_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+
+    @linker.on(Parcel)
+    async def leave_a_task(_: Parcel) -> None:
+        others.append(len(asyncio.all_tasks() - {asyncio.current_task()}))
+        kept.append(asyncio.create_task(cancel_all_at_the_end()))
+        await asyncio.sleep(0)
+
+    with no_complaints():
+        assert Emitter(linker).emit(Parcel(1)).status is Status.COMPLETED
+    assert others == [0]
+    assert kept[0].cancelled()
 
 
 def test_an_exit_out_of_a_fresh_loop_leaves_and_does_not_haunt_the_next_emission() -> None:
