@@ -101,7 +101,7 @@ class AsyncIOProcessor:
         if route is not None:
             if door.is_plain:
                 line = None if self._short is None else self._short()
-                if line is not None and line.enter_short(emission, route):
+                if line is not None and line.short.enter(emission, route):
                     return
                 line = self._thread.line
                 # Nothing is under way in this thread, and it runs no loop.
@@ -132,18 +132,18 @@ class AsyncIOProcessor:
         """Wait for room, first come first served, and accept *emission*."""
         line = self._line_here()
         line.admit(emission, door)
-        if not emission._open or not (line.is_full or line.room):
+        if not emission._open or not (line.room.is_full or line.room.waiting):
             self.submit(emission, door)
             return
         job = own_job()
         if job is not None:
-            refuse(line.holders, job.emission, "waits for room, which is held by", unless_one_is_free=True)
-        await line.wait_for_room()
-        line.reserved -= 1  # it is taken before anybody else can look
+            refuse(line.room.holders, job.emission, "waits for room, which is held by", unless_one_is_free=True)
+        await line.room.wait_for_place()
+        line.room.reserved -= 1  # it is taken before anybody else can look
         try:
             self.submit(emission, door)
         finally:
-            line.offer_room()  # if it was refused, or had no receiver left, the next one has it
+            line.room.offer()  # if it was refused, or had no receiver left, the next one has it
 
     def publish(
         self, emission: Emission[Event], door: Door, /, route: Route | None = None
@@ -152,7 +152,7 @@ class AsyncIOProcessor:
         if route is not None:
             if door.is_plain and self._short is not None and get_current() is None:
                 line = self._short()
-                if line is not None and not line.is_mail and line.takes_short_way():
+                if line is not None and not line.short.is_mail and line.short.is_open():
                     return run_short(line, emission, route)
             adopt_parent(emission)
         return self._publish(emission, door)
@@ -224,7 +224,7 @@ class AsyncIOProcessor:
         if stage.loop is not None:
             self._latest = line.ref
             self._short = line.ref if is_simple else None
-        elif is_simple and not line.is_mail:
+        elif is_simple and not line.short.is_mail:
             self._thread.line = line
         return line
 
@@ -246,8 +246,8 @@ class AsyncIOProcessor:
 
     def _hand_over(self, line: Line, emission: Emission[Event], door: Door) -> None:
         line.admit(emission, door)
-        if emission._open and line.is_full and self._settings.overflow == "refuse":
-            line.has_room(emission)  # raises
+        if emission._open and line.room.is_full and self._settings.overflow == "refuse":
+            line.room.has_place(emission)  # raises
         emission._keeper = line.ref
         context = self._context(emission, line)
         if not line.stage.call(partial(self._take, line, emission, context)):
@@ -261,7 +261,7 @@ class AsyncIOProcessor:
         try:
             line.enter(emission, context, row)
         except NoRoom:  # it was full again when the loop took it; its emitter has the handle
-            line.refuse_late(emission)
+            line.room.refuse_late(emission)
         finally:
             if row is not None:
                 row.forget_if_idle()

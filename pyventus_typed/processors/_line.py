@@ -2,34 +2,30 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Iterator, Sequence
-from contextvars import Context, copy_context
+from contextvars import Context
 from functools import partial
-from typing import Any, Final
+from typing import Any
 from weakref import finalize, ref
 
-from .._emission import AnyEmission, Emission, get_current, set_current
+from .._emission import AnyEmission, Emission, get_current
 from .._event import Event
 from .._ledger import STARTED, Books, Ledger
 from .._loops import runs_here
-from .._ordering import Ordering, Place, Row, Turns, turns_of
+from .._ordering import Place, Row, Turns, turns_of
 from .._outcome import NOTHING, Cancelled, Discarded, Outcome, Status
 from .._processing import Door
-from .._routing import Route
 from .._spelling import spell, spell_event
-from ..errors import EmitterClosed, NoRoom, WouldDeadlock
+from ..errors import EmitterClosed, WouldDeadlock
 from ._deadlock import refuse
-from ._flight import Flight, fly
-from ._here import endings
 from ._job import AT_ONCE, Awaiting, Job, use_up, wake
 from ._report import Loss
+from ._room import Room
 from ._settings import Settings
+from ._short import DONE, Short
 from ._stage import Stage, stage_of
-from ._whole import Calls, unfold
 
 log = logging.getLogger("pyventus_typed")
-_DONE: Final = (NOTHING,)  # of an emission to one receiver: shared
 
 
 class Line:
@@ -38,17 +34,13 @@ class Line:
     __slots__ = (
         "__weakref__",
         "debug",
-        "flights",
-        "is_mail",
         "jobs",
         "ledger",
         "lost",
-        "published",
         "ref",
-        "requests",
-        "reserved",
         "room",
         "settings",
+        "short",
         "stage",
         "turns",
     )
@@ -59,16 +51,12 @@ class Line:
         self.ledger = books.open()
         self.turns = turns_of(settings.ordering)
         self.jobs: dict[Emission[Event], Job] = {}
-        self.flights: dict[AnyEmission, Flight] = {}
-        self.published: dict[AnyEmission, tuple[Calls, asyncio.Task[object]]] = {}
-        self.room: deque[asyncio.Future[None]] = deque()  # who waits for room, first come first served
-        self.reserved = 0  # places that are promised to them
-        self.requests = 0  # jobs that take no room
-        self.is_mail = settings.ordering is Ordering.MAILBOX
+        self.room = Room(self)
         self.lost = Loss(self.ledger, settings.on_discard)
         self.ref = ref(self)
         debug = settings.debug
         self.debug = debug or (debug is None and stage.loop is not None and stage.loop.get_debug())
+        self.short = Short(self)
         stage.losses.append(self.lost)
         finalize(self, _close, books, self.ledger, stage.losses, self.lost).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
@@ -94,7 +82,7 @@ class Line:
 
         There is no foreign code from here to where it stands in the line.
         """
-        if self.settings.capacity is not None and emission._open and not self.has_room(emission):
+        if self.settings.capacity is not None and emission._open and not self.room.has_place(emission):
             return None
         use_up(emission)
         job = self._accept(emission, context, self.turns, row)
@@ -106,7 +94,7 @@ class Line:
     def enter_request(self, emission: Emission[Event], context: Context) -> Job | None:
         """Accept a request: at once, whatever the order, and without room."""
         use_up(emission)
-        self.requests += 1  # before it is a job: it never takes room
+        self.room.requests += 1  # before it is a job: it never takes room
         job = self._accept(emission, context, AT_ONCE, None)
         if job is not None:
             self.make_ready(AT_ONCE.enter(job))
@@ -118,7 +106,7 @@ class Line:
         if not emission._open:
             self.ledger.accept(emission)
             return None
-        self._hold()
+        self.hold()
         self.ledger.accept(emission, None if parent is None else parent())
         ending = self.stage.ending
         emission._keeper = self.ref
@@ -130,135 +118,14 @@ class Line:
             return None
         return job
 
-    # -- the short way ------------------------------------------------------------------------------------------------
-    def takes_short_way(self) -> bool:
-        """Whether what is emitted here, without any wish for order or room, needs no look at anything else."""
-        stage = self.stage
-        return not (stage.ending or endings) and stage.outer is None and not self.debug and runs_here(stage.loop)
-
-    def enter_short(self, emission: Emission[Event], route: Route) -> bool:
-        """Accept an emission to handlers without options, where room is not asked for; ``False`` if there is no short way."""
-        ledger, stage = self.ledger, self.stage
-        is_mail = self.is_mail
-        if not (route.is_plain or route.is_async or is_mail) or not self.takes_short_way():
-            return False
-        if not ledger.open:
-            stage.held[self] = None
-        parent = get_current()
-        if parent is None:
-            ledger.enter(emission)
-        else:
-            emission._parent = ref(parent)
-            ledger.accept(emission, parent)
-        emission._keeper = self.ref
-        stage.unfinished += 1
-        if is_mail:
-            context = copy_context()
-            if not route.is_async:
-                context.run(set_current, emission)  # else each task does
-            job = self.jobs[emission] = Job(self, emission, context, self.turns, None)
-            turns = self.turns.enter(job)
-            if turns:
-                self.make_ready(turns)
-        # A task's first step comes after this turn of the loop, so with nobody before it it may be made at once.
-        elif route.is_async and not stage.ready:
-            self.take_off(emission, route)
-        else:
-            stage.ready.append((self, emission, route, copy_context()))
-            if not stage.awake:
-                stage.wake()
-        return True
-
-    def take_off(self, emission: AnyEmission, route: Route, context: Context | None = None) -> None:
-        """Give each delivery of an emission to async handlers a task of its own, in a context of its own."""
-        stage = self.stage
-        if route.call is not None:
-            self.flights[emission] = stage.take_off(fly(self, emission, 0, route.call), context)
-            return
-        emission._outcomes = [None] * route.count
-        self.flights[emission] = tasks = []
-        for index, handler in enumerate(route.calls):
-            own = None if context is None else context.copy()
-            tasks.append(stage.take_off(fly(self, emission, index, handler), own))
-
-    def land(self, emission: AnyEmission, index: int, outcome: Outcome) -> None:
-        """The end of a delivery in flight."""
-        ledger, stage = self.ledger, self.stage
-        if emission not in self.flights:
-            job = self.jobs.get(emission)
-            if job is not None:
-                self.settle(job, index, outcome)
-            return  # else it is settled: its loop was closed
-        if outcome is NOTHING and len(emission._subscriptions) == 1:
-            ledger.complete(emission, _DONE)
-        elif not ledger.settle(emission, index, outcome):
-            return
-        del self.flights[emission]
-        if not ledger.open and not self.lost.emissions:
-            stage.held.pop(self, None)
-        stage.unfinished -= 1
-        if not stage.unfinished and stage.until_idle is not None:
-            stage.idle()
-
-    def complete(self, emission: AnyEmission, route: Route) -> None:
-        """Every call has returned ``None``."""
-        ledger, stage = self.ledger, self.stage
-        ledger.complete(emission, route.done)
-        if not ledger.open and not self.lost.emissions:
-            stage.held.pop(self, None)
-        stage.unfinished -= 1
-        if not stage.unfinished and stage.until_idle is not None:
-            stage.idle()
-
-    def enter_published(self, emission: Emission[Event], calls: Calls, task: "asyncio.Task[object]") -> None:
-        """Accept an emission to handlers without options that *task* calls and awaits, one after the other."""
-        ledger, stage = self.ledger, self.stage
-        if not ledger.open:
-            stage.held[self] = None
-        ledger.enter(emission)
-        emission._keeper = self.ref
-        stage.unfinished += 1
-        self.published[emission] = calls, task
-
     def look(self, emission: AnyEmission, /) -> None:
         """Somebody wants to see the deliveries of *emission*, or to touch them: from here on it has a job."""
         if emission not in self.jobs and self.stage.is_here:
-            self._look(emission)
-
-    def _look(self, emission: AnyEmission) -> None:
-        running = self.stage.running
-        if running.emission is emission:
-            self._unfold(emission, running.rest, None)
-        elif emission in self.published:
-            self._unfold(emission, *self.published.pop(emission))
-        elif emission in self.flights:
-            tasks = self.flights.pop(emission)
-            emission._outcomes = [*emission._outcomes]
-            job = self.jobs[emission] = Job(self, emission, Context(), self.turns, None)
-            job.held = emission._open
-            for index, task in enumerate(tasks if isinstance(tasks, list) else [tasks]):
-                if not job.is_settled(index):
-                    self.stage.tasks[job, index] = task
-
-    def _unfold(self, emission: AnyEmission, rest: Calls | None, runner: "asyncio.Task[object] | None") -> None:
-        if emission not in self.ledger.open:
-            self._hold()
-            self.ledger.reopen(emission)
-            emission._keeper = self.ref
-            self.stage.unfinished += 1
-        running = unfold(emission, rest)
-        job = self.jobs[emission] = Job(self, emission, Context(), self.turns, None)
-        job.held = emission._open
-        left = range(running + 1, len(emission._subscriptions))
-        if runner is None:
-            self.stage.ready.extendleft((job, index) for index in reversed(left))
-        else:
-            job.runner = runner
-            job.granted = {running, *left}
+            self.short.leave(emission)
 
     def _job(self, emission: Emission[Event]) -> Job:
         if emission not in self.jobs:
-            self._look(emission)
+            self.short.leave(emission)
         if emission not in self.jobs:
             # It waits on a short way. It will be cancelled before its first call, so nothing of it becomes ready.
             emission._outcomes = [*emission._outcomes]
@@ -269,39 +136,14 @@ class Line:
         """What is open, in the order of acceptance."""
         return [entry for entry in self.ledger.open if isinstance(entry, Emission)]
 
-    def _hold(self) -> None:
+    def hold(self) -> None:
+        """Something will be pending: it is held until nothing is."""
         if not self.ledger.open:
             self.stage.held[self] = None
 
     def _let_go(self) -> None:
         if not self.ledger.open and not self.lost.emissions:
             self.stage.held.pop(self, None)
-
-    def has_room(self, emission: Emission[Event]) -> bool:
-        """Whether *emission* may be accepted; if not, it was discarded, or `NoRoom` is raised."""
-        if not self.is_full:
-            return True
-        if self.settings.overflow == "drop_old":
-            for old, job in self.jobs.items():
-                if job.granted is None and all(outcome is None for outcome in old._outcomes):
-                    self.discard(old, "capacity")
-                    return True
-        if self.settings.overflow == "drop_new":
-            self.refuse_late(emission)
-            return False
-        self.ledger.reject()
-        raise NoRoom(
-            f"{spell_event(emission._event)} was not emitted: as many emissions are pending as capacity allows, "
-            f"{self.settings.capacity}. "
-            "Wait for room with emit_wait, or choose another overflow.",
-            emission._event,
-        )
-
-    def refuse_late(self, emission: Emission[Event]) -> None:
-        """Accept *emission* and discard it: its emitter has no other way to be told that there is no room."""
-        self.ledger.accept(emission, emission.parent)
-        for index in range(len(emission._subscriptions)):
-            self.ledger.settle(emission, index, Discarded("capacity", started=False))
 
     # -- running ------------------------------------------------------------------------------------------------------
     def make_ready(self, turns: Sequence[tuple[Place, int]]) -> None:
@@ -346,19 +188,19 @@ class Line:
         if state is not None and state is not STARTED:
             return ()
         if outcome is NOTHING and len(job.subscriptions) == 1:
-            self.ledger.complete(emission, _DONE)
+            self.ledger.complete(emission, DONE)
             is_over = True
         else:
             is_over = self.ledger.settle(emission, index, outcome)
         if is_over:
             del self.jobs[emission]
-            if self.requests and job.is_request:
-                self.requests -= 1
+            if self.room.requests and job.is_request:
+                self.room.requests -= 1
             if self.stage.ending and emission.status in (Status.CANCELLED, Status.DISCARDED):
                 self.lost.emissions.append(emission)
             self._let_go()
-            if self.room:
-                self.offer_room()
+            if self.room.waiting:
+                self.room.offer()
         if job.waker is not None:
             wake(job.waker)
         return self._leave(job, index) if job.kept is None or index not in job.kept else ()
@@ -418,11 +260,6 @@ class Line:
             if outcome is None and job.withdraw(index):
                 self.settle(job, index, Discarded(reason, started=False))
 
-    def look_at_all(self) -> None:
-        """Whatever is under way gets a job."""
-        for emission in (*self.flights, *self.published):
-            self._look(emission)
-
     def discard_all(self, reason: str) -> None:
         """Discard whatever is open: the loop will not turn again."""
         for job in tuple(self.jobs.values()):
@@ -434,8 +271,7 @@ class Line:
     def forget(self) -> None:
         """Its loop is closed: nothing of it stands in anybody's way."""
         self.turns = turns_of(self.settings.ordering)
-        self.room.clear()
-        self.reserved = self.requests = 0
+        self.room.forget()
 
     def discard_rest(self, reason: str) -> None:
         """Discard whatever has not started."""
@@ -482,36 +318,6 @@ class Line:
                 assert isinstance(place, Job)  # as in make_ready
                 yield place.emission
         yield from job.awaits or ()
-
-    @property
-    def holders(self) -> Iterator[Emission[Event]]:
-        """The emissions that take room."""
-        return (emission for emission, job in self.jobs.items() if job.turns is not AT_ONCE)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether as many emissions are pending, or promised a place, as capacity allows. Requests take none."""
-        capacity = self.settings.capacity
-        return capacity is not None and len(self.jobs) - self.requests + self.reserved >= capacity
-
-    def offer_room(self) -> None:
-        while self.room and not self.is_full:
-            future = self.room.popleft()
-            if not future.done():
-                self.reserved += 1
-                future.set_result(None)
-
-    async def wait_for_room(self) -> None:
-        """Wait for a place and reserve it: ``reserved`` is the caller's to give back."""
-        future = asyncio.get_running_loop().create_future()
-        self.room.append(future)
-        try:
-            await future
-        except BaseException:
-            if future.done() and not future.cancelled():  # it was ours already: a cancelled waiter takes none
-                self.reserved -= 1
-                self.offer_room()
-            raise
 
 
 def own_job() -> Job | None:

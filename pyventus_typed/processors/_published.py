@@ -41,7 +41,7 @@ async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
     task = asyncio.current_task(line.stage.loop)
     assert task is not None  # as above
     cancelled, event, calls = task.cancelling(), emission._event, iter(route.calls)
-    line.enter_published(emission, calls, task)
+    line.short.publish(emission, calls, task)
     token = set_current(emission)
     value: Any = None  # Any: whatever a handler returns
     failure: BaseException | None = None
@@ -55,8 +55,8 @@ async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
                     break
             else:
                 if emission._outcomes is route.waiting:
-                    del line.published[emission]
-                    line.complete(emission, route)
+                    del line.short.published[emission]
+                    line.short.complete(emission, route)
                     return
         except BaseException as error:  # noqa: BLE001 - sorted there
             failure = error
