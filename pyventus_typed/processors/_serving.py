@@ -42,6 +42,7 @@ async def serve(job: Job, index: int) -> None:  # noqa: C901 - one delivery in o
             left -= 1
             subscriptions = emission._subscriptions
             put(emission, index, STARTED)
+            set_current(emission)  # here too: for whoever asks this task's own context
             context = job.context if len(subscriptions) == 1 else job.context.copy()
             work, value = context.run(_first_step, emission, subscriptions[index]._handler)
             if work is not None:

@@ -139,7 +139,7 @@ class Stage:
         # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
         context = job.context if len(job.subscriptions) == 1 else job.context.copy()
         if job.is_served(index):
-            context = self._context  # each delivery there finds its own
+            context = Context()  # each delivery there finds its own
         task: Any = asyncio.Task(delivery, loop=self.loop, name="pyventus_typed", context=context)  # Any: below
         # asyncio's own switch against "Task was destroyed but it is pending": whatever happens, it is accounted for.
         task._log_destroy_pending = False  # unknown to the stubs
