@@ -40,7 +40,7 @@ class AsyncIOProcessor:
     Orderings, room and `wait_for_tasks` hold for each *line*: one running loop, or one thread without a loop.
 
     - In a running loop an emission goes on in the background. Handlers that are plain calls need no task; every other one
-      gets a task of its own.
+      gets a task of its own; under ``MAILBOX`` those that stand in one mailbox may share one.
     - Without one, the emission and all that it leads to is run before ``emit`` returns: plain handlers in the caller's
       thread, and as soon as something must be awaited, the rest in one fresh loop from ``loop_factory`` (default: what
       ``asyncio.run`` uses). The thread's current event loop is left as it was.
