@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -30,6 +30,13 @@ class Entry(asyncio.Handle):
 
     __slots__ = ("after", "held", "key", "passed", "seq")
 
+    # What we use of Handle and typeshed leaves out.
+    _context: Context
+    _loop: AbstractEventLoop
+    _callback: Callable[..., object]
+    _repr: str | None
+    _source_traceback: Any  # None, unless in debug mode
+
     def __init__(
         self,
         callback: Callable[..., object],
@@ -37,8 +44,18 @@ class Entry(asyncio.Handle):
         loop: AbstractEventLoop,
         context: Context | None,
         seq: int,
+        debug: bool,
     ) -> None:
-        super().__init__(callback, args, loop, context)
+        if debug or context is None:
+            super().__init__(callback, args, loop, context)
+        else:
+            # What that does without the debug mode of the loop; it is half of what a step costs.
+            self._context = context
+            self._loop = loop
+            self._callback = callback
+            self._args = args
+            self._cancelled = False
+            self._repr = self._source_traceback = None
         self.seq: int = seq
         self.key: int = LANE
         self.passed: int = 0

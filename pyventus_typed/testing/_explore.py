@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ._checks import Reached
 from ._entries import PATIENCE
-from ._errors import NonDeterminismError, NotABody, ScheduleError, StateLeakError, UnreachedError
+from ._errors import NonDeterminismError, NotABody, ScheduleError, StateLeakError
 from ._policies import POLICIES, as_far_as_it_fits, portfolio
 from ._report import report
 from ._run import Body, Ending, Options, Run, perform
@@ -71,7 +71,7 @@ def explore(
     if exhaustive is not None and exhaustive < 0:
         raise ValueError(f"exhaustive is the number of delays allowed, at least 0, not {exhaustive}.")
     search = Search(body, Options(reorder, max_steps, threads, ending))
-    with Reached(tuple(reach)) as reached, search.watch:
+    with Reached(reach) as reached, search.watch:
         fifo = search.fifo_twice()
         pinned = [Schedule.of(schedule) for schedule in first]
         for schedule in pinned:
@@ -82,10 +82,8 @@ def explore(
             for index in range(schedules - 1):
                 search.attempt(portfolio(seed, index, fifo.choices), POLICIES[index % len(POLICIES)])
         search.fifo_again()
-        missed = [name for name, seen in reached.items() if not seen]
-        if missed:
-            raise UnreachedError(missed, search.runs)
-        return Exploration(search.runs, fifo.choices, frozenset(reached))
+        reached.require_all(search.runs)
+        return Exploration(search.runs, fifo.choices, frozenset(reached.names))
 
 
 class Search:

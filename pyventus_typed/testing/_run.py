@@ -16,7 +16,6 @@ from pyventus_typed.errors import DiscardedEmissionsWarning
 from ._errors import NotABody
 from ._loop import Reorder, VirtualLoop
 from ._schedule import FIFO, Schedule
-from ._waiting import unfinished
 from ._watch import Watch
 
 if TYPE_CHECKING:
@@ -130,6 +129,7 @@ def perform(  # noqa: C901  # one run, from its making to its end, in the order 
         loop.observer = None  # how the loop ends is not part of the story
         loop.log = None
     loop.checks.clear()
+    last_checks = loop.last_checks
     try:
         if done.error is None:
             end(loop, options.ending, broken=False)
@@ -143,6 +143,13 @@ def perform(  # noqa: C901  # one run, from its making to its end, in the order 
     background = watch.end()
     if done.error is None:
         done.error = background
+    try:
+        while last_checks and done.error is None:
+            last_checks.pop(0)()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001  # the caller decides what to do with it
+        done.error = error
     return done
 
 
@@ -193,8 +200,7 @@ def end(loop: VirtualLoop, ending: Ending, *, broken: bool) -> None:
         return
     if ending == "cancel":
         loop.max_steps = loop.steps + _STEPS_TO_END
-        # To look for tasks is dear, and most trivial bodies make none.
-        if (loop.made_tasks > 1 or broken) and (left := unfinished(loop)):
+        if left := loop.unfinished():
             for task in left:
                 task.cancel()
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
