@@ -17,7 +17,7 @@ from ._errors import LivelockError, ScheduleError
 from ._order import OrderedLoop
 from ._policies import replay
 from ._schedule import FIFO, Schedule
-from ._tasks import NUMBER, VirtualFuture, VirtualTask, number_of, step_of
+from ._tasks import NUMBER, STEP, VirtualFuture, VirtualTask, number_of, step_of
 from ._waiting import nothing_to_do
 
 if TYPE_CHECKING:
@@ -154,13 +154,19 @@ class VirtualLoop(OrderedLoop):
             self._check_callback(callback, "call_soon")
         self._seq = seq = self._seq + 1
         entry = Entry(callback, args, self, context, seq, debug)
-        step = step_of(callback, self)
-        if step is None:
-            self._ready.append(entry)
-            if args:
-                self._last_argument, self._last_tie = id(args[0]), seq
-            return entry
-        number, resumes = step
+        if type(callback) is STEP and type(callback.__self__) is VirtualTask:  # the ordinary case, without a call
+            number = callback.__self__._virtual_number
+            resumes = number is not None
+            if number is None:
+                number = self.number(callback.__self__)
+        else:
+            step = step_of(callback, self)
+            if step is None:
+                self._ready.append(entry)
+                if args:
+                    self._last_argument, self._last_tie = id(args[0]), seq
+                return entry
+            number, resumes = step
         if self._strict or not (resumes or self._starts_are_free):
             self._ready.append(entry)
             return entry

@@ -75,7 +75,7 @@ class OrderedLoop(LoopWithThreads):
 
     def _choose(self) -> Entry | Timer:  # noqa: C901, PLR0912  # each branch once a step; calls would cost more than they explain
         lane, free, kept = self._ready, self._free, self._kept
-        candidates = free + kept if kept else free
+        candidates = free + kept if kept or lane else free
         head = None
         if lane:
             head = lane[0]
@@ -85,7 +85,7 @@ class OrderedLoop(LoopWithThreads):
                 if entry.seq > seq:
                     break
                 at += 1
-            candidates = [*candidates[:at], head, *candidates[at:]]
+            candidates.insert(at, head)
             if self._last_tie >= seq:
                 candidates = [entry for entry in candidates if entry.after < seq]
         chosen = candidates[0]
@@ -125,15 +125,16 @@ class OrderedLoop(LoopWithThreads):
         return chosen
 
     def _hold(self, entries: list[Entry | Timer], head: Entry | Timer | None) -> None:
-        free, kept = self._free, self._kept
+        free, kept, in_order = self._free, self._kept, True
         for entry in entries:
             entry.held = True
             if entry.key == LANE:
                 self.callbacks_held += 1
             if entry is not head:
                 free.remove(entry)
+                in_order = in_order and (not kept or kept[-1].seq < entry.seq)
                 kept.append(entry)
-        if len(kept) > 1:
+        if not in_order:
             kept.sort(key=_since)
         self._held += len(entries)
 

@@ -74,8 +74,6 @@ def step_of(
     kind = type(callback)
     if kind is STEP:
         task = callback.__self__
-        if type(task) is VirtualTask and task._virtual_number is None:
-            return loop.number(task), False
         return _number(task, loop), asyncio.current_task(loop) is task
     if kind is BuiltinMethodType and callback.__name__ == "task_wakeup":
         return _number(callback.__self__, loop), True

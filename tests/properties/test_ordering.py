@@ -200,7 +200,9 @@ async def exactly_what_the_model_says_may_start(
     # Everything leaves, in an order in which it has its turn.
     while left := [(n, one) for n, _, held in inside for one in sorted(held)]:
         await door.settle()
-        delivery = next(delivery for delivery in left if delivery in door.started)
+        running = [delivery for delivery in left if delivery in door.started]
+        assert running, f"stuck: {left}"
+        delivery = running[0]
         next(held for n, _, held in inside if n == delivery[0]).discard(delivery[1])
         door.leave(delivery)
 
