@@ -16,7 +16,7 @@ LANE = -1
 """The key of everything that stays first come, first served. Steps of tasks have their task's number."""
 
 PATIENCE = 64
-"""Who was passed over so often must go, so that busy waiting on it ends: no real loop starves a task for ever."""
+"""When all others have gone so often, who is held must go, so that busy waiting on it ends: no real loop starves for ever."""
 
 _T = TypeVar("_T")
 
@@ -24,11 +24,11 @@ _T = TypeVar("_T")
 class Entry(asyncio.Handle):
     """A callback that is ready.
 
-    ``seq``: since when. ``after``: not before the lane has passed this one. ``held``: it lets everything go first that is not
-    held. ``passed``: how many younger ones went first.
+    ``seq``: since when. ``held``: it lets everything go first that is not held, ``until`` patience ends. ``passed``: how many
+    younger ones went first.
     """
 
-    __slots__ = ("after", "held", "key", "passed", "seq")
+    __slots__ = ("held", "key", "passed", "seq", "until")
 
     # What we use of Handle and typeshed leaves out.
     _context: Context
@@ -59,14 +59,14 @@ class Entry(asyncio.Handle):
         self.seq: int = seq
         self.key: int = LANE
         self.passed: int = 0
-        self.after: int = 0
         self.held: bool = False
+        self.until: float = 0.0
 
 
 class Timer(asyncio.TimerHandle):
     """A callback with a deadline; once that is reached it is ready as any entry."""
 
-    __slots__ = ("after", "held", "key", "passed", "seq")
+    __slots__ = ("held", "key", "passed", "seq", "until")
 
     def __init__(
         self,
@@ -81,8 +81,8 @@ class Timer(asyncio.TimerHandle):
         self.seq: int = seq
         self.key: int = LANE
         self.passed: int = 0
-        self.after: int = 0
         self.held: bool = False
+        self.until: float = 0.0
 
 
 class WeakOrderedSet(Generic[_T]):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ._checks import Reached
 from ._entries import PATIENCE
 from ._errors import NonDeterminismError, NotABody, ScheduleError, StateLeakError
-from ._policies import POLICIES, as_far_as_it_fits, portfolio
+from ._policies import POLICIES, as_far_as_it_fits, keep_order, portfolio
 from ._report import report
 from ._run import Body, Ending, Options, Run, perform
 from ._schedule import FIFO, Schedule
-from ._shrink import Deviations, shrink
+from ._shrink import Deviations, shrink, shrink_tasks
 from ._trace import Observer
 from ._watch import Watch
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _MOST_EXHAUSTIVE = 200_000
-_MOST_STEPS_OF_SHRINKING = 80_000
+_MOST_STEPS_OF_SHRINKING = 50_000
+_MOST_ALONE = 80
+_FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +130,46 @@ class Search:
 
         steps = 0
 
-        def attempt(deviations: Deviations) -> tuple[Deviations, int] | None:
+        def fails(chooser: Chooser, log: list[int] | None = None) -> Deviations | None:
             nonlocal steps
             if steps > _MOST_STEPS_OF_SHRINKING:
                 return None
-            again = perform(self.body, self.options, self.watch, chooser=as_far_as_it_fits(Schedule(deviations)))
+            again = perform(self.body, self.options, self.watch, chooser=chooser, log=log)
             steps += again.steps
             if again.error is None or _signature(again.error) != wanted:
                 return None
-            return again.deviations, again.callbacks_held
+            return again.deviations
+
+        def keeping(order: Sequence[int], tasks: Sequence[int]) -> Deviations | None:
+            log: list[int] = []
+            return fails(keep_order(frozenset(tasks), order, log), log)
 
         smallest = FIFO if not done.deviations else Schedule(done.deviations)
         if self._final and smallest:
-            held = done.callbacks_held
-            smallest = Schedule(shrink(done.deviations, attempt, choices=done.choices, callbacks_held=held))
+            order: list[int] = []
+            fails(as_far_as_it_fits(smallest), order)
+            tasks, of_few = shrink_tasks(sorted({key for key in order if key >= 0}), functools.partial(keeping, order))
+            heads: list[int] = []  # the choices of FIFO at which it is the turn of one of these
+
+            def fifo(choice: int, keys: Sequence[int]) -> int:
+                if keys[0] in tasks or keys[0] < -1:
+                    heads.append(choice)
+                return 0
+
+            fails(fifo)
+
+            def shrunk(deviations: Deviations) -> Deviations:
+                return shrink(
+                    deviations,
+                    lambda fewer: fails(as_far_as_it_fits(Schedule(fewer))),
+                    alone=heads[:_MOST_ALONE],
+                )
+
+            best = shrunk(of_few or done.deviations)
+            if of_few and len(best) > _FEW:  # to begin elsewhere may well end elsewhere
+                steps = 0
+                best = min(best, shrunk(done.deviations), key=len)
+            smallest = Schedule(best)
         last, observer = self._observe(smallest)
         if last.error is None or _signature(last.error) != wanted:
             outcome = "passed" if last.error is None else f"raised {last.error!r}"

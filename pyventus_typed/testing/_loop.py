@@ -43,10 +43,10 @@ class VirtualLoop(OrderedLoop):
 
     - ``"strict"``: what any FIFO loop may really do: timers with an equal deadline and threads in any order.
     - ``"resume"``: also a task that has started may be resumed later than it was ready, as if what it waits for had taken
-      longer. Callbacks and the starts of tasks stay in order among each other, and so do the callbacks of one future.
+      longer. Callbacks and the starts of tasks are never late: nothing goes before them that was not ready before them.
     - ``"all"``: tasks may also start in any order, which asyncio itself never does: for experts.
 
-    Who has been passed over 64 times goes next. One schedule gives one run, on every version of Python. Threads
+    Who has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version of Python. Threads
     (``asyncio.to_thread``, ``run_in_executor``) are virtual: they begin and end when the schedule says, and their function
     runs without a running loop, in the loop's own thread (``threads="inline"``) or in a real one for which the loop waits
     (``"baton"``).
@@ -163,18 +163,12 @@ class VirtualLoop(OrderedLoop):
             step = step_of(callback, self)
             if step is None:
                 self._ready.append(entry)
-                if args:
-                    self._last_argument, self._last_tie = id(args[0]), seq
                 return entry
             number, resumes = step
         if self._strict or not (resumes or self._starts_are_free):
             self._ready.append(entry)
             return entry
         entry.key = number
-        # A future calls its callbacks in the order in which they were added, and programs rely on that: a task that was
-        # added behind a callback is not resumed before it.
-        if args and id(args[0]) == self._last_argument:
-            entry.after = self._last_tie
         self._free.append(entry)
         return entry
 
@@ -259,7 +253,7 @@ class VirtualLoop(OrderedLoop):
         round_ends = -1
         while True:
             while lane and lane[0]._cancelled:
-                self._held -= lane.popleft().held
+                lane.popleft()
             # A FIFO loop looks at stop() and at its timers once a round; the other levels know no rounds.
             if not (strict and lane and lane[0].seq <= round_ends):
                 if self._stopping or (strict and round_ends >= 0):
@@ -274,7 +268,6 @@ class VirtualLoop(OrderedLoop):
                 entry = free.pop() if len(free) == 1 and not lane and not kept else self._choose()
             elif lane:
                 entry = lane.popleft()
-                self._held -= entry.held
             elif self._idle():
                 continue
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from ._waiting import Names
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ._entries import Timer
     from ._policies import Chooser
@@ -37,16 +38,12 @@ class OrderedLoop(LoopWithThreads):
 
     # What a loop begins with; as attributes of the class they cost a new loop nothing.
     observer: Observer | None = None
-    callbacks_held: int = 0
     choices: int = 0
-    _impatient: bool = False
-    """Somebody may have been passed over too often."""
+    _rounds: float = 0.0
+    """How often each of those that are not held has gone, while somebody was held."""
+    _patience_ends: float = math.inf
     _now: float = 0.0
     _seq: int = 0
-    _held: int = 0
-    _last_argument: int = 0
-    """An id, so that it keeps nothing alive; it matters only while the lane holds the argument."""
-    _last_tie: int = 0
 
     def init_order(self, chooser: Chooser | None, *, strict: bool) -> None:
         self.deviations: list[tuple[int, int]] = []
@@ -73,23 +70,21 @@ class OrderedLoop(LoopWithThreads):
         """What is ready now, in the order of becoming so."""
         return sorted([*self._ready, *self._free, *self._kept], key=_since)
 
-    def _choose(self) -> Entry | Timer:  # noqa: C901, PLR0912  # each branch once a step; calls would cost more than they explain
+    def _choose(self) -> Entry | Timer:  # noqa: C901  # each branch once a step; calls would cost more than they explain
         lane, free, kept = self._ready, self._free, self._kept
-        candidates = free + kept if kept or lane else free
-        head = None
         if lane:
+            # What is first come, first served is never late: only what was ready before it may go before it.
             head = lane[0]
             seq = head.seq
-            at = len(free) if head.held else 0
-            for entry in kept if head.held else free:
-                if entry.seq > seq:
-                    break
-                at += 1
-            candidates.insert(at, head)
-            if self._last_tie >= seq:
-                candidates = [entry for entry in candidates if entry.after < seq]
+            candidates = [entry for entry in free if entry.seq < seq]
+            candidates.append(head)
+            if kept:
+                candidates += [entry for entry in kept if entry.seq < seq]
+        else:
+            head = None
+            candidates = free + kept if kept else free
         chosen = candidates[0]
-        if self._impatient and (overdue := [entry for entry in candidates if entry.passed >= PATIENCE]):
+        if self._rounds >= self._patience_ends and (overdue := self._overdue(candidates)):
             chosen = min(overdue, key=_since)
         elif len(candidates) > 1:
             choice = self.choices
@@ -100,43 +95,43 @@ class OrderedLoop(LoopWithThreads):
                 # Whom somebody was preferred to stays back until nothing else can go, or until a deviation takes it: so it
                 # needs one deviation to be late, however late it is. To take one that was held is no reason to hold others.
                 if not chosen.held:
-                    self._hold(candidates[:index], head)
-        if chosen.held:
-            chosen.held = False
-            self._held -= 1
-            if chosen is not head:
-                kept.remove(chosen)
-        elif chosen is not head:
-            if free[0] is chosen:
-                del free[0]
-            else:
-                free.remove(chosen)
+                    self._hold(candidates[:index])
         if chosen is head:
             lane.popleft()
-        if self._held:
+        elif chosen.held:
+            chosen.held = False
+            kept.remove(chosen)
+        elif free[0] is chosen:
+            del free[0]
+        else:
+            free.remove(chosen)
+        if kept:
             seq = chosen.seq
             for entry in candidates:
                 if entry.seq < seq:
-                    entry.passed = passed = entry.passed + 1
-                    if passed >= PATIENCE:
-                        self._impatient = True
+                    entry.passed += 1
+            self._rounds += 1.0 / max(1, len(candidates) - len(kept))
             if self.observer is not None and (older := [entry for entry in candidates if entry.seq < seq]):
                 self.observer.overtakes(self, chosen, older)
         return chosen
 
-    def _hold(self, entries: list[Entry | Timer], head: Entry | Timer | None) -> None:
-        free, kept, in_order = self._free, self._kept, True
+    def _overdue(self, candidates: list[Entry | Timer]) -> list[Entry | Timer]:
+        self._patience_ends = min((entry.until for entry in self._kept), default=math.inf)
+        return [entry for entry in candidates if entry.held and entry.until <= self._rounds]
+
+    def _hold(self, entries: list[Entry | Timer]) -> None:
+        """Move the *entries*, which are the first ones, from those that are free to those that are kept back."""
+        kept = self._kept
+        until = self._rounds + PATIENCE
+        self._patience_ends = min(self._patience_ends, until)
+        in_order = not kept or kept[-1].seq < entries[0].seq
         for entry in entries:
             entry.held = True
-            if entry.key == LANE:
-                self.callbacks_held += 1
-            if entry is not head:
-                free.remove(entry)
-                in_order = in_order and (not kept or kept[-1].seq < entry.seq)
-                kept.append(entry)
+            entry.until = until
+        kept += entries
+        del self._free[: len(entries)]
         if not in_order:
             kept.sort(key=_since)
-        self._held += len(entries)
 
     def _fall_due(self) -> None:
         timers = self._timers
@@ -147,18 +142,35 @@ class OrderedLoop(LoopWithThreads):
                 if not timer.cancelled():
                     tied.append(timer)
             # The end of a sleep only makes its task ready, and when that is resumed is a choice of its own.
-            free = not self._strict and all(timer._callback is _sleep_is_over for timer in tied)  # type: ignore[union-attr]
-            while tied:
-                index = 0
-                if len(tied) > 1 and not free:
-                    choice = self.choices
-                    self.choices = choice + 1
-                    if self._chooser is not None:
-                        index = self._chooser(choice, [-1 - timer.seq for timer in tied])
-                        if index:
-                            self.deviations.append((choice, index))
-                            if self.observer is not None:
-                                self.observer.overtakes(self, tied[index], tied[:index])
-                due = tied.pop(index)
-                self._seq = due.seq = self._seq + 1
-                self._ready.append(due)
+            if len(tied) > 1 and not all(timer._callback is _sleep_is_over for timer in tied):  # type: ignore[union-attr]
+                if not self._strict:
+                    # What ties here is a little apart in the real world, in either order: each may be late.
+                    for timer in tied:
+                        self._seq = timer.seq = self._seq + 1
+                        timer.key = -1 - timer.seq
+                    self._free += tied
+                    continue
+                tied = list(self._in_any_order(tied))
+            for timer in tied:
+                self._seq = timer.seq = self._seq + 1
+            self._ready += tied
+
+    def _in_any_order(self, tied: list[Entry | Timer]) -> Iterator[Entry | Timer]:
+        while tied:
+            index = 0
+            if len(tied) > 1:
+                choice = self.choices
+                self.choices = choice + 1
+                if self._chooser is not None:
+                    index = self._chooser(choice, [-1 - timer.seq for timer in tied])
+                    if index:
+                        self.deviations.append((choice, index))
+                        if self.observer is not None:
+                            self.observer.overtakes(self, tied[index], tied[:index])
+            yield tied.pop(index)
+
+    def _timer_handle_cancelled(self, handle: Entry | Timer) -> None:
+        """asyncio calls it when a timer is cancelled: one that ties and waits for its turn is no candidate any more."""
+        for entries in (self._free, self._kept):
+            if handle.key != LANE and handle in entries:
+                entries.remove(handle)

@@ -70,7 +70,18 @@ def _headline(error: BaseException, schedule: Schedule, runs: int) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or ["(no message)"])[0]
+    return _message(error).splitlines()[0]
+
+
+def _message(error: BaseException) -> str:
+    """What *error* says; an assertion without a message is its own."""
+    code = next((frame.line for frame in _users_frames(error)), None) if isinstance(error, AssertionError) else None
+    return str(error) or code or "(no message)"
+
+
+def _users_frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
+    """The frames of the user's code, innermost first."""
+    return (frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if is_users_file(frame.filename))
 
 
 def _deviations(count: int) -> str:
@@ -78,12 +89,11 @@ def _deviations(count: int) -> str:
 
 
 def _failure(error: BaseException) -> Iterator[str]:
-    yield from f"{type(error).__name__}: {str(error) or '(no message)'}".splitlines()
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if is_users_file(frame.filename):
-            code = f": {frame.line}" if frame.line else ""
-            yield f"  at {frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}{code}"
-            break
+    yield from f"{type(error).__name__}: {_message(error)}".splitlines()
+    for frame in _users_frames(error):
+        code = f": {frame.line}" if frame.line else ""
+        yield f"  at {frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}{code}"
+        break
     yield from (f"  {note}" for note in getattr(error, "__notes__", ()))
     if isinstance(error, BaseExceptionGroup):
         for member in error.exceptions:
@@ -100,12 +110,14 @@ def is_users_file(path: str) -> bool:
 def _steps(observer: Observer) -> Iterator[str]:
     trace = observer.trace
     if len(trace) > _MOST_STEPS:
-        # The beginning tells how it started, the end how it broke, and overtaking is what it is about.
-        overtaking = [index for index, step in enumerate(trace) if step.ahead_of or step.late]
-        kept = {*range(8), *overtaking[: _MOST_STEPS // 2], *range(len(trace) - 12, len(trace))}
+        # The beginning tells how it started, the end how it broke, and it is about who was late, and who went first.
+        late = {step.who for step in trace if step.late}
+        theirs = [index for index, step in enumerate(trace) if step.who in late]
+        overtaking = [index for index, step in enumerate(trace) if step.ahead_of]
+        kept = {*range(8), *theirs[-12:], *overtaking[:12], *range(len(trace) - 12, len(trace))}
     else:
         kept = set(range(len(trace)))
-    left_out = 0
+    left_out = same = 0
     for index, step in enumerate(trace):
         if index not in kept:
             left_out += 1
@@ -113,7 +125,13 @@ def _steps(observer: Observer) -> Iterator[str]:
         if left_out:
             yield f"       ... {left_out} more steps ..."
             left_out = 0
-        yield f"{'*' if step.ahead_of else ' '} {step}"
+        # A hundred callbacks of a `gather` in a row are one line.
+        if index + 1 in kept and step.repeats(trace[index + 1]):
+            same += 1
+            continue
+        times = f" ({same + 1} times, since step {step.number - same})" if same else ""
+        same = 0
+        yield f"{'*' if step.ahead_of else ' '} {step}{times}"
 
 
 def regression_test(body: Body[object], options: Options, schedule: Schedule, spelled: str | None = None) -> str:

@@ -52,7 +52,6 @@ class Run(Generic[_T]):
     result: _T | None = None
     error: BaseException | None = None
     deviations: tuple[tuple[int, int], ...] = ()
-    callbacks_held: int = 0
     choices: int = 0
     steps: int = 0
     time: float = 0.0
@@ -94,14 +93,19 @@ def perform(  # noqa: C901  # one run, from its making to its end, in the order 
     schedule: Schedule = FIFO,
     chooser: Chooser | None = None,
     observer: Observer | None = None,
+    log: list[int] | None = None,
 ) -> Run[_T]:
-    """Run *body* once, in the order of *chooser* if given, else of *schedule*, which then must fit."""
+    """Run *body* once, in the order of *chooser* if given, else of *schedule*, which then must fit.
+
+    *log* takes the key of each step, before it is made.
+    """
     watch.begin()
     done: Run[_T] = Run()
     loop = VirtualLoop(
         schedule, reorder=options.reorder, max_steps=options.max_steps, threads=options.threads, chooser=chooser
     )
     loop.set_exception_handler(watch.handle)
+    loop.log = log
     if observer is not None:
         loop.observer = observer
         loop.log = done.log
@@ -122,7 +126,7 @@ def perform(  # noqa: C901  # one run, from its making to its end, in the order 
         done.error = error
         if main is not None:
             main.remove_done_callback(_stop)  # it is about to be cancelled, which must not stop the loop again
-    done.deviations, done.callbacks_held = tuple(loop.deviations), loop.callbacks_held
+    done.deviations = tuple(loop.deviations)
     done.choices, done.steps, done.time = loop.choices, loop.steps, loop.time()
     if observer is not None:
         observer.ends(loop)

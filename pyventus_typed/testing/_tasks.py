@@ -178,6 +178,16 @@ def source_line(coro: object) -> str:
     return text
 
 
+def caller(coro: object) -> str:
+    """The line at which the outermost function of the user's stands, if that is not the innermost one."""
+    users = [(code, frame) for code, frame in await_stack(coro) if frame is not None and is_users(code)]
+    if len(users) < 2:  # noqa: PLR2004  # one function calls nobody
+        return ""
+    code, frame = users[0]
+    line = linecache.getline(code.co_filename, frame.f_lineno).partition("  #")[0].strip()
+    return f"{os.path.basename(code.co_filename)}:{frame.f_lineno}: {line}"  # noqa: PTH119
+
+
 def plain_name(task: asyncio.Task[object]) -> str:
     """What the user would call *task*: the name given to it, else the function or the handler that it runs."""
     if not _DEFAULT_NAME.fullmatch(name := task.get_name()):
