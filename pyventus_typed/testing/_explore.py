@@ -55,7 +55,7 @@ def explore(
     reach: Iterable[str] = (),
     reorder: Reorder = "resume",
     max_steps: int = 100_000,
-    threads: Threads = "inline",
+    threads: Threads = "baton",
     ending: Ending = "cancel",
 ) -> Exploration:
     """Run ``body()`` under many schedules; raise ``InterleavingError`` with the smallest one that breaks it.
@@ -73,6 +73,8 @@ def explore(
         raise ValueError(f"schedules is the number of schedules to try, at least 1, not {schedules}.")
     if exhaustive is not None and exhaustive < 0:
         raise ValueError(f"exhaustive is the number of delays allowed, at least 0, not {exhaustive}.")
+    if isinstance(first, str | Schedule):
+        raise ScheduleError(f"first is a list of schedules. Did you mean first=[{first!r}]?")
     search = Search(body, Options(reorder, max_steps, threads, ending))
     with Reached(reach) as reached, search.watch:
         fifo = search.fifo_twice()
@@ -216,6 +218,8 @@ class Search:
         again, observer = self._observe(FIFO)
         if _same(first, again):
             return
+        if isinstance(again.error, NotABody):  # it makes a coroutine once, and not again
+            raise again.error
         repeated = [again, *(self._observe(FIFO)[0] for _ in range(3))]
         step = next(
             (i for i, (a, b) in enumerate(zip(trace, observer.trace, strict=False)) if a != b),

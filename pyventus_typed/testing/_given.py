@@ -47,7 +47,7 @@ def given_interleavings(
     endings: Sequence[Ending] = ("cancel",),
     reorder: Reorder = "resume",
     max_steps: int = 100_000,
-    threads: Threads = "inline",
+    threads: Threads = "baton",
     reach: Iterable[str] = (),
     **named: SearchStrategy[Any],
 ) -> Callable[[Callable[_P, Coroutine[Any, Any, object]]], InterleavedTest[_P]]:

@@ -48,8 +48,8 @@ class VirtualLoop(OrderedLoop):
 
     Who has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version of Python. Threads
     (``asyncio.to_thread``, ``run_in_executor``) are virtual: they begin and end when the schedule says, and their function
-    runs without a running loop, in the loop's own thread (``threads="inline"``) or in a real one for which the loop waits
-    (``"baton"``).
+    runs without a running loop, in a real thread for which the loop waits (``threads="baton"``), for at most ten seconds, or,
+    quicker and without that limit, in the loop's own thread (``"inline"``).
 
     Raises out of ``run_until_complete``: ``DeadlockError`` when nothing can happen any more, ``LivelockError`` after
     *max_steps* steps, ``ScheduleError`` when *schedule* does not fit. Sockets, pipes, processes, signals and foreign
@@ -59,7 +59,7 @@ class VirtualLoop(OrderedLoop):
     """
 
     # What we use of BaseEventLoop and typeshed leaves out.
-    _closed: bool
+    _closed: bool = True
     _debug: bool
     _stopping: bool
     _asyncgens: WeakOrderedSet[AsyncGenerator[object, object]]
@@ -84,14 +84,14 @@ class VirtualLoop(OrderedLoop):
         *,
         reorder: Reorder = "resume",
         max_steps: int = 10_000_000,
-        threads: Threads = "inline",
+        threads: Threads = "baton",
         chooser: Chooser | None = None,
     ) -> None:
         if reorder not in {"strict", "resume", "all"}:
             raise ValueError(f"reorder is 'strict', 'resume' or 'all', not {reorder!r}.")
-        begin_as_a_base_event_loop(self)
         self.schedule: Schedule = Schedule.of(schedule)
         self.init_threads(threads)
+        begin_as_a_base_event_loop(self)  # from here on it is open, and must be closed
         self.init_order(chooser or (replay(self.schedule) if self.schedule else None), strict=reorder == "strict")
         self._asyncgens = WeakOrderedSet()
         self._starts_are_free = reorder == "all"

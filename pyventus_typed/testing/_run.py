@@ -37,7 +37,7 @@ class Options:
 
     reorder: Reorder = "resume"
     max_steps: int = 100_000
-    threads: Threads = "inline"
+    threads: Threads = "baton"
     ending: Ending = "cancel"
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ def run(
     schedule: Schedule | str = FIFO,
     reorder: Reorder = "resume",
     max_steps: int = 100_000,
-    threads: Threads = "inline",
+    threads: Threads = "baton",
     ending: Ending = "cancel",
 ) -> _T:
     """Run ``body()`` in virtual time under *schedule*, and return what it returns or raise what it raises.
@@ -114,6 +114,8 @@ def perform(  # noqa: C901  # one run, from its making to its end, in the order 
         main = loop.create_task(_coroutine(body), name="body")
         main.add_done_callback(_stop)
         loop.run_forever()
+        if not main.done():
+            raise RuntimeError("The loop was stopped before the body was done: loop.stop() is for who runs the loop.")
         done.result = main.result()
         if chooser is None:
             loop.require_fit()
@@ -176,6 +178,8 @@ def _coroutine(body: Body[_T]) -> Coroutine[Any, Any, _T]:
         raise
     if not inspect.iscoroutine(coro):
         raise NotABody(body, f"It returned {coro!r}. Make it an `async def`, or a function that returns a coroutine.")
+    if coro.cr_frame is None:
+        raise NotABody(body, "It returned a coroutine that has run before. Make a new one each time.")
     return coro
 
 

@@ -158,7 +158,8 @@ class LoopWithThreads(asyncio.BaseEventLoop):
         if thread.is_alive():
             raise SimulationBoundaryError(
                 f"A function did not come back from its thread within {_BATON_SECONDS:g} s, and the loop waits for it. "
-                "It probably waits for something that only the loop can do."
+                "It probably waits for something that only the loop can do: make it async, or give its wait a time-out. If it "
+                'is only slow, threads="inline" has no limit.'
             )
         return outcome.result()
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ._errors import BackgroundError
+from ._errors import BackgroundError, SimulationBoundaryError
 
 if TYPE_CHECKING:
-    import asyncio
     from types import TracebackType
 
 
@@ -27,6 +27,11 @@ class Watch:
         self.problems: list[Exception] = []
 
     def __enter__(self) -> Watch:
+        if (running := asyncio._get_running_loop()) is not None:
+            raise SimulationBoundaryError(
+                f"A test under schedules turns a loop of its own, and in this thread {running!r} is running. Call run(), "
+                "explore() or the test from a plain function, or await the body here."
+            )
         self._unraisable_before = sys.unraisablehook
         # The interpreter calls it; a warnings filter could not be swapped for each of 5,000 runs a second.
         self._unawaited_before = vars(warnings)["_warn_unawaited_coroutine"]

@@ -18,9 +18,11 @@ from pyventus_typed.testing import (
     NoStrategy,
     NotABody,
     StateLeakError,
+    UnreachedError,
     events,
     given_interleavings,
     run,
+    sometimes,
 )
 from tests.events import untyped
 
@@ -274,6 +276,50 @@ def test_a_deadlock_keeps_its_class_as_the_cause() -> None:
     with pytest.raises(InterleavingError) as caught:
         stuck()
     assert isinstance(caught.value.__cause__, DeadlockError)
+
+
+def test_sometimes_is_judged_over_all_schedules_of_all_examples() -> None:
+    @ALONE
+    @given_interleavings(st.booleans(), reach=["the moon"])
+    async def test(even: bool) -> None:
+        log: list[str] = []
+
+        async def go(name: str) -> None:
+            await asyncio.sleep(0)
+            log.append(name)
+
+        await asyncio.gather(go("a"), go("b"))
+        sometimes("b is first, for one example under one schedule", even and log == ["b", "a"])
+        sometimes("pigs fly", False)
+
+    for _ in range(2):  # each run of a test is judged by itself
+        with pytest.raises(UnreachedError) as caught:
+            test()
+        assert set(caught.value.names) == {"the moon", "pigs fly"}
+
+
+def test_settings_may_stand_on_either_side() -> None:
+    examples: list[int] = []
+
+    @settings(max_examples=3, database=None)
+    @given_interleavings(st.integers())
+    async def outside(number: int) -> None:
+        examples.append(number)
+
+    @given_interleavings(st.integers())
+    @settings(max_examples=3, database=None)
+    async def inside(number: int) -> None:
+        examples.append(number)
+
+    for test in (outside, inside):
+        examples.clear()
+        test()
+        assert len(set(examples)) <= 3
+
+
+@given_interleavings(number=st.integers())
+async def test_pytest_fills_what_hypothesis_does_not(number: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert tmp_path_factory.getbasetemp().is_dir()
 
 
 def test_a_plain_function_is_no_test_for_schedules() -> None:

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from pyventus_typed.testing import InterleavingError, Schedule, ScheduleError, explore, run
+from tests.events import untyped
 
 
 async def pause(steps: int = 1) -> None:
@@ -32,6 +33,17 @@ def test_a_schedule_reads_what_it_writes(text: str) -> None:
 def test_a_text_that_is_no_schedule_is_refused_with_the_form_it_should_have(text: str) -> None:
     with pytest.raises(ScheduleError, match=r"is no schedule: .* deviations such as '2:1,5:1'"):
         run(three_letters, schedule=text)
+
+
+@pytest.mark.parametrize("what", [7, None, ["0:1"], b"0:1"])
+def test_what_is_no_text_is_no_schedule_either(what: object) -> None:
+    with pytest.raises(ScheduleError, match="A schedule is a Schedule or its text"):
+        run(three_letters, schedule=untyped(what))
+
+
+def test_one_schedule_is_no_list_of_schedules() -> None:
+    with pytest.raises(ScheduleError, match=r"Did you mean first=\['0:1'\]"):
+        explore(three_letters, first="0:1")
 
 
 def test_a_deviation_that_is_none_is_refused() -> None:

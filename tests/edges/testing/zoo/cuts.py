@@ -118,7 +118,8 @@ async def _first_of_two(*, careful: bool) -> None:
             finished = [task for task in both if not task.cancelled()]
             got.extend(task.result() for task in (finished if careful else list(done)[:1]))
 
-    await together(feed(left, "left", 2), feed(right, "right", 14), asyncio.wait_for(select(), 5.0))
+    async with asyncio.timeout(5.0):
+        await together(feed(left, "left", 2), feed(right, "right", 14), select())
 
 
 async def first_completed_of_two() -> None:

@@ -123,7 +123,8 @@ async def _decode(*, careful: bool) -> None:
     async def consume() -> None:
         for _ in range(3):
             try:
-                got.append(await asyncio.wait_for(take(), 1.0))
+                async with asyncio.timeout(1.0):
+                    got.append(await take())
             except TimeoutError:
                 continue
 
