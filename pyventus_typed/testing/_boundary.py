@@ -70,7 +70,9 @@ def _first_state() -> tuple[dict[str, object], dict[str, Callable[[], object]]]:
     loop = asyncio.BaseEventLoop()
     loop.close()
     state = {**vars(loop), "_closed": False, "_executor_shutdown_called": False}
-    shared = {name: value for name, value in state.items() if isinstance(value, int | float | str | None)}
+    shared: dict[str, object] = {
+        name: value for name, value in state.items() if isinstance(value, int | float | str | None)
+    }
     return shared, {name: type(value) for name, value in state.items() if name not in shared and name != "_asyncgens"}
 
 

@@ -44,7 +44,7 @@ class Entry(asyncio.Handle):
         loop: AbstractEventLoop,
         context: Context | None,
         seq: int,
-        debug: bool,
+        debug: bool,  # noqa: FBT001  # handed on in a hot path
     ) -> None:
         if debug or context is None:
             super().__init__(callback, args, loop, context)

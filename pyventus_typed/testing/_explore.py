@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ._checks import Reached
 from ._entries import PATIENCE
 from ._errors import NonDeterminismError, NotABody, ScheduleError, StateLeakError
-from ._policies import POLICIES, as_far_as_it_fits, keep_order, portfolio
-from ._report import report
+from ._policies import POLICIES, as_far_as_it_fits, portfolio
+from ._report import Told, report
 from ._run import Body, Ending, Options, Run, perform
 from ._schedule import FIFO, Schedule
-from ._shrink import Deviations, shrink, shrink_tasks
+from ._shrink import Attempt, Deviations, smallest_deviations
 from ._trace import Observer
 from ._watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ._loop import Reorder
     from ._policies import Chooser
@@ -29,8 +28,6 @@ _T = TypeVar("_T")
 
 _MOST_EXHAUSTIVE = 200_000
 _MOST_STEPS_OF_SHRINKING = 50_000
-_MOST_ALONE = 80
-_FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +96,7 @@ class Search:
         body: Body[object],
         options: Options,
         *,
-        subject: str | None = None,
-        spelled: str | None = None,
+        told: Callable[[], Told] | None = None,
         final: bool = True,
     ) -> None:
         self.body = body
@@ -108,8 +104,7 @@ class Search:
         self._asked = options
         self.watch = Watch()
         self.runs = 0
-        self._subject = subject
-        self._spelled = spelled
+        self._told = told
         self._final = final
         self._fifo: tuple[Run[object], list[Step]] | None = None
 
@@ -127,51 +122,10 @@ class Search:
         assert error is not None
         if not _is_finding(error):
             raise error
-        found = len(done.deviations)
         wanted = _signature(error)
-
-        steps = 0
-
-        def fails(chooser: Chooser, log: list[int] | None = None) -> Deviations | None:
-            nonlocal steps
-            if steps > _MOST_STEPS_OF_SHRINKING:
-                return None
-            again = perform(self.body, self.options, self.watch, chooser=chooser, log=log)
-            steps += again.steps
-            if again.error is None or _signature(again.error) != wanted:
-                return None
-            return again.deviations
-
-        def keeping(order: Sequence[int], tasks: Sequence[int]) -> Deviations | None:
-            log: list[int] = []
-            return fails(keep_order(frozenset(tasks), order, log), log)
-
-        smallest = FIFO if not done.deviations else Schedule(done.deviations)
+        smallest = Schedule(done.deviations)
         if self._final and smallest:
-            order: list[int] = []
-            fails(as_far_as_it_fits(smallest), order)
-            tasks, of_few = shrink_tasks(sorted({key for key in order if key >= 0}), functools.partial(keeping, order))
-            heads: list[int] = []  # the choices of FIFO at which it is the turn of one of these
-
-            def fifo(choice: int, keys: Sequence[int]) -> int:
-                if keys[0] in tasks or keys[0] < -1:
-                    heads.append(choice)
-                return 0
-
-            fails(fifo)
-
-            def shrunk(deviations: Deviations) -> Deviations:
-                return shrink(
-                    deviations,
-                    lambda fewer: fails(as_far_as_it_fits(Schedule(fewer))),
-                    alone=heads[:_MOST_ALONE],
-                )
-
-            best = shrunk(of_few or done.deviations)
-            if of_few and len(best) > _FEW:  # to begin elsewhere may well end elsewhere
-                steps = 0
-                best = min(best, shrunk(done.deviations), key=len)
-            smallest = Schedule(best)
+            smallest = Schedule(smallest_deviations(smallest, lambda: self._failing_as(wanted)))
         last, observer = self._observe(smallest)
         if last.error is None or _signature(last.error) != wanted:
             outcome = "passed" if last.error is None else f"raised {last.error!r}"
@@ -189,10 +143,25 @@ class Search:
             observer,
             runs=self.runs,
             policy=policy,
-            found=found,
-            subject=self._subject,
-            spelled=self._spelled,
+            found=len(done.deviations),
+            told=None if self._told is None else self._told(),
         ) from last.error
+
+    def _failing_as(self, wanted: tuple[object, ...]) -> Attempt:
+        """An attempt that says whether a run fails in the same way, until it has made more steps than it may."""
+        steps = 0
+
+        def attempt(chooser: Chooser, log: list[int] | None = None) -> Deviations | None:
+            nonlocal steps
+            if steps > _MOST_STEPS_OF_SHRINKING:
+                return None
+            again = perform(self.body, self.options, self.watch, chooser=chooser, log=log)
+            steps += again.steps
+            if again.error is None or _signature(again.error) != wanted:
+                return None
+            return again.deviations
+
+        return attempt
 
     def fifo_once(self) -> Run[object]:
         """The FIFO run, which must not fail."""

@@ -15,7 +15,9 @@ from ._errors import NotABody
 from ._explore import Search
 from ._hypothesis import hypothesis
 from ._policies import POLICIES, portfolio
+from ._report import Told
 from ._run import Ending, Options
+from ._source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
@@ -79,11 +81,16 @@ def given_interleavings(
             assert isinstance(seed, int)  # we asked for integers
             drawn = inspect.signature(test).bind(*args, **kwargs).arguments
             spelled_test = getattr(test, "__name__", "test")
-            subject = "\n".join(f"{name} = {value!r}" for name, value in drawn.items())
-            spelled = f"lambda: {spelled_test}.body({', '.join(f'{name}={value!r}' for name, value in drawn.items())})"
+
+            def told() -> Told:
+                source = Source()
+                values = {name: source.of(value) for name, value in drawn.items()}
+                call = ", ".join(f"{name}={value}" for name, value in values.items())
+                return Told(values, f"lambda: {spelled_test}.body({call})", source.imports)
+
             for option in options:
                 body = functools.partial(test, *args, **kwargs)
-                search = Search(body, option, subject=subject, spelled=spelled, final=_is_final())
+                search = Search(body, option, told=told, final=_is_final())
                 with _untraced():
                     _try_schedules(search, seed, schedules, failed_before)
                 runs += search.runs

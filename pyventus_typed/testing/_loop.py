@@ -46,10 +46,11 @@ class VirtualLoop(OrderedLoop):
       longer. Callbacks and the starts of tasks are never late: nothing goes before them that was not ready before them.
     - ``"all"``: tasks may also start in any order, which asyncio itself never does: for experts.
 
-    Who has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version of Python. Threads
-    (``asyncio.to_thread``, ``run_in_executor``) are virtual: they begin and end when the schedule says, and their function
-    runs without a running loop, in a real thread for which the loop waits (``threads="baton"``), for at most ten seconds, or,
-    quicker and without that limit, in the loop's own thread (``"inline"``).
+    Who has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version of
+    Python that has the same asyncio functions (``wait_for`` became another one in 3.12). Threads (``asyncio.to_thread``,
+    ``run_in_executor``) are virtual: they begin and end when the schedule says, and their function runs without a running
+    loop, in a real thread for which the loop waits (``threads="baton"``), for at most ten seconds, or, quicker and without
+    that limit, in the loop's own thread (``"inline"``).
 
     Raises out of ``run_until_complete``: ``DeadlockError`` when nothing can happen any more, ``LivelockError`` after
     *max_steps* steps, ``ScheduleError`` when *schedule* does not fit. Sockets, pipes, processes, signals and foreign
@@ -154,11 +155,12 @@ class VirtualLoop(OrderedLoop):
             self._check_callback(callback, "call_soon")
         self._seq = seq = self._seq + 1
         entry = Entry(callback, args, self, context, seq, debug)
-        if type(callback) is STEP and type(callback.__self__) is VirtualTask:  # the ordinary case, without a call
-            number = callback.__self__._virtual_number
+        given: Any = callback  # whatever asyncio schedules
+        if type(given) is STEP and type(given.__self__) is VirtualTask:  # the ordinary case, without a call
+            number = given.__self__._virtual_number
             resumes = number is not None
             if number is None:
-                number = self.number(callback.__self__)
+                number = self.number(given.__self__)
         else:
             step = step_of(callback, self)
             if step is None:

@@ -70,7 +70,7 @@ class OrderedLoop(LoopWithThreads):
         """What is ready now, in the order of becoming so."""
         return sorted([*self._ready, *self._free, *self._kept], key=_since)
 
-    def _choose(self) -> Entry | Timer:  # noqa: C901  # each branch once a step; calls would cost more than they explain
+    def _choose(self) -> Entry | Timer:  # noqa: C901, PLR0912  # each branch once a step; calls would cost more than they explain
         lane, free, kept = self._ready, self._free, self._kept
         if lane:
             # What is first come, first served is never late: only what was ready before it may go before it.
@@ -136,13 +136,13 @@ class OrderedLoop(LoopWithThreads):
     def _fall_due(self) -> None:
         timers = self._timers
         while timers and (when := timers[0][0]) <= self._now:
-            tied: list[Entry | Timer] = []
+            tied: list[Timer] = []
             while timers and timers[0][0] == when:
                 timer = heapq.heappop(timers)[2]
                 if not timer.cancelled():
                     tied.append(timer)
             # The end of a sleep only makes its task ready, and when that is resumed is a choice of its own.
-            if len(tied) > 1 and not all(timer._callback is _sleep_is_over for timer in tied):  # type: ignore[union-attr]
+            if len(tied) > 1 and not all(timer._callback is _sleep_is_over for timer in tied):  # type: ignore[attr-defined]
                 if not self._strict:
                     # What ties here is a little apart in the real world, in either order: each may be late.
                     for timer in tied:
@@ -155,7 +155,7 @@ class OrderedLoop(LoopWithThreads):
                 self._seq = timer.seq = self._seq + 1
             self._ready += tied
 
-    def _in_any_order(self, tied: list[Entry | Timer]) -> Iterator[Entry | Timer]:
+    def _in_any_order(self, tied: list[Timer]) -> Iterator[Timer]:
         while tied:
             index = 0
             if len(tied) > 1:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import traceback
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pyventus_typed import Emission
@@ -11,15 +13,24 @@ from pyventus_typed import Emission
 from ._errors import InterleavingError
 from ._run import Options
 from ._tasks import is_users
-from ._trace import Observer, sentences
+from ._trace import Observer, Step, sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ._run import Body
     from ._schedule import Schedule
 
 _MOST_STEPS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a body was given, as source code: each value, the body with all of them, and the imports that they need."""
+
+    values: Mapping[str, str]
+    body: str
+    imports: Sequence[str]
 
 
 def report(
@@ -32,14 +43,13 @@ def report(
     runs: int,
     policy: str,
     found: int,
-    subject: str | None = None,
-    spelled: str | None = None,
+    told: Told | None = None,
 ) -> InterleavingError:
-    """The error for *error*, which *body* raises under *schedule*; *subject* names the events it was given, if any."""
-    reproducer = regression_test(body, options, schedule, spelled)
+    """The error for *error*, which *body* raises under *schedule*; *told*: the events it was given, if any."""
+    reproducer = regression_test(body, options, schedule, told)
     lines = [_headline(error, schedule, runs), ""]
-    if subject:
-        lines += ["With", *(f"  {line}" for line in subject.splitlines()), ""]
+    if told is not None and told.values:
+        lines += ["With", *(f"  {name} = {value}" for name, value in told.values.items()), ""]
     lines += ["What went wrong", *(f"  {line}" for line in _failure(error)), ""]
     emission = getattr(error, "emission", None)
     chain = observer.parents(emission) if isinstance(emission, Emission) else []
@@ -117,45 +127,45 @@ def _steps(observer: Observer) -> Iterator[str]:
         kept = {*range(8), *theirs[-12:], *overtaking[:12], *range(len(trace) - 12, len(trace))}
     else:
         kept = set(range(len(trace)))
-    left_out = same = 0
-    for index, step in enumerate(trace):
-        if index not in kept:
-            left_out += 1
-            continue
-        if left_out:
-            yield f"       ... {left_out} more steps ..."
-            left_out = 0
-        # A hundred callbacks of a `gather` in a row are one line.
-        if index + 1 in kept and step.repeats(trace[index + 1]):
-            same += 1
-            continue
-        times = f" ({same + 1} times, since step {step.number - same})" if same else ""
-        same = 0
-        yield f"{'*' if step.ahead_of else ' '} {step}{times}"
+    for shown, indexes in groupby(range(len(trace)), kept.__contains__):
+        steps = [trace[index] for index in indexes]
+        if shown:
+            yield from _in_a_row(steps)
+        else:
+            yield f"       ... {len(steps)} more step{'s' if len(steps) > 1 else ''} ..."
 
 
-def regression_test(body: Body[object], options: Options, schedule: Schedule, spelled: str | None = None) -> str:
-    """A complete test that fails as long as the bug is there, and goes on exploring when it is not.
+def _in_a_row(steps: Sequence[Step]) -> Iterator[str]:
+    """A hundred callbacks of a `gather` in a row are one line."""
+    for _, same in groupby(steps, Step.without_number):
+        first, *others = same
+        if len(others) > 1:
+            others, times = [], f" ({len(others) + 1} times)"
+        else:
+            times = ""
+        yield from (f"{'*' if step.ahead_of else ' '} {step}{times}" for step in (first, *others))
 
-    *spelled* is how the body is written, where that is not the name of a function.
-    """
+
+def regression_test(body: Body[object], options: Options, schedule: Schedule, told: Told | None = None) -> str:
+    """A complete test that fails as long as the bug is there, and goes on exploring when it is not."""
     function = inspect.unwrap(getattr(body, "func", body))
     name = getattr(function, "__name__", "body")
     if not name.isidentifier():
         name = "body"  # a lambda
-    lines = [f"from pyventus_typed.testing import {'explore' if schedule else 'run'}"]
+    lines = [] if told is None else [line for line in told.imports if line.startswith("import ")]
+    lines += [f"from pyventus_typed.testing import {'explore' if schedule else 'run'}"]
+    lines += [] if told is None else [line for line in told.imports if line.startswith("from ")]
     if "<locals>" in getattr(function, "__qualname__", "<locals>") or getattr(function, "__module__", None) is None:
         lines.append(f"# Beside {name}, which is not at the top of a module.")
     elif function.__module__ != "__main__":
         lines.append(f"from {function.__module__} import {name}")
+    spelled = name if told is None else told.body
     differing = "".join(f", {field}={value!r}" for field, value in _differing(options).items())
     lines += [
         "",
         "",
         f"def test_{name.removeprefix('test_')}_in_the_order_that_broke_it() -> None:",
-        f'    explore({spelled or name}, first=["{schedule}"]{differing})'
-        if schedule
-        else f"    run({spelled or name}{differing})",
+        f'    explore({spelled}, first=["{schedule}"]{differing})' if schedule else f"    run({spelled}{differing})",
     ]
     return "\n".join(lines)
 

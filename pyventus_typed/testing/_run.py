@@ -85,7 +85,7 @@ def run(
     return done.result  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # without an error there is a result
 
 
-def perform(  # noqa: C901  # one run, from its making to its end, in the order of time
+def perform(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its end, in the order of time
     body: Body[_T],
     options: Options,
     watch: Watch,
@@ -122,7 +122,7 @@ def perform(  # noqa: C901  # one run, from its making to its end, in the order 
         if loop.foreign is not None:  # a thread that called in, and was refused there
             raise loop.foreign
     except (KeyboardInterrupt, SystemExit):
-        end(loop, "cancel", broken=True)
+        end(loop, "cancel")
         raise
     except BaseException as error:  # noqa: BLE001  # the caller decides what to do with it
         done.error = error
@@ -138,10 +138,10 @@ def perform(  # noqa: C901  # one run, from its making to its end, in the order 
     last_checks = loop.last_checks
     try:
         if done.error is None:
-            end(loop, options.ending, broken=False)
+            end(loop, options.ending)
         else:
             with _unreported():
-                end(loop, "cancel", broken=True)
+                end(loop, "cancel")
     except Exception as error:  # noqa: BLE001  # a program that is stuck may well be unable to end; why it stuck comes first
         done.error = done.error or error
         loop.close()
@@ -201,8 +201,8 @@ def _stop(task: asyncio.Task[object]) -> None:
     task.get_loop().stop()
 
 
-def end(loop: VirtualLoop, ending: Ending, *, broken: bool) -> None:
-    """End *loop*: as `asyncio.run` does, by closing it at once, or by leaving it. *broken*: even a lone task may be left."""
+def end(loop: VirtualLoop, ending: Ending) -> None:
+    """End *loop*: as `asyncio.run` does, by closing it at once, or by leaving it."""
     if ending == "lost":
         loop.lost = True
         return

@@ -1,42 +1,68 @@
-"""Make a failing schedule small: delta debugging over its deviations."""
+"""Make a failing schedule small: delta debugging over its tasks, then over its deviations."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from ._entries import LANE
+from ._policies import as_far_as_it_fits, keep_order
+from ._schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ._policies import Chooser
+
 Deviations: TypeAlias = tuple[tuple[int, int], ...]
 
-Attempt: TypeAlias = "Callable[[Deviations], Deviations | None]"
-"""Run with these deviations as far as they fit: those that it really made, if it failed in the same way; else None."""
+_MOST_ALONE = 80
+_MOST_RUNS = 800
+_FEW = 3
 
 
-def shrink(deviations: Deviations, attempt: Attempt, *, alone: Sequence[int], budget: int = 800) -> Deviations:
-    """A schedule that still fails, and from which no single deviation can be left out, as far as *budget* runs allow.
+class Attempt(Protocol):
+    """A run: the deviations that it really made if it failed in the same way, else None. *log* takes the keys of its steps."""
 
-    Leaving out a deviation changes what comes after it, so the deviations of the run are taken over, not those asked for.
-    A failure that needs one deviation, at one of the choices *alone*, is told with one.
+    def __call__(self, chooser: Chooser, log: list[int] | None = None) -> Deviations | None: ...
+
+
+def smallest_deviations(found: Schedule, attempts: Callable[[], Attempt]) -> Deviations:
+    """Deviations that still fail, and of which none can be left out, as far as the budget of *attempts* allows.
+
+    First the tasks whose order the failure needs are found, then one late step of theirs is tried, then the deviations are
+    left out one by one.
     """
-    state = _Shrinking(deviations, attempt, budget)
-    state.one_of(alone, 1)
-    state.without_chunks()
-    while len(state.best) > 1 and (state.shifted() or state.earlier()) and state.without_chunks():
-        pass
-    state.one_of(alone, 2)
-    state.earlier()
-    return state.best
+    attempt = attempts()
+    order: list[int] = []
+    attempt(as_far_as_it_fits(found), order)
+    tasks, of_few = _necessary_tasks(sorted({key for key in order if key >= 0}), order, attempt)
+    heads: list[
+        int
+    ] = []  # the choices of FIFO at which it is the turn of one of these, or of something that is no task
+
+    def fifo(choice: int, keys: Sequence[int]) -> int:
+        if keys[0] in tasks or keys[0] < LANE:
+            heads.append(choice)
+        return 0
+
+    attempt(fifo)
+    best = _shrink(of_few or found.deviations, attempt, heads[:_MOST_ALONE])
+    if of_few and len(best) > _FEW:  # to begin elsewhere may well end elsewhere
+        best = min(best, _shrink(found.deviations, attempts(), heads[:_MOST_ALONE]), key=len)
+    return best
 
 
-def shrink_tasks(
-    tasks: Sequence[int], fails: Callable[[Sequence[int]], Deviations | None]
-) -> tuple[Sequence[int], Deviations]:
-    """No more of the *tasks* than those whose order the failure needs, and the deviations of a run with these.
+def _necessary_tasks(tasks: Sequence[int], order: Sequence[int], attempt: Attempt) -> tuple[Sequence[int], Deviations]:
+    """No more of the *tasks* than those whose *order* the failure needs, and the deviations of a run with these.
 
     No deviations if it does not fail by their order alone. Of a hundred tasks few have to do with a failure, and to leave
     out the others one by one is cheaper than to leave out what each of them did.
     """
+
+    def fails(fewer: Sequence[int]) -> Deviations | None:
+        log: list[int] = []
+        return attempt(keep_order(frozenset(fewer), order, log), log)
+
     best = fails(tasks)
     size = len(tasks) // 2
     while size and best:
@@ -52,11 +78,26 @@ def shrink_tasks(
     return tasks, best or ()
 
 
+def _shrink(deviations: Deviations, attempt: Attempt, alone: Sequence[int]) -> Deviations:
+    """Fewer deviations: one at one of the choices *alone* if that will do, else as few as can be found.
+
+    Leaving out a deviation changes what comes after it, so the deviations of the run are taken over, not those asked for.
+    """
+    state = _Shrinking(deviations, attempt)
+    state.one_of(alone, 1)
+    state.without_chunks()
+    while len(state.best) > 1 and (state.shifted() or state.earlier()) and state.without_chunks():
+        pass
+    state.one_of(alone, 2)
+    state.earlier()
+    return state.best
+
+
 class _Shrinking:
-    def __init__(self, deviations: Deviations, attempt: Attempt, budget: int) -> None:
+    def __init__(self, deviations: Deviations, attempt: Attempt) -> None:
         self.best = deviations
         self._attempt = attempt
-        self._budget = budget
+        self._budget = _MOST_RUNS
         self._tried: set[Deviations] = {deviations}
 
     def _better(self, candidate: Deviations) -> bool:
@@ -64,7 +105,7 @@ class _Shrinking:
             return False
         self._tried.add(candidate)
         self._budget -= 1
-        made = self._attempt(candidate)
+        made = self._attempt(as_far_as_it_fits(Schedule(candidate)))
         if made is None or _weight(made) >= _weight(self.best):
             return False
         self.best = made

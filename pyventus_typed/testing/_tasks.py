@@ -18,7 +18,6 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Iterator
-    from contextvars import Context
 
     from ._loop import VirtualLoop
 
@@ -121,7 +120,7 @@ def _kind_of_step() -> type[object]:
     return found[0]
 
 
-STEP: Final = _kind_of_step()
+STEP: Final[Any] = _kind_of_step()  # Any: what is of this class has a `__self__`
 """The class of the callbacks that are steps of a task."""
 
 

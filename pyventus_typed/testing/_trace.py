@@ -55,10 +55,9 @@ class Step:
             text += f", for {self.caller}"
         return text
 
-
-    def repeats(self, other: Step) -> bool:
-        """Whether *other* says the same of the next step."""
-        return str(self)[5:] == str(other)[5:] and other.number == self.number + 1
+    def without_number(self) -> str:
+        """What it says, whenever it was."""
+        return str(self)[5:]
 
 
 class Observer:

@@ -174,7 +174,9 @@ async def exactly_what_the_model_says_may_start(
             assert isinstance(first, int)
             # One that runs comes to its end; or (a cancellation) one that waits goes away, where there is such a thing.
             may_go = second and isinstance(door, Alone)
-            candidates = [(n, one) for n, _, held in inside for one in sorted(held) if may_go or (n, one) in door.started]
+            candidates = [
+                (n, one) for n, _, held in inside for one in sorted(held) if may_go or (n, one) in door.started
+            ]
             if not candidates:
                 continue
             delivery = candidates[first % len(candidates)]

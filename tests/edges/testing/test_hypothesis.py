@@ -1,4 +1,5 @@
 import asyncio
+import importlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -240,6 +241,67 @@ def test_the_found_schedule_replays_without_hypothesis() -> None:
     run(lambda: books.body(batch))
     with pytest.raises(AssertionError):
         run(lambda: books.body(batch), schedule=caught.value.schedule)
+
+
+SHOP = """
+import asyncio
+import datetime
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from pyventus_typed import Event, Linker, asyncio_emitter
+from pyventus_typed.testing import events, given_interleavings
+
+
+class Kind(Enum):
+    CARD = "card"
+
+
+@dataclass(frozen=True)
+class Paid(Event):
+    kind: Kind
+    amount: Decimal
+    limit: float
+    day: datetime.date = datetime.date(2026, 1, 1)
+
+
+@settings(database=None, deadline=None, derandomize=True)
+@given_interleavings(st.lists(events(Paid, limit=st.just(float("inf"))), max_size=3), st.sets(st.integers()))
+async def test_each_is_counted(batch: list[Paid], others: set[int]) -> None:
+    emitter = asyncio_emitter(linker := Linker[Event]())
+    count = 0
+
+    @linker.on(Paid)
+    async def add(event: Paid) -> None:
+        nonlocal count
+        seen = count
+        await asyncio.sleep(0)
+        count = seen + 1
+
+    for event in batch:
+        emitter.emit(event)
+    await emitter.wait_for_tasks()
+    assert count == len(batch)
+"""
+
+
+def test_the_reproducer_of_events_is_complete_and_runs_in_a_fresh_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop_of_a_user.py").write_text(SHOP)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InterleavingError) as caught:
+        importlib.import_module("shop_of_a_user").test_each_is_counted()
+    assert "batch=[Paid(kind=Kind.CARD, amount=Decimal(" in caught.value.reproducer
+    pasted: dict[str, Callable[[], None]] = {}
+    exec(compile(caught.value.reproducer, "pasted", "exec"), pasted)
+    with pytest.raises(InterleavingError) as again:
+        pasted["test_each_is_counted_in_the_order_that_broke_it"]()
+    assert again.value.schedule == caught.value.schedule
 
 
 def test_a_rejected_example_is_no_failure() -> None:
