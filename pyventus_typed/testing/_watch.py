@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ._errors import BackgroundError, SimulationBoundaryError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
     from types import TracebackType
+
+
+def _set_in_order(members: Iterable[Any] = ()) -> Collection[Any]:  # Any: as the built-in
+    """For `asyncio.as_completed`, which puts its coroutines into a set: that would give them tasks in the order of addresses."""
+    members = tuple(members)
+    return dict.fromkeys(members) if any(map(asyncio.iscoroutine, members)) else set(members)
 
 
 class Watch:
@@ -36,6 +43,8 @@ class Watch:
         # The interpreter calls it; a warnings filter could not be swapped for each of 5,000 runs a second.
         self._unawaited_before = vars(warnings)["_warn_unawaited_coroutine"]
         self._collected_before = gc.isenabled()
+        self._set_before = vars(asyncio.tasks).get("set", set)
+        vars(asyncio.tasks)["set"] = _set_in_order
         sys.unraisablehook = self._unraisable
         setattr(warnings, "_warn_unawaited_coroutine", self._unawaited)  # noqa: B010  # it is private
         gc.disable()
@@ -49,6 +58,7 @@ class Watch:
         if not Watch._depth:
             gc.unfreeze()
         sys.unraisablehook = self._unraisable_before
+        vars(asyncio.tasks)["set"] = self._set_before
         setattr(warnings, "_warn_unawaited_coroutine", self._unawaited_before)  # noqa: B010  # it is private
         if self._collected_before:
             gc.enable()

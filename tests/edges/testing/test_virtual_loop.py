@@ -201,6 +201,23 @@ def test_sets_of_tasks_and_futures_iterate_in_the_order_of_creation() -> None:
     run(body)
 
 
+def test_coroutines_get_their_tasks_in_the_order_in_which_they_are_given() -> None:
+    async def body() -> list[int]:
+        started: list[int] = []
+
+        async def work(number: int) -> int:
+            started.append(number)
+            await asyncio.sleep(number)
+            return number
+
+        numbers = [await done for done in asyncio.as_completed([work(number) for number in range(20, 0, -1)])]
+        assert numbers == sorted(numbers)
+        return started
+
+    assert run(body) == list(range(20, 0, -1))
+    explore(body, schedules=20)
+
+
 # ---------------------------------------------------------------- as a loop of others
 def test_it_is_a_loop_factory_for_asyncio_runner() -> None:
     async def body() -> float:
