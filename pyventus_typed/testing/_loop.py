@@ -287,6 +287,8 @@ class VirtualLoop(OrderedLoop):
             if observer is not None:
                 observer.begins(self, entry)
             entry._run()  # running it is what a loop is for
+            if observer is not None:
+                observer.made(entry)
             if checks:
                 for check in checks:
                     check(entry)

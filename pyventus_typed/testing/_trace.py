@@ -79,7 +79,6 @@ class Observer:
     def begins(self, loop: VirtualLoop, entry: Entry | Timer) -> None:
         if getattr(entry._callback, "__module__", None) == _OURS:  # type: ignore[union-attr]
             return  # how a run is stopped is no part of its story
-        self._remember_emission(entry)
         what, where = self._doing(entry)
         task = task_of(entry._callback)  # type: ignore[union-attr]
         if task is not None:
@@ -99,6 +98,10 @@ class Observer:
                 behind=tuple(dict.fromkeys(self._behind.pop(id(entry), ()))),
             )
         )
+
+    def made(self, entry: Entry | Timer) -> None:
+        """The step of *entry* has been made. Only now it is known whose it was: a handler may end in its first step."""
+        self._remember_emission(entry)
 
     def time_passes(self, loop: VirtualLoop) -> None:
         self.trace.append(Step(loop.steps, loop.time(), "time", f"passes: it is {loop.time():g} s", ""))
