@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ._checks import always, sometimes
+from ._checks import afterwards, always, sometimes
 from ._errors import (
     BackgroundError,
     DeadlockError,
@@ -24,14 +24,20 @@ from ._schedule import Schedule
 from ._trace import Step
 
 if TYPE_CHECKING:
-    from ._given import given_interleavings
+    from ._given import InterleavedTest, given_interleavings
     from ._machine import EventMachine
     from ._strategies import events
 else:
     # These need Hypothesis, which the others do not; a checker must not see this, or it would believe in any name.
     from ._lazy import lazily
 
-    __getattr__ = lazily(__name__, EventMachine="_machine", given_interleavings="_given", events="_strategies")
+    __getattr__ = lazily(
+        __name__,
+        EventMachine="_machine",
+        InterleavedTest="_given",
+        given_interleavings="_given",
+        events="_strategies",
+    )
 
 __all__ = [
     "BackgroundError",
@@ -39,6 +45,7 @@ __all__ = [
     "Ending",
     "EventMachine",
     "Exploration",
+    "InterleavedTest",
     "InterleavingError",
     "LivelockError",
     "NoStrategy",
@@ -52,6 +59,7 @@ __all__ = [
     "Step",
     "UnreachedError",
     "VirtualLoop",
+    "afterwards",
     "always",
     "events",
     "explore",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from ._errors import SimulationBoundaryError
@@ -59,3 +60,28 @@ class NoSelector:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _first_state() -> tuple[dict[str, object], dict[str, Callable[[], object]]]:
+    """What `BaseEventLoop.__init__` sets: the values that loops may share, and how to make those that they may not.
+
+    Not the set of async generators: ours is another one.
+    """
+    loop = asyncio.BaseEventLoop()
+    loop.close()
+    state = {**vars(loop), "_closed": False, "_executor_shutdown_called": False}
+    shared: dict[str, object] = {
+        name: value for name, value in state.items() if isinstance(value, int | float | str | None)
+    }
+    return shared, {name: type(value) for name, value in state.items() if name not in shared and name != "_asyncgens"}
+
+
+_SHARED, _MADE = _first_state()
+
+
+def begin_as_a_base_event_loop(loop: asyncio.BaseEventLoop) -> None:
+    """Do what `BaseEventLoop.__init__` does, without asking for the clock and the environment thousands of times."""
+    state = vars(loop)
+    state.update(_SHARED)
+    for name, make in _MADE.items():
+        state[name] = make()

@@ -1,15 +1,15 @@
-"""Claims about a whole run: what always holds, and what must happen sometimes."""
+"""Claims about a whole run: what always holds, what must happen sometimes, what is true afterwards."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from ._errors import SimulationBoundaryError
+from ._errors import SimulationBoundaryError, UnreachedError
 from ._loop import VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ._entries import Entry, Timer
 
@@ -22,25 +22,46 @@ def always(check: Callable[[], object], name: str | None = None) -> None:
     The run then ends at once with that error (``AssertionError`` for ``False``), and a note says after which step. Call it
     in the body of a test, on a `VirtualLoop`. A check that changes anything, or returns an awaitable, is a mistake.
     """
-    loop = asyncio.get_running_loop()
-    if not isinstance(loop, VirtualLoop):
-        raise SimulationBoundaryError(
-            f"always(...) looks after every step, and {loop!r} has no steps to show. Run the test with run(), explore() or "
-            "given_interleavings()."
-        )
-    label = name or str(getattr(check, "__name__", check))
-    code = getattr(check, "__code__", None)
-    if label == "<lambda>" and code is not None:
-        label = f"the lambda of {code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
+    loop = _running_loop("always(...) looks after every step, and {} has no steps to show.")
+    label = name or _label(check)
 
     def look(entry: Entry | Timer) -> None:
-        _look(check, label, f"after step {loop.steps}, in which {loop.names.of_entry(entry)} ran", entry)
+        _look("always", check, label, f"after step {loop.steps}, in which {loop.names.of_entry(entry)} ran", entry)
 
-    _look(check, label, "from the beginning", None)
+    _look("always", check, label, "from the beginning", None)
     loop.checks.append(look)
 
 
-def _look(check: Callable[[], object], label: str, when: str, entry: Entry | Timer | None) -> None:
+def afterwards(check: Callable[[], object], name: str | None = None) -> None:
+    """Call *check* once after this run, when its loop has ended; it says no by returning ``False`` or by raising.
+
+    Whatever ``ending=`` does has been done, and the garbage has been collected. Not called if the run has failed before.
+    Call it in the body of a test, on a `VirtualLoop` under `run`, `explore` or `given_interleavings`; checks are called in
+    the order in which they were given. A check that refers to the loop keeps it from being ``"lost"``.
+    """
+    loop = _running_loop("afterwards(...) looks when the run has ended, and {} does not say when.")
+    label = name or _label(check)
+    loop.last_checks.append(lambda: _look("afterwards", check, label, "after the end of the loop", None))
+
+
+def _running_loop(refusal: str) -> VirtualLoop:
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, VirtualLoop):
+        raise SimulationBoundaryError(
+            f"{refusal.format(repr(loop))} Run the test with run(), explore() or given_interleavings()."
+        )
+    return loop
+
+
+def _label(check: Callable[[], object]) -> str:
+    label = str(getattr(check, "__name__", check))
+    code = getattr(check, "__code__", None)
+    if label == "<lambda>" and code is not None:
+        return f"the lambda of {code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
+    return label
+
+
+def _look(what: str, check: Callable[[], object], label: str, when: str, entry: Entry | Timer | None) -> None:
     try:
         verdict = check()
         if verdict is False:
@@ -48,10 +69,10 @@ def _look(check: Callable[[], object], label: str, when: str, entry: Entry | Tim
         if asyncio.iscoroutine(verdict):
             verdict.close()
             raise TypeError(
-                f"always() takes a plain function, and {label} returned a coroutine: it could not be awaited."
+                f"{what}() takes a plain function, and {label} returned a coroutine: it could not be awaited."
             )
     except Exception as error:
-        error.add_note(f"always: {label} was broken {when}")
+        error.add_note(f"{what}: {label} was broken {when}")
         _remember_emission(error, entry)
         raise
 
@@ -69,8 +90,8 @@ def _remember_emission(error: Exception, entry: Entry | Timer | None) -> None:
 def sometimes(name: str, condition: bool = True) -> None:  # noqa: FBT001, FBT002  # reads as "sometimes X, if Y"
     """Claim that *condition* is true here in at least one schedule of an exploration.
 
-    A call with a false condition only declares *name*. When `explore` ends without having seen it true it raises
-    ``UnreachedError``. Outside of an exploration this does nothing.
+    A call with a false condition only declares *name*. When `explore`, or a test of `given_interleavings` with all its
+    examples, ends without having seen it true it raises ``UnreachedError``. Outside of these this does nothing.
     """
     if _sink is not None:
         _sink[name] = bool(condition) or _sink.get(name, False)
@@ -79,14 +100,20 @@ def sometimes(name: str, condition: bool = True) -> None:  # noqa: FBT001, FBT00
 class Reached:
     """Collects the `sometimes` of one exploration."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: Iterable[str]) -> None:
         self.names = dict.fromkeys(names, False)
 
-    def __enter__(self) -> dict[str, bool]:
+    def require_all(self, schedules: int) -> None:
+        """``UnreachedError`` if one was never true in *schedules* schedules."""
+        missed = [name for name, seen in self.names.items() if not seen]
+        if missed:
+            raise UnreachedError(missed, schedules)
+
+    def __enter__(self) -> Reached:
         global _sink  # noqa: PLW0603  # the code under test calls sometimes() from wherever it is, threads included
         self._before = _sink
         _sink = self.names
-        return self.names
+        return self
 
     def __exit__(self, *_: object) -> None:
         global _sink  # noqa: PLW0603

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -16,7 +16,7 @@ LANE = -1
 """The key of everything that stays first come, first served. Steps of tasks have their task's number."""
 
 PATIENCE = 64
-"""Who was passed over so often must go, so that busy waiting on it ends: no real loop starves a task for ever."""
+"""When all others have gone so often, who is held must go, so that busy waiting on it ends: no real loop starves for ever."""
 
 _T = TypeVar("_T")
 
@@ -24,11 +24,18 @@ _T = TypeVar("_T")
 class Entry(asyncio.Handle):
     """A callback that is ready.
 
-    ``seq``: since when. ``after``: not before the lane has passed this one. ``held``: it lets everything go first that is not
-    held. ``passed``: how many younger ones went first.
+    ``seq``: since when. ``held``: it lets everything go first that is not held, ``until`` patience ends. ``passed``: how many
+    younger ones went first.
     """
 
-    __slots__ = ("after", "held", "key", "passed", "seq")
+    __slots__ = ("held", "key", "passed", "seq", "until")
+
+    # What we use of Handle and typeshed leaves out.
+    _context: Context
+    _loop: AbstractEventLoop
+    _callback: Callable[..., object]
+    _repr: str | None
+    _source_traceback: Any  # None, unless in debug mode
 
     def __init__(
         self,
@@ -37,19 +44,29 @@ class Entry(asyncio.Handle):
         loop: AbstractEventLoop,
         context: Context | None,
         seq: int,
+        debug: bool,  # noqa: FBT001  # handed on in a hot path
     ) -> None:
-        super().__init__(callback, args, loop, context)
+        if debug or context is None:
+            super().__init__(callback, args, loop, context)
+        else:
+            # What that does without the debug mode of the loop; it is half of what a step costs.
+            self._context = context
+            self._loop = loop
+            self._callback = callback
+            self._args = args
+            self._cancelled = False
+            self._repr = self._source_traceback = None
         self.seq: int = seq
         self.key: int = LANE
         self.passed: int = 0
-        self.after: int = 0
         self.held: bool = False
+        self.until: float = 0.0
 
 
 class Timer(asyncio.TimerHandle):
     """A callback with a deadline; once that is reached it is ready as any entry."""
 
-    __slots__ = ("after", "held", "key", "passed", "seq")
+    __slots__ = ("held", "key", "passed", "seq", "until")
 
     def __init__(
         self,
@@ -64,8 +81,8 @@ class Timer(asyncio.TimerHandle):
         self.seq: int = seq
         self.key: int = LANE
         self.passed: int = 0
-        self.after: int = 0
         self.held: bool = False
+        self.until: float = 0.0
 
 
 class WeakOrderedSet(Generic[_T]):

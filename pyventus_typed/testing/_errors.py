@@ -90,7 +90,7 @@ class UnreachedError(PyventusError, AssertionError):
         super().__init__(
             f"In {schedules} schedules the test never reached: {', '.join(map(repr, names))}. "
             "Whatever it claims about them is untested: change the program or the events until it gets there, "
-            "or raise schedules=."
+            "or raise schedules= (with Hypothesis, max_examples too)."
         )
         self.names: tuple[str, ...] = tuple(names)
 

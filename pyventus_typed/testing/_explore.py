@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ._checks import Reached
 from ._entries import PATIENCE
-from ._errors import NonDeterminismError, NotABody, ScheduleError, StateLeakError, UnreachedError
+from ._errors import NonDeterminismError, NotABody, ScheduleError, StateLeakError
 from ._policies import POLICIES, as_far_as_it_fits, portfolio
-from ._report import report
+from ._report import Told, report
 from ._run import Body, Ending, Options, Run, perform
 from ._schedule import FIFO, Schedule
-from ._shrink import Deviations, shrink
+from ._shrink import Attempt, Deviations, smallest_deviations
 from ._trace import Observer
 from ._watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ._loop import Reorder
     from ._policies import Chooser
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _MOST_EXHAUSTIVE = 200_000
-_MOST_STEPS_OF_SHRINKING = 80_000
+_MOST_STEPS_OF_SHRINKING = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def explore(
     reach: Iterable[str] = (),
     reorder: Reorder = "resume",
     max_steps: int = 100_000,
-    threads: Threads = "inline",
+    threads: Threads = "baton",
     ending: Ending = "cancel",
 ) -> Exploration:
     """Run ``body()`` under many schedules; raise ``InterleavingError`` with the smallest one that breaks it.
@@ -70,8 +70,10 @@ def explore(
         raise ValueError(f"schedules is the number of schedules to try, at least 1, not {schedules}.")
     if exhaustive is not None and exhaustive < 0:
         raise ValueError(f"exhaustive is the number of delays allowed, at least 0, not {exhaustive}.")
+    if isinstance(first, str | Schedule):
+        raise ScheduleError(f"first is a list of schedules. Did you mean first=[{first!r}]?")
     search = Search(body, Options(reorder, max_steps, threads, ending))
-    with Reached(tuple(reach)) as reached, search.watch:
+    with Reached(reach) as reached, search.watch:
         fifo = search.fifo_twice()
         pinned = [Schedule.of(schedule) for schedule in first]
         for schedule in pinned:
@@ -82,10 +84,8 @@ def explore(
             for index in range(schedules - 1):
                 search.attempt(portfolio(seed, index, fifo.choices), POLICIES[index % len(POLICIES)])
         search.fifo_again()
-        missed = [name for name, seen in reached.items() if not seen]
-        if missed:
-            raise UnreachedError(missed, search.runs)
-        return Exploration(search.runs, fifo.choices, frozenset(reached))
+        reached.require_all(search.runs)
+        return Exploration(search.runs, fifo.choices, frozenset(reached.names))
 
 
 class Search:
@@ -96,8 +96,7 @@ class Search:
         body: Body[object],
         options: Options,
         *,
-        subject: str | None = None,
-        spelled: str | None = None,
+        told: Callable[[], Told] | None = None,
         final: bool = True,
     ) -> None:
         self.body = body
@@ -105,8 +104,7 @@ class Search:
         self._asked = options
         self.watch = Watch()
         self.runs = 0
-        self._subject = subject
-        self._spelled = spelled
+        self._told = told
         self._final = final
         self._fifo: tuple[Run[object], list[Step]] | None = None
 
@@ -124,25 +122,10 @@ class Search:
         assert error is not None
         if not _is_finding(error):
             raise error
-        found = len(done.deviations)
         wanted = _signature(error)
-
-        steps = 0
-
-        def attempt(deviations: Deviations) -> tuple[Deviations, int] | None:
-            nonlocal steps
-            if steps > _MOST_STEPS_OF_SHRINKING:
-                return None
-            again = perform(self.body, self.options, self.watch, chooser=as_far_as_it_fits(Schedule(deviations)))
-            steps += again.steps
-            if again.error is None or _signature(again.error) != wanted:
-                return None
-            return again.deviations, again.callbacks_held
-
-        smallest = FIFO if not done.deviations else Schedule(done.deviations)
+        smallest = Schedule(done.deviations)
         if self._final and smallest:
-            held = done.callbacks_held
-            smallest = Schedule(shrink(done.deviations, attempt, choices=done.choices, callbacks_held=held))
+            smallest = Schedule(smallest_deviations(smallest, lambda: self._failing_as(wanted)))
         last, observer = self._observe(smallest)
         if last.error is None or _signature(last.error) != wanted:
             outcome = "passed" if last.error is None else f"raised {last.error!r}"
@@ -160,10 +143,25 @@ class Search:
             observer,
             runs=self.runs,
             policy=policy,
-            found=found,
-            subject=self._subject,
-            spelled=self._spelled,
+            found=len(done.deviations),
+            told=None if self._told is None else self._told(),
         ) from last.error
+
+    def _failing_as(self, wanted: tuple[object, ...]) -> Attempt:
+        """An attempt that says whether a run fails in the same way, until it has made more steps than it may."""
+        steps = 0
+
+        def attempt(chooser: Chooser, log: list[int] | None = None) -> Deviations | None:
+            nonlocal steps
+            if steps > _MOST_STEPS_OF_SHRINKING:
+                return None
+            again = perform(self.body, self.options, self.watch, chooser=chooser, log=log)
+            steps += again.steps
+            if again.error is None or _signature(again.error) != wanted:
+                return None
+            return again.deviations
+
+        return attempt
 
     def fifo_once(self) -> Run[object]:
         """The FIFO run, which must not fail."""
@@ -189,6 +187,8 @@ class Search:
         again, observer = self._observe(FIFO)
         if _same(first, again):
             return
+        if isinstance(again.error, NotABody):  # it makes a coroutine once, and not again
+            raise again.error
         repeated = [again, *(self._observe(FIFO)[0] for _ in range(3))]
         step = next(
             (i for i, (a, b) in enumerate(zip(trace, observer.trace, strict=False)) if a != b),

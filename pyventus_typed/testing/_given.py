@@ -6,25 +6,41 @@ import functools
 import inspect
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from typing_extensions import ParamSpec
+
+from ._checks import Reached
 from ._errors import NotABody
 from ._explore import Search
 from ._hypothesis import hypothesis
 from ._policies import POLICIES, portfolio
+from ._report import Told
 from ._run import Ending, Options
+from ._source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 
     from hypothesis.strategies import SearchStrategy
 
     from ._loop import Reorder
     from ._threads import Threads
 
-Test: TypeAlias = "Callable[..., Coroutine[Any, Any, object]]"  # Any: what a coroutine yields is the loop's business
+_P = ParamSpec("_P")
 
 _SEED = "interleavings"
+
+
+class InterleavedTest(Protocol[_P]):
+    """What `given_interleavings` makes of an async test: a plain function, which Hypothesis fills and schedules run."""
+
+    @property
+    def body(self) -> Callable[_P, Coroutine[Any, Any, object]]:  # Any: what a coroutine yields is the loop's business
+        """The async test as it was, for `run` and `explore` with events of your own choice."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:  # Any: Hypothesis and pytest give what it needs
+        """Run the test."""
 
 
 def given_interleavings(
@@ -33,14 +49,16 @@ def given_interleavings(
     endings: Sequence[Ending] = ("cancel",),
     reorder: Reorder = "resume",
     max_steps: int = 100_000,
-    threads: Threads = "inline",
+    threads: Threads = "baton",
+    reach: Iterable[str] = (),
     **named: SearchStrategy[Any],
-) -> Callable[[Test], Callable[..., None]]:
+) -> Callable[[Callable[_P, Coroutine[Any, Any, object]]], InterleavedTest[_P]]:
     """`hypothesis.given` for an async test: each example runs under *schedules* schedules, and in each of the *endings*.
 
     Strategies are given as to ``@given``; pytest's fixtures may fill the other parameters, but what they hold is shared by
     all schedules. All state must be made in the test. A failure raises ``InterleavingError`` for the smallest events with
-    the smallest schedule. ``@settings`` goes on either side. A ``sometimes`` is not judged here: that is `explore`'s.
+    the smallest schedule. ``@settings`` goes on either side. ``UnreachedError`` if a ``sometimes`` (or a name in *reach*)
+    was never true in all schedules of all examples. The test as it was is the attribute ``body``.
     """
     if schedules < 1:
         raise ValueError(f"schedules is the number of schedules for each example, at least 1, not {schedules}.")
@@ -48,24 +66,34 @@ def given_interleavings(
     if not options:
         raise ValueError("endings needs at least one of 'cancel', 'close' and 'lost'.")
 
-    def decorate(test: Test) -> Callable[..., None]:
+    declared = tuple(reach)
+
+    def decorate(test: Callable[_P, Coroutine[Any, Any, object]]) -> InterleavedTest[_P]:
         if not inspect.iscoroutinefunction(test):
             raise NotABody(test, "given_interleavings is for `async def` tests; for others there is hypothesis.given.")
         failed_before: list[int] = []
+        runs = 0
 
         @functools.wraps(test)
-        def under_schedules(*args: object, **kwargs: object) -> None:
+        def under_schedules(*args: Any, **kwargs: Any) -> None:  # Any: what the strategies make
+            nonlocal runs
             seed = kwargs.pop(_SEED)
             assert isinstance(seed, int)  # we asked for integers
             drawn = inspect.signature(test).bind(*args, **kwargs).arguments
             spelled_test = getattr(test, "__name__", "test")
-            subject = "\n".join(f"{name} = {value!r}" for name, value in drawn.items())
-            spelled = f"lambda: {spelled_test}.body({', '.join(f'{name}={value!r}' for name, value in drawn.items())})"
+
+            def told() -> Told:
+                source = Source()
+                values = {name: source.of(value) for name, value in drawn.items()}
+                call = ", ".join(f"{name}={value}" for name, value in values.items())
+                return Told(values, f"lambda: {spelled_test}.body({call})", source.imports)
+
             for option in options:
                 body = functools.partial(test, *args, **kwargs)
-                search = Search(body, option, subject=subject, spelled=spelled, final=_is_final())
+                search = Search(body, option, told=told, final=_is_final())
                 with _untraced():
                     _try_schedules(search, seed, schedules, failed_before)
+                runs += search.runs
 
         signature = inspect.signature(test)
         seed = inspect.Parameter(_SEED, inspect.Parameter.KEYWORD_ONLY)
@@ -78,8 +106,21 @@ def given_interleavings(
             names = list(signature.parameters)[-len(strategies) :]
             by_name = dict(zip(names, strategies, strict=True))
         decorated = hypothesis.given(**by_name, **named, **{_SEED: drawn})(under_schedules)
-        vars(decorated)["body"] = test  # the test without Hypothesis, for the regression tests that reports print
-        return decorated
+
+        @functools.wraps(decorated)
+        def judged(*args: Any, **kwargs: Any) -> None:  # Any: as above
+            nonlocal runs
+            runs = 0
+            with Reached(declared) as reached:
+                decorated(*args, **kwargs)
+            reached.require_all(runs)
+
+        # Hypothesis keeps its settings on the function that it decorates: `@settings` must find it through ours.
+        signature = inspect.signature(decorated)
+        judged.__dict__ = vars(decorated)
+        vars(judged)["__signature__"] = signature  # for pytest, which sees to the parameters that are left
+        vars(judged)["body"] = test  # for the regression tests that reports print
+        return cast("InterleavedTest[_P]", judged)  # a function has no attribute `body` that a checker could see
 
     return decorate
 

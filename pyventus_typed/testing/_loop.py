@@ -7,16 +7,17 @@ import heapq
 import math
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from weakref import ref
 
 from typing_extensions import TypeVarTuple, Unpack, override
 
-from ._boundary import NoSelector, refuse_the_world
+from ._boundary import NoSelector, begin_as_a_base_event_loop, refuse_the_world
 from ._entries import Entry, Timer, WeakOrderedSet
 from ._errors import LivelockError, ScheduleError
 from ._order import OrderedLoop
 from ._policies import replay
 from ._schedule import FIFO, Schedule
-from ._tasks import NUMBER, VirtualFuture, VirtualTask, step_of
+from ._tasks import NUMBER, STEP, VirtualFuture, VirtualTask, number_of, step_of
 from ._waiting import nothing_to_do
 
 if TYPE_CHECKING:
@@ -42,13 +43,14 @@ class VirtualLoop(OrderedLoop):
 
     - ``"strict"``: what any FIFO loop may really do: timers with an equal deadline and threads in any order.
     - ``"resume"``: also a task that has started may be resumed later than it was ready, as if what it waits for had taken
-      longer. Callbacks and the starts of tasks stay in order among each other, and so do the callbacks of one future.
+      longer. Callbacks and the starts of tasks are never late: nothing goes before them that was not ready before them.
     - ``"all"``: tasks may also start in any order, which asyncio itself never does: for experts.
 
-    Who has been passed over 64 times goes next. One schedule gives one run, on every version of Python. Threads
-    (``asyncio.to_thread``, ``run_in_executor``) are virtual: they begin and end when the schedule says, and their function
-    runs without a running loop, in the loop's own thread (``threads="inline"``) or in a real one for which the loop waits
-    (``"baton"``).
+    Who has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version of
+    Python that has the same asyncio functions (``wait_for`` became another one in 3.12). Threads (``asyncio.to_thread``,
+    ``run_in_executor``) are virtual: they begin and end when the schedule says, and their function runs without a running
+    loop, in a real thread for which the loop waits (``threads="baton"``), for at most ten seconds, or, quicker and without
+    that limit, in the loop's own thread (``"inline"``).
 
     Raises out of ``run_until_complete``: ``DeadlockError`` when nothing can happen any more, ``LivelockError`` after
     *max_steps* steps, ``ScheduleError`` when *schedule* does not fit. Sockets, pipes, processes, signals and foreign
@@ -58,10 +60,24 @@ class VirtualLoop(OrderedLoop):
     """
 
     # What we use of BaseEventLoop and typeshed leaves out.
+    _closed: bool = True
+    _debug: bool
     _stopping: bool
     _asyncgens: WeakOrderedSet[AsyncGenerator[object, object]]
     _check_thread: Callable[[], None]
     _check_callback: Callable[[object, str], None]
+
+    # What a loop begins with; as attributes of the class they cost a new loop nothing.
+    steps: int = 0
+    log: list[int] | None = None
+    lost: bool = False
+    _until: float | None = None
+    _limit: int | None = None
+    _made_all: bool = True
+    _most_made: int = 1_000
+    _numbers: int = 0
+    _futures: int = 0
+    _selector: NoSelector = NoSelector()
 
     def __init__(
         self,
@@ -69,26 +85,21 @@ class VirtualLoop(OrderedLoop):
         *,
         reorder: Reorder = "resume",
         max_steps: int = 10_000_000,
-        threads: Threads = "inline",
+        threads: Threads = "baton",
         chooser: Chooser | None = None,
     ) -> None:
         if reorder not in {"strict", "resume", "all"}:
             raise ValueError(f"reorder is 'strict', 'resume' or 'all', not {reorder!r}.")
-        super().__init__()
         self.schedule: Schedule = Schedule.of(schedule)
         self.init_threads(threads)
+        begin_as_a_base_event_loop(self)  # from here on it is open, and must be closed
         self.init_order(chooser or (replay(self.schedule) if self.schedule else None), strict=reorder == "strict")
         self._asyncgens = WeakOrderedSet()
-        self._selector = NoSelector()
         self._starts_are_free = reorder == "all"
         self.max_steps = max_steps
-        self.steps: int = 0
-        self.log: list[int] | None = None
         self.checks: list[Callable[[Entry | Timer], object]] = []
-        self.lost = False
-        self._until: float | None = None
-        self._limit: int | None = None
-        self._numbers = self._futures = 0
+        self.last_checks: list[Callable[[], object]] = []
+        self._made: list[ref[asyncio.Task[object]]] = []
 
     # ------------------------------------------------------------------ time
     @override
@@ -137,32 +148,29 @@ class VirtualLoop(OrderedLoop):
     def call_soon(
         self, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts, context: Context | None = None
     ) -> Entry:
-        if self.is_closed():
+        if self._closed:
             raise RuntimeError("Event loop is closed")
-        if self.get_debug():
+        if debug := self._debug:
             self._check_thread()
             self._check_callback(callback, "call_soon")
         self._seq = seq = self._seq + 1
-        entry = Entry(callback, args, self, context, seq)
-        step = step_of(callback, self)
-        if step is None:
-            self._ready.append(entry)
-            if args:
-                self._last_argument, self._last_tie = id(args[0]), seq
-            return entry
-        task, resumes = step
-        number = getattr(task, NUMBER, None)
-        if number is None:
-            number = self.next_number()
-            setattr(task, NUMBER, number)
+        entry = Entry(callback, args, self, context, seq, debug)
+        given: Any = callback  # whatever asyncio schedules
+        if type(given) is STEP and type(given.__self__) is VirtualTask:  # the ordinary case, without a call
+            number = given.__self__._virtual_number
+            resumes = number is not None
+            if number is None:
+                number = self.number(given.__self__)
+        else:
+            step = step_of(callback, self)
+            if step is None:
+                self._ready.append(entry)
+                return entry
+            number, resumes = step
         if self._strict or not (resumes or self._starts_are_free):
             self._ready.append(entry)
             return entry
         entry.key = number
-        # A future calls its callbacks in the order in which they were added, and programs rely on that: a task that was
-        # added behind a callback is not resumed before it.
-        if args and id(args[0]) == self._last_argument:
-            entry.after = self._last_tie
         self._free.append(entry)
         return entry
 
@@ -199,7 +207,10 @@ class VirtualLoop(OrderedLoop):
 
     @override
     def create_future(self) -> asyncio.Future[Any]:  # Any: as in asyncio
-        return VirtualFuture(loop=self)
+        future: VirtualFuture[Any] = VirtualFuture(loop=self)
+        self._futures += 1
+        future._virtual_number = self._futures
+        return future
 
     @override
     def create_task(
@@ -211,52 +222,60 @@ class VirtualLoop(OrderedLoop):
         **others: Any,  # Any: what later versions of Python add
     ) -> asyncio.Task[_T]:
         if self.get_task_factory() is not None or others:
+            self._made_all = False
             return super().create_task(coro, name=name, context=context, **others)
         if self.is_closed():
             raise RuntimeError("Event loop is closed")
-        return VirtualTask(coro, loop=self, name=name, context=context)
+        return VirtualTask(coro, loop=self, name=None if name is None else str(name), context=context)
 
-    @property
-    def made_tasks(self) -> int:
-        """How many tasks there have been."""
-        return self._numbers
+    def number(self, task: asyncio.Task[object]) -> int:
+        """Give *task* its place in the order of creation; once, when its first step is scheduled."""
+        self._numbers = (number := self._numbers) + 1
+        setattr(task, NUMBER, number)
+        made = self._made
+        made.append(ref(task))
+        if len(made) > self._most_made:  # a loop may live long
+            made[:] = [one for one in made if one() is not None]
+            self._most_made = 1_000 + 2 * len(made)
+        if type(task) is not VirtualTask:
+            self._made_all = False
+        return number
 
-    def next_number(self) -> int:
-        self._numbers += 1
-        return self._numbers - 1
-
-    def next_future(self) -> int:
-        self._futures += 1
-        return self._futures
+    def unfinished(self) -> list[asyncio.Task[object]]:
+        """The tasks that are not done, oldest first."""
+        if not self._made_all:  # there may be some that have had no step yet
+            return sorted(asyncio.all_tasks(self), key=number_of)
+        return [task for made in self._made if (task := made()) is not None and not task.done()]
 
     # ------------------------------------------------------------------ the run
     def _run_once(self) -> None:  # noqa: C901, PLR0912  # each branch once a step; calls would cost more than they explain
-        lane, free, log, strict = self._ready, self._free, self.log, self._strict
+        lane, free, kept, timers, checks = self._ready, self._free, self._kept, self._timers, self.checks
+        log, strict, observer = self.log, self._strict, self.observer
+        limit = self.max_steps + 1 if self._limit is None else self._limit
         round_ends = -1
         while True:
-            while lane and lane[0].cancelled():
-                self._held -= lane.popleft().held
+            while lane and lane[0]._cancelled:
+                lane.popleft()
             # A FIFO loop looks at stop() and at its timers once a round; the other levels know no rounds.
             if not (strict and lane and lane[0].seq <= round_ends):
                 if self._stopping or (strict and round_ends >= 0):
                     return
-                if self._timers and self._timers[0][0] <= self._now:
+                if timers and timers[0][0] <= self._now:
                     self._fall_due()
                 round_ends = self._seq
-            if self._limit is not None and self.steps >= self._limit:
+            if self.steps >= limit:
                 self._stopping = True
                 return
-            if free:
-                entry = free.pop() if not lane and len(free) == 1 and not self._held else self._choose()
+            if free or kept:
+                entry = free.pop() if len(free) == 1 and not lane and not kept else self._choose()
             elif lane:
                 entry = lane.popleft()
-                self._held -= entry.held
             elif self._idle():
                 continue
             else:
                 return
-            self.steps += 1
-            if self.steps > self.max_steps:
+            self.steps = steps = self.steps + 1
+            if steps > self.max_steps:
                 raise LivelockError(
                     f"The program was not done after {self.max_steps} steps, at {self._now:g} s of virtual time. Ready to "
                     f"go on: {self.names.ready([*self.ready(), entry])}. "
@@ -265,11 +284,14 @@ class VirtualLoop(OrderedLoop):
                 )
             if log is not None:
                 log.append(entry.key)
-            if self.observer is not None:
-                self.observer.begins(self, entry)
+            if observer is not None:
+                observer.begins(self, entry)
             entry._run()  # running it is what a loop is for
-            for check in self.checks:
-                check(entry)
+            if observer is not None:
+                observer.made(entry)
+            if checks:
+                for check in checks:
+                    check(entry)
             del entry  # it would keep a lost task alive
 
     def _idle(self) -> bool:
@@ -310,12 +332,15 @@ class VirtualLoop(OrderedLoop):
         """Drop what is ready and what is timed. What the tasks then are is theirs: nothing is cancelled or awaited."""
         super().close()
         self._free.clear()
+        self._kept.clear()
         self._timers.clear()
 
     @override
     def __del__(self) -> None:
         # A loop that a test loses on purpose is no mistake of the test.
-        if self.lost and not self.is_closed():
+        if self._closed:
+            return
+        if self.lost:
             self.close()
         else:
             super().__del__()

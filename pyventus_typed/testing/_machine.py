@@ -172,7 +172,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
             self._cancel_waiters()
             self.loop.settle()
         self._waiters.clear()
-        end(self.loop, ending, broken=True)
+        end(self.loop, ending)
         self.loop = self._new_loop()  # the last reference to the old one is gone
         self._complain()
         pending = [one for one in self.emissions if one.status is Status.PENDING]
@@ -188,7 +188,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
             finished = self.loop.create_task(self.emitter.wait_for_tasks(_LONG), name="the end")
             assert self.loop.run_until_complete(finished), f"O7: stuck: {self._pending()}"
             self.check_promises()
-            end(self.loop, "cancel", broken=True)
+            end(self.loop, "cancel")
             del self.loop
             self._complain()
         finally:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
+from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -15,130 +17,160 @@ from ._waiting import Names
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ._entries import Timer
     from ._policies import Chooser
     from ._trace import Observer
 
-_is_held = attrgetter("held")
+_since = attrgetter("seq")
 _sleep_is_over = vars(asyncio.futures)["_set_result_unless_cancelled"]  # how `asyncio.sleep` wakes up, in 3.11 to 3.14
 
 
 class OrderedLoop(LoopWithThreads):
     """The part of a `VirtualLoop` that knows who is ready and picks one.
 
-    ``_ready`` is the lane: first come, first served. ``_free`` holds what may overtake: steps of tasks and of threads.
+    ``_ready`` is the lane: first come, first served. ``_free`` and ``_kept`` are what may overtake, steps of tasks and of
+    threads, in the order of becoming ready: those that are not held, and those that are.
     """
 
     _ready: deque[Entry | Timer]
 
+    # What a loop begins with; as attributes of the class they cost a new loop nothing.
+    observer: Observer | None = None
+    choices: int = 0
+    _rounds: float = 0.0
+    """How often each of those that are not held has gone, while somebody was held."""
+    _patience_ends: float = math.inf
+    _now: float = 0.0
+    _seq: int = 0
+
     def init_order(self, chooser: Chooser | None, *, strict: bool) -> None:
-        self.observer: Observer | None = None
-        self.names: Names = Names()
         self.deviations: list[tuple[int, int]] = []
-        self.callbacks_held: int = 0
-        self.choices: int = 0
         self._strict = strict
         self._chooser = chooser
         self._free: list[Entry | Timer] = []
+        self._kept: list[Entry | Timer] = []
         self._timers: list[tuple[float, int, Timer]] = []
-        self._now = 0.0
-        self._seq = self._held = 0
-        self._last_argument = (
-            0  # an id, so that it keeps nothing alive; it matters only while the lane holds the argument
-        )
-        self._last_tie = 0
+
+    @cached_property
+    def names(self) -> Names:
+        """What the tasks are called in reports."""
+        return Names()
 
     @override
     def free_entry(self, callback: Callable[[], object]) -> None:
         """Make *callback* ready as something that nothing orders, as the progress of a thread."""
         self._seq = seq = self._seq + 1
-        entry = Entry(callback, (), self, None, seq)
+        entry = Entry(callback, (), self, None, seq, debug=False)
         entry.key = -1 - seq
         self._free.append(entry)
 
     def ready(self) -> list[Entry | Timer]:
         """What is ready now, in the order of becoming so."""
-        return sorted([*self._ready, *self._free], key=lambda entry: entry.seq)
+        return sorted([*self._ready, *self._free, *self._kept], key=_since)
 
-    def _choose(self) -> Entry | Timer:  # noqa: C901  # each branch once a step; calls would cost more than they explain
-        lane, free = self._ready, self._free
-        candidates = free
+    def _choose(self) -> Entry | Timer:  # noqa: C901, PLR0912  # each branch once a step; calls would cost more than they explain
+        lane, free, kept = self._ready, self._free, self._kept
         if lane:
+            # What is first come, first served is never late: only what was ready before it may go before it.
             head = lane[0]
             seq = head.seq
-            at = 0
-            for entry in free:
-                if entry.seq > seq:
-                    break
-                at += 1
-            candidates = [*free[:at], head, *free[at:]]
-            if self._last_tie >= seq:
-                candidates = [entry for entry in candidates if entry.after < seq]
-        overdue = None
-        if self._held:
-            overdue = next((entry for entry in candidates if entry.passed >= PATIENCE), None)
-            candidates = sorted(candidates, key=_is_held)
-        chosen = overdue or candidates[0]
-        if overdue is None and len(candidates) > 1:
+            candidates = [entry for entry in free if entry.seq < seq]
+            candidates.append(head)
+            if kept:
+                candidates += [entry for entry in kept if entry.seq < seq]
+        else:
+            head = None
+            candidates = free + kept if kept else free
+        chosen = candidates[0]
+        if self._rounds >= self._patience_ends and (overdue := self._overdue(candidates)):
+            chosen = min(overdue, key=_since)
+        elif len(candidates) > 1:
             choice = self.choices
             self.choices = choice + 1
-            if self._chooser is not None:
-                index = self._chooser(choice, [entry.key for entry in candidates])
-                if index:
-                    chosen = candidates[index]
-                    self._deviate(choice, index, candidates)
-        if chosen.held:
-            chosen.held = False
-            self._held -= 1
-        if self._held:
-            self._overtake(chosen, candidates)
-        if lane and chosen is lane[0]:
+            if (choose := self._chooser) is not None and (index := choose(choice, [entry.key for entry in candidates])):
+                chosen = candidates[index]
+                self.deviations.append((choice, index))
+                # Whom somebody was preferred to stays back until nothing else can go, or until a deviation takes it: so it
+                # needs one deviation to be late, however late it is. To take one that was held is no reason to hold others.
+                if not chosen.held:
+                    self._hold(candidates[:index])
+        if chosen is head:
             lane.popleft()
+        elif chosen.held:
+            chosen.held = False
+            kept.remove(chosen)
+        elif free[0] is chosen:
+            del free[0]
         else:
             free.remove(chosen)
+        if kept:
+            seq = chosen.seq
+            for entry in candidates:
+                if entry.seq < seq:
+                    entry.passed += 1
+            self._rounds += 1.0 / max(1, len(candidates) - len(kept))
+            if self.observer is not None and (older := [entry for entry in candidates if entry.seq < seq]):
+                self.observer.overtakes(self, chosen, older)
         return chosen
 
-    def _deviate(self, choice: int, index: int, candidates: list[Entry | Timer]) -> None:
-        self.deviations.append((choice, index))
-        # Whom somebody was preferred to stays back until nothing else can go, or until a deviation takes it: so it needs
-        # one deviation to be late, however late it is. To take one that was held is no reason to hold others.
-        if not candidates[index].held:
-            for entry in candidates[:index]:
-                entry.held = True
-                self.callbacks_held += entry.key == LANE
-            self._held += index
+    def _overdue(self, candidates: list[Entry | Timer]) -> list[Entry | Timer]:
+        self._patience_ends = min((entry.until for entry in self._kept), default=math.inf)
+        return [entry for entry in candidates if entry.held and entry.until <= self._rounds]
 
-    def _overtake(self, chosen: Entry | Timer, candidates: list[Entry | Timer]) -> None:
-        seq = chosen.seq
-        older = [entry for entry in candidates if entry.seq < seq]
-        for entry in older:
-            entry.passed += 1
-        if self.observer is not None and older:
-            self.observer.overtakes(self, chosen, older)
+    def _hold(self, entries: list[Entry | Timer]) -> None:
+        """Move the *entries*, which are the first ones, from those that are free to those that are kept back."""
+        kept = self._kept
+        until = self._rounds + PATIENCE
+        self._patience_ends = min(self._patience_ends, until)
+        in_order = not kept or kept[-1].seq < entries[0].seq
+        for entry in entries:
+            entry.held = True
+            entry.until = until
+        kept += entries
+        del self._free[: len(entries)]
+        if not in_order:
+            kept.sort(key=_since)
 
     def _fall_due(self) -> None:
         timers = self._timers
         while timers and (when := timers[0][0]) <= self._now:
-            tied: list[Entry | Timer] = []
+            tied: list[Timer] = []
             while timers and timers[0][0] == when:
                 timer = heapq.heappop(timers)[2]
                 if not timer.cancelled():
                     tied.append(timer)
             # The end of a sleep only makes its task ready, and when that is resumed is a choice of its own.
-            free = not self._strict and all(timer._callback is _sleep_is_over for timer in tied)  # type: ignore[union-attr]
-            while tied:
-                index = 0
-                if len(tied) > 1 and not free:
-                    choice = self.choices
-                    self.choices = choice + 1
-                    if self._chooser is not None:
-                        index = self._chooser(choice, [-1 - timer.seq for timer in tied])
-                        if index:
-                            self.deviations.append((choice, index))
-                            if self.observer is not None:
-                                self.observer.overtakes(self, tied[index], tied[:index])
-                due = tied.pop(index)
-                self._seq = due.seq = self._seq + 1
-                self._ready.append(due)
+            if len(tied) > 1 and not all(timer._callback is _sleep_is_over for timer in tied):  # type: ignore[attr-defined]
+                if not self._strict:
+                    # What ties here is a little apart in the real world, in either order: each may be late.
+                    for timer in tied:
+                        self._seq = timer.seq = self._seq + 1
+                        timer.key = -1 - timer.seq
+                    self._free += tied
+                    continue
+                tied = list(self._in_any_order(tied))
+            for timer in tied:
+                self._seq = timer.seq = self._seq + 1
+            self._ready += tied
+
+    def _in_any_order(self, tied: list[Timer]) -> Iterator[Timer]:
+        while tied:
+            index = 0
+            if len(tied) > 1:
+                choice = self.choices
+                self.choices = choice + 1
+                if self._chooser is not None:
+                    index = self._chooser(choice, [-1 - timer.seq for timer in tied])
+                    if index:
+                        self.deviations.append((choice, index))
+                        if self.observer is not None:
+                            self.observer.overtakes(self, tied[index], tied[:index])
+            yield tied.pop(index)
+
+    def _timer_handle_cancelled(self, handle: Entry | Timer) -> None:
+        """asyncio calls it when a timer is cancelled: one that ties and waits for its turn is no candidate any more."""
+        for entries in (self._free, self._kept):
+            if handle.key != LANE and handle in entries:
+                entries.remove(handle)

@@ -1,9 +1,9 @@
 """Policies: who goes next, when more than one thing could.
 
 A chooser is called at each choice with its number and the keys of the candidates, oldest first, and returns an index.
-No single policy finds everything, so `portfolio` takes them in turn: PCT finds bugs of a known depth, walks find the
-ones that need many small changes, bursts the ones that need one task to get far ahead, holds the ones that need one
-task to stay far behind.
+No single policy finds everything, so `portfolio` takes them in turn: PCT finds bugs of a known depth (2, or "deep": 3 to 5),
+walks find the ones that need many small changes, bursts the ones that need one task to get far ahead, holds the ones that
+need one task to stay far behind.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Chooser = Callable[[int, Sequence[int]], int]
 
-POLICIES = ("pct2", "walk", "bursts", "pct3", "holds")
+POLICIES = ("pct2", "walk", "bursts", "deep", "holds")
 
 
 def replay(schedule: Schedule) -> Chooser:
@@ -50,20 +50,40 @@ def as_far_as_it_fits(schedule: Schedule) -> Chooser:
     return choose
 
 
-def walk(random: Random) -> Chooser:
-    """A uniform choice each time."""
-    draw = random.random
-    return lambda _, keys: int(draw() * len(keys))
+def keep_order(tasks: frozenset[int], order: Sequence[int], log: Sequence[int]) -> Chooser:
+    """Let the steps of *tasks* go in the order that they have in *order*, a log of keys; everything else is FIFO.
+
+    *log* is that of the run itself. Unlike a deviation, the order of two tasks means the same whatever others do.
+    """
+    kept = [key for key in order if key in tasks]
+    held: set[int] = set()
+    seen = made = 0
+
+    def choose(_: int, keys: Sequence[int]) -> int:
+        nonlocal seen, made
+        for key in log[seen:]:
+            held.discard(key)
+            made += key in tasks
+        seen = len(log)
+        expected = kept[made] if made < len(kept) else None
+        if expected in held and expected in keys:
+            return keys.index(expected)
+        index = next((index for index, key in enumerate(keys) if key not in tasks or key == expected), 0)
+        if keys[index] not in held:
+            held.update(keys[:index])
+        return index
+
+    return choose
 
 
-def bursts(random: Random) -> Chooser:
-    """Stay with what ran last while it is ready; change at random, once in eight choices."""
+def walk(random: Random, stay: float) -> Chooser:
+    """Stay with what ran last while it is ready, with the probability *stay*; else a uniform choice."""
     draw = random.random
     current: int | None = None
 
     def choose(_: int, keys: Sequence[int]) -> int:
         nonlocal current
-        if current in keys and draw() >= 1 / 8:
+        if current in keys and draw() < stay:
             return keys.index(current)
         index = int(draw() * len(keys))
         current = keys[index]
@@ -139,10 +159,10 @@ def _policy(name: str, random: Random, horizon: int) -> Chooser:
         case "pct2":
             return pct(random, 2, horizon)
         case "walk":
-            return walk(random)
+            return walk(random, random.random())
         case "bursts":
-            return bursts(random)
-        case "pct3":
-            return pct(random, 3, horizon)
+            return walk(random, 7 / 8)
+        case "deep":
+            return pct(random, 3 + int(random.random() * 3), horizon)
         case _:
             return holds(random, horizon)

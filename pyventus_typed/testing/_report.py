@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import traceback
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pyventus_typed import Emission
@@ -11,15 +13,24 @@ from pyventus_typed import Emission
 from ._errors import InterleavingError
 from ._run import Options
 from ._tasks import is_users
-from ._trace import Observer, sentences
+from ._trace import Observer, Step, sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ._run import Body
     from ._schedule import Schedule
 
 _MOST_STEPS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a body was given, as source code: each value, the body with all of them, and the imports that they need."""
+
+    values: Mapping[str, str]
+    body: str
+    imports: Sequence[str]
 
 
 def report(
@@ -32,14 +43,13 @@ def report(
     runs: int,
     policy: str,
     found: int,
-    subject: str | None = None,
-    spelled: str | None = None,
+    told: Told | None = None,
 ) -> InterleavingError:
-    """The error for *error*, which *body* raises under *schedule*; *subject* names the events it was given, if any."""
-    reproducer = regression_test(body, options, schedule, spelled)
+    """The error for *error*, which *body* raises under *schedule*; *told*: the events it was given, if any."""
+    reproducer = regression_test(body, options, schedule, told)
     lines = [_headline(error, schedule, runs), ""]
-    if subject:
-        lines += ["With", *(f"  {line}" for line in subject.splitlines()), ""]
+    if told is not None and told.values:
+        lines += ["With", *(f"  {name} = {value}" for name, value in told.values.items()), ""]
     lines += ["What went wrong", *(f"  {line}" for line in _failure(error)), ""]
     emission = getattr(error, "emission", None)
     chain = observer.parents(emission) if isinstance(emission, Emission) else []
@@ -70,7 +80,18 @@ def _headline(error: BaseException, schedule: Schedule, runs: int) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or ["(no message)"])[0]
+    return _message(error).splitlines()[0]
+
+
+def _message(error: BaseException) -> str:
+    """What *error* says; an assertion without a message is its own."""
+    code = next((frame.line for frame in _users_frames(error)), None) if isinstance(error, AssertionError) else None
+    return str(error) or code or "(no message)"
+
+
+def _users_frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
+    """The frames of the user's code, innermost first."""
+    return (frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if is_users_file(frame.filename))
 
 
 def _deviations(count: int) -> str:
@@ -78,12 +99,11 @@ def _deviations(count: int) -> str:
 
 
 def _failure(error: BaseException) -> Iterator[str]:
-    yield from f"{type(error).__name__}: {str(error) or '(no message)'}".splitlines()
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if is_users_file(frame.filename):
-            code = f": {frame.line}" if frame.line else ""
-            yield f"  at {frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}{code}"
-            break
+    yield from f"{type(error).__name__}: {_message(error)}".splitlines()
+    for frame in _users_frames(error):
+        code = f": {frame.line}" if frame.line else ""
+        yield f"  at {frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}{code}"
+        break
     yield from (f"  {note}" for note in getattr(error, "__notes__", ()))
     if isinstance(error, BaseExceptionGroup):
         for member in error.exceptions:
@@ -100,44 +120,52 @@ def is_users_file(path: str) -> bool:
 def _steps(observer: Observer) -> Iterator[str]:
     trace = observer.trace
     if len(trace) > _MOST_STEPS:
-        # The beginning tells how it started, the end how it broke, and overtaking is what it is about.
-        overtaking = [index for index, step in enumerate(trace) if step.ahead_of or step.late]
-        kept = {*range(8), *overtaking[: _MOST_STEPS // 2], *range(len(trace) - 12, len(trace))}
+        # The beginning tells how it started, the end how it broke, and it is about who was late, and who went first.
+        late = {step.who for step in trace if step.late}
+        theirs = [index for index, step in enumerate(trace) if step.who in late]
+        overtaking = [index for index, step in enumerate(trace) if step.ahead_of]
+        kept = {*range(8), *theirs[-12:], *overtaking[:12], *range(len(trace) - 12, len(trace))}
     else:
         kept = set(range(len(trace)))
-    left_out = 0
-    for index, step in enumerate(trace):
-        if index not in kept:
-            left_out += 1
-            continue
-        if left_out:
-            yield f"       ... {left_out} more steps ..."
-            left_out = 0
-        yield f"{'*' if step.ahead_of else ' '} {step}"
+    for shown, indexes in groupby(range(len(trace)), kept.__contains__):
+        steps = [trace[index] for index in indexes]
+        if shown:
+            yield from _in_a_row(steps)
+        else:
+            yield f"       ... {len(steps)} more step{'s' if len(steps) > 1 else ''} ..."
 
 
-def regression_test(body: Body[object], options: Options, schedule: Schedule, spelled: str | None = None) -> str:
-    """A complete test that fails as long as the bug is there, and goes on exploring when it is not.
+def _in_a_row(steps: Sequence[Step]) -> Iterator[str]:
+    """A hundred callbacks of a `gather` in a row are one line."""
+    for _, same in groupby(steps, Step.without_number):
+        first, *others = same
+        if len(others) > 1:
+            others, times = [], f" ({len(others) + 1} times)"
+        else:
+            times = ""
+        yield from (f"{'*' if step.ahead_of else ' '} {step}{times}" for step in (first, *others))
 
-    *spelled* is how the body is written, where that is not the name of a function.
-    """
+
+def regression_test(body: Body[object], options: Options, schedule: Schedule, told: Told | None = None) -> str:
+    """A complete test that fails as long as the bug is there, and goes on exploring when it is not."""
     function = inspect.unwrap(getattr(body, "func", body))
     name = getattr(function, "__name__", "body")
     if not name.isidentifier():
         name = "body"  # a lambda
-    lines = [f"from pyventus_typed.testing import {'explore' if schedule else 'run'}"]
+    lines = [] if told is None else [line for line in told.imports if line.startswith("import ")]
+    lines += [f"from pyventus_typed.testing import {'explore' if schedule else 'run'}"]
+    lines += [] if told is None else [line for line in told.imports if line.startswith("from ")]
     if "<locals>" in getattr(function, "__qualname__", "<locals>") or getattr(function, "__module__", None) is None:
         lines.append(f"# Beside {name}, which is not at the top of a module.")
     elif function.__module__ != "__main__":
         lines.append(f"from {function.__module__} import {name}")
+    spelled = name if told is None else told.body
     differing = "".join(f", {field}={value!r}" for field, value in _differing(options).items())
     lines += [
         "",
         "",
         f"def test_{name.removeprefix('test_')}_in_the_order_that_broke_it() -> None:",
-        f'    explore({spelled or name}, first=["{schedule}"]{differing})'
-        if schedule
-        else f"    run({spelled or name}{differing})",
+        f'    explore({spelled}, first=["{schedule}"]{differing})' if schedule else f"    run({spelled}{differing})",
     ]
     return "\n".join(lines)
 

@@ -16,7 +16,6 @@ from pyventus_typed.errors import DiscardedEmissionsWarning
 from ._errors import NotABody
 from ._loop import Reorder, VirtualLoop
 from ._schedule import FIFO, Schedule
-from ._waiting import unfinished
 from ._watch import Watch
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Options:
 
     reorder: Reorder = "resume"
     max_steps: int = 100_000
-    threads: Threads = "inline"
+    threads: Threads = "baton"
     ending: Ending = "cancel"
 
     def __post_init__(self) -> None:
@@ -53,7 +52,6 @@ class Run(Generic[_T]):
     result: _T | None = None
     error: BaseException | None = None
     deviations: tuple[tuple[int, int], ...] = ()
-    callbacks_held: int = 0
     choices: int = 0
     steps: int = 0
     time: float = 0.0
@@ -66,7 +64,7 @@ def run(
     schedule: Schedule | str = FIFO,
     reorder: Reorder = "resume",
     max_steps: int = 100_000,
-    threads: Threads = "inline",
+    threads: Threads = "baton",
     ending: Ending = "cancel",
 ) -> _T:
     """Run ``body()`` in virtual time under *schedule*, and return what it returns or raise what it raises.
@@ -87,7 +85,7 @@ def run(
     return done.result  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # without an error there is a result
 
 
-def perform(  # noqa: C901  # one run, from its making to its end, in the order of time
+def perform(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its end, in the order of time
     body: Body[_T],
     options: Options,
     watch: Watch,
@@ -95,14 +93,19 @@ def perform(  # noqa: C901  # one run, from its making to its end, in the order 
     schedule: Schedule = FIFO,
     chooser: Chooser | None = None,
     observer: Observer | None = None,
+    log: list[int] | None = None,
 ) -> Run[_T]:
-    """Run *body* once, in the order of *chooser* if given, else of *schedule*, which then must fit."""
+    """Run *body* once, in the order of *chooser* if given, else of *schedule*, which then must fit.
+
+    *log* takes the key of each step, before it is made.
+    """
     watch.begin()
     done: Run[_T] = Run()
     loop = VirtualLoop(
         schedule, reorder=options.reorder, max_steps=options.max_steps, threads=options.threads, chooser=chooser
     )
     loop.set_exception_handler(watch.handle)
+    loop.log = log
     if observer is not None:
         loop.observer = observer
         loop.log = done.log
@@ -111,31 +114,34 @@ def perform(  # noqa: C901  # one run, from its making to its end, in the order 
         main = loop.create_task(_coroutine(body), name="body")
         main.add_done_callback(_stop)
         loop.run_forever()
+        if not main.done():
+            raise RuntimeError("The loop was stopped before the body was done: loop.stop() is for who runs the loop.")
         done.result = main.result()
         if chooser is None:
             loop.require_fit()
         if loop.foreign is not None:  # a thread that called in, and was refused there
             raise loop.foreign
     except (KeyboardInterrupt, SystemExit):
-        end(loop, "cancel", broken=True)
+        end(loop, "cancel")
         raise
     except BaseException as error:  # noqa: BLE001  # the caller decides what to do with it
         done.error = error
         if main is not None:
             main.remove_done_callback(_stop)  # it is about to be cancelled, which must not stop the loop again
-    done.deviations, done.callbacks_held = tuple(loop.deviations), loop.callbacks_held
+    done.deviations = tuple(loop.deviations)
     done.choices, done.steps, done.time = loop.choices, loop.steps, loop.time()
     if observer is not None:
         observer.ends(loop)
         loop.observer = None  # how the loop ends is not part of the story
         loop.log = None
     loop.checks.clear()
+    last_checks = loop.last_checks
     try:
         if done.error is None:
-            end(loop, options.ending, broken=False)
+            end(loop, options.ending)
         else:
             with _unreported():
-                end(loop, "cancel", broken=True)
+                end(loop, "cancel")
     except Exception as error:  # noqa: BLE001  # a program that is stuck may well be unable to end; why it stuck comes first
         done.error = done.error or error
         loop.close()
@@ -143,6 +149,13 @@ def perform(  # noqa: C901  # one run, from its making to its end, in the order 
     background = watch.end()
     if done.error is None:
         done.error = background
+    try:
+        while last_checks and done.error is None:
+            last_checks.pop(0)()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001  # the caller decides what to do with it
+        done.error = error
     return done
 
 
@@ -165,6 +178,8 @@ def _coroutine(body: Body[_T]) -> Coroutine[Any, Any, _T]:
         raise
     if not inspect.iscoroutine(coro):
         raise NotABody(body, f"It returned {coro!r}. Make it an `async def`, or a function that returns a coroutine.")
+    if coro.cr_frame is None:
+        raise NotABody(body, "It returned a coroutine that has run before. Make a new one each time.")
     return coro
 
 
@@ -186,15 +201,14 @@ def _stop(task: asyncio.Task[object]) -> None:
     task.get_loop().stop()
 
 
-def end(loop: VirtualLoop, ending: Ending, *, broken: bool) -> None:
-    """End *loop*: as `asyncio.run` does, by closing it at once, or by leaving it. *broken*: even a lone task may be left."""
+def end(loop: VirtualLoop, ending: Ending) -> None:
+    """End *loop*: as `asyncio.run` does, by closing it at once, or by leaving it."""
     if ending == "lost":
         loop.lost = True
         return
     if ending == "cancel":
         loop.max_steps = loop.steps + _STEPS_TO_END
-        # To look for tasks is dear, and most trivial bodies make none.
-        if (loop.made_tasks > 1 or broken) and (left := unfinished(loop)):
+        if left := loop.unfinished():
             for task in left:
                 task.cancel()
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))

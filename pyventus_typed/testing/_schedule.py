@@ -57,7 +57,12 @@ class Schedule:
     @classmethod
     def of(cls, schedule: Schedule | str) -> Schedule:
         """*schedule* itself, or what its text spells."""
-        return schedule if isinstance(schedule, Schedule) else cls.parse(schedule)
+        if isinstance(schedule, Schedule):
+            return schedule
+        given: object = schedule  # what the annotation says is what a caller may get wrong
+        if not isinstance(given, str):
+            raise ScheduleError(f"A schedule is a Schedule or its text, such as '2:1,5:1', and not {given!r}.")
+        return cls.parse(schedule)
 
     @override
     def __str__(self) -> str:

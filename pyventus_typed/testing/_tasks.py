@@ -18,7 +18,6 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Iterator
-    from contextvars import Context
 
     from ._loop import VirtualLoop
 
@@ -36,34 +35,26 @@ NUMBER: Final = "_virtual_number"  # the attribute of a task that holds its numb
 
 def number_of(task: asyncio.Task[object]) -> int:
     """The place of *task* in the order of creation."""
-    return int(getattr(task, NUMBER, -1))
+    number = getattr(task, NUMBER, None)
+    return -1 if number is None else int(number)
 
 
 class VirtualTask(asyncio.Task[_T]):
-    """A task that hashes by the order of creation."""
+    """A task that hashes by the order of creation. Its loop numbers it when it schedules the first step."""
 
-    def __init__(
-        self,
-        coro: TaskCoroutine[_T],
-        *,
-        loop: VirtualLoop,
-        name: object = None,
-        context: Context | None = None,
-    ) -> None:
-        self._virtual_number = loop.next_number()
-        super().__init__(coro, loop=loop, name=None if name is None else str(name), context=context)
+    # No `__init__`: it would double what a task costs. asyncio registers a task, and so hashes it, after that first step
+    # has been scheduled; a version that did not would be told here that None is no hash.
+    _virtual_number: int | None = None
 
     @override
     def __hash__(self) -> int:
-        return self._virtual_number
+        return self._virtual_number  # type: ignore[return-value]  # ty: ignore[invalid-return-type]  # see above
 
 
 class VirtualFuture(asyncio.Future[_T]):
-    """A future that hashes by the order of creation."""
+    """A future that hashes by the order of creation. Its loop numbers it when it makes it."""
 
-    def __init__(self, *, loop: VirtualLoop) -> None:
-        self._virtual_number = loop.next_future()
-        super().__init__(loop=loop)
+    _virtual_number: int
 
     @override
     def __hash__(self) -> int:
@@ -72,23 +63,28 @@ class VirtualFuture(asyncio.Future[_T]):
 
 def step_of(
     callback: Any,  # Any: whatever a handle holds; its kind is looked at first
-    loop: asyncio.AbstractEventLoop,
-) -> tuple[asyncio.Task[object], bool] | None:
-    """The task of which *callback* is a step, and whether it is to be resumed; None for any other callback.
+    loop: VirtualLoop,
+) -> tuple[int, bool] | None:
+    """The number of the task of which *callback* is a step, and whether it is to be resumed; None for any other callback.
 
     To be asked while the step is scheduled: a task schedules its next steps itself, and only the first one, with which it
     starts, is scheduled by somebody else. How far its coroutine is tells nothing: it may have been begun by hand.
     """
     kind = type(callback)
-    if kind is _STEP:
+    if kind is STEP:
         task = callback.__self__
-        return task, asyncio.current_task(loop) is task
+        return _number(task, loop), asyncio.current_task(loop) is task
     if kind is BuiltinMethodType and callback.__name__ == "task_wakeup":
-        return callback.__self__, True
+        return _number(callback.__self__, loop), True
     if kind is MethodType and callback.__name__ in _PURE_STEPS:  # a task in pure Python
         task = callback.__self__
-        return task, callback.__name__ == "__wakeup" or asyncio.current_task(loop) is task
+        return _number(task, loop), callback.__name__ == "__wakeup" or asyncio.current_task(loop) is task
     return None
+
+
+def _number(task: asyncio.Task[object], loop: VirtualLoop) -> int:
+    number = getattr(task, NUMBER, None)
+    return loop.number(task) if number is None else int(number)
 
 
 def task_of(callback: object) -> asyncio.Task[object] | None:
@@ -96,7 +92,7 @@ def task_of(callback: object) -> asyncio.Task[object] | None:
     owner = getattr(callback, "__self__", None)
     if isinstance(owner, _TASKS):
         name = getattr(callback, "__name__", None)
-        return owner if type(callback) is _STEP or name == "task_wakeup" or name in _PURE_STEPS else None
+        return owner if type(callback) is STEP or name == "task_wakeup" or name in _PURE_STEPS else None
     return None
 
 
@@ -124,7 +120,8 @@ def _kind_of_step() -> type[object]:
     return found[0]
 
 
-_STEP = _kind_of_step()
+STEP: Final[Any] = _kind_of_step()  # Any: what is of this class has a `__self__`
+"""The class of the callbacks that are steps of a task."""
 
 
 _DEEPEST = 1_000  # awaits in one another; a coroutine may even await itself
@@ -178,6 +175,16 @@ def source_line(coro: object) -> str:
         if frame is not None and (not text or is_users(code)):
             text = linecache.getline(code.co_filename, frame.f_lineno).partition("  #")[0].strip()
     return text
+
+
+def caller(coro: object) -> str:
+    """The line at which the outermost function of the user's stands, if that is not the innermost one."""
+    users = [(code, frame) for code, frame in await_stack(coro) if frame is not None and is_users(code)]
+    if len(users) < 2:  # noqa: PLR2004  # one function calls nobody
+        return ""
+    code, frame = users[0]
+    line = linecache.getline(code.co_filename, frame.f_lineno).partition("  #")[0].strip()
+    return f"{os.path.basename(code.co_filename)}:{frame.f_lineno}: {line}"  # noqa: PTH119
 
 
 def plain_name(task: asyncio.Task[object]) -> str:

@@ -60,6 +60,12 @@ class LoopWithThreads(asyncio.BaseEventLoop):
     _executor_shutdown_called: bool
     _check_callback: Callable[[object, str], None]
 
+    # What a loop begins with; as attributes of the class they cost a new loop nothing.
+    foreign: SimulationBoundaryError | None = None
+    _baton: int | None = None
+    _threads: int = 0
+    _threads_ended: asyncio.Future[None] | None = None
+
     def free_entry(self, callback: Callable[[], object]) -> None:
         """Make *callback* ready as something that nothing orders, as the progress of a thread."""
         raise NotImplementedError
@@ -68,12 +74,8 @@ class LoopWithThreads(asyncio.BaseEventLoop):
         if mode not in {"inline", "baton"}:
             raise ValueError(f"threads is 'inline' or 'baton', not {mode!r}.")
         self._baton_mode = mode == "baton"
-        self._baton: int | None = None
-        self._threads = 0
-        self._threads_ended: asyncio.Future[None] | None = None
         # Threads that were there before (of a debugger, of pytest-timeout) are no concern of ours.
-        self._older_threads = frozenset(threading.enumerate())
-        self.foreign: SimulationBoundaryError | None = None
+        self._older_threads = threading.enumerate()
 
     @override
     def run_in_executor(
@@ -156,7 +158,8 @@ class LoopWithThreads(asyncio.BaseEventLoop):
         if thread.is_alive():
             raise SimulationBoundaryError(
                 f"A function did not come back from its thread within {_BATON_SECONDS:g} s, and the loop waits for it. "
-                "It probably waits for something that only the loop can do."
+                "It probably waits for something that only the loop can do: make it async, or give its wait a time-out. If it "
+                'is only slow, threads="inline" has no limit.'
             )
         return outcome.result()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from ._entries import Timer
-from ._tasks import is_users, number_of, place, source_line, task_of
+from ._tasks import caller, is_users, number_of, place, source_line, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,11 +20,16 @@ if TYPE_CHECKING:
     from ._order import OrderedLoop
 
 _OURS = __name__.rpartition(".")[0] + "._run"
+_MOST_SENTENCES = 8
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a run: who ran, from where on, and whom it overtook."""
+    """One step of a run: who ran, from where on, and whom it overtook.
+
+    ``where`` and ``code`` are the innermost line of the program; ``caller`` is the task's own, where that is another one.
+    """
 
     number: int
     time: float
@@ -32,6 +37,7 @@ class Step:
     what: str
     where: str
     code: str = ""
+    caller: str = ""
     ahead_of: tuple[str, ...] = ()
     late: int = 0
     behind: tuple[str, ...] = ()
@@ -45,7 +51,13 @@ class Step:
             text += f", ahead of {_and(self.ahead_of)}"
         if self.code:
             text += f": {self.code}"
+        if self.caller:
+            text += f", for {self.caller}"
         return text
+
+    def without_number(self) -> str:
+        """What it says, whenever it was."""
+        return str(self)[5:]
 
 
 class Observer:
@@ -67,11 +79,11 @@ class Observer:
     def begins(self, loop: VirtualLoop, entry: Entry | Timer) -> None:
         if getattr(entry._callback, "__module__", None) == _OURS:  # type: ignore[union-attr]
             return  # how a run is stopped is no part of its story
-        self._remember_emission(entry)
         what, where = self._doing(entry)
         task = task_of(entry._callback)  # type: ignore[union-attr]
         if task is not None:
             self._started.add(number_of(task))
+        resumed = task.get_coro() if task is not None and what == "resumes" else None
         self.trace.append(
             Step(
                 number=loop.steps,
@@ -79,12 +91,17 @@ class Observer:
                 who=loop.names.of_entry(entry),
                 what=what,
                 where=where,
-                code=source_line(task.get_coro()) if task is not None and what == "resumes" else "",
+                code=source_line(resumed),
+                caller=caller(resumed),
                 ahead_of=self._overtook.pop(id(entry), ()),
                 late=entry.passed,
                 behind=tuple(dict.fromkeys(self._behind.pop(id(entry), ()))),
             )
         )
+
+    def made(self, entry: Entry | Timer) -> None:
+        """The step of *entry* has been made. Only now it is known whose it was: a handler may end in its first step."""
+        self._remember_emission(entry)
 
     def time_passes(self, loop: VirtualLoop) -> None:
         self.trace.append(Step(loop.steps, loop.time(), "time", f"passes: it is {loop.time():g} s", ""))
@@ -143,11 +160,14 @@ def sentences(observer: Observer) -> list[str]:
         if step.behind:
             verb = {"resumes": "resumed", "starts": "started", "runs": "ran", "falls due": "fell due"}[step.what]
             at = f" at {step.where}" if step.where else ""
-            code = f" ({step.code})" if step.code else ""
+            code = f" ({step.code}{', for ' if step.caller else ''}{step.caller})" if step.code else ""
             # Machinery went first, too, but that is rarely the point.
             ahead = [name for name in step.behind if "#" in name] or step.behind
             said.append(f"{step.who} {verb} {_steps(step.late or 1)} late{at}{code}: {_and(ahead)} went first.")
-    return said + observer.still_waiting
+    said += observer.still_waiting
+    if len(said) > _MOST_SENTENCES:
+        said[_MOST_SENTENCES - 1 :] = [f"... and {len(said) - _MOST_SENTENCES + 1} more were late."]
+    return said
 
 
 def _steps(count: int) -> str:
@@ -158,4 +178,6 @@ def _and(names: Sequence[str]) -> str:
     names = list(dict.fromkeys(names))
     if len(names) <= 1:
         return "".join(names)
+    if len(names) > _MOST_NAMES:
+        names[_MOST_NAMES - 1 :] = [f"{len(names) - _MOST_NAMES + 1} others"]
     return f"{', '.join(names[:-1])} and {names[-1]}"

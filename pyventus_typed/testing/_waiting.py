@@ -50,17 +50,12 @@ class Names:
         return ", ".join(list(names)[:8]) + (", ..." if len(names) > 8 else "")  # noqa: PLR2004  # enough to see the pattern
 
 
-def unfinished(loop: VirtualLoop) -> list[asyncio.Task[object]]:
-    """The tasks of *loop* that are not done, oldest first."""
-    return sorted(asyncio.all_tasks(loop), key=number_of)
-
-
 def nothing_to_do(loop: VirtualLoop) -> DeadlockError | SimulationBoundaryError:
     """Why *loop* cannot go on."""
     foreign = loop.foreign_thread()
     if foreign is not None:
         return foreign
-    waiting = [account(task, loop.names) for task in unfinished(loop)]
+    waiting = [account(task, loop.names) for task in loop.unfinished()]
     what = f"{len(waiting)} tasks wait" if len(waiting) != 1 else "1 task waits"
     return DeadlockError(
         f"Deadlock at {loop.time():g} s of virtual time, after {loop.steps} steps: nothing is ready, no timer is set, "

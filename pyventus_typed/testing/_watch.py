@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ._errors import BackgroundError
+from ._errors import BackgroundError, SimulationBoundaryError
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Collection, Iterable
     from types import TracebackType
+
+
+def _set_in_order(members: Iterable[Any] = ()) -> Collection[Any]:  # Any: as the built-in
+    """For `asyncio.as_completed`, which puts its coroutines into a set: that would give them tasks in the order of addresses."""
+    members = tuple(members)
+    return dict.fromkeys(members) if any(map(asyncio.iscoroutine, members)) else set(members)
 
 
 class Watch:
@@ -27,10 +34,17 @@ class Watch:
         self.problems: list[Exception] = []
 
     def __enter__(self) -> Watch:
+        if (running := asyncio._get_running_loop()) is not None:
+            raise SimulationBoundaryError(
+                f"A test under schedules turns a loop of its own, and in this thread {running!r} is running. Call run(), "
+                "explore() or the test from a plain function, or await the body here."
+            )
         self._unraisable_before = sys.unraisablehook
         # The interpreter calls it; a warnings filter could not be swapped for each of 5,000 runs a second.
         self._unawaited_before = vars(warnings)["_warn_unawaited_coroutine"]
         self._collected_before = gc.isenabled()
+        self._set_before = vars(asyncio.tasks).get("set", set)
+        vars(asyncio.tasks)["set"] = _set_in_order
         sys.unraisablehook = self._unraisable
         setattr(warnings, "_warn_unawaited_coroutine", self._unawaited)  # noqa: B010  # it is private
         gc.disable()
@@ -44,6 +58,7 @@ class Watch:
         if not Watch._depth:
             gc.unfreeze()
         sys.unraisablehook = self._unraisable_before
+        vars(asyncio.tasks)["set"] = self._set_before
         setattr(warnings, "_warn_unawaited_coroutine", self._unawaited_before)  # noqa: B010  # it is private
         if self._collected_before:
             gc.enable()

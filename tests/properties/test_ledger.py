@@ -1,13 +1,21 @@
-"""The books alone, under every sequence of calls: L1 to L3 after each step, only legal transitions, final is final."""
+"""The books alone, under every sequence of calls: L1 to L3 after each step, only legal transitions, final is final.
 
+The same model is kept by several clerks at once, who write in whatever order a schedule lets them.
+"""
+
+import asyncio
 from collections import Counter
+from collections.abc import Callable
+from typing import TypeAlias
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
 from pyventus_typed import Cancelled, Completed, Discarded, Failed, Outcome, Status
 from pyventus_typed._ledger import STARTED, Entry, Ledger, Wave
+from pyventus_typed.testing import always, given_interleavings, sometimes
 
 WORST = (Discarded, Failed, Cancelled, Completed)
 ENDS: st.SearchStrategy[Outcome] = st.sampled_from(
@@ -97,6 +105,13 @@ class Books(RuleBasedStateMachine):
     def wait(self) -> None:
         self.waits.append((self.ledger.seal(), {entry for entry in self.model if self.open(entry)}))
 
+    def over(self) -> list[tuple[bool, bool]]:
+        """Of each wait: whether it is over, and whether all that it must wait for is settled."""
+        return [
+            (not any(wave.open for wave in waves), not any(self.open(entry) for entry in awaited))
+            for waves, awaited in self.waits
+        ]
+
     @rule(entry=consumes(entries))
     def forget(self, entry: Entry) -> None:
         """Shrink the bundle, so that long runs stay interesting; the entry itself stays in the books."""
@@ -131,9 +146,61 @@ class Books(RuleBasedStateMachine):
     @precondition(lambda self: self.waits)
     @invariant()
     def a_wait_ends_exactly_when_what_it_waits_for_has_ended(self) -> None:
-        for waves, awaited in self.waits:
-            over = not any(wave.open for wave in waves)
-            assert over is not any(self.open(entry) for entry in awaited)
+        assert all(over is settled for over, settled in self.over())
 
 
 TestBooks = Books.TestCase
+
+
+# One page of a clerk: what to do, on which entry counted from the last, on which delivery, with what in the end.
+Page: TypeAlias = tuple[str, int, int, Outcome, Outcome]
+PAGES: st.SearchStrategy[list[Page]] = st.lists(
+    st.tuples(
+        st.sampled_from(["accept", "nest", "reject", "start", "start", "settle", "settle", "watch", "wait"]),
+        st.integers(0, 5),
+        st.integers(0, 2),
+        ENDS,
+        UNSTARTED,
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=max(5, settings().max_examples // 4))
+@given_interleavings(clerks=st.lists(PAGES, min_size=2, max_size=4))
+async def test_the_books_hold_whoever_writes_first(clerks: list[list[Page]]) -> None:
+    books = Books()
+    entries = [books.accept(1)]  # which all of them know
+    invariants: list[Callable[[], None]] = [
+        books.the_counts_add_up_and_tell_the_truth,
+        books.each_entry_says_what_became_of_it,
+        books.who_watches_is_told_when_it_is_settled_and_not_before,
+        books.a_wait_ends_exactly_when_what_it_waits_for_has_ended,
+    ]
+    for holds in invariants:
+        always(holds)
+
+    async def clerk(pages: list[Page]) -> None:
+        for what, which, index, outcome, unstarted in pages:
+            entry = entries[-1 - which % len(entries)]
+            before = len(entries)
+            await asyncio.sleep(0)  # somebody else may write in between
+            sometimes("another clerk has written since", len(entries) > before)
+            match what:
+                case "accept":
+                    entries.append(books.accept(index))
+                case "nest":
+                    entries.append(books.accept_nested(entry, index))
+                case "reject":
+                    books.reject()
+                case "start":
+                    books.start(entry, index)
+                case "settle":
+                    books.settle(entry, index, outcome, unstarted)
+                case "watch":
+                    books.watch(entry)
+                case _:
+                    books.wait()
+
+    await asyncio.gather(*(clerk(pages) for pages in clerks))
+    sometimes("a wait goes on", any(not over for over, _ in books.over()))

@@ -1,11 +1,23 @@
-"""Orderings as lists: what may start, after each entering and leaving, is what ten lines of model say."""
+"""What may start, after each entering and leaving, is what ten lines of model say.
+
+One property, behind three doors: the orderings alone, as lists; an emitter on a plain loop; and the same emitter under
+many schedules.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyventus_typed import Event, KeyedOrdering, Linker, Ordering, PerKey, Subscription
+from pyventus_typed import Emission, Event, KeyedOrdering, Linker, Ordering, PerKey, Subscription, asyncio_emitter
 from pyventus_typed._ordering import Keyed, Mailbox, Place, turns_of
+from pyventus_typed.testing import VirtualLoop, given_interleavings, sometimes
 from tests.processors.world import Errand, Script
 
 LINKER = Linker[Event]()
@@ -36,6 +48,107 @@ def may_start(ordering: str, inside: list[tuple[int, int | None, set[int]]]) -> 
     return free
 
 
+class Door(Protocol):
+    """Where emissions enter and deliveries leave. ``started``: the deliveries that had their turn, as they had it."""
+
+    started: list[Delivery]
+
+    def enter(self, n: int, receivers: set[int], key: int | None) -> None: ...
+
+    def leave(self, delivery: Delivery) -> None: ...
+
+    async def settle(self) -> None:
+        """Until everything that may start has started."""
+
+    async def rest(self) -> None:
+        """A moment in which something may start."""
+
+
+class Alone:
+    """The ordering itself: whatever may start does so at once."""
+
+    def __init__(self, ordering: str) -> None:
+        self.turns = turns_of(ORDERINGS[ordering])
+        self.places: dict[int, Place] = {}
+        self.started: list[Delivery] = []
+
+    def enter(self, n: int, receivers: set[int], key: int | None) -> None:
+        event: Event = Event() if key is None else Errand(n, Script(0, key))
+        self.places[n] = Place([SUBSCRIPTIONS[one] for one in sorted(receivers)], self.turns.row(event))
+        self._note(self.turns.enter(self.places[n]))
+
+    def leave(self, delivery: Delivery) -> None:
+        place = self.places[delivery[0]]
+        self._note(self.turns.leave(place, place.subscriptions.index(SUBSCRIPTIONS[delivery[1]])))
+
+    def _note(self, answer: object) -> None:
+        assert isinstance(answer, list | tuple)
+        numbers = {id(place): n for n, place in self.places.items()}
+        for place, index in answer:
+            self.started.append((numbers[id(place)], SUBSCRIPTIONS.index(place.subscriptions[index])))
+
+    async def settle(self) -> None:
+        """Nothing is under way."""
+
+    async def rest(self) -> None:
+        """Nothing is under way."""
+
+    def require_idle(self) -> None:
+        """Nothing is kept of a key or a mailbox that is idle."""
+        if isinstance(self.turns, Keyed):
+            assert self.turns._rows == {}
+        if isinstance(self.turns, Mailbox):
+            assert self.turns._boxes == {}
+
+
+@dataclass(frozen=True)
+class Unkeyed(Event):
+    """An errand outside of the family of `PerKey`."""
+
+    n: int
+
+
+@dataclass
+class OfAnEmitter:
+    """The deliveries of an emitter: each handler stays until it is told to leave."""
+
+    ordering: str
+    started: list[Delivery] = field(default_factory=list)
+    emissions: dict[int, Emission[Event]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        linker: Linker[Event] = Linker()
+        self.emitter = asyncio_emitter(linker, ordering=ORDERINGS[self.ordering])
+        self.receivers: dict[int, set[int]] = {}
+        self.may_leave: dict[Delivery, asyncio.Future[None]] = {}
+        for one in range(3):
+            linker.on(Errand, Unkeyed, when=partial(self._is_for, one))(partial(self._stay, one))
+
+    def _is_for(self, one: int, event: Errand | Unkeyed) -> bool:
+        return one in self.receivers[event.n]
+
+    async def _stay(self, one: int, event: Errand | Unkeyed) -> None:
+        delivery = event.n, one
+        self.started.append(delivery)
+        await self.may_leave.setdefault(delivery, asyncio.get_running_loop().create_future())
+
+    def enter(self, n: int, receivers: set[int], key: int | None) -> None:
+        self.receivers[n] = receivers
+        self.emissions[n] = self.emitter.emit(Unkeyed(n) if key is None else Errand(n, Script(0, key)))
+
+    def leave(self, delivery: Delivery) -> None:
+        self.may_leave[delivery].set_result(None)
+
+    async def settle(self) -> None:
+        if isinstance(asyncio.get_running_loop(), VirtualLoop):
+            await asyncio.sleep(1)  # time passes when nothing is ready any more
+        for _ in range(20):
+            await self.rest()
+
+    async def rest(self) -> None:
+        await asyncio.sleep(0)
+
+
 MOVES = st.lists(
     st.one_of(
         st.tuples(st.just("enter"), st.sets(st.integers(0, 2), min_size=1), st.one_of(st.none(), st.integers(0, 2))),
@@ -45,54 +158,85 @@ MOVES = st.lists(
 )
 
 
-@pytest.mark.parametrize("name", ORDERINGS)
-@given(moves=MOVES)
-def test_exactly_what_the_model_says_may_start(name: str, moves: list[tuple[str, object, object]]) -> None:
-    turns = turns_of(ORDERINGS[name])
+async def exactly_what_the_model_says_may_start(
+    ordering: str, door: Door, moves: list[tuple[str, object, object]]
+) -> None:
+    """The property. After a move that is settled, all that may start has started; at no time has anything else."""
     inside: list[tuple[int, int | None, set[int]]] = []
-    places: dict[int, Place] = {}
-    started: list[Delivery] = []
     gone: set[Delivery] = set()
-
-    def note(answer: object) -> None:
-        assert isinstance(answer, list | tuple)
-        numbers = {id(place): n for n, place in places.items()}
-        for place, index in answer:
-            started.append((numbers[id(place)], SUBSCRIPTIONS.index(place.subscriptions[index])))
-
     for n, (move, first, second) in enumerate(moves):
         if move == "enter":
             assert isinstance(first, set)
             key = second if isinstance(second, int) else None
-            event: Event = Event() if key is None else Errand(n, Script(0, key))
-            places[n] = Place([SUBSCRIPTIONS[one] for one in sorted(first)], turns.row(event))
+            door.enter(n, first, key)
             inside.append((n, key, set(first)))
-            note(turns.enter(places[n]))
         else:
             assert isinstance(first, int)
-            # One that runs comes to its end; or (a cancellation) one that waits goes away.
-            candidates = [(n, one) for n, _, held in inside for one in sorted(held) if second or (n, one) in started]
+            # One that runs comes to its end; or (a cancellation) one that waits goes away, where there is such a thing.
+            may_go = second and isinstance(door, Alone)
+            candidates = [
+                (n, one) for n, _, held in inside for one in sorted(held) if may_go or (n, one) in door.started
+            ]
             if not candidates:
                 continue
             delivery = candidates[first % len(candidates)]
             gone.add(delivery)
-            place = places[delivery[0]]
             next(held for n, _, held in inside if n == delivery[0]).discard(delivery[1])
-            note(turns.leave(place, place.subscriptions.index(SUBSCRIPTIONS[delivery[1]])))
-        expected = may_start(name, inside)
-        assert expected <= set(started)
-        assert set(started) - gone <= expected
-        assert len(started) == len(set(started)), "each turn comes once"
-    for name_, order in (("mailbox", 1), ("serial", 0)):
-        if name == name_:
-            for one in range(3) if order else [None]:
-                mine = [n for n, to in started if one is None or to == one]
+            door.leave(delivery)
+        expected = may_start(ordering, inside)
+        if second:
+            await door.rest()
+        else:
+            await door.settle()
+            assert expected <= set(door.started)
+        sometimes("two are under way", len(set(door.started) - gone) > 1)
+        assert set(door.started) - gone <= expected
+        assert len(door.started) == len(set(door.started)), "each turn comes once"
+    for name, each in (("mailbox", True), ("serial", False)):
+        if ordering == name:
+            for one in range(3) if each else [None]:
+                mine = [n for n, to in door.started if one is None or to == one]
                 assert mine == sorted(mine)
-    # Everything leaves: nothing is kept of a key or a mailbox that is idle.
-    for n, _, held in inside:
-        for one in sorted(held):
-            turns.leave(places[n], places[n].subscriptions.index(SUBSCRIPTIONS[one]))
-    if isinstance(turns, Keyed):
-        assert turns._rows == {}
-    if isinstance(turns, Mailbox):
-        assert turns._boxes == {}
+    # Everything leaves, in an order in which it has its turn.
+    while left := [(n, one) for n, _, held in inside for one in sorted(held)]:
+        await door.settle()
+        running = [delivery for delivery in left if delivery in door.started]
+        assert running, f"stuck: {left}"
+        delivery = running[0]
+        next(held for n, _, held in inside if n == delivery[0]).discard(delivery[1])
+        door.leave(delivery)
+
+
+def at_once(nothing_to_wait_for: Coroutine[Any, Any, None]) -> None:
+    """Run to the end without a loop."""
+    with suppress(StopIteration):
+        nothing_to_wait_for.send(None)
+        pytest.fail("it waited for something")
+
+
+@pytest.mark.parametrize("ordering", ORDERINGS)
+@given(moves=MOVES)
+def test_exactly_what_the_model_says_may_start(ordering: str, moves: list[tuple[str, object, object]]) -> None:
+    door = Alone(ordering)
+    at_once(exactly_what_the_model_says_may_start(ordering, door, moves))
+    door.require_idle()
+
+
+@pytest.mark.parametrize("ordering", ORDERINGS)
+@given(moves=MOVES)
+def test_so_it_is_on_a_loop(ordering: str, moves: list[tuple[str, object, object]]) -> None:
+    async def body() -> None:
+        door = OfAnEmitter(ordering)
+        await exactly_what_the_model_says_may_start(ordering, door, moves)
+        assert await door.emitter.wait_for_tasks(10)
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("ordering", ORDERINGS)
+@settings(max_examples=max(5, settings().max_examples // 4))
+@given_interleavings(moves=MOVES)
+async def test_so_it_is_under_every_schedule(ordering: str, moves: list[tuple[str, object, object]]) -> None:
+    door = OfAnEmitter(ordering)
+    await exactly_what_the_model_says_may_start(ordering, door, moves)
+    assert await door.emitter.wait_for_tasks(10)

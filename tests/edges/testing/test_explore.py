@@ -1,6 +1,7 @@
 import asyncio
 import random
 import re
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,11 +10,13 @@ import pytest
 from pyventus_typed import Event, Linker, asyncio_emitter
 from pyventus_typed.testing import (
     BackgroundError,
+    Ending,
     InterleavingError,
     NonDeterminismError,
     SimulationBoundaryError,
     StateLeakError,
     UnreachedError,
+    afterwards,
     always,
     explore,
     run,
@@ -64,7 +67,8 @@ def test_the_report_tells_what_broke_who_was_late_each_step_and_how_to_keep_it()
     assert lines[0].endswith("AssertionError: the stock is -1")
     assert "  AssertionError: the stock is -1" in lines
     assert "in oversell: assert stock >= 0" in report
-    assert re.search(r"buy#1 resumed \d+ steps late at test_explore\.py:\d+ \(await .*\): second#1 went first", report)
+    late = r"buy#1 resumed \d+ steps late at test_explore\.py:\d+ \(await asyncio.*, for test_explore.py:\d+: await pause\(\)\)"
+    assert re.search(late + ": second#1 went first", report)
     assert "second#1 resumes at test_explore.py:" in report
     assert ", ahead of buy#1" in report
     assert isinstance(caught.value.__cause__, AssertionError)
@@ -179,6 +183,63 @@ def test_always_needs_a_loop_with_steps() -> None:
 
     with pytest.raises(SimulationBoundaryError, match=r"Run the test with run\(\)"):
         asyncio.run(body())
+
+
+@pytest.mark.parametrize("ending", ["cancel", "close", "lost"])
+def test_afterwards_looks_when_the_loop_has_ended_and_names_what_was_broken(ending: Ending) -> None:
+    async def body() -> None:
+        loop = weakref.ref(asyncio.get_running_loop())
+        tidy: list[str] = []
+
+        async def work() -> None:
+            try:
+                await asyncio.sleep(10)
+            finally:
+                tidy.append("up")
+
+        def closed() -> bool:
+            left = loop()
+            return left is None or left.is_closed()
+
+        keep.append(asyncio.create_task(work()))
+        await pause(2)
+        afterwards(closed, "the loop is closed")
+        afterwards(lambda: tidy == ["down"], "tidied")
+
+    keep: list[asyncio.Task[None]] = []
+    with pytest.raises((AssertionError, BackgroundError)) as caught:
+        run(body, ending=ending)
+    if ending == "cancel":
+        assert "tidied no longer held" in str(caught.value)
+        assert "afterwards: tidied was broken after the end of the loop" in caught.value.__notes__
+
+
+def test_afterwards_is_not_asked_when_the_run_has_failed_before() -> None:
+    asked: list[int] = []
+
+    async def body() -> None:
+        afterwards(lambda: asked.append(1))
+        raise ValueError("before")
+
+    with pytest.raises(ValueError, match="before"):
+        run(body)
+    assert asked == []
+
+
+def test_what_is_broken_afterwards_is_found_under_a_schedule() -> None:
+    async def body() -> None:
+        log: list[str] = []
+
+        async def go(name: str) -> None:
+            await pause()
+            log.append(name)
+
+        afterwards(lambda: log == ["a", "b"], "the order of the log")
+        await asyncio.gather(go("a"), go("b"))
+
+    with pytest.raises(InterleavingError, match="the order of the log no longer held") as caught:
+        explore(body)
+    assert len(caught.value.schedule) == 1
 
 
 def test_what_is_reached_sometimes_is_told() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import importlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,9 +19,11 @@ from pyventus_typed.testing import (
     NoStrategy,
     NotABody,
     StateLeakError,
+    UnreachedError,
     events,
     given_interleavings,
     run,
+    sometimes,
 )
 from tests.events import untyped
 
@@ -240,6 +243,69 @@ def test_the_found_schedule_replays_without_hypothesis() -> None:
         run(lambda: books.body(batch), schedule=caught.value.schedule)
 
 
+SHOP = """
+import asyncio
+import datetime
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+
+from pyventus_typed import Event, Linker, asyncio_emitter
+from pyventus_typed.testing import events, given_interleavings
+
+
+class Kind(Enum):
+    CARD = "card"
+
+
+@dataclass(frozen=True)
+class Paid(Event):
+    kind: Kind
+    amount: Decimal
+    limit: float
+    day: datetime.date = datetime.date(2026, 1, 1)
+
+
+@settings(database=None, deadline=None, derandomize=True, phases=[Phase.generate], report_multiple_bugs=False)
+@given_interleavings(st.lists(events(Paid, limit=st.just(float("inf"))), max_size=3), st.sets(st.integers()))
+async def test_each_is_counted(batch: list[Paid], others: set[int]) -> None:
+    emitter = asyncio_emitter(linker := Linker[Event]())
+    count = 0
+
+    @linker.on(Paid)
+    async def add(event: Paid) -> None:
+        nonlocal count
+        seen = count
+        await asyncio.sleep(0)
+        count = seen + 1
+
+    for event in batch:
+        emitter.emit(event)
+        for _ in range(4):
+            await asyncio.sleep(0)
+    await emitter.wait_for_tasks()
+    assert count == len(batch)
+"""
+
+
+def test_the_reproducer_of_events_is_complete_and_runs_in_a_fresh_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop_of_a_user.py").write_text(SHOP)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InterleavingError) as caught:
+        importlib.import_module("shop_of_a_user").test_each_is_counted()
+    assert "batch=[Paid(kind=Kind.CARD, amount=Decimal(" in caught.value.reproducer
+    pasted: dict[str, Callable[[], None]] = {}
+    exec(compile(caught.value.reproducer, "pasted", "exec"), pasted)
+    with pytest.raises(InterleavingError) as again:
+        pasted["test_each_is_counted_in_the_order_that_broke_it"]()
+    assert again.value.schedule == caught.value.schedule
+
+
 def test_a_rejected_example_is_no_failure() -> None:
     @ALONE
     @given_interleavings(st.integers())
@@ -274,6 +340,50 @@ def test_a_deadlock_keeps_its_class_as_the_cause() -> None:
     with pytest.raises(InterleavingError) as caught:
         stuck()
     assert isinstance(caught.value.__cause__, DeadlockError)
+
+
+def test_sometimes_is_judged_over_all_schedules_of_all_examples() -> None:
+    @ALONE
+    @given_interleavings(st.booleans(), reach=["the moon"])
+    async def test(even: bool) -> None:
+        log: list[str] = []
+
+        async def go(name: str) -> None:
+            await asyncio.sleep(0)
+            log.append(name)
+
+        await asyncio.gather(go("a"), go("b"))
+        sometimes("b is first, for one example under one schedule", even and log == ["b", "a"])
+        sometimes("pigs fly", False)
+
+    for _ in range(2):  # each run of a test is judged by itself
+        with pytest.raises(UnreachedError) as caught:
+            test()
+        assert set(caught.value.names) == {"the moon", "pigs fly"}
+
+
+def test_settings_may_stand_on_either_side() -> None:
+    examples: list[int] = []
+
+    @settings(max_examples=3, database=None)
+    @given_interleavings(st.integers())
+    async def outside(number: int) -> None:
+        examples.append(number)
+
+    @given_interleavings(st.integers())
+    @settings(max_examples=3, database=None)
+    async def inside(number: int) -> None:
+        examples.append(number)
+
+    for test in (outside, inside):
+        examples.clear()
+        test()
+        assert len(set(examples)) <= 3
+
+
+@given_interleavings(number=st.integers())
+async def test_pytest_fills_what_hypothesis_does_not(number: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert tmp_path_factory.getbasetemp().is_dir()
 
 
 def test_a_plain_function_is_no_test_for_schedules() -> None:

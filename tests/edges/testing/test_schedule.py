@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from pyventus_typed.testing import InterleavingError, Schedule, ScheduleError, explore, run
+from tests.events import untyped
 
 
 async def pause(steps: int = 1) -> None:
@@ -34,6 +35,17 @@ def test_a_text_that_is_no_schedule_is_refused_with_the_form_it_should_have(text
         run(three_letters, schedule=text)
 
 
+@pytest.mark.parametrize("what", [7, None, ["0:1"], b"0:1"])
+def test_what_is_no_text_is_no_schedule_either(what: object) -> None:
+    with pytest.raises(ScheduleError, match="A schedule is a Schedule or its text"):
+        run(three_letters, schedule=untyped(what))
+
+
+def test_one_schedule_is_no_list_of_schedules() -> None:
+    with pytest.raises(ScheduleError, match=r"Did you mean first=\['0:1'\]"):
+        explore(three_letters, first="0:1")
+
+
 def test_a_deviation_that_is_none_is_refused() -> None:
     with pytest.raises(ScheduleError, match="candidate 0 is the one that FIFO takes"):
         Schedule.parse("2:0")
@@ -49,7 +61,7 @@ def test_without_deviations_it_is_first_come_first_served() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "written"), [("2:1", "bca"), ("2:2", "cab"), ("2:1,3:1", "bac"), ("2:2,4:1", "cba")]
+    ("schedule", "written"), [("0:1", "bca"), ("0:2", "cab"), ("0:1,1:1", "bac"), ("0:2,2:1", "cba")]
 )
 def test_a_deviation_takes_another_candidate_and_holds_those_before_it(schedule: str, written: str) -> None:
     assert run(three_letters, schedule=schedule) == written
@@ -68,12 +80,13 @@ def test_one_deviation_holds_a_task_until_nothing_else_can_go() -> None:
         return log
 
     assert "".join(run(body)) == "ababbbb"
-    assert "".join(run(body, schedule="1:1")) == "bbbbbaa"
+    assert "".join(run(body, schedule="0:1")) == "bbbbbaa"
+    assert "".join(run(body, schedule="0:1,2:1")) == "bbababb"
 
 
 def test_a_schedule_that_takes_a_candidate_which_is_not_there_is_refused() -> None:
-    with pytest.raises(ScheduleError, match="candidate 9 at choice 2, where there are only 3"):
-        run(three_letters, schedule="2:9")
+    with pytest.raises(ScheduleError, match="candidate 9 at choice 0, where there are only 3"):
+        run(three_letters, schedule="0:9")
 
 
 def test_a_schedule_that_is_longer_than_the_run_is_refused() -> None:
@@ -90,9 +103,9 @@ def test_a_pinned_schedule_is_tried_first() -> None:
         assert await three_letters() != "cba"
 
     with pytest.raises(InterleavingError) as caught:
-        explore(breaks_once_in_six, first=["2:2,4:1"])
+        explore(breaks_once_in_six, first=["0:2,2:1"])
     assert caught.value.runs == 2
-    assert str(caught.value.schedule) == "2:2,4:1"
+    assert str(caught.value.schedule) == "0:2,2:1"
 
 
 def test_every_order_is_reached_by_exhaustion_and_each_only_once() -> None:
@@ -150,3 +163,50 @@ def test_an_endless_producer_that_runs_ahead_is_no_livelock() -> None:
         await asyncio.gather(*produced)
 
     explore(body, schedules=200)
+
+
+def test_a_task_is_started_before_whoever_made_it_goes_on_from_a_pause() -> None:
+    """It is a custom to let a task start with one `sleep(0)`, and asyncio keeps it."""
+
+    async def body() -> None:
+        started: list[int] = []
+
+        async def work(number: int) -> None:
+            started.append(number)
+            await pause(3)
+
+        tasks = []
+        for number in range(3):
+            tasks.append(asyncio.create_task(work(number)))
+            await pause()
+            assert started == list(range(number + 1))
+        await asyncio.gather(*tasks)
+
+    explore(body, schedules=200)
+
+
+def test_of_fifty_tasks_only_those_that_matter_are_told() -> None:
+    async def body() -> None:
+        balance = 0
+
+        async def noise() -> None:
+            await pause(10)
+
+        async def deposit(after: int) -> None:
+            nonlocal balance
+            await pause(after)
+            seen = balance
+            await pause()
+            balance = seen + 1
+
+        await asyncio.gather(*(noise() for _ in range(48)), deposit(3), deposit(9))
+        assert balance == 2
+
+    with pytest.raises(InterleavingError) as caught:
+        explore(body)
+    assert len(caught.value.schedule) == 1
+    report = str(caught.value)
+    assert "deposit#1 resumed" in report
+    assert "others went first" in report
+    assert len(report.splitlines()) < 80
+    assert max(map(len, report.splitlines())) < 250

@@ -201,6 +201,23 @@ def test_sets_of_tasks_and_futures_iterate_in_the_order_of_creation() -> None:
     run(body)
 
 
+def test_coroutines_get_their_tasks_in_the_order_in_which_they_are_given() -> None:
+    async def body() -> list[int]:
+        started: list[int] = []
+
+        async def work(number: int) -> int:
+            started.append(number)
+            await asyncio.sleep(number)
+            return number
+
+        numbers = [await done for done in asyncio.as_completed([work(number) for number in range(20, 0, -1)])]
+        assert numbers == sorted(numbers)
+        return started
+
+    assert run(body) == list(range(20, 0, -1))
+    explore(body, schedules=20)
+
+
 # ---------------------------------------------------------------- as a loop of others
 def test_it_is_a_loop_factory_for_asyncio_runner() -> None:
     async def body() -> float:
@@ -337,6 +354,36 @@ def test_a_plain_function_is_no_body() -> None:
         run(untyped(lambda: 3))
 
 
+def test_a_coroutine_that_is_made_once_and_given_twice_is_no_body() -> None:
+    coro = pause(3)
+    with pytest.raises(NotABody, match="a coroutine that has run before. Make a new one each time"):
+        explore(lambda: coro)
+
+
+def test_under_a_running_loop_there_is_no_room_for_another() -> None:
+    async def body() -> None:
+        explore(pause)
+
+    with pytest.raises(SimulationBoundaryError, match="from a plain function, or await the body here"):
+        asyncio.run(body())
+
+
+def test_a_body_that_stops_the_loop_is_told_so() -> None:
+    async def body() -> None:
+        asyncio.get_running_loop().stop()
+        await pause()
+
+    with pytest.raises(RuntimeError, match=r"stopped before the body was done: loop.stop\(\) is for who runs the loop"):
+        run(body)
+
+
+@pytest.mark.parametrize("option", [{"reorder": "any"}, {"threads": "real"}])
+def test_a_loop_that_is_not_made_leaves_nothing_behind(option: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="is '.*', not '"):
+        VirtualLoop(**untyped(option))
+    gc.collect()  # a destructor that fails would fail this test
+
+
 @pytest.mark.parametrize(
     "reach",
     [
@@ -421,8 +468,8 @@ def test_the_baton_goes_to_a_real_thread() -> None:
     async def body() -> bool:
         return await asyncio.to_thread(threading.get_ident) != threading.get_ident()
 
-    assert run(body, threads="baton")
-    assert not run(body)
+    assert run(body)
+    assert not run(body, threads="inline")
 
 
 @pytest.mark.parametrize("threads", ["inline", "baton"])
@@ -433,6 +480,20 @@ def test_a_thread_that_would_block_on_its_own_loop_is_refused(threads: Literal["
 
     with pytest.raises(SimulationBoundaryError, match=r"result\(\) would block for ever"):
         run(body, threads=threads)
+
+
+def test_a_thread_that_waits_for_the_loop_is_an_error_and_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyventus_typed.testing._threads._BATON_SECONDS", 0.1)
+    ready = threading.Event()
+
+    async def body() -> None:
+        await asyncio.to_thread(ready.wait)  # only somebody on the loop could set it
+
+    try:
+        with pytest.raises(SimulationBoundaryError, match="did not come back from its thread within 0.1 s"):
+            run(body)
+    finally:
+        ready.set()
 
 
 def test_two_threads_may_end_in_either_order() -> None:

@@ -1,5 +1,9 @@
 """Small programs with one known bug each, and their correct twins."""
 
-from . import emitters, orders, stuck, times, updates
+from . import crowds, cuts, emitters, orders, shared, stuck, times, updates, waits
 
-SPECIMENS = [*updates.SPECIMENS, *orders.SPECIMENS, *stuck.SPECIMENS, *times.SPECIMENS, *emitters.SPECIMENS]
+SPECIMENS = [
+    specimen
+    for part in (updates, orders, stuck, times, waits, cuts, shared, crowds, emitters)
+    for specimen in part.SPECIMENS
+]
