@@ -8,7 +8,7 @@ from typing import Final
 import nats.errors
 from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from pyventus_typed.nats._headers import (
     ATTEMPTS,
@@ -23,7 +23,8 @@ from pyventus_typed.nats._headers import (
     without_obituary,
 )
 from pyventus_typed.nats._names import again_subject, dead_stream, dead_subject
-from pyventus_typed.nats.errors import NoDeadLetter, Refused
+from pyventus_typed.nats._refusal import refusal
+from pyventus_typed.nats.errors import NoDeadLetter, NotStored, Refused
 
 _WAIT: Final = 5.0
 
@@ -81,17 +82,24 @@ class DeadLetters:
         It comes with the same bytes, headers and event id, without its place in the order of its key, and with
         all attempts before it. Then it is deleted here. If this is interrupted and done again within the stream's
         duplicates window, the group gets it once.
+
+        Raises ``StreamFull`` and ``Refused`` (not sent), ``NotStored`` (not known). The letter is then still here.
         """
-        ack = await self._js.publish(
-            again_subject(self._stream, letter.group, letter.name),
-            letter.data,
-            stream=self._stream,
-            timeout=_WAIT,
-            headers={
-                **without_obituary(letter.headers),
-                MSG_ID: f"again:{letter.group}:{letter.sequence}:{letter.number}",
-            },
-        )
+        once = f"again:{letter.group}:{letter.sequence}:{letter.number}"
+        try:
+            ack = await self._js.publish(
+                again_subject(self._stream, letter.group, letter.name),
+                letter.data,
+                stream=self._stream,
+                timeout=_WAIT,
+                headers={**without_obituary(letter.headers), MSG_ID: once},
+            )
+        except (NoStreamResponseError, nats.errors.TimeoutError) as error:
+            raise NotStored(letter.name, once, _WAIT, error) from error
+        except APIError as error:
+            raise refusal(
+                error, stream=self._stream, name=letter.name, event_id=letter.id, size=len(letter.data)
+            ) from error
         await self.delete(letter)
         return ack.seq
 

@@ -124,15 +124,12 @@ class Worker(Generic[_E]):
                     )
                     for consumer, lane in consumers
                 ]
-                pulling = [tasks.create_task(puller.run()) for puller in pullers]
-                beating = tasks.create_task(shift.beat())
-                await self._stop.wait()
-                for task in pulling:
-                    task.cancel()
                 for puller in pullers:
-                    await puller.close()
-                await shift.finished()
-                beating.cancel()
+                    tasks.create_task(puller.run())
+                tasks.create_task(shift.beat())
+                await self._stop.wait()
+                await asyncio.gather(*(puller.close() for puller in pullers))
+                await shift.finish()
         except ExceptionGroup as several:
             # Every lane notices the same loss: one of these errors says it all.
             if len({type(error) for error in several.exceptions}) == 1:

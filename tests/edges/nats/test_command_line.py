@@ -77,6 +77,7 @@ async def test_dead_letters_are_listed_shown_and_sent_again(
         (("show", "SHOP", "7"), "The stream 'SHOP' has no dead letter 7. List them to see which there are."),
         (("send", "SHOP"), "say which dead letters: their numbers, or --all."),
         (("list", "A.B"), "'A.B' cannot name a stream"),
+        (("list", "SHOP", "--group", "*"), "'*' cannot name a group"),
     ],
 )
 async def test_what_cannot_be_done_is_one_line_and_exit_code_1(
@@ -98,3 +99,6 @@ async def test_no_server_is_one_line_and_exit_code_1() -> None:
     code, out, err = await run("dead-letters", "--server", "nats://127.0.0.1:1", "list", "SHOP")
     assert (code, out) == (1, "")
     assert re.fullmatch(r"python -m pyventus_typed: No NATS server answers at nats://127.0.0.1:1 .*\n", err)
+    code, out, err = await run("dead-letters", "--server", "nats://127.0.0.1:port", "list", "SHOP")
+    assert (code, out) == (1, "")
+    assert re.fullmatch(r"python -m pyventus_typed: 'nats://127.0.0.1:port' is no address of a NATS server: .*\n", err)

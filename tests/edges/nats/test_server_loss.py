@@ -55,16 +55,16 @@ async def test_workers_and_publishers_go_on_after_a_server_that_was_gone_for_ten
     stream: JetStream[ShopEvent], server: LocalServer, workers: Workers
 ) -> None:
     await workers.start(concurrency=4)
-    for number in range(20):
+    for number in range(8):
         await stream.publish(OrderPlaced(number, seconds=0.3))
     await workers.until(lambda: len(workers.lines("start")) >= 4)
     await server.kill()
-    waiting = asyncio.create_task(stream.publish(OrderPlaced(20)))
+    waiting = asyncio.create_task(stream.publish(OrderPlaced(8)))
     await asyncio.sleep(10)
     assert not waiting.done()
     await server.start()
-    assert (await waiting).sequence == 21
-    await workers.until(lambda: set(workers.numbers("end")) == set(range(21)), seconds=20)
+    assert (await waiting).sequence == 9
+    await workers.until(lambda: set(workers.numbers("end")) == set(range(9)), seconds=20)
 
 
 async def test_a_publish_that_the_server_never_confirms_says_that_it_is_not_known(server: LocalServer) -> None:
