@@ -22,8 +22,7 @@ SUPPORTED = python_versions(PROJECT)
 TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py")
 EXTRAS = "[cli,testing,nats,nats-server]"
 # Typing cases are programs for the type checkers, so they are judged in `types`.
-# The tests of `nats` kill servers and processes, and two of them are not steady on a busy machine yet: see `nats` below.
-PYTEST = ("python", "-m", "pytest", "--numprocesses=auto", "--ignore=tests/typing", "--ignore=tests/edges/nats")
+PYTEST = ("python", "-m", "pytest", "--numprocesses=auto", "--ignore=tests/typing")
 
 
 def works(version: str) -> bool:
@@ -216,11 +215,3 @@ def migration(session: nox.Session) -> None:
     install(session, "tests", "migration", package=[wheel()])
     with away_from_the_checkout(session):
         session.run("python", "-m", "pytest", "tests/docs/test_migration.py", *session.posargs)
-
-
-@nox.session
-def nats(session: nox.Session) -> None:
-    """The tests of the edge `nats`, with a real server and real processes."""
-    install(session, "tests", package=[wheel()])
-    with away_from_the_checkout(session):
-        session.run("python", "-m", "pytest", "--numprocesses=2", "tests/edges/nats", *session.posargs)
