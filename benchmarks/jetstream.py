@@ -1,6 +1,6 @@
 """How much of a bare nats-py publisher and consumer is left with everything of ours around it.
 
-    python benchmarks/jetstream.py [--messages 2000] [--rounds 5]
+    python benchmarks/jetstream.py [--messages 500] [--rounds 15]
 
 Both sides use one server that syncs every write, in one run, in turns. Bare: ``js.publish`` from sixteen tasks; then
 ``fetch(100)`` and a double acknowledgement (``ack_sync``) of each message, sixteen at a time. Ours: the same through
@@ -179,7 +179,7 @@ async def main(messages: int, rounds: int) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--messages", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     raise SystemExit(asyncio.run(main(options.messages, options.rounds)))

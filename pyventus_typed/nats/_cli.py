@@ -12,7 +12,7 @@ import nats.errors
 from nats.js.errors import NotFoundError
 
 from pyventus_typed.nats import _demo
-from pyventus_typed.nats._connection import Server, connect, redact
+from pyventus_typed.nats._connection import Server, connect, redact, shut
 from pyventus_typed.nats._dead import DeadLetter, DeadLetters
 from pyventus_typed.nats._names import check_token
 from pyventus_typed.nats.errors import NatsError, NoStream
@@ -107,7 +107,7 @@ async def _open(options: argparse.Namespace) -> AsyncGenerator[DeadLetters]:
             raise NoStream(f"The server at {redact(options.server)} has no stream {stream!r}.") from None
         yield DeadLetters(client, stream)
     finally:
-        await client.close()
+        await shut(client)
 
 
 async def _list(letters: DeadLetters, options: argparse.Namespace) -> int:

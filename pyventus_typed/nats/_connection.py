@@ -4,6 +4,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,12 +66,12 @@ async def connect(server: Server, *, name: str, on_silence: Callable[[], None] =
     # nats-py has one setting for the first connection and for all later ones: either a missing server
     # is reported at once, or a lost one is waited for. We want both, so the first attempt is a probe.
     probe = await _open(server, name=f"{name} (probe)", stay=False)
-    await probe.close()
+    await shut(probe)
     client = await _open(server, name=name, stay=True, on_silence=on_silence)
     try:
         await check(client, where=redact(server.urls))
     except BaseException:
-        await client.close()
+        await shut(client)
         raise
     return client
 
@@ -103,6 +104,12 @@ async def check(client: Client, *, where: str) -> None:
         asking.cancel()
 
 
+async def shut(client: Client) -> None:
+    """Close *client*. One whose server is lost may fail to say goodbye, and that is no news."""
+    with suppress(OSError, nats.errors.Error, AssertionError):  # nats-py asserts that it once tried to connect
+        await client.close()
+
+
 async def _open(server: Server, *, name: str, stay: bool, on_silence: Callable[[], None] = lambda: None) -> Client:
     where = redact(server.urls)
     if server.credentials is not None:
@@ -131,7 +138,7 @@ async def _open(server: Server, *, name: str, stay: bool, on_silence: Callable[[
         if not stay and not client.is_connected:  # nats-py takes a hang-up in place of an answer for a success
             raise ConnectionError("it hung up without a word")
     except (OSError, nats.errors.Error, TimeoutError) as error:
-        await client.close()
+        await shut(client)
         why = ear.heard or error
         if _is_denial(why):
             raise AccessDenied(f"The server at {where} refuses these credentials ({why}).") from error

@@ -23,7 +23,7 @@ from pyventus_typed.nats._headers import (
     without_obituary,
 )
 from pyventus_typed.nats._names import again_subject, dead_stream, dead_subject
-from pyventus_typed.nats._refusal import refusal
+from pyventus_typed.nats._refusal import answered, refusal
 from pyventus_typed.nats.errors import NoDeadLetter, NotStored, Refused
 
 _WAIT: Final = 5.0
@@ -55,12 +55,16 @@ class DeadLetters:
         self._stream = stream
 
     async def all(self, *, group: str | None = None) -> AsyncIterator[DeadLetter]:
-        """Every letter, of one group if *group* is given, oldest first. A letter costs one request."""
+        """Every letter, of one group if *group* is given, oldest first. A letter costs one request.
+
+        Raises ``NoServer`` if there is no answer; so do the others.
+        """
         number = 1
         subject = f"{dead_stream(self._stream)}.{group or '*'}.>"
         while True:
             try:
-                raw = await self._js.get_msg(dead_stream(self._stream), seq=number, subject=subject, next=True)
+                with answered("list of dead letters"):
+                    raw = await self._js.get_msg(dead_stream(self._stream), seq=number, subject=subject, next=True)
             except NotFoundError:
                 return
             letter = self._read(raw)
@@ -70,7 +74,8 @@ class DeadLetters:
     async def get(self, number: int) -> DeadLetter:
         """The letter with this number. Raises ``NoDeadLetter``."""
         try:
-            return self._read(await self._js.get_msg(dead_stream(self._stream), seq=number))
+            with answered(f"dead letter {number}"):
+                return self._read(await self._js.get_msg(dead_stream(self._stream), seq=number))
         except NotFoundError:
             raise NoDeadLetter(
                 f"The stream {self._stream!r} has no dead letter {number}. List them to see which there are."

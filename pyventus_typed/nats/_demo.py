@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyventus_typed.nats._connection import Server, connect
+from pyventus_typed.nats._connection import Server, connect, shut
 from pyventus_typed.nats._dead import DeadLetters
 from pyventus_typed.nats._demo_process import STREAM, OrderPlaced, codec
 from pyventus_typed.nats._log import logger
@@ -83,7 +83,7 @@ class _Scene:
             dead = await self._until_done(DeadLetters(client, STREAM), kills)
             books = Books.read(self._journal)
         finally:
-            await client.close()
+            await shut(client)
         lost = books.emitted - books.handled - dead
         _say()
         _say(f"emitted        {len(books.emitted):5}")

@@ -18,11 +18,11 @@ from typing_extensions import TypeVar
 from pyventus_typed import Event
 from pyventus_typed.nats._asking import Asking
 from pyventus_typed.nats._codec import Codec, Encoded
-from pyventus_typed.nats._connection import VIOLATION, Server, check, connect
+from pyventus_typed.nats._connection import VIOLATION, Server, check, connect, shut
 from pyventus_typed.nats._dead import DeadLetters
 from pyventus_typed.nats._headers import HEADROOM, check_extra, cloud_event
 from pyventus_typed.nats._names import check_token, event_subject, lane_of
-from pyventus_typed.nats._refusal import FULL, refusal
+from pyventus_typed.nats._refusal import FULL, answered, refusal
 from pyventus_typed.nats._settings import StreamSettings, ensure_stream, lanes_of
 from pyventus_typed.nats.errors import AccessDenied, NatsError, NotOpen, NotStored, PayloadTooLarge
 
@@ -114,14 +114,15 @@ class JetStream(Generic[_E]):
             if isinstance(given, Client):
                 await check(client, where="the given client")
             js = client.jetstream()
-            info = await ensure_stream(js, self.stream, self._settings)
+            with answered(f"stream {self.stream!r}"):
+                info = await ensure_stream(js, self.stream, self._settings)
             self._check_window(info.config.duplicate_window)
             if self._key is not None and not lanes_of(info):
                 raise ValueError(f"The stream {self.stream!r} has no lanes, so an ordering key cannot be kept.")
             asking = await Asking(client).start()
         except BaseException:
             if client is not given:
-                await client.close()
+                await shut(client)
             raise
         created = int(info.created.timestamp()) if info.created is not None else 0
         loop = asyncio.get_running_loop()
@@ -144,7 +145,7 @@ class JetStream(Generic[_E]):
         await opened.asking.close()
         if opened.client is not self._server:
             # Not drain(): with nats-py 2.16 it hangs after pull requests. Everything awaited is already through.
-            await opened.client.close()
+            await shut(opened.client)
 
     @property
     def opened(self) -> "Opened":

@@ -1,14 +1,19 @@
-"""What the server's refusal of a message means. A pure function."""
+"""What the server's refusals and silences mean, as errors of ours."""
 
-from nats.js.errors import APIError
+from collections.abc import Generator
+from contextlib import contextmanager
 
-from pyventus_typed.nats.errors import NatsError, Refused, StreamFull
+import nats.errors
+from nats.js.errors import APIError, NotFoundError
+
+from pyventus_typed.nats.errors import NatsError, NoServer, Refused, StreamFull
 
 FULL = frozenset({10002, 10023, 10047, 10048, 10077})  # the server's codes for "no room", of the stream or the account
 _TOO_LARGE = 10054
 
 
 def refusal(error: APIError, *, stream: str, name: str, event_id: str, size: int) -> NatsError:
+    """The error for an event that the server does not store."""
     what = error.description or str(error)
     if error.err_code in FULL:
         return StreamFull(
@@ -18,3 +23,21 @@ def refusal(error: APIError, *, stream: str, name: str, event_id: str, size: int
     if error.err_code == _TOO_LARGE:
         return Refused(f"The stream {stream!r} takes no message of {size} bytes: {what}.")
     return Refused(f"The stream {stream!r} refuses {name} ({event_id}): {what}.")
+
+
+@contextmanager
+def answered(what: str) -> Generator[None]:
+    """Around questions to the server: what nats-py raises becomes ``Refused`` or ``NoServer``, and says *what* was asked.
+
+    ``NotFoundError`` passes: that is an answer.
+    """
+    try:
+        yield
+    except NotFoundError:
+        raise
+    except APIError as error:
+        raise Refused(f"The server refuses {what}: {error.description or error}.") from error
+    except nats.errors.Error as error:
+        raise NoServer(
+            f"The server does not answer, so there is no {what} ({error}). Try again when it is back."
+        ) from error

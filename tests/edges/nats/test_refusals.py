@@ -372,6 +372,16 @@ async def test_a_worker_whose_connection_is_closed_ends_with_an_error(stream: Je
         await asyncio.wait_for(running, 10)
 
 
+async def test_a_worker_that_starts_while_the_server_is_away_says_so(
+    stream: JetStream[ShopEvent], server: LocalServer
+) -> None:
+    linker = Linker[ShopEvent]()
+    linker.subscribe(OrderPlaced, print)
+    await server.kill()
+    with pytest.raises(NoServer, match="does not answer, so there is no group 'billing' of the stream 'SHOP'"):
+        await Worker(stream, linker, group="billing").run(stop_on=())
+
+
 async def test_a_consumer_of_the_groups_name_that_is_none_of_ours_is_refused(stream: JetStream[ShopEvent]) -> None:
     linker = Linker[ShopEvent]()
     linker.subscribe(OrderPlaced, print)
