@@ -74,6 +74,7 @@ class _Scene:
 
     async def play(self, kills: int) -> int:
         _say(f"{_PUBLISHERS} publishers, {_WORKERS} workers, {self._orders} orders, {kills} kills (kill -9), 1 server")
+        _say("one order in 100 fails at first and is tried again, one in 300 always fails and becomes a dead letter")
         share = -(-self._orders // _PUBLISHERS)
         for first in range(0, self._orders, share):
             self._publishers.append(await self._start("publisher", first, min(first + share, self._orders)))

@@ -50,6 +50,29 @@ async def test_every_emit_that_returned_is_stored_once_though_the_server_is_kill
     assert sorted(await stored_numbers(stream)) == list(range(3000))
 
 
+async def test_an_answer_that_was_lost_with_the_connection_is_not_waited_for(
+    stream: JetStream[ShopEvent], server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One try may now take all of the patience, so a publisher that waits for such an answer raises NotStored in the end.
+    monkeypatch.setattr("pyventus_typed.nats._publisher._ONE_TRY", 1000.0)
+    stored: list[int] = []
+    over = asyncio.Event()
+
+    async def publish(number: int) -> None:
+        while not over.is_set():
+            stored.append((await stream.publish(OrderPlaced(number))).sequence)
+
+    publishers = [asyncio.create_task(publish(number)) for number in range(10)]
+    await eventually(lambda: len(stored) > 50)
+    await server.kill()
+    await server.start()
+    before = len(stored)
+    await eventually(lambda: len(stored) > before + 50)
+    over.set()
+    await asyncio.gather(*publishers)
+    assert sorted(stored) == list(range(1, len(stored) + 1))
+
+
 @pytest.mark.timeout(90)
 async def test_workers_and_publishers_go_on_after_a_server_that_was_gone_for_ten_seconds(
     stream: JetStream[ShopEvent], server: LocalServer, workers: Workers
