@@ -19,6 +19,7 @@ _BEAT: Final = 5.0  # seconds after which it says that it still knows of a reque
 _SILENCE: Final = 2.5 * _BEAT
 _LOOK: Final = 0.25  # seconds between two looks at the connection
 _GATHER: Final = 0.002  # seconds in which places that become free are asked for together
+_QUIET: Final = 0.02  # seconds without a message after which none is expected
 _DRAIN: Final = 2.0  # seconds to wait for what is on its way
 _GONE: Final = ("consumer deleted", "consumer not found", "no responders", "stream deleted")
 
@@ -118,10 +119,23 @@ class Puller:
         self._closed = True
         self._wake.set()
         if self._subscription is not None and not self._client.is_closed:
+            await self._calm()
             # If the server is lost right now there is nothing on its way.
             with suppress(nats.errors.Error, TimeoutError):
                 async with asyncio.timeout(_DRAIN):
                     await self._subscription.drain()  # type: ignore[no-untyped-call]  # it has no annotations
+
+    async def _calm(self) -> None:
+        """Let the server fill the requests that are open, if it has something for them right now.
+
+        A message that it sends while we unsubscribe reaches nobody, and counts as a delivery all the same.
+        """
+        before = -1
+        for _ in range(round(_DRAIN / _QUIET)):
+            if self._asked in {0, before}:
+                return
+            before = self._asked
+            await asyncio.sleep(_QUIET)
 
     async def _arrive(self, msg: Msg) -> None:
         self._heard = asyncio.get_running_loop().time()

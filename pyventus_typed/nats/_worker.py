@@ -41,8 +41,8 @@ class Worker(Generic[_E]):
     its process is found out without harm to its neighbours. What cannot be decoded is a dead letter at once.
 
     While a handler runs, the worker tells the server so three times in *ack_wait* seconds; a worker that was killed
-    loses its events to another one after that time. A sync handler that blocks the loop keeps it from doing so:
-    subscribe it with ``in_thread=True``.
+    loses its events to another one after that time. A group keeps the longest *ack_wait* of its workers.
+    A sync handler that blocks the loop keeps it from telling: subscribe it with ``in_thread=True``.
 
     *context* is entered around the handlers of each message, to carry on a trace for example.
     """

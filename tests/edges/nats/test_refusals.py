@@ -146,11 +146,13 @@ async def test_a_server_that_hangs_up_without_a_word_is_no_server() -> None:
     [
         (None, "The credentials file '.*joe.creds' cannot be read: .*No such file"),
         ("joe:right", "holds no credentials: a .creds file has a user JWT and a seed"),
+        ("-----BEGIN NATS USER JWT-----\n-----BEGIN USER NKEY SEED-----", r"Run: pip install 'nats-py\[nkeys\]'"),
     ],
 )
 async def test_a_credentials_file_that_cannot_be_used_is_named(
-    server: LocalServer, tmp_path: Path, text: str | None, complaint: str
+    server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, complaint: str
 ) -> None:
+    monkeypatch.setattr("pyventus_typed.nats._connection.find_spec", lambda _name: None)
     path = tmp_path / "joe.creds"
     if text is not None:
         path.write_text(text)
