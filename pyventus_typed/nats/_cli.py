@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+import nats.errors
 from nats.js.errors import NotFoundError
 
 from pyventus_typed.nats import _demo
-from pyventus_typed.nats._connection import Server, connect, redact
+from pyventus_typed.nats._connection import Server, connect, redact, shut
 from pyventus_typed.nats._dead import DeadLetter, DeadLetters
 from pyventus_typed.nats._names import check_token
 from pyventus_typed.nats.errors import NatsError, NoStream
@@ -89,11 +90,15 @@ def _with_letters(action: Action, options: argparse.Namespace) -> int:
         return asyncio.run(run())
     except (NatsError, ValueError) as error:
         return _complain(error)
+    except nats.errors.Error as error:
+        return _complain(f"the server at {redact(options.server)} does not do it: {error}")
 
 
 @asynccontextmanager
 async def _open(options: argparse.Namespace) -> AsyncGenerator[DeadLetters]:
     stream = check_token("stream", options.stream)
+    if getattr(options, "group", None) is not None:
+        check_token("group", options.group)
     client = await connect(Server(options.server, credentials=options.credentials), name="pyventus_typed dead-letters")
     try:
         try:
@@ -102,13 +107,13 @@ async def _open(options: argparse.Namespace) -> AsyncGenerator[DeadLetters]:
             raise NoStream(f"The server at {redact(options.server)} has no stream {stream!r}.") from None
         yield DeadLetters(client, stream)
     finally:
-        await client.close()
+        await shut(client)
 
 
 async def _list(letters: DeadLetters, options: argparse.Namespace) -> int:
     found = [letter async for letter in letters.all(group=options.group)]
     if not found:
-        _say("No dead letters.")
+        _say(_none_of(options))
         return 0
     rows = [("number", "died", "group", "event", "attempts", "reason"), *map(_row, found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
@@ -133,15 +138,24 @@ async def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
     letter = await letters.get(options.number)
     _say(f"dead letter  {letter.number} of {letter.stream}")
     _say(f"event        {letter.name}, id {letter.id or '(none)'}, sequence {letter.sequence}")
-    _say(f"given up by  {letter.group}, at {letter.died.isoformat()}, after {letter.attempts} attempts")
-    _say("reason       " + letter.reason.replace("\n", "\n             "))
+    attempts = "1 attempt" if letter.attempts == 1 else f"{letter.attempts} attempts"
+    _say(f"given up by  {letter.group}, at {letter.died.isoformat(timespec='seconds')}, after {attempts}")
+    _say("reason       " + _harmless(letter.reason).replace("\n", "\n             "))
     _say()
-    for key, value in sorted(letter.headers.items()):
-        if not key.startswith("Pyventus-"):
-            _say(f"{key}: {value}")
-    _say()
-    _say(letter.data.decode("utf-8", "backslashreplace"))
+    headers = {key: value for key, value in sorted(letter.headers.items()) if not key.startswith("Pyventus-")}
+    for key, value in headers.items():
+        _say(f"{key}: {_harmless(value)}")
+    if headers:
+        _say()
+    _say(_harmless(letter.data.decode("utf-8", "backslashreplace")))
     return 0
+
+
+def _harmless(text: str) -> str:
+    """What strangers sent, without what a terminal would take for orders."""
+    return "".join(
+        sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 async def _send(letters: DeadLetters, options: argparse.Namespace) -> int:
@@ -157,10 +171,14 @@ async def _send(letters: DeadLetters, options: argparse.Namespace) -> int:
         sequence = await letters.send_again(letter)
         _say(f"{letter.number} was sent to {letter.group} again, as sequence {sequence}")
     if not chosen:
-        _say("No dead letters.")
+        _say(_none_of(options))
     return 0
 
 
+def _none_of(options: argparse.Namespace) -> str:
+    return "No dead letters." if options.group is None else f"No dead letters of the group {options.group!r}."
+
+
 def _one_line(text: str, width: int = 80) -> str:
-    line = " ".join(text.split())
+    line = _harmless(" ".join(text.split()))
     return line if len(line) <= width else line[: width - 1] + "…"

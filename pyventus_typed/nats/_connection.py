@@ -1,8 +1,11 @@
 """One connection to NATS: opened with clear errors, checked, kept for ever."""
 
+import asyncio
+import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +17,9 @@ from pyventus_typed.nats._log import logger
 from pyventus_typed.nats.errors import AccessDenied, NoJetStream, NoServer, ServerTooOld
 
 OLDEST: Final = (2, 10)
+_URL: Final = re.compile(r"((nats|tls|ws|wss)://)?(\S+@)?(\[[0-9A-Fa-f:.]+\]|[^@:/\s]+)(:\d{1,5})?(/\S*)?")
+VIOLATION: Final = "permissions violation"  # in what the server says of a missing permission, as nats-py writes it
+_PING: Final = 20  # seconds; a connection that died without a word is noticed after two of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +35,42 @@ class Server:
     tls: ssl.SSLContext | None = None
     connect_timeout: float = 2.0
 
+    def __post_init__(self) -> None:
+        for url in _listed(self.urls) or [""]:
+            _check_url(url)
+
 
 def redact(urls: str | Sequence[str]) -> str:
     """The addresses without their passwords, for messages."""
-    listed = [urls] if isinstance(urls, str) else urls
-    return ", ".join(url if "@" not in url else f"nats://{url.rpartition('@')[2]}" for url in listed)
+    return ", ".join(url if "@" not in url else f"nats://{url.rpartition('@')[2]}" for url in _listed(urls))
 
 
-async def connect(server: Server, *, name: str) -> Client:
-    """Open a connection that reconnects for as long as it lives. Raises at once if nobody answers now."""
+def _listed(urls: str | Sequence[str]) -> Sequence[str]:
+    return [urls] if isinstance(urls, str) else urls
+
+
+def _check_url(url: str) -> None:
+    if not _URL.fullmatch(url):
+        raise ValueError(
+            f"{redact(url)!r} is no address of a NATS server: use nats://host:port, or tls, ws or wss in place of nats."
+        )
+
+
+async def connect(server: Server, *, name: str, on_silence: Callable[[], None] = lambda: None) -> Client:
+    """Open a connection that reconnects for as long as it lives. Raises at once if nobody answers now.
+
+    *on_silence* is called whenever questions that were asked may never be answered: the connection was lost,
+    or the server told of a missing permission.
+    """
     # nats-py has one setting for the first connection and for all later ones: either a missing server
     # is reported at once, or a lost one is waited for. We want both, so the first attempt is a probe.
     probe = await _open(server, name=f"{name} (probe)", stay=False)
-    await probe.close()
-    client = await _open(server, name=name, stay=True)
+    await shut(probe)
+    client = await _open(server, name=name, stay=True, on_silence=on_silence)
     try:
         await check(client, where=redact(server.urls))
     except BaseException:
-        await client.close()
+        await shut(client)
         raise
     return client
 
@@ -56,8 +80,15 @@ async def check(client: Client, *, where: str) -> None:
     version = client.connected_server_version
     if (version.major, version.minor) < OLDEST:
         raise ServerTooOld(f"{version.major}.{version.minor}.{version.patch}", where)
+    before = client.last_error
+    asking = asyncio.ensure_future(client.jetstream().account_info())
     try:
-        await client.jetstream().account_info()
+        # The server tells of a missing permission aside, and leaves the question without an answer.
+        while not asking.done() and (client.last_error is before or VIOLATION not in str(client.last_error)):
+            await asyncio.wait({asking}, timeout=0.05)
+        if not asking.done():
+            raise nats.errors.TimeoutError
+        asking.result()
     except nats.errors.TimeoutError as error:
         raise AccessDenied(
             f"The server at {where} does not answer questions about JetStream. It does so where an account "
@@ -68,49 +99,104 @@ async def check(client: Client, *, where: str) -> None:
             f"The server at {where} has no JetStream for this account, so it would keep nothing. "
             "Start it with jetstream enabled (nats-server -js), or use local_server()."
         ) from error
+    finally:
+        asking.cancel()
 
 
-async def _open(server: Server, *, name: str, stay: bool) -> Client:
+async def shut(client: Client) -> None:
+    """Close *client*. One whose server is lost may fail to say goodbye, and that is no news."""
+    try:
+        await client.close()
+    except Exception as error:  # noqa: BLE001  # nats-py writes to a lost transport, and each asyncio has its own word for that
+        logger.debug("nats: %r", error)
+
+
+async def _open(server: Server, *, name: str, stay: bool, on_silence: Callable[[], None] = lambda: None) -> Client:
     where = redact(server.urls)
+    if server.credentials is not None:
+        await asyncio.to_thread(_check_credentials, server.credentials)
     client = Client()
-    heard: list[Exception] = []
-
-    async def note(error: Exception) -> None:
-        heard[:] = [error]  # what nats-py raises in the end is "no servers", without saying why
-        if isinstance(error, (OSError, nats.errors.Error, TimeoutError)):
-            logger.debug("nats: %s", error)
-        else:  # what a callback raised
-            logger.error("nats: %r", error, exc_info=error)
-
-    async def note_loss() -> None:
-        if not client.is_closed:
-            logger.warning("lost the NATS server at %s; trying to reach it again", where)
-
-    async def note_return() -> None:
-        logger.warning("reached the NATS server at %s again", where)
-
+    ear = _Ear(client, where, stay=stay, on_silence=on_silence)
     # Any: annotated as int by nats-py, which hands them to asyncio as they are.
     seconds: dict[str, Any] = {"connect_timeout": server.connect_timeout, "reconnect_time_wait": 0.2}
     try:
         await client.connect(
-            servers=server.urls if isinstance(server.urls, str) else list(server.urls),
+            servers=list(_listed(server.urls)),
             name=name,
             user_credentials=None if server.credentials is None else str(server.credentials),
             tls=server.tls,
+            # Verbose makes nats-py wait for the answer to CONNECT. Otherwise it sends PING at once, and where the server
+            # has refused us and hung up by then, the answer is a reset, after which asyncio does not read the refusal.
+            verbose=not stay,
             allow_reconnect=stay,
             max_reconnect_attempts=-1 if stay else 1,
-            error_cb=note,
-            disconnected_cb=note_loss if stay else None,
-            reconnected_cb=note_return if stay else None,
+            ping_interval=_PING,
+            error_cb=ear.error,
+            disconnected_cb=ear.loss if stay else None,
+            reconnected_cb=ear.back if stay else None,
             **seconds,
         )
+        if not stay and not client.is_connected:  # nats-py takes a hang-up in place of an answer for a success
+            raise ConnectionError("it hung up without a word")
     except (OSError, nats.errors.Error, TimeoutError) as error:
-        await client.close()
-        why = heard[-1] if heard else error
-        if isinstance(why, nats.errors.AuthorizationError) or "authorization" in str(why).lower():
+        await shut(client)
+        why = ear.heard or error
+        if _is_denial(why):
             raise AccessDenied(f"The server at {where} refuses these credentials ({why}).") from error
         raise NoServer(
             f"No NATS server answers at {where} ({str(why) or type(why).__name__}). Start one there, "
             "or use local_server() for a server of your own on this machine."
         ) from error
     return client
+
+
+class _Ear:
+    """What nats-py tells while it connects and later."""
+
+    def __init__(self, client: Client, where: str, *, stay: bool, on_silence: Callable[[], None]) -> None:
+        self._client = client
+        self._where = where
+        self._stay = stay
+        self._on_silence = on_silence
+        self.heard: Exception | None = None  # what nats-py raises in the end is "no servers", without saying why
+
+    async def error(self, error: Exception) -> None:
+        news = str(self.heard) != str(error)
+        self.heard = error
+        if not isinstance(error, (OSError, nats.errors.Error, TimeoutError)):  # what a callback raised
+            logger.error("nats: %r", error, exc_info=error)
+        elif self._stay and news and (_is_denial(error) or VIOLATION in str(error)):
+            logger.error("the NATS server at %s refuses us: %s", self._where, error)  # trying again will not help
+        else:
+            logger.debug("nats: %s", error)
+        if VIOLATION in str(error):  # some question has no answer, and the server does not say which
+            self._on_silence()
+
+    async def loss(self) -> None:
+        self._on_silence()
+        if not self._client.is_closed:
+            logger.warning("lost the NATS server at %s; trying to reach it again", self._where)
+
+    async def back(self) -> None:
+        logger.warning("reached the NATS server at %s again", self._where)
+
+
+def _check_credentials(path: str | Path) -> None:
+    """nats-py reads the file while it connects, and would report what is wrong with it as a lost connection."""
+    try:
+        text = Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AccessDenied(f"The credentials file {str(path)!r} cannot be read: {error}.") from error
+    if "BEGIN NATS USER JWT" not in text or "BEGIN USER NKEY SEED" not in text:
+        raise AccessDenied(
+            f"The file {str(path)!r} holds no credentials: a .creds file has a user JWT and a seed. "
+            "Make one with: nsc generate creds."
+        )
+    if find_spec("nkeys") is None:
+        raise AccessDenied("A credentials file needs the package 'nkeys'. Run: pip install 'nats-py[nkeys]'.")
+
+
+def _is_denial(error: Exception) -> bool:
+    """Whether the server refused the credentials: nats-py has a class for that, and does not always use it."""
+    said = str(error).lower()
+    return "authorization" in said or "authentication" in said

@@ -20,8 +20,10 @@ from pyventus_typed.nats.errors import NothingToDo, NoWireName, Refused, WouldLo
 Start: TypeAlias = Literal["first", "new"] | datetime
 
 _UNORDERED_PENDING = 10_000  # messages of a group that wait for a retry or run; beyond it the group gets no new ones
+_WAITING = 10_000  # requests of workers that are open; each of theirs may be for one message
 _NANO_ROUNDING = 1e-6  # seconds; the server counts in whole nanoseconds
-_EXISTS = frozenset({10013, 10105, 10148})  # the server's codes for "there is one with another configuration"
+# The server's codes for "somebody was quicker": there is one with another configuration, there is none any more.
+_OVERTAKEN = {"create": frozenset({10013, 10105, 10148}), "update": frozenset({10149})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def _config(group: Group, lane: int | None) -> ConsumerConfig:
         max_deliver=-1,
         # A message that waits for its next attempt still counts as pending, so its lane waits with it.
         max_ack_pending=_UNORDERED_PENDING if lane is None else 1,
+        max_waiting=_WAITING,
     )
     match group.start:
         case "first":
@@ -111,23 +114,50 @@ async def _ensure(client: Client, stream: str, config: ConsumerConfig, subjects:
         try:
             found = (await js.consumer_info(stream, name)).config
         except NotFoundError:
-            config.filter_subjects = sorted(subjects)
-            await _write(client, stream, config, "create")
+            await _write(client, stream, config.evolve(filter_subjects=sorted(subjects)), "create")
             continue
+        if found.ack_policy != AckPolicy.EXPLICIT or found.deliver_subject:
+            raise Refused(
+                f"The stream {stream!r} has a consumer {name!r} that is none of ours: it pushes, or asks for no "
+                "acknowledgement. Give the group another name, or delete that consumer."
+            )
         before = set(found.filter_subjects or ([found.filter_subject] if found.filter_subject else []))
-        waits = abs((found.ack_wait or 0.0) - (config.ack_wait or 0.0)) < _NANO_ROUNDING
-        same = waits and found.max_ack_pending == config.max_ack_pending
-        if subjects <= before and same:
+        change = _change(found, config)
+        if not subjects <= before:
+            change |= {"filter_subjects": sorted(subjects | before), "filter_subject": None}
+        if not change:
             break
-        config.filter_subjects = sorted(subjects | before)
-        # Where a group started is history: the server does not let it change.
-        config.deliver_policy, config.opt_start_time = found.deliver_policy, found.opt_start_time
-        await _write(client, stream, config, "update")
-        subjects = subjects | before
+        await _write(client, stream, found.evolve(**change), "update")
     if before - subjects:
         logger.warning(
-            "consumer %s still asks for %s, which no handler of this worker takes", name, ", ".join(before - subjects)
+            "consumer %s still asks for %s, which no handler of this worker takes",
+            name,
+            ", ".join(sorted(before - subjects)),
         )
+    if (found.ack_wait or 0.0) > (config.ack_wait or 0.0) + _NANO_ROUNDING:
+        logger.warning(
+            "consumer %s keeps its ack_wait of %g s, because other workers may rely on it; to shorten it use: "
+            "nats consumer edit",
+            name,
+            found.ack_wait,
+        )
+
+
+def _change(found: ConsumerConfig, wanted: ConsumerConfig) -> dict[str, Any]:  # Any: values of the configuration
+    """What must be otherwise for our promises to hold. The rest is the operator's, where a group started also."""
+    change: dict[str, Any] = {}
+    # Never shorter: the heartbeats of a worker that runs are as far apart as the time that it was told allows.
+    if (found.ack_wait or 0.0) + _NANO_ROUNDING < (wanted.ack_wait or 0.0):
+        change["ack_wait"] = wanted.ack_wait
+    if found.max_deliver not in {None, 0, -1}:
+        change["max_deliver"] = -1
+    if found.backoff:
+        change["backoff"] = None
+    if found.inactive_threshold:
+        change["inactive_threshold"] = None
+    if wanted.max_ack_pending == 1 and found.max_ack_pending != 1:
+        change["max_ack_pending"] = 1
+    return change
 
 
 async def _write(client: Client, stream: str, config: ConsumerConfig, action: Literal["create", "update"]) -> None:
@@ -135,5 +165,6 @@ async def _write(client: Client, stream: str, config: ConsumerConfig, action: Li
     request = {"stream_name": stream, "config": config.as_dict(), "action": action}
     subject = f"{api.DEFAULT_PREFIX}.CONSUMER.CREATE.{stream}.{config.name}"
     answer = json.loads((await client.request(subject, json.dumps(request).encode(), timeout=5)).data)
-    if (error := answer.get("error")) is not None and error.get("err_code") not in _EXISTS:
+    error = answer.get("error")
+    if error is not None and error.get("err_code") not in _OVERTAKEN[action]:
         raise Refused(f"The server refuses the consumer {config.name!r} of {stream!r}: {error.get('description')}.")

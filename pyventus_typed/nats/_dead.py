@@ -8,7 +8,7 @@ from typing import Final
 import nats.errors
 from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from pyventus_typed.nats._headers import (
     ATTEMPTS,
@@ -23,7 +23,8 @@ from pyventus_typed.nats._headers import (
     without_obituary,
 )
 from pyventus_typed.nats._names import again_subject, dead_stream, dead_subject
-from pyventus_typed.nats.errors import NoDeadLetter, Refused
+from pyventus_typed.nats._refusal import answered, refusal
+from pyventus_typed.nats.errors import NoDeadLetter, NotStored, Refused
 
 _WAIT: Final = 5.0
 
@@ -54,12 +55,16 @@ class DeadLetters:
         self._stream = stream
 
     async def all(self, *, group: str | None = None) -> AsyncIterator[DeadLetter]:
-        """Every letter, of one group if *group* is given, oldest first. A letter costs one request."""
+        """Every letter, of one group if *group* is given, oldest first. A letter costs one request.
+
+        Raises ``NoServer`` if there is no answer; so do the others.
+        """
         number = 1
         subject = f"{dead_stream(self._stream)}.{group or '*'}.>"
         while True:
             try:
-                raw = await self._js.get_msg(dead_stream(self._stream), seq=number, subject=subject, next=True)
+                with answered("list of dead letters"):
+                    raw = await self._js.get_msg(dead_stream(self._stream), seq=number, subject=subject, next=True)
             except NotFoundError:
                 return
             letter = self._read(raw)
@@ -69,7 +74,8 @@ class DeadLetters:
     async def get(self, number: int) -> DeadLetter:
         """The letter with this number. Raises ``NoDeadLetter``."""
         try:
-            return self._read(await self._js.get_msg(dead_stream(self._stream), seq=number))
+            with answered(f"dead letter {number}"):
+                return self._read(await self._js.get_msg(dead_stream(self._stream), seq=number))
         except NotFoundError:
             raise NoDeadLetter(
                 f"The stream {self._stream!r} has no dead letter {number}. List them to see which there are."
@@ -81,17 +87,24 @@ class DeadLetters:
         It comes with the same bytes, headers and event id, without its place in the order of its key, and with
         all attempts before it. Then it is deleted here. If this is interrupted and done again within the stream's
         duplicates window, the group gets it once.
+
+        Raises ``StreamFull`` and ``Refused`` (not sent), ``NotStored`` (not known). The letter is then still here.
         """
-        ack = await self._js.publish(
-            again_subject(self._stream, letter.group, letter.name),
-            letter.data,
-            stream=self._stream,
-            timeout=_WAIT,
-            headers={
-                **without_obituary(letter.headers),
-                MSG_ID: f"again:{letter.group}:{letter.sequence}:{letter.number}",
-            },
-        )
+        once = f"again:{letter.group}:{letter.sequence}:{letter.number}"
+        try:
+            ack = await self._js.publish(
+                again_subject(self._stream, letter.group, letter.name),
+                letter.data,
+                stream=self._stream,
+                timeout=_WAIT,
+                headers={**without_obituary(letter.headers), MSG_ID: once},
+            )
+        except (NoStreamResponseError, nats.errors.TimeoutError) as error:
+            raise NotStored(letter.name, once, _WAIT, error) from error
+        except APIError as error:
+            raise refusal(
+                error, stream=self._stream, name=letter.name, event_id=letter.id, size=len(letter.data)
+            ) from error
         await self.delete(letter)
         return ack.seq
 

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyventus_typed.nats._connection import Server, connect
+from pyventus_typed.nats._connection import Server, connect, shut
 from pyventus_typed.nats._dead import DeadLetters
 from pyventus_typed.nats._demo_process import STREAM, OrderPlaced, codec
 from pyventus_typed.nats._log import logger
@@ -71,10 +71,10 @@ class _Scene:
         self._began = time.monotonic()
         self._publishers: list[asyncio.subprocess.Process] = []
         self._workers: list[asyncio.subprocess.Process] = []
-        self._killed = 0
 
     async def play(self, kills: int) -> int:
         _say(f"{_PUBLISHERS} publishers, {_WORKERS} workers, {self._orders} orders, {kills} kills (kill -9), 1 server")
+        _say("one order in 100 fails at first and is tried again, one in 300 always fails and becomes a dead letter")
         share = -(-self._orders // _PUBLISHERS)
         for first in range(0, self._orders, share):
             self._publishers.append(await self._start("publisher", first, min(first + share, self._orders)))
@@ -84,7 +84,7 @@ class _Scene:
             dead = await self._until_done(DeadLetters(client, STREAM), kills)
             books = Books.read(self._journal)
         finally:
-            await client.close()
+            await shut(client)
         lost = books.emitted - books.handled - dead
         _say()
         _say(f"emitted        {len(books.emitted):5}")
@@ -96,22 +96,21 @@ class _Scene:
 
     async def _until_done(self, letters: DeadLetters, kills: int) -> set[int]:
         """Kill at moments spread over the run, replace what died, tell how it goes; the numbers of the dead letters."""
-        moments = sorted(self._chance.sample(range(self._orders // 20, max(self._orders, kills + 1)), kills))
+        moments = sorted(self._chance.sample(range(self._orders // 20, self._orders * 9 // 10), kills))
         server_at = self._orders // 2
         progress, moved = (-1, -1), time.monotonic()
         while True:
             books = Books.read(self._journal)
             dead = {_number(letter.name, letter.data) async for letter in letters.all()}
             self._tell(books, len(dead))
-            if len(books.handled | dead) == self._orders == len(books.emitted):
+            while moments and len(books.handled) >= moments[0] and await self._kill_a_worker():
+                moments.pop(0)
+            if not moments and len(books.handled | dead) == self._orders == len(books.emitted):
                 return dead
             if (len(books.emitted), len(books.handled) + len(dead)) != progress:
                 progress, moved = (len(books.emitted), len(books.handled) + len(dead)), time.monotonic()
             elif time.monotonic() - moved > _PATIENCE:
                 raise NatsError(f"The demo stands still at {progress[0]} emitted and {progress[1]} settled orders.")
-            while moments and len(books.handled) >= moments[0]:
-                moments.pop(0)
-                await self._kill_a_worker()
             if len(books.handled) >= server_at:
                 server_at = self._orders + 1  # once is enough
                 _say(f"{self._clock()}  kill -9 of the server, started again on the same store")
@@ -122,13 +121,15 @@ class _Scene:
                     self._workers[place] = await self._start("worker")
             await asyncio.sleep(0.1)
 
-    async def _kill_a_worker(self) -> None:
-        victim = self._chance.choice(self._workers)
-        if victim.returncode is None:
-            victim.kill()
-            await victim.wait()
-            self._killed += 1
-            _say(f"{self._clock()}  kill -9 of the worker {victim.pid}; a new one takes its place")
+    async def _kill_a_worker(self) -> bool:
+        alive = [worker for worker in self._workers if worker.returncode is None]
+        if not alive:
+            return False
+        victim = self._chance.choice(alive)
+        victim.kill()
+        await victim.wait()
+        _say(f"{self._clock()}  kill -9 of the worker {victim.pid}; a new one takes its place")
+        return True
 
     async def close(self) -> None:
         for process in (*self._publishers, *self._workers):

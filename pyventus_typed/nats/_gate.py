@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 
 class Gate:
@@ -19,38 +17,39 @@ class Gate:
         self._alone = False
         self._waiting: deque[tuple[asyncio.Future[None], bool]] = deque()
 
-    @asynccontextmanager
-    async def enter(self, *, alone: bool) -> AsyncGenerator[None]:
+    async def enter(self, *, alone: bool) -> None:
+        """Wait for a place; each one who got in must ``leave``. One who is cancelled did not get in."""
+        if not self._waiting and self._fits(alone=alone):
+            self._take(alone=alone)
+            return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         place = (turn, alone)
         self._waiting.append(place)
-        self._admit()
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._leave(alone=alone)
+                self.leave(alone=alone)
             else:
                 self._waiting.remove(place)
                 self._admit()
             raise
-        try:
-            yield
-        finally:
-            self._leave(alone=alone)
 
-    def _admit(self) -> None:
-        while self._waiting and not self._alone:
-            turn, alone = self._waiting[0]
-            if self._inside >= (1 if alone else self._room):
-                return
-            self._waiting.popleft()
-            self._inside += 1
-            self._alone = alone
-            turn.set_result(None)
-
-    def _leave(self, *, alone: bool) -> None:
+    def leave(self, *, alone: bool) -> None:
         self._inside -= 1
         if alone:
             self._alone = False
         self._admit()
+
+    def _fits(self, *, alone: bool) -> bool:
+        return not self._alone and self._inside < (1 if alone else self._room)
+
+    def _take(self, *, alone: bool) -> None:
+        self._inside += 1
+        self._alone = alone
+
+    def _admit(self) -> None:
+        while self._waiting and self._fits(alone=self._waiting[0][1]):
+            turn, alone = self._waiting.popleft()
+            self._take(alone=alone)
+            turn.set_result(None)

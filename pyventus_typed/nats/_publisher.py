@@ -6,28 +6,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Generic, Self, final
+from typing import Any, Generic, Self, final
 
+import msgspec
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.errors import APIError, NoStreamResponseError, ServiceUnavailableError
+from nats.js.errors import APIError, ServiceUnavailableError
 from typing_extensions import TypeVar
 
 from pyventus_typed import Event
+from pyventus_typed.nats._asking import Asking
 from pyventus_typed.nats._codec import Codec, Encoded
-from pyventus_typed.nats._connection import Server, check, connect
+from pyventus_typed.nats._connection import VIOLATION, Server, check, connect, shut
 from pyventus_typed.nats._dead import DeadLetters
 from pyventus_typed.nats._headers import HEADROOM, check_extra, cloud_event
 from pyventus_typed.nats._names import check_token, event_subject, lane_of
+from pyventus_typed.nats._refusal import FULL, answered, refusal
 from pyventus_typed.nats._settings import StreamSettings, ensure_stream, lanes_of
-from pyventus_typed.nats.errors import NatsError, NotOpen, NotStored, PayloadTooLarge, Refused, StreamFull
+from pyventus_typed.nats.errors import AccessDenied, NatsError, NotOpen, NotStored, PayloadTooLarge
 
 _E = TypeVar("_E", bound=Event)
 
 _ONE_TRY = 5.0  # seconds to wait for one acknowledgement before the same id is sent again
-_FULL = frozenset({10002, 10023, 10047, 10048, 10077})  # the server's codes for "no room", of the stream or the account
-_TOO_LARGE = 10054
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,18 @@ class Outgoing:
     lane: int | None
     data: bytes
     headers: Mapping[str, str]
+
+
+class _Ack(msgspec.Struct):
+    """The server's answer to a message."""
+
+    stream: str = ""
+    seq: int = 0
+    duplicate: bool = False
+    error: dict[str, Any] | None = None  # Any: nats-py makes its exception of it
+
+
+_read_ack = msgspec.json.Decoder(_Ack).decode
 
 
 @final
@@ -96,32 +109,43 @@ class JetStream(Generic[_E]):
         if self._open is not None:
             raise NotOpen("This JetStream is open already: it is one connection in one loop.")
         given = self._server
-        client = given if isinstance(given, Client) else await connect(given, name=f"pyventus_typed {self.stream}")
+        client = given if isinstance(given, Client) else await self._connect(given)
         try:
             if isinstance(given, Client):
                 await check(client, where="the given client")
             js = client.jetstream()
-            info = await ensure_stream(js, self.stream, self._settings)
+            with answered(f"stream {self.stream!r}"):
+                info = await ensure_stream(js, self.stream, self._settings)
             self._check_window(info.config.duplicate_window)
             if self._key is not None and not lanes_of(info):
                 raise ValueError(f"The stream {self.stream!r} has no lanes, so an ordering key cannot be kept.")
+            asking = await Asking(client).start()
         except BaseException:
             if client is not given:
-                await client.close()
+                await shut(client)
             raise
         created = int(info.created.timestamp()) if info.created is not None else 0
-        self._open = Opened(
-            client, js, lanes_of(info), created, asyncio.get_running_loop(), info.config.num_replicas or 1
-        )
+        loop = asyncio.get_running_loop()
+        self._open = Opened(client, js, asking, lanes_of(info), created, loop, info.config.num_replicas or 1)
         return self
+
+    async def _connect(self, server: Server) -> Client:
+        def on_silence() -> None:
+            if self._open is not None:
+                self._open.asking.end_all()
+
+        return await connect(server, name=f"pyventus_typed {self.stream}", on_silence=on_silence)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         opened, self._open = self._open, None
-        if opened is not None and opened.client is not self._server:
+        if opened is None:
+            return
+        await opened.asking.close()
+        if opened.client is not self._server:
             # Not drain(): with nats-py 2.16 it hangs after pull requests. Everything awaited is already through.
-            await opened.client.close()
+            await shut(opened.client)
 
     @property
     def opened(self) -> "Opened":
@@ -176,40 +200,54 @@ class JetStream(Generic[_E]):
     async def send(self, outgoing: Outgoing, /) -> Stored:
         """Store what ``prepare`` made; as often as wanted, it is stored once within the duplicates window."""
         opened = self.opened
+        subject = event_subject(self.stream, outgoing.name, outgoing.lane)
+        headers = {**outgoing.headers, "Nats-Expected-Stream": self.stream}
         limit = opened.client.max_payload - HEADROOM
         if len(outgoing.data) > limit:
             raise PayloadTooLarge(outgoing.name, len(outgoing.data), limit)
-        subject = event_subject(self.stream, outgoing.name, outgoing.lane)
         deadline = opened.loop.time() + self._patience
         pause = 0.02
         last: Exception | None = None
         while (left := deadline - opened.loop.time()) > 0:
-            try:
-                # While the connection is lost nats-py would queue each try and send all of them later.
-                if opened.client.is_connected:
-                    ack = await opened.js.publish(
-                        subject,
-                        outgoing.data,
-                        timeout=min(left, _ONE_TRY),
-                        stream=self.stream,
-                        headers=dict(outgoing.headers),
+            # While the connection is lost nats-py would queue each try and send all of them later.
+            if opened.client.is_connected:
+                try:
+                    answer = await opened.asking.ask(
+                        subject, outgoing.data, timeout=min(left, _ONE_TRY), headers=headers
                     )
-                    return Stored(ack.stream, ack.seq, outgoing.id, bool(ack.duplicate))
-            except NoStreamResponseError as error:
-                last = error  # a server that starts up answers so until the stream is there
-            except APIError as error:
-                if not isinstance(error, ServiceUnavailableError) or error.err_code in _FULL:
-                    raise _refusal(self.stream, outgoing, error) from error
-                last = error
-            except nats.errors.MaxPayloadError as error:
-                raise PayloadTooLarge(outgoing.name, len(outgoing.data), limit) from error
-            except nats.errors.ConnectionClosedError as error:
-                raise NotStored(outgoing.name, outgoing.id, self._patience, error) from error
-            except nats.errors.Error as error:
-                last = error
+                    ack = _read_ack(answer.data)
+                    if ack.error is None:
+                        return Stored(ack.stream, ack.seq, outgoing.id, ack.duplicate)
+                    last = APIError.from_error(ack.error)
+                except nats.errors.Error as error:
+                    last = error
+                final = self._final(outgoing, subject, limit, last)
+                if final is not None:
+                    raise final from last
+            else:
+                last = ConnectionError("there is no connection")
             await asyncio.sleep(min(pause, max(0.0, deadline - opened.loop.time())))
             pause = min(pause * 2, 0.5)
         raise NotStored(outgoing.name, outgoing.id, self._patience, last) from last
+
+    def _final(self, outgoing: Outgoing, subject: str, limit: int, error: Exception) -> NatsError | None:
+        """What to raise for *error*; ``None`` if it may pass: a server that starts up has no stream, no room, no answer."""
+        size = len(outgoing.data)
+        match error:
+            case nats.errors.MaxPayloadError():
+                return PayloadTooLarge(outgoing.name, size, limit)
+            case nats.errors.ConnectionClosedError():
+                return NotStored(outgoing.name, outgoing.id, self._patience, error)
+            case ServiceUnavailableError() if error.err_code not in FULL:
+                return None
+            case APIError():
+                return refusal(error, stream=self.stream, name=outgoing.name, event_id=outgoing.id, size=size)
+            case _:
+                # The server tells of a missing permission aside, and answers nothing.
+                said = str(self.opened.client.last_error)
+                if VIOLATION in said and f'"{subject.lower()}"' in said:
+                    return AccessDenied(f"The server does not let us publish {outgoing.name}: {said}.")
+                return None
 
     def _check_window(self, duplicates: float) -> None:
         if duplicates <= self._patience:
@@ -225,19 +263,8 @@ class Opened:
 
     client: Client
     js: JetStreamContext
+    asking: Asking
     lanes: int
     created: int
     loop: asyncio.AbstractEventLoop
     replicas: int
-
-
-def _refusal(stream: str, outgoing: Outgoing, error: APIError) -> NatsError:
-    what = error.description or str(error)
-    if error.err_code in _FULL:
-        return StreamFull(
-            f"The stream {stream!r} is full ({what}), so {outgoing.name} ({outgoing.id}) was not stored. "
-            "Raise max_bytes, or let the stream forget: max_age, or retention='interest'."
-        )
-    if error.err_code == _TOO_LARGE:
-        return Refused(f"The stream {stream!r} takes no message of {len(outgoing.data)} bytes: {what}.")
-    return Refused(f"The stream {stream!r} refuses {outgoing.name} ({outgoing.id}): {what}.")

@@ -54,12 +54,17 @@ class Relay(Generic[_E]):
 
         Raises what the database raises, and ``Refused`` or ``PayloadTooLarge`` for a row that the stream will never take.
         """
+        task = asyncio.current_task()
+        assert task is not None  # this is a coroutine
+        before = task.cancelling()
         with ThreadPoolExecutor(1, thread_name_prefix="outbox") as thread:
             desk = await _Desk.open(thread, self._connect)
             try:
-                while True:
+                while task.cancelling() == before:
                     if not await self._once(desk):
                         await asyncio.sleep(self._poll)
+                # nats-py waits with wait_for, and that of Python 3.11 may have lost the cancellation.
+                raise asyncio.CancelledError
             finally:
                 await desk.close()
 

@@ -65,7 +65,10 @@ async def ensure_stream(js: JetStreamContext, stream: str, settings: StreamSetti
     except NotFoundError:
         if settings is None:
             raise NoStream(f"There is no stream {stream!r}, and settings=None says not to create one.") from None
-        return await _create(js, settings.config(stream))
+        try:
+            return await _create(js, settings.config(stream))
+        except Refused:
+            info = await js.stream_info(stream)  # another process was quicker, with other settings
     if settings is not None:
         _compare(stream, info.config, settings.config(stream))
     return info
@@ -87,7 +90,9 @@ async def ensure_dead_stream(js: JetStreamContext, stream: str, replicas: int) -
                 discard=DiscardPolicy.NEW,
                 max_bytes=_UNLIMITED,
                 num_replicas=replicas,
-                duplicate_window=120.0,
+                # A worker that dies between the letter and the end of the message is followed by one that writes it
+                # again, after ack_wait.
+                duplicate_window=3600.0,
             ),
         )
 
@@ -115,9 +120,18 @@ def _compare(stream: str, found: StreamConfig, wanted: StreamConfig) -> None:
             "max_age": config.max_age or 0.0,
             "duplicates": config.duplicate_window,
             "replicas": config.num_replicas,
+            # What we never set, and what would break a promise where somebody else did.
+            "max_msgs": _limit(config.max_msgs),
+            "max_msgs_per_subject": _limit(config.max_msgs_per_subject),
+            "max_msg_size": _limit(config.max_msg_size),
+            "no_ack": bool(config.no_ack),
         }
 
     have, want = facts(found), facts(wanted)
     different = {name: (have[name], want[name]) for name in want if have[name] != want[name]}
     if different:
         raise StreamDiffers(stream, different)
+
+
+def _limit(value: int | None) -> int:
+    return value or _UNLIMITED  # the server writes -1 for what was given as 0 or not at all

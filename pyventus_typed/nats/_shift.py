@@ -1,10 +1,11 @@
 """One run of a worker: what it holds, and how each message is settled."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Generic
 
 import nats.errors
@@ -25,7 +26,7 @@ from pyventus_typed.nats.errors import HandlerFailed, UnknownWireName
 
 _E = TypeVar("_E", bound=Event)
 
-_ACK_TRY = 2.0  # seconds to wait for one confirmation of an acknowledgement
+_ACK_TRY = 1.0  # seconds to wait for one confirmation of an acknowledgement
 
 
 @dataclass(slots=True)
@@ -81,6 +82,8 @@ class Shift(Generic[_E]):
         self._held: dict[int, Msg] = {}  # by id(): nats-py's messages cannot be hashed
         self._empty = asyncio.Event()
         self._empty.set()
+        self._asks_no_more = asyncio.Event()
+        self._over = asyncio.Event()
 
     def take(self, puller: Puller, msg: Msg) -> None:
         self._held[id(msg)] = msg
@@ -89,13 +92,18 @@ class Shift(Generic[_E]):
         self._counts.redelivered += msg.metadata.num_delivered > 1
         self._tasks.create_task(self._settle(puller, msg))
 
-    async def finished(self) -> None:
+    async def finish(self) -> None:
+        """Nothing is asked for any more: wait until everything is settled, then let the heart stop."""
+        self._asks_no_more.set()
         await self._empty.wait()
+        self._over.set()
 
     async def beat(self) -> None:
         """Tell the server that what we hold is being worked on."""
-        while True:
-            await asyncio.sleep(self._group.ack_wait / 3)
+        while not self._over.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._group.ack_wait / 3):
+                    await self._over.wait()
             for msg in tuple(self._held.values()):
                 if self._opened.client.is_connected and not msg.is_acked:
                     with suppress(nats.errors.Error):  # a connection that is lost right now: the next beat tells
@@ -113,45 +121,41 @@ class Shift(Generic[_E]):
             puller.done()
 
     async def _work(self, msg: Msg) -> None:
-        sequence = msg.metadata.sequence.stream
         delivered = msg.metadata.num_delivered
-        record = await self._records.read(sequence) if delivered > 1 else None
+        record = await self._records.read(msg.metadata.sequence.stream) if delivered > 1 else None
         todo = plan(delivered, record, self._terms.attempts)
         if todo.give_up is not None:
             await self._give_up(msg, todo.attempt, todo.give_up)
             return
-        async with self._gate.enter(alone=todo.alone):
-            if self._stopping.is_set():
-                # Not started: another worker may have it at once, and not as one that was in a crash.
-                if record is None:
-                    await self._records.write(sequence, Record(todo.attempt - 1, open=False))
-                await msg.nak()
-                return
-            message = read(msg, stream=self._stream.stream, group=self._group.name, attempt=todo.attempt)
-            try:
-                event = self._stream.codec.decode(message.name, msg.data)
-            except UnknownWireName as error:
-                await self._fail(msg, todo.attempt, str(error))  # a worker of a newer version may know it
-                return
-            except Exception as error:  # noqa: BLE001  # Undecodable, or whatever a codec of the user's raises
-                await self._give_up(msg, todo.attempt, _reason(error))
-                return
-            if delivered > 1:
-                last = record.reason if record is not None else ""
-                await self._records.write(sequence, Record(todo.attempt, open=True, reason=last))
-            failure = await self._run(message, event)
-            if failure is not None:
-                await self._fail(msg, todo.attempt, failure)
-                return
-            await self._answer(msg, Msg.Ack.Ack)
-        self._counts.handled += 1
-        if delivered > 1:
-            await self._records.forget(sequence)
+        await self._gate.enter(alone=todo.alone)
+        try:
+            settle = await self._attempt(msg, todo.attempt, record)
+            if todo.alone:  # a neighbour that killed the process now would count against it
+                await settle()
+        finally:
+            self._gate.leave(alone=todo.alone)
+        if not todo.alone:  # those who wait for their turn need not wait for the server's answer too
+            await settle()
+
+    async def _attempt(self, msg: Msg, attempt: int, record: Record | None) -> Callable[[], Awaitable[None]]:
+        """Run the handlers, if the message can be read and we are not stopping. Returns what is left to do."""
+        if self._stopping.is_set():
+            return partial(self._hand_back, msg, attempt, record)
+        message = read(msg, stream=self._stream.stream, group=self._group.name, attempt=attempt)
+        try:
+            event = self._stream.codec.decode(message.name, msg.data)
+        except UnknownWireName as error:
+            return partial(self._fail, msg, attempt, str(error))  # a worker of a newer version may know it
+        except Exception as error:  # noqa: BLE001  # Undecodable, or whatever a codec of the user's raises
+            return partial(self._give_up, msg, attempt, _reason(error))
+        if msg.metadata.num_delivered > 1:
+            last = record.reason if record is not None else ""
+            await self._records.write(message.sequence, Record(attempt, open=True, reason=last))
+        failure = await self._run(message, event)
+        return partial(self._succeed, msg) if failure is None else partial(self._fail, msg, attempt, failure)
 
     async def _run(self, message: Received, event: _E) -> str | None:
         """Run the handlers. Returns why they did not all succeed, or ``None``."""
-        if not self._linker.receivers(type(event)):
-            return f"This worker has no handler for {type(event).__qualname__}."
         set_received(message)  # this task is the message's own, and the emission copies its context
         try:
             with self._terms.context(message):
@@ -162,11 +166,26 @@ class Shift(Generic[_E]):
                     emission.cancel()
                     raise
                 emission.raise_failures()
+                if not emission.deliveries:
+                    return f"This worker has no handler for {type(event).__qualname__}."
                 if emission.status is not Status.COMPLETED:
                     raise HandlerFailed(f"A handler of {message.name} was {emission.status.value}.")
         except Exception as error:  # noqa: BLE001  # the reason is kept, and in the end in the dead letter
             return _reason(error)
         return None
+
+    async def _succeed(self, msg: Msg) -> None:
+        await self._answer(msg, Msg.Ack.Ack)
+        self._counts.handled += 1
+        if msg.metadata.num_delivered > 1:
+            await self._records.forget(msg.metadata.sequence.stream)
+
+    async def _hand_back(self, msg: Msg, attempt: int, record: Record | None) -> None:
+        # Not started: another worker may have it at once, and not as one that was in a crash.
+        await self._asks_no_more.wait()  # until then it would come back here
+        if record is None:
+            await self._records.write(msg.metadata.sequence.stream, Record(attempt - 1, open=False))
+        await msg.nak()
 
     async def _fail(self, msg: Msg, attempt: int, reason: str) -> None:
         self._counts.failed += 1
@@ -212,7 +231,7 @@ class Shift(Generic[_E]):
         while True:
             try:
                 if self._opened.client.is_connected:
-                    await self._opened.client.request(msg.reply, payload, timeout=_ACK_TRY)
+                    await self._opened.asking.ask(msg.reply, payload, timeout=_ACK_TRY)
                     return
             except nats.errors.ConnectionClosedError:
                 raise

@@ -14,9 +14,10 @@ from pyventus_typed import Event, Linker
 from pyventus_typed.nats._attempts import Records
 from pyventus_typed.nats._consumer import Group, Start, ensure_consumers, wanted_names
 from pyventus_typed.nats._names import attempts_bucket, check_token
-from pyventus_typed.nats._publisher import JetStream
+from pyventus_typed.nats._publisher import JetStream, Opened
 from pyventus_typed.nats._pull import Puller
 from pyventus_typed.nats._received import Received
+from pyventus_typed.nats._refusal import answered
 from pyventus_typed.nats._settings import ensure_dead_stream
 from pyventus_typed.nats._shift import Counts, Shift, Terms
 
@@ -40,8 +41,8 @@ class Worker(Generic[_E]):
     its process is found out without harm to its neighbours. What cannot be decoded is a dead letter at once.
 
     While a handler runs, the worker tells the server so three times in *ack_wait* seconds; a worker that was killed
-    loses its events to another one after that time. A sync handler that blocks the loop keeps it from doing so:
-    subscribe it with ``in_thread=True``.
+    loses its events to another one after that time. A group keeps the longest *ack_wait* of its workers.
+    A sync handler that blocks the loop keeps it from telling: subscribe it with ``in_thread=True``.
 
     *context* is entered around the handlers of each message, to carry on a trace for example.
     """
@@ -91,18 +92,13 @@ class Worker(Generic[_E]):
 
         Cancelling it cancels the handlers too; what they did not finish is delivered again. Outside of the main
         thread give ``stop_on=()``. Raises ``WouldLoop``, ``NoWireName``, ``NothingToDo`` before it starts, and
-        ``Refused`` if somebody deletes the group, ``NoServer`` if the client is closed. A lost server is waited for.
+        ``Refused`` if the server will not have the group or somebody deletes it, ``NoServer`` if there is no answer
+        at the start or the client is closed. Later a lost server is waited for.
         """
         opened = self._stream.opened
         names = wanted_names(self._stream.codec.names(), self._linker, self._stream.stream)
-        await ensure_dead_stream(opened.js, self._stream.stream, opened.replicas)
-        records = await Records.open(
-            opened.js,
-            attempts_bucket(self._stream.stream),
-            f"{self._terms.group.name}.{opened.created}",
-            opened.replicas,
-        )
-        consumers = await ensure_consumers(opened.client, self._stream.stream, opened.lanes, self._terms.group, names)
+        with answered(f"group {self._terms.group.name!r} of the stream {self._stream.stream!r}"):
+            records, consumers = await self._prepare(opened, names)
         try:
             async with _signals(stop_on, self.stop), asyncio.TaskGroup() as tasks:
                 shift = Shift(
@@ -124,20 +120,24 @@ class Worker(Generic[_E]):
                     )
                     for consumer, lane in consumers
                 ]
-                pulling = [tasks.create_task(puller.run()) for puller in pullers]
-                beating = tasks.create_task(shift.beat())
-                await self._stop.wait()
-                for task in pulling:
-                    task.cancel()
                 for puller in pullers:
-                    await puller.close()
-                await shift.finished()
-                beating.cancel()
+                    tasks.create_task(puller.run())
+                tasks.create_task(shift.beat())
+                await self._stop.wait()
+                await asyncio.gather(*(puller.close() for puller in pullers))
+                await shift.finish()
         except ExceptionGroup as several:
             # Every lane notices the same loss: one of these errors says it all.
             if len({type(error) for error in several.exceptions}) == 1:
                 raise several.exceptions[0] from None
             raise
+
+    async def _prepare(self, opened: Opened, names: frozenset[str]) -> tuple[Records, list[tuple[str, int | None]]]:
+        stream, group = self._stream.stream, self._terms.group
+        await ensure_dead_stream(opened.js, stream, opened.replicas)
+        prefix = f"{group.name}.{opened.created}"
+        records = await Records.open(opened.js, attempts_bucket(stream), prefix, opened.replicas)
+        return records, await ensure_consumers(opened.client, stream, opened.lanes, group, names)
 
 
 @asynccontextmanager

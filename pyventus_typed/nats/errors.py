@@ -20,7 +20,7 @@ class NoServer(NatsError, ConnectionError):
 
 
 class AccessDenied(NatsError, PermissionError):
-    """The server refuses the credentials."""
+    """The server refuses the credentials or what we may do with them, or they cannot be used."""
 
 
 class ServerTooOld(NatsError, RuntimeError):

@@ -1,15 +1,20 @@
-"""The commands, run as a person runs them."""
+"""The commands, run as a person runs them: each once in a process, the rest of their tests in this one."""
 
 import asyncio
 import os
 import re
 import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import pytest
 
+from pyventus_typed.cli import main
 from pyventus_typed.nats import JetStream, LocalServer
 from tests.edges.nats.conftest import ROOT, Workers
 from tests.edges.nats.shop import OrderPlaced, ShopEvent
+
+Run: TypeAlias = Callable[..., Awaitable[tuple[int, str, str]]]
 
 
 async def run(*arguments: str) -> tuple[int, str, str]:
@@ -28,6 +33,15 @@ async def run(*arguments: str) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Run:
+    async def run_here(*arguments: str) -> tuple[int, str, str]:
+        code = await asyncio.to_thread(main, ["nats", *arguments])
+        return code, *capsys.readouterr()
+
+    return run_here
+
+
 @pytest.mark.timeout(90)
 async def test_the_demo_kills_workers_and_the_server_and_ends_with_nothing_lost() -> None:
     code, out, err = await run("demo", "--orders", "300", "--kills", "3", "--seed", "7")
@@ -43,7 +57,7 @@ async def test_the_demo_kills_workers_and_the_server_and_ends_with_nothing_lost(
 
 
 async def test_dead_letters_are_listed_shown_and_sent_again(
-    stream: JetStream[ShopEvent], server: LocalServer, workers: Workers
+    stream: JetStream[ShopEvent], server: LocalServer, workers: Workers, here: Run
 ) -> None:
     at = ("--server", server.url)
     assert await run("dead-letters", *at, "list", "SHOP") == (0, "No dead letters.\n", "")
@@ -51,23 +65,23 @@ async def test_dead_letters_are_listed_shown_and_sent_again(
     await stream.publish(OrderPlaced(5, behaviour="raises once"), event_id="order-5")
     await workers.until(lambda: len(workers.lines("raise")) == 1)
     assert await first.terminate() == 0
-    code, out, err = await run("dead-letters", *at, "list", "SHOP", "--group", "billing")
+    code, out, err = await here("dead-letters", *at, "list", "SHOP", "--group", "billing")
     assert (code, err) == (0, "")
     header, row = out.splitlines()
     assert header.split() == ["number", "died", "group", "event", "attempts", "reason"]
     assert re.fullmatch(r"1 +\S+ \S+ +billing +shop.order_placed.v1 +1 +ValueError: order 5 cannot be handled.*", row)
-    code, out, err = await run("dead-letters", *at, "show", "SHOP", "1")
+    code, out, err = await here("dead-letters", *at, "show", "SHOP", "1")
     assert "event        shop.order_placed.v1, id order-5, sequence 1" in out
     assert "ce-type: shop.order_placed.v1" in out
     assert out.endswith('{"number":5,"customer":"","behaviour":"raises once","seconds":0.0}\n')
-    code, out, err = await run("dead-letters", *at, "send", "SHOP", "1", "--group", "shipping")
+    code, out, err = await here("dead-letters", *at, "send", "SHOP", "1", "--group", "shipping")
     assert (code, err) == (1, "python -m pyventus_typed: not of the group 'shipping': 1. Nothing was sent.\n")
-    code, out, err = await run("dead-letters", *at, "send", "SHOP", "--all")
+    code, out, err = await here("dead-letters", *at, "send", "SHOP", "--all")
     assert (code, out) == (0, "1 was sent to billing again, as sequence 2\n")
     second = await workers.start(attempts=2)
     await workers.until(lambda: workers.numbers("end") == [5])
     assert await second.terminate() == 0
-    assert await run("dead-letters", *at, "list", "SHOP") == (0, "No dead letters.\n", "")
+    assert await here("dead-letters", *at, "list", "SHOP") == (0, "No dead letters.\n", "")
 
 
 @pytest.mark.parametrize(
@@ -77,24 +91,28 @@ async def test_dead_letters_are_listed_shown_and_sent_again(
         (("show", "SHOP", "7"), "The stream 'SHOP' has no dead letter 7. List them to see which there are."),
         (("send", "SHOP"), "say which dead letters: their numbers, or --all."),
         (("list", "A.B"), "'A.B' cannot name a stream"),
+        (("list", "SHOP", "--group", "*"), "'*' cannot name a group"),
     ],
 )
 async def test_what_cannot_be_done_is_one_line_and_exit_code_1(
-    stream: JetStream[ShopEvent], server: LocalServer, arguments: tuple[str, ...], complaint: str
+    stream: JetStream[ShopEvent], server: LocalServer, here: Run, arguments: tuple[str, ...], complaint: str
 ) -> None:
-    code, out, err = await run("dead-letters", "--server", server.url, *arguments)
+    code, out, err = await here("dead-letters", "--server", server.url, *arguments)
     assert (code, out) == (1, "")
     assert complaint in err
     assert err.count("\n") == 1
 
 
-async def test_a_demo_with_more_kills_than_moments_is_refused() -> None:
-    code, out, err = await run("demo", "--orders", "10", "--kills", "6")
+async def test_a_demo_with_more_kills_than_moments_is_refused(here: Run) -> None:
+    code, out, err = await here("demo", "--orders", "10", "--kills", "6")
     assert (code, out) == (1, "")
     assert err == "python -m pyventus_typed: 6 kills are too many for 10 orders: half as many at most.\n"
 
 
-async def test_no_server_is_one_line_and_exit_code_1() -> None:
+async def test_no_server_is_one_line_and_exit_code_1(here: Run) -> None:
     code, out, err = await run("dead-letters", "--server", "nats://127.0.0.1:1", "list", "SHOP")
     assert (code, out) == (1, "")
     assert re.fullmatch(r"python -m pyventus_typed: No NATS server answers at nats://127.0.0.1:1 .*\n", err)
+    code, out, err = await here("dead-letters", "--server", "nats://127.0.0.1:port", "list", "SHOP")
+    assert (code, out) == (1, "")
+    assert re.fullmatch(r"python -m pyventus_typed: 'nats://127.0.0.1:port' is no address of a NATS server: .*\n", err)

@@ -1,6 +1,7 @@
 """What travels with an event, and how a worker runs its handlers."""
 
 import asyncio
+import functools
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -118,6 +119,24 @@ async def test_no_more_than_concurrency_run_at_a_time_and_all_of_the_room_is_use
     assert most == 5
 
 
+async def test_a_worker_that_is_stopped_gives_back_at_once_what_it_has_not_started(
+    stream: JetStream[ShopEvent],
+) -> None:
+    seen: list[int] = []
+    linker = Linker[ShopEvent]()
+
+    @linker.on(OrderPaid)
+    async def handle(event: OrderPaid) -> None:
+        seen.append(event.number)
+
+    await asyncio.gather(*(stream.publish(OrderPaid(number, 1)) for number in range(200)))
+    # With this ack_wait, what is left behind on the way would not come again before the test times out.
+    for stop_after in (*range(1, 200, 40), 200):
+        async with working(stream, linker, ack_wait=100.0):
+            await eventually(functools.partial(lambda count: len(seen) >= count, stop_after))
+    assert sorted(seen) == list(range(200))
+
+
 async def test_a_sync_handler_in_a_thread_may_block_for_longer_than_ack_wait(stream: JetStream[ShopEvent]) -> None:
     linker = Linker[ShopEvent]()
     started: list[int] = []
@@ -191,6 +210,28 @@ async def test_a_worker_takes_nothing_away_from_a_group_that_asked_for_more(stre
         await eventually(lambda: worker.counts.handled == 1)
     async with working(stream, first, attempts=1000):
         await eventually(lambda: placed == [1, 2])
+
+
+async def test_a_group_that_an_operator_changed_keeps_our_promises_and_his_other_settings(
+    stream: JetStream[ShopEvent], caplog: pytest.LogCaptureFixture
+) -> None:
+    linker = Linker[ShopEvent]()
+    linker.subscribe(OrderPaid, lambda _event: None)
+    js = stream.opened.js
+    async with working(stream, linker, ack_wait=3.0):
+        pass
+    unordered = (await js.consumer_info("SHOP", "billing")).config
+    await js.add_consumer("SHOP", unordered.evolve(max_deliver=3, description="his", max_ack_pending=50))
+    lane = (await js.consumer_info("SHOP", "billing@2")).config
+    await js.add_consumer("SHOP", lane.evolve(max_ack_pending=7))
+    async with working(stream, linker, ack_wait=1.0):
+        pass
+    config = (await js.consumer_info("SHOP", "billing")).config
+    assert (config.max_deliver, config.description, config.max_ack_pending) == (-1, "his", 50)
+    assert (await js.consumer_info("SHOP", "billing@2")).config.max_ack_pending == 1
+    # Another worker may beat only once in a second, so the time is not made shorter behind its back.
+    assert config.ack_wait == 3.0
+    assert "consumer billing keeps its ack_wait of 3 s" in caplog.text
 
 
 async def test_a_stream_that_forgets_what_every_group_handled_does_so(server: LocalServer) -> None:

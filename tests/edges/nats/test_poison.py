@@ -3,9 +3,13 @@
 import asyncio
 from collections import Counter
 
-from pyventus_typed.nats import DeadLetter, JetStream
+import pytest
+
+from pyventus_typed import Linker
+from pyventus_typed.nats import DeadLetter, JetStream, LocalServer, StreamSettings, Worker
+from pyventus_typed.nats.errors import StreamFull
 from tests.edges.nats.conftest import Workers, eventually
-from tests.edges.nats.shop import Behaviour, OrderPlaced, ShopEvent
+from tests.edges.nats.shop import Behaviour, OrderPlaced, ShopEvent, codec
 
 PLACED = "SHOP.any.shop.order_placed.v1"
 
@@ -113,3 +117,20 @@ async def test_letters_of_one_group_can_be_listed_alone(stream: JetStream[ShopEv
     await stream.publish(OrderPlaced(1, behaviour="raises"))
     await buried(stream, 2)
     assert [letter.group for letter in await letters(stream, "shipping")] == ["shipping"]
+
+
+async def test_a_dead_letter_stays_where_it_is_when_the_stream_has_no_room_for_it(server: LocalServer) -> None:
+    async with JetStream(server.url, codec, stream="SHOP", settings=StreamSettings(max_bytes=3000)) as stream:
+        with pytest.raises(StreamFull):
+            for number in range(100):
+                await stream.publish(OrderPlaced(number))
+        linker = Linker[ShopEvent]()
+        linker.subscribe(OrderPlaced, lambda event: 1 // event.number)
+        worker = Worker(stream, linker, group="billing", attempts=1)
+        running = asyncio.create_task(worker.run(stop_on=()))
+        found = await buried(stream, 1)
+        worker.stop()
+        await running
+        with pytest.raises(StreamFull, match="The stream 'SHOP' is full .* shop.order_placed.v1 .* was not stored"):
+            await stream.dead_letters.send_again(found[0])
+        assert await letters(stream) == found

@@ -4,15 +4,17 @@ import asyncio
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig
 
 from pyventus_typed import Linker
-from pyventus_typed.nats import JetStream, LocalServer, StreamSettings, Worker, errors, local_server, received
+from pyventus_typed.nats import JetStream, LocalServer, Server, StreamSettings, Worker, errors, local_server, received
 from pyventus_typed.nats._server import find_server
 from pyventus_typed.nats.errors import (
     AccessDenied,
@@ -31,7 +33,7 @@ from pyventus_typed.nats.errors import (
     WouldLoop,
 )
 from tests.edges.nats.conftest import ROOT, eventually
-from tests.edges.nats.shop import OrderPlaced, ShopEvent, codec, customer
+from tests.edges.nats.shop import OrderPaid, OrderPlaced, ShopEvent, codec, customer
 
 
 def free_port() -> int:
@@ -47,6 +49,32 @@ async def test_no_server_is_said_at_once_and_without_the_password() -> None:
         async with JetStream(f"nats://joe:secret@127.0.0.1:{port}", codec, stream="SHOP"):
             pass
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "not a url",
+        "http://127.0.0.1:4222",
+        "nats://host:port",
+        "nats://",
+        "nats://a,nats://b",
+        ["nats://a", "b c"],
+        [],
+    ],
+)
+def test_what_is_no_address_is_refused_before_anything_is_opened(url: str | list[str]) -> None:
+    with pytest.raises(ValueError, match="is no address of a NATS server: use nats://host:port"):
+        Server(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["localhost", "127.0.0.1:4222", "nats://joe:p@ss@host:4222", "tls://host", "nats://[::1]:4222", "wss://host/nats"],
+)
+def test_every_way_to_write_an_address_is_taken(url: str) -> None:
+    assert Server(url).urls == url
 
 
 async def run_server(tmp_path: Path, config: str) -> tuple[asyncio.subprocess.Process, str]:
@@ -73,6 +101,81 @@ async def test_wrong_credentials_are_an_error_of_their_own(tmp_path: Path) -> No
         assert isinstance(caught.value, PermissionError)
         async with JetStream(f"nats://joe:right@{where}", codec, stream="SHOP") as stream:
             await stream.publish(OrderPlaced(1))
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_a_refusal_is_heard_from_a_server_that_hangs_up_at_once() -> None:
+    # What a client sends before it has read the answer meets a closed socket, and the reset hides the answer.
+    early: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"X","version":"2.10.0","auth_required":true,"max_payload":1048576}\r\n')
+        assert (await reader.readline()).startswith(b"CONNECT")
+        with suppress(TimeoutError):
+            early.append(await asyncio.wait_for(reader.readline(), 0.1))
+        if not any(early):
+            writer.write(b"-ERR 'Authorization Violation'\r\n")
+        writer.transport.abort() if any(early) else writer.close()
+
+    refuser = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with refuser:
+        port = refuser.sockets[0].getsockname()[1]
+        with pytest.raises(AccessDenied, match="refuses these credentials .*Authorization Violation"):
+            async with JetStream(f"nats://joe:wrong@127.0.0.1:{port}", codec, stream="SHOP"):
+                pass
+
+
+async def test_a_server_that_hangs_up_without_a_word_is_no_server() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"X","version":"2.10.0","max_payload":1048576}\r\n')
+        await reader.readline()
+        writer.close()
+
+    rude = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with rude:
+        port = rude.sockets[0].getsockname()[1]
+        with pytest.raises(NoServer, match=rf"No NATS server answers at nats://127.0.0.1:{port}"):
+            async with JetStream(f"nats://127.0.0.1:{port}", codec, stream="SHOP"):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (None, "The credentials file '.*joe.creds' cannot be read: .*No such file"),
+        ("joe:right", "holds no credentials: a .creds file has a user JWT and a seed"),
+        ("-----BEGIN NATS USER JWT-----\n-----BEGIN USER NKEY SEED-----", r"Run: pip install 'nats-py\[nkeys\]'"),
+    ],
+)
+async def test_a_credentials_file_that_cannot_be_used_is_named(
+    server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, complaint: str
+) -> None:
+    monkeypatch.setattr("pyventus_typed.nats._connection.find_spec", lambda _name: None)
+    path = tmp_path / "joe.creds"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(AccessDenied, match=complaint):
+        async with JetStream(Server(server.url, credentials=path), codec, stream="SHOP"):
+            pass
+
+
+async def test_an_account_that_may_not_publish_the_event_is_told_so(tmp_path: Path) -> None:
+    config = (
+        "authorization { users: [{ user: joe, password: right, permissions: "
+        '{ publish: ["$JS.>", "SHOP.any.shop.order_paid.v1"], subscribe: "_INBOX.>" } }] }\n'
+        f'jetstream {{ store_dir: "{tmp_path}/js" }}\n'
+    )
+    process, where = await run_server(tmp_path, config)
+    try:
+        async with JetStream(f"nats://joe:right@{where}", codec, stream="SHOP", patience=2) as stream:
+            await stream.publish(OrderPaid(1, 250))
+            with pytest.raises(
+                AccessDenied, match=r"does not let us publish shop.order_placed.v1: .*permissions violation"
+            ):
+                await stream.publish(OrderPlaced(1))
+            await stream.publish(OrderPaid(2, 250))
     finally:
         process.kill()
         await process.wait()
@@ -122,6 +225,8 @@ async def test_a_server_older_than_2_10_is_refused(
         info = f'{{"server_id":"X","version":"{version}","headers":true,"max_payload":1048576,"proto":1}}'
         writer.write(f"INFO {info}\r\n".encode())
         while line := await reader.readline():
+            if line.startswith(b"CONNECT") and b'"verbose": true' in line:
+                writer.write(b"+OK\r\n")
             if line.startswith(b"PING"):
                 writer.write(b"PONG\r\n")
         writer.close()
@@ -179,6 +284,16 @@ async def test_an_existing_stream_with_other_settings_is_left_alone_and_the_diff
     assert set(caught.value.differences) == {"lanes", "max_bytes"}
     async with JetStream(server.url, codec, stream="SHOP", settings=None) as same:
         assert same.opened.lanes == 4
+
+
+async def test_a_stream_that_would_drop_events_or_answer_nothing_is_refused(server: LocalServer) -> None:
+    async with JetStream(server.url, codec, stream="SHOP") as stream:
+        config = (await stream.opened.js.stream_info("SHOP")).config
+        await stream.opened.js.update_stream(config, max_msgs_per_subject=1, max_msgs=10, no_ack=True)
+    with pytest.raises(StreamDiffers) as caught:
+        async with JetStream(server.url, codec, stream="SHOP"):
+            pass
+    assert set(caught.value.differences) == {"max_msgs_per_subject", "max_msgs", "no_ack"}
 
 
 async def test_a_missing_stream_is_created_only_with_settings(server: LocalServer) -> None:
@@ -257,6 +372,25 @@ async def test_a_worker_whose_connection_is_closed_ends_with_an_error(stream: Je
     await stream.opened.client.close()
     with pytest.raises(NoServer, match="The connection was closed while the consumer .* was being read"):
         await asyncio.wait_for(running, 10)
+
+
+async def test_a_worker_that_starts_while_the_server_is_away_says_so(
+    stream: JetStream[ShopEvent], server: LocalServer
+) -> None:
+    linker = Linker[ShopEvent]()
+    linker.subscribe(OrderPlaced, print)
+    await server.kill()
+    with pytest.raises(NoServer, match="does not answer, so there is no group 'billing' of the stream 'SHOP'"):
+        await Worker(stream, linker, group="billing").run(stop_on=())
+
+
+async def test_a_consumer_of_the_groups_name_that_is_none_of_ours_is_refused(stream: JetStream[ShopEvent]) -> None:
+    linker = Linker[ShopEvent]()
+    linker.subscribe(OrderPlaced, print)
+    theirs = ConsumerConfig(durable_name="billing", ack_policy=AckPolicy.NONE)
+    await stream.opened.js.add_consumer("SHOP", theirs)
+    with pytest.raises(Refused, match="has a consumer 'billing' that is none of ours"):
+        await Worker(stream, linker, group="billing").run(stop_on=())
 
 
 def test_a_workers_numbers_are_checked() -> None:

@@ -57,9 +57,10 @@ async def test_one_that_must_be_alone_waits_for_those_inside_and_holds_those_beh
     leave = {name: asyncio.Event() for name in "abcde"}
 
     async def visit(name: str, *, alone: bool = False) -> None:
-        async with gate.enter(alone=alone):
-            log.append(f"{name} in")
-            await leave[name].wait()
+        await gate.enter(alone=alone)
+        log.append(f"{name} in")
+        await leave[name].wait()
+        gate.leave(alone=alone)
         log.append(f"{name} out")
 
     async def turn() -> None:
@@ -88,12 +89,14 @@ async def test_one_that_is_cancelled_while_it_waits_holds_nobody_up() -> None:
     inside = asyncio.Event()
 
     async def hold() -> None:
-        async with gate.enter(alone=False):
-            await inside.wait()
+        await gate.enter(alone=False)
+        await inside.wait()
+        gate.leave(alone=False)
 
     async def wait(*, alone: bool) -> str:
-        async with gate.enter(alone=alone):
-            return "was in"
+        await gate.enter(alone=alone)
+        gate.leave(alone=alone)
+        return "was in"
 
     holder = asyncio.create_task(hold())
     await asyncio.sleep(0)

@@ -50,21 +50,44 @@ async def test_every_emit_that_returned_is_stored_once_though_the_server_is_kill
     assert sorted(await stored_numbers(stream)) == list(range(3000))
 
 
+async def test_an_answer_that_was_lost_with_the_connection_is_not_waited_for(
+    stream: JetStream[ShopEvent], server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One try may now take all of the patience, so a publisher that waits for such an answer raises NotStored in the end.
+    monkeypatch.setattr("pyventus_typed.nats._publisher._ONE_TRY", 1000.0)
+    stored: list[int] = []
+    over = asyncio.Event()
+
+    async def publish(number: int) -> None:
+        while not over.is_set():
+            stored.append((await stream.publish(OrderPlaced(number))).sequence)
+
+    publishers = [asyncio.create_task(publish(number)) for number in range(10)]
+    await eventually(lambda: len(stored) > 50)
+    await server.kill()
+    await server.start()
+    before = len(stored)
+    await eventually(lambda: len(stored) > before + 50)
+    over.set()
+    await asyncio.gather(*publishers)
+    assert sorted(stored) == list(range(1, len(stored) + 1))
+
+
 @pytest.mark.timeout(90)
 async def test_workers_and_publishers_go_on_after_a_server_that_was_gone_for_ten_seconds(
     stream: JetStream[ShopEvent], server: LocalServer, workers: Workers
 ) -> None:
     await workers.start(concurrency=4)
-    for number in range(20):
+    for number in range(8):
         await stream.publish(OrderPlaced(number, seconds=0.3))
     await workers.until(lambda: len(workers.lines("start")) >= 4)
     await server.kill()
-    waiting = asyncio.create_task(stream.publish(OrderPlaced(20)))
+    waiting = asyncio.create_task(stream.publish(OrderPlaced(8)))
     await asyncio.sleep(10)
     assert not waiting.done()
     await server.start()
-    assert (await waiting).sequence == 21
-    await workers.until(lambda: set(workers.numbers("end")) == set(range(21)), seconds=20)
+    assert (await waiting).sequence == 9
+    await workers.until(lambda: set(workers.numbers("end")) == set(range(9)), seconds=20)
 
 
 async def test_a_publish_that_the_server_never_confirms_says_that_it_is_not_known(server: LocalServer) -> None:

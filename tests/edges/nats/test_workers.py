@@ -72,7 +72,7 @@ async def test_a_handler_that_takes_longer_than_ack_wait_is_not_started_twice(
 ) -> None:
     for _ in range(2):
         await workers.start()
-    await stream.publish(OrderPlaced(1, seconds=3.5))
+    await stream.publish(OrderPlaced(1, seconds=2.5))
     await workers.until(lambda: workers.numbers("end") == [1])
     assert workers.numbers("start") == [1]
 
