@@ -101,7 +101,7 @@ class AsyncIOProcessor:
         if route is not None:
             if door.is_plain:
                 line = None if self._short is None else self._short()
-                if line is not None and line.short.enter(emission, route):
+                if line is not None and line.short.enter(line, emission, route):
                     return
                 line = self._thread.line
                 # Nothing is under way in this thread, and it runs no loop.
@@ -152,7 +152,7 @@ class AsyncIOProcessor:
         if route is not None:
             if door.is_plain and self._short is not None and get_current() is None:
                 line = self._short()
-                if line is not None and not line.short.is_mail and line.short.is_open():
+                if line is not None and not line.short.is_mail and line.short.is_open(line):
                     return run_short(line, emission, route)
             adopt_parent(emission)
         return self._publish(emission, door)
@@ -247,7 +247,7 @@ class AsyncIOProcessor:
     def _hand_over(self, line: Line, emission: Emission[Event], door: Door) -> None:
         line.admit(emission, door)
         if emission._open and line.room.is_full and self._settings.overflow == "refuse":
-            line.room.has_place(emission)  # raises
+            line.room.has_place(line, emission)  # raises
         emission._keeper = line.ref
         context = self._context(emission, line)
         if not line.stage.call(partial(self._take, line, emission, context)):
@@ -261,7 +261,7 @@ class AsyncIOProcessor:
         try:
             line.enter(emission, context, row)
         except NoRoom:  # it was full again when the loop took it; its emitter has the handle
-            line.room.refuse_late(emission)
+            line.room.refuse_late(line, emission)
         finally:
             if row is not None:
                 row.forget_if_idle()

@@ -107,7 +107,7 @@ def finish(stage: "Stage", close: Callable[[], None]) -> None:
 
 def _close_all(stage: "Stage") -> BaseException | None:
     for line in tuple(stage.held):
-        line.short.leave_all()
+        line.short.leave_all(line)
     tasks = tuple(stage.tasks.values())
     for task in stage.crashed:
         if task.done() and not task.cancelled():

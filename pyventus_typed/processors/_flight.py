@@ -47,7 +47,7 @@ async def fly(line: "Line", emission: AnyEmission, index: int, handler: Call) ->
     except BaseException as error:
         _crash(line, emission, index, error)
         raise
-    line.short.land(emission, index, outcome)
+    line.short.land(line, emission, index, outcome)
 
 
 def _failed(line: "Line", emission: AnyEmission, index: int, error: Exception) -> Failed:
@@ -63,4 +63,4 @@ def _crash(line: "Line", emission: AnyEmission, index: int, error: BaseException
         reason = "loop lost"
     elif isinstance(error, KeyboardInterrupt | SystemExit) and (task := asyncio.current_task()) is not None:
         line.stage.crashed.add(task)
-    line.short.land(emission, index, Discarded(reason, started=emission._outcomes[index] is not None))
+    line.short.land(line, emission, index, Discarded(reason, started=emission._outcomes[index] is not None))

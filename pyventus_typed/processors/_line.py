@@ -82,7 +82,7 @@ class Line:
 
         There is no foreign code from here to where it stands in the line.
         """
-        if self.settings.capacity is not None and emission._open and not self.room.has_place(emission):
+        if self.settings.capacity is not None and emission._open and not self.room.has_place(self, emission):
             return None
         use_up(emission)
         job = self._accept(emission, context, self.turns, row)
@@ -121,11 +121,11 @@ class Line:
     def look(self, emission: AnyEmission, /) -> None:
         """Somebody wants to see the deliveries of *emission*, or to touch them: from here on it has a job."""
         if emission not in self.jobs and self.stage.is_here:
-            self.short.leave(emission)
+            self.short.leave(self, emission)
 
     def _job(self, emission: Emission[Event]) -> Job:
         if emission not in self.jobs:
-            self.short.leave(emission)
+            self.short.leave(self, emission)
         if emission not in self.jobs:
             # It waits on a short way. It will be cancelled before its first call, so nothing of it becomes ready.
             emission._outcomes = [*emission._outcomes]

@@ -41,7 +41,7 @@ async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
     task = asyncio.current_task(line.stage.loop)
     assert task is not None  # as above
     cancelled, event, calls = task.cancelling(), emission._event, iter(route.calls)
-    line.short.publish(emission, calls, task)
+    line.short.publish(line, emission, calls, task)
     token = set_current(emission)
     value: Any = None  # Any: whatever a handler returns
     failure: BaseException | None = None
@@ -56,7 +56,7 @@ async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
             else:
                 if emission._outcomes is route.waiting:
                     del line.short.published[emission]
-                    line.short.complete(emission, route)
+                    line.short.complete(line, emission, route)
                     return
         except BaseException as error:  # noqa: BLE001 - sorted there
             failure = error

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 
 class Room:
-    """The places of one line."""
+    """The places of one line, which is given where it is needed: to hold it would be a cycle."""
 
-    __slots__ = ("_line", "requests", "reserved", "waiting")
+    __slots__ = ("_capacity", "_jobs", "requests", "reserved", "waiting")
 
     def __init__(self, line: "Line") -> None:
-        self._line = line
+        self._capacity = line.settings.capacity
+        self._jobs = line.jobs
         self.waiting: deque[asyncio.Future[None]] = deque()  # first come, first served
         self.reserved = 0  # places that are promised to them
         self.requests = 0  # jobs that take no place
@@ -30,13 +31,13 @@ class Room:
     @property
     def holders(self) -> Iterator[Emission[Event]]:
         """The emissions that take room."""
-        return (emission for emission, job in self._line.jobs.items() if job.turns is not AT_ONCE)
+        return (emission for emission, job in self._jobs.items() if job.turns is not AT_ONCE)
 
     @property
     def is_full(self) -> bool:
         """Whether as many emissions are pending, or promised a place, as capacity allows. Requests take none."""
-        capacity = self._line.settings.capacity
-        return capacity is not None and len(self._line.jobs) - self.requests + self.reserved >= capacity
+        capacity = self._capacity
+        return capacity is not None and len(self._jobs) - self.requests + self.reserved >= capacity
 
     def offer(self) -> None:
         """Promise what is free to those who wait for it."""
@@ -58,31 +59,31 @@ class Room:
                 self.offer()
             raise
 
-    def has_place(self, emission: Emission[Event]) -> bool:
+    def has_place(self, line: "Line", emission: Emission[Event]) -> bool:
         """Whether *emission* may be accepted; if not, it was discarded, or `NoRoom` is raised."""
         if not self.is_full:
             return True
-        if self._line.settings.overflow == "drop_old":
-            for old, job in self._line.jobs.items():
+        if line.settings.overflow == "drop_old":
+            for old, job in line.jobs.items():
                 if job.granted is None and all(outcome is None for outcome in old._outcomes):
-                    self._line.discard(old, "capacity")
+                    line.discard(old, "capacity")
                     return True
-        if self._line.settings.overflow == "drop_new":
-            self.refuse_late(emission)
+        if line.settings.overflow == "drop_new":
+            self.refuse_late(line, emission)
             return False
-        self._line.ledger.reject()
+        line.ledger.reject()
         raise NoRoom(
             f"{spell_event(emission._event)} was not emitted: as many emissions are pending as capacity allows, "
-            f"{self._line.settings.capacity}. "
+            f"{line.settings.capacity}. "
             "Wait for room with emit_wait, or choose another overflow.",
             emission._event,
         )
 
-    def refuse_late(self, emission: Emission[Event]) -> None:
+    def refuse_late(self, line: "Line", emission: Emission[Event]) -> None:
         """Accept *emission* and discard it: its emitter has no other way to be told that there is no room."""
-        self._line.ledger.accept(emission, emission.parent)
+        line.ledger.accept(emission, emission.parent)
         for index in range(len(emission._subscriptions)):
-            self._line.ledger.settle(emission, index, Discarded("capacity", started=False))
+            line.ledger.settle(emission, index, Discarded("capacity", started=False))
 
     def forget(self) -> None:
         """Its loop is closed: nobody waits, and nothing takes a place."""

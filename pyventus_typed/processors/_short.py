@@ -28,27 +28,28 @@ DONE: Final = (NOTHING,)
 
 
 class Short:
-    """What goes the short ways of one line."""
+    """What goes the short ways of one line, which is given with each call: to hold it would be a cycle, and a line ends
+    with its processor, not with the next garbage collection.
+    """
 
-    __slots__ = ("_line", "flights", "is_mail", "ledger", "published", "stage")
+    __slots__ = ("flights", "is_mail", "ledger", "published", "stage")
 
     def __init__(self, line: "Line") -> None:
-        self._line = line
         self.ledger = line.ledger
         self.stage = line.stage
         self.is_mail = line.settings.ordering is Ordering.MAILBOX
         self.flights: dict[AnyEmission, Flight] = {}
         self.published: dict[AnyEmission, tuple[Calls, asyncio.Task[object]]] = {}
 
-    def is_open(self) -> bool:
+    def is_open(self, line: "Line") -> bool:
         """Whether what is emitted here, without any wish for order or room, needs no look at anything else."""
         stage = self.stage
-        return not (stage.ending or endings) and stage.outer is None and not self._line.debug and runs_here(stage.loop)
+        return not (stage.ending or endings) and stage.outer is None and not line.debug and runs_here(stage.loop)
 
-    def enter(self, emission: Emission[Event], route: Route) -> bool:
+    def enter(self, line: "Line", emission: Emission[Event], route: Route) -> bool:
         """Accept an emission to handlers without options, where room is not asked for; ``False`` if there is no short way."""
-        line, ledger, stage = self._line, self.ledger, self.stage
-        if not (route.is_plain or route.is_async or self.is_mail) or not self.is_open():
+        ledger, stage = self.ledger, self.stage
+        if not (route.is_plain or route.is_async or self.is_mail) or not self.is_open(line):
             return False
         if not ledger.open:
             stage.held[line] = None
@@ -70,28 +71,28 @@ class Short:
                 line.make_ready(turns)
         # A task's first step comes after this turn of the loop, so with nobody before it it may be made at once.
         elif route.is_async and not stage.ready:
-            self.take_off(emission, route)
+            self.take_off(line, emission, route)
         else:
             stage.ready.append((line, emission, route, copy_context()))
             if not stage.awake:
                 stage.wake()
         return True
 
-    def take_off(self, emission: AnyEmission, route: Route, context: Context | None = None) -> None:
+    def take_off(self, line: "Line", emission: AnyEmission, route: Route, context: Context | None = None) -> None:
         """Give each delivery of an emission to async handlers a task of its own, in a context of its own."""
         stage = self.stage
         if route.call is not None:
-            self.flights[emission] = stage.take_off(fly(self._line, emission, 0, route.call), context)
+            self.flights[emission] = stage.take_off(fly(line, emission, 0, route.call), context)
             return
         emission._outcomes = [None] * route.count
         self.flights[emission] = tasks = []
         for index, handler in enumerate(route.calls):
             own = None if context is None else context.copy()
-            tasks.append(stage.take_off(fly(self._line, emission, index, handler), own))
+            tasks.append(stage.take_off(fly(line, emission, index, handler), own))
 
-    def land(self, emission: AnyEmission, index: int, outcome: Outcome) -> None:
+    def land(self, line: "Line", emission: AnyEmission, index: int, outcome: Outcome) -> None:
         """The end of a delivery in flight."""
-        line, ledger, stage = self._line, self.ledger, self.stage
+        ledger, stage = self.ledger, self.stage
         if emission not in self.flights:
             job = line.jobs.get(emission)
             if job is not None:
@@ -108,9 +109,9 @@ class Short:
         if not stage.unfinished and stage.until_idle is not None:
             stage.idle()
 
-    def complete(self, emission: AnyEmission, route: Route) -> None:
+    def complete(self, line: "Line", emission: AnyEmission, route: Route) -> None:
         """Every call has returned ``None``."""
-        line, ledger, stage = self._line, self.ledger, self.stage
+        ledger, stage = self.ledger, self.stage
         ledger.complete(emission, route.done)
         if not ledger.open and not line.lost.emissions:
             stage.held.pop(line, None)
@@ -118,9 +119,9 @@ class Short:
         if not stage.unfinished and stage.until_idle is not None:
             stage.idle()
 
-    def publish(self, emission: Emission[Event], calls: Calls, task: "asyncio.Task[object]") -> None:
+    def publish(self, line: "Line", emission: Emission[Event], calls: Calls, task: "asyncio.Task[object]") -> None:
         """Accept an emission to handlers without options that *task* calls and awaits, one after the other."""
-        line, ledger, stage = self._line, self.ledger, self.stage
+        ledger, stage = self.ledger, self.stage
         if not ledger.open:
             stage.held[line] = None
         ledger.enter(emission)
@@ -128,14 +129,13 @@ class Short:
         stage.unfinished += 1
         self.published[emission] = calls, task
 
-    def leave(self, emission: AnyEmission) -> None:
+    def leave(self, line: "Line", emission: AnyEmission) -> None:
         """Give *emission* a job, with which it goes on, if it is under way on a short way."""
-        line = self._line
         running = self.stage.running
         if running.emission is emission:
-            self._unfold(emission, running.rest, None)
+            self._unfold(line, emission, running.rest, None)
         elif emission in self.published:
-            self._unfold(emission, *self.published.pop(emission))
+            self._unfold(line, emission, *self.published.pop(emission))
         elif emission in self.flights:
             tasks = self.flights.pop(emission)
             emission._outcomes = [*emission._outcomes]
@@ -145,8 +145,9 @@ class Short:
                 if not job.is_settled(index):
                     self.stage.tasks[job, index] = task
 
-    def _unfold(self, emission: AnyEmission, rest: Calls | None, runner: "asyncio.Task[object] | None") -> None:
-        line = self._line
+    def _unfold(
+        self, line: "Line", emission: AnyEmission, rest: Calls | None, runner: "asyncio.Task[object] | None"
+    ) -> None:
         if emission not in self.ledger.open:
             line.hold()
             self.ledger.reopen(emission)
@@ -162,7 +163,7 @@ class Short:
             job.runner = runner
             job.granted = {running, *left}
 
-    def leave_all(self) -> None:
+    def leave_all(self, line: "Line") -> None:
         """Give a job to all that has a task."""
         for emission in (*self.flights, *self.published):
-            self.leave(emission)
+            self.leave(line, emission)

@@ -34,7 +34,7 @@ def run(whole: Whole) -> Step | None:
     if emission._outcomes is not route.waiting:
         return None  # cancelled while it was ready
     if route.is_async:
-        line.short.take_off(emission, route, context)
+        line.short.take_off(line, emission, route, context)
         return None
     running = line.stage.running
     running.emission = emission
@@ -45,7 +45,7 @@ def run(whole: Whole) -> Step | None:
         return go_on(line, emission, context, None, error)
     if value is None and emission._outcomes is route.waiting:
         running.emission = running.rest = None
-        line.short.complete(emission, route)
+        line.short.complete(line, emission, route)
         return None
     return go_on(line, emission, context, value)
 

@@ -153,6 +153,37 @@ def test_an_emission_is_free_of_its_ancestors_when_they_are_settled() -> None:
     assert [ref() for ref in refs] == [None] * 5
 
 
+@pytest.mark.parametrize("in_a_loop", [False, True])
+def test_an_idle_emitter_is_gone_as_soon_as_nobody_refers_to_it(*, in_a_loop: bool) -> None:
+    class Told:
+        def __call__(self, lost: Sequence[Emission[Event]]) -> None: ...
+
+    async def served(_: Parcel) -> None: ...
+
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, lambda _: None)
+    linker.subscribe(Parcel, served)
+
+    async def main() -> None:
+        # The settings of the processor refer to it, and whatever keeps the processor's line keeps those.
+        told = Told()
+        gone = weakref.ref(told)
+        emitter = Emitter(linker, AsyncIOProcessor(on_discard=told))
+        if in_a_loop:
+            emitter.emit(Parcel())
+            await emitter.wait_for_tasks()
+        else:
+            await asyncio.to_thread(emitter.emit, Parcel())
+        gc.disable()  # a collection is not what it takes
+        try:
+            del emitter, told
+            assert gone() is None
+        finally:
+            gc.enable()
+
+    asyncio.run(main())
+
+
 # ---------------------------------------------------------------- what is said of it
 def test_without_on_discard_the_end_is_said_in_one_log_record_and_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     linker = Linker[Event]()
