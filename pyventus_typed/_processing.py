@@ -50,7 +50,7 @@ class Processor(Protocol):
         """Accept *emission* and see to its deliveries, or raise `EmissionRejected` and have done nothing.
 
         A *route* says that all of them are bare: handlers without options, ``route.calls``. A processor may make use of
-        that, or not. Then the emission has no parent yet: `adopt_parent`.
+        that, or not. Then the emission has no parent yet: it is the processor's to find.
         Without a running loop it returns when the emission and all that it led to is settled; else it runs no handler
         before it returns.
         """
