@@ -58,6 +58,11 @@ async def run(*, orders: int, kills: int, seed: int | None) -> int:
             scene = _Scene(server, Path(folder) / "journal", orders, random.Random(seed))  # noqa: S311  # no cipher
             try:
                 return await scene.play(kills)
+            except (
+                asyncio.CancelledError
+            ):  # Ctrl-C; what comes next must not be written over the line that tells how it goes
+                sys.stdout.write("\n")
+                raise
             finally:
                 await scene.close()
 
