@@ -135,14 +135,18 @@ class Short:
         if running.emission is emission:
             self._unfold(line, emission, running.rest, None)
         elif emission in self.published:
-            self._unfold(line, emission, *self.published.pop(emission))
+            calls, runner = self.published.pop(emission)
+            if emission._open:  # else its loop was lost, and it is settled
+                self._unfold(line, emission, calls, runner)
         elif emission in self.flights:
             tasks = self.flights.pop(emission)
             emission._outcomes = [*emission._outcomes]
-            job = line.jobs[emission] = Job(line, emission, Context(), line.turns, None)
+            job = Job(line, emission, Context(), line.turns, None)
             job.held = emission._open
+            if emission._open:  # as above; but its tasks are still to be closed
+                line.jobs[emission] = job
             for index, task in enumerate(tasks if isinstance(tasks, list) else [tasks]):
-                if not job.is_settled(index):
+                if not task.done():
                     self.stage.tasks[job, index] = task
 
     def _unfold(

@@ -577,6 +577,50 @@ def test_a_loop_dropped_inside_async_with_is_lost_as_any_other() -> None:
     assert kept[0].status is Status.DISCARDED
 
 
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX])
+def test_what_a_coroutine_emits_while_its_lost_loop_is_collected_never_starts(ordering: Ordering) -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering, on_discard=lambda _: None))
+    log: list[object] = []
+
+    @linker.on(Parcel)
+    async def emit_at_the_end(parcel: Parcel) -> None:
+        log.append(parcel.n)
+        if parcel.n == 1:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                log.append(emitter.emit(Parcel(2)).status)
+
+    async def main() -> None:
+        await emitter.emit(Parcel(0))  # makes the loop's line: from here on it is short
+        emitter.emit(Parcel(1))
+        await asyncio.sleep(0)
+
+    with no_complaints():
+        DROP.bring(main, asyncio.new_event_loop)
+    assert log == [0, 1, Status.DISCARDED]
+    assert (emitter.tally.completed, emitter.tally.discarded) == (1, 2)
+
+
+def test_a_publish_on_a_lost_loop_is_counted_once() -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
+    linker.subscribe(Letter, lambda _: None)
+    linker.subscribe(Parcel, forever)
+
+    async def main() -> None:
+        await emitter.publish(Letter())  # as above
+        # On the loop, because it refers to the loop; and asyncio says of a lost task of a user that it was lost.
+        task = vars(asyncio.get_running_loop())["publishing"] = asyncio.ensure_future(emitter.publish(Parcel()))
+        setattr(task, "_log_destroy_pending", False)  # noqa: B010 - lost on purpose
+        await asyncio.sleep(0)
+
+    with no_complaints():
+        DROP.bring(main, asyncio.new_event_loop)
+    assert (emitter.tally.accepted, emitter.tally.pending, emitter.tally.discarded) == (2, 0, 1)
+
+
 def test_nothing_but_its_traceback_makes_a_kept_failure_keep_a_dropped_loop() -> None:
     linker = Linker[Event]()
     linker.subscribe(Parcel, forever)
