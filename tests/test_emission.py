@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+import uvloop
 
 from pyventus_typed import (
     AsyncIOProcessor,
@@ -119,6 +120,33 @@ async def test_a_handler_sees_its_emission_and_that_one_its_parent() -> None:
     assert found == [children[0], parent]
     assert parent.parent is None
     assert current_emission() is None
+
+
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_is_emitted_in_a_loop_that_a_handler_runs_is_its_child(
+    factory: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    linker, loop = Linker(), factory()
+    emitter, parents = Emitter(linker), list[object]()
+    linker.subscribe(OrderPaid, lambda event: None)
+
+    def emit() -> None:
+        parents.append(emitter.emit(OrderPaid()).parent)
+        loop.stop()
+
+    @linker.on(Shipped)
+    def run_a_loop(event: Shipped) -> None:
+        loop.call_soon(emit)
+        loop.run_forever()
+
+    async def emit_outside() -> None:
+        parents.append((await emitter.emit(OrderPaid())).parent)
+
+    loop.run_until_complete(emit_outside())  # the processor knows the loop, and nobody's handler runs it
+    emissions = [emitter.emit(Shipped()) for _ in range(2)]
+    loop.run_until_complete(emit_outside())
+    loop.close()
+    assert parents == [None, *emissions, None]
 
 
 def test_tasks_and_threads_that_a_handler_starts_see_its_emission_where_they_take_its_context() -> None:

@@ -2,7 +2,7 @@
 
 ``asyncio.run`` and ``asyncio.Runner`` first cancel all tasks and run the loop until they are done, then run
 ``shutdown_asyncgens``, then close. A task that is created meanwhile would start and be lost, so a stage has to know from
-the first of these steps on. No hook of asyncio's tells; wrapping three methods of the loop's instance does, on asyncio
+the first of these steps on. No hook of asyncio's tells; wrapping methods of the loop's instance does, on asyncio
 and uvloop alike, and needs no task or generator of ours that others would find among theirs:
 
 - ``run_until_complete`` with a plain future while every task is being cancelled: the cancelling begins;
@@ -35,7 +35,8 @@ _MOST_AWAITS = 100  # in the finally blocks of a coroutine that is closed
 
 def hook(loop: AbstractEventLoop, stage: "Stage") -> None:
     """Let *stage* know when *loop* ends. The hooks hold the stage: it lives as long as its loop."""
-    run_until_complete, shutdown_asyncgens, close = loop.run_until_complete, loop.shutdown_asyncgens, loop.close
+    run_until_complete, run_forever = loop.run_until_complete, loop.run_forever
+    shutdown_asyncgens, close = loop.shutdown_asyncgens, loop.close
     # asyncio's own destructor calls close, and that reports; uvloop's does not.
     dropped = finalize(loop, lost, stage.losses, report=not isinstance(loop, asyncio.BaseEventLoop))
     dropped.atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
@@ -50,6 +51,10 @@ def hook(loop: AbstractEventLoop, stage: "Stage") -> None:
         finally:
             stage.ending = None  # a loop may go on after all; the next two steps say that it does not
 
+    def forever() -> None:
+        stage.outer = thread.running.emission
+        run_forever()
+
     def shutdown() -> Coroutine[Any, Any, None]:  # Any: as the method that it wraps
         begin(stage)
         return shutdown_asyncgens()
@@ -62,11 +67,17 @@ def hook(loop: AbstractEventLoop, stage: "Stage") -> None:
             finish(stage, close)
         finally:
             dropped.detach()
-            for name in ("run_until_complete", "shutdown_asyncgens", "close"):
+            for name in hooks:
                 with suppress(AttributeError):
                     delattr(loop, name)
 
-    for name, wrapped in (("run_until_complete", run), ("shutdown_asyncgens", shutdown), ("close", end)):
+    hooks: dict[str, Callable[..., object]] = {
+        "run_until_complete": run,
+        "run_forever": forever,
+        "shutdown_asyncgens": shutdown,
+        "close": end,
+    }
+    for name, wrapped in hooks.items():
         setattr(loop, name, wrapped)
 
 
