@@ -45,11 +45,12 @@ async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
     token = set_current(emission)
     value: Any = None  # Any: whatever a handler returns
     failure: BaseException | None = None
+    awaits = False  # what the handler returned was a coroutine: what that returns is the result, whatever it is
     try:
         try:
             for handler in calls:
                 value = handler(event)
-                if type(value) is CoroutineType:
+                if awaits := type(value) is CoroutineType:
                     value = await value
                 if value is not None or task.cancelling() > cancelled:
                     break
@@ -63,7 +64,7 @@ async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
         line.look(emission)
         job = line.jobs.get(emission)
         if job is not None:
-            await _finish(job, task, cancelled, lambda: _settle(job, value, failure))
+            await _finish(job, task, cancelled, lambda: _settle(job, value, failure, awaited=awaits))
         elif failure is not None:
             raise failure  # its loop was closed, and it is settled
     finally:
@@ -77,10 +78,10 @@ def _reset(token: "Token[Emission[Event] | None]") -> None:
         pass  # closed with its loop, in another context
 
 
-async def _settle(job: Job, value: Any, failure: BaseException | None) -> None:  # Any: as above
+async def _settle(job: Job, value: Any, failure: BaseException | None, *, awaited: bool) -> None:  # Any: as above
     """The end of the delivery that runs on the short way."""
     index = job.emission._outcomes.index(STARTED)
-    if failure is None and must_await(value):
+    if failure is None and not awaited and must_await(value):
         await deliver(job, index, owned=True, awaitable=value)
     elif failure is None:
         job.line.settle(job, index, Completed(value))

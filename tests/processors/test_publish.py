@@ -42,6 +42,19 @@ async def test_handlers_run_one_after_the_other_in_the_callers_task() -> None:
     assert [delivery.outcome for delivery in emission.deliveries] == [Completed("a"), Completed("b"), Completed("c")]
 
 
+async def test_what_a_coroutine_returns_is_the_result_also_if_it_could_be_awaited() -> None:
+    linker, never = Linker(), asyncio.get_running_loop().create_future()
+
+    @linker.on(OrderPlaced)
+    async def begin(event: OrderPlaced) -> asyncio.Future[None]:
+        return never
+
+    emitter = Emitter(linker)
+    for _ in range(2):  # the first one makes the loop's line
+        emission = await asyncio.wait_for(emitter.publish(OrderPlaced()), 5)
+        assert emission.deliveries[0].outcome == Completed(never)
+
+
 async def test_handlers_run_in_the_callers_own_context() -> None:
     transaction: contextvars.ContextVar[str] = contextvars.ContextVar("transaction", default="none")
     linker = Linker()
