@@ -7,7 +7,7 @@ The same random program is run twice: once where nothing stands in the way of a 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -96,6 +96,17 @@ class Oops(Exception):
     """What a handler raises."""
 
 
+@dataclass(frozen=True)
+class Promise:
+    """What a handler may return: it is awaited if it comes from the call, and is a result if it comes from a coroutine."""
+
+    path: str
+
+    def __await__(self) -> Generator[None, None, str]:
+        yield
+        return f"awaited for {self.path}"
+
+
 # ---------------------------------------------------------------- one run of it
 @dataclass
 class World:
@@ -151,6 +162,8 @@ class World:
         for number, act in enumerate(acts):
             if act.what == "return":
                 return f"{name} of {event.path}"
+            if act.what == "return an awaitable":
+                return Promise(event.path)
             self._act(name, act, f"{event.path}/{name}.{number}")
         return None
 
@@ -162,6 +175,8 @@ class World:
                 match act.what:
                     case "return":
                         return f"{name} of {event.path}"
+                    case "return an awaitable":
+                        return Promise(event.path)
                     case "turns":
                         await _turns(act.n)
                     case "await":
@@ -421,7 +436,7 @@ def _run(world: World, end: Callable[[World], None]) -> Seen:
 
 
 # ---------------------------------------------------------------- programs
-UNFOLDING = ("look", "tally", "return", "raise", "raise cancelled", "cancel", "emit")
+UNFOLDING = ("look", "tally", "return", "return an awaitable", "raise", "raise cancelled", "cancel", "emit")
 """What a plain handler may do that takes its emission off the short way, or stands beside that."""
 CROSSING = ("cancel another", "look at another", "unsubscribe")
 """What lets one delivery have a say in another."""
@@ -469,8 +484,8 @@ EXACT = {
     "plain handlers without a loop": Case(C, _no_loop, ("plain",), PLAIN, ("emit",)),
     "plain handlers without a loop, mailbox": Case(M, _no_loop, ("plain",), PLAIN, ("emit",)),
     "all handlers without a loop": Case(C, _no_loop, ("plain", "async", "lambda"), (*PLAIN, "turns", "await", "cancel task"), ("emit",)),
-    "plain handlers in a loop": Case(C, _waited_for, ("plain",), PLAIN, ("emit", "wait", "await", "publish")),
-    "plain handlers in a loop, mailbox": Case(M, _waited_for, ("plain",), PLAIN, ("emit", "wait", "await", "publish")),
+    "plain handlers in a loop": Case(C, _waited_for, ("plain",), PLAIN, ("emit", "emit", "wait")),
+    "plain handlers in a loop, mailbox": Case(M, _waited_for, ("plain",), PLAIN, ("emit", "emit", "wait")),
     **{
         f"async handlers, {name}": Case(C, end, ("async", "async", "silent"), (*PLAIN, *SUSPENDING), MAIN)
         for name, end in (("cut off", _cut_off), ("closed", _closed))
@@ -479,7 +494,18 @@ EXACT = {
         C, _waited_for, ("async", "async", "silent"), (*PLAIN, *(one for one in SUSPENDING if one != "hang")), MAIN
     ),
 }  # fmt: skip
-QUIET = ("return", "raise", "raise cancelled", "cancel", "emit", "set", "turns", "cancel task", "start a task")
+QUIET = (
+    "return",
+    "return an awaitable",
+    "raise",
+    "raise cancelled",
+    "cancel",
+    "emit",
+    "set",
+    "turns",
+    "cancel task",
+    "start a task",
+)
 LOOSE = {
     f"{ordering.value}, {name}": Case(ordering, end, ("plain", "async", "async", "lambda"), QUIET, mains)
     for ordering in (C, M)
@@ -531,11 +557,12 @@ def _both(program: Program, case: Case, hits: Counter[str]) -> tuple[Seen, Seen]
 
 
 def _by_call(log: list[tuple[object, ...]]) -> dict[object, list[tuple[object, ...]]]:
-    """What each call of a handler saw, and the main: who came first among them is left out."""
+    """What each call of a handler saw, each task, and the main: who came first among them is left out."""
     calls: dict[object, list[tuple[object, ...]]] = {}
     for who, path, *what in log:
-        call = (who, str(path).rpartition("/")[0] if "/" in str(path) else path)
-        calls.setdefault(call, []).append((path, *what))
+        # A handler's call is known by its emission, which is the path itself where it is left by an error.
+        call = path if what[0] == "left by" else what[0]
+        calls.setdefault("main" if isinstance(who, int) else (who, call, "in a task" in what), []).append((path, *what))
     return calls
 
 
