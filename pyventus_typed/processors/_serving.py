@@ -66,11 +66,13 @@ async def serve(job: Job, index: int) -> None:  # noqa: C901 - one delivery in o
         turns = line.conclude(job, index, outcome)
         if not turns:
             return
-        if task is None or task.cancelling() or line.stage.ready or line.stage.ending:
-            line.make_ready(turns)
-            return
         ((place, index),) = turns
         assert isinstance(place, Job)  # as in make_ready
+        # What is published is its caller's to run, and one whose predicate raised has failed already.
+        is_ours = place.granted is None and place.is_served(index)
+        if not is_ours or task is None or task.cancelling() or line.stage.ready or line.stage.ending:
+            line.make_ready(turns)
+            return
         job = place
         line.stage.tasks[job, index] = task
 

@@ -434,6 +434,20 @@ async def test_asyncio_says_it_as_often_as_it_happens(ordering: Ordering) -> Non
 
 
 # ---------------------------------------------------------------- F5
+async def test_in_a_mailbox_a_predicate_that_raises_is_no_call_wherever_its_delivery_stands() -> None:
+    linker, seen = Linker(), list[int]()
+
+    async def handler(event: OrderPlaced) -> None:
+        seen.append(event.order)
+
+    linker.subscribe(OrderPlaced, handler, when=lambda event: 1 // event.order > 0)
+    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    emissions = [emitter.emit(OrderPlaced(order)) for order in (1, 0, 1)]
+    await emitter.wait_for_tasks()
+    assert seen == [1, 1]
+    assert [one.status for one in emissions] == [Status.COMPLETED, Status.FAILED, Status.COMPLETED]
+
+
 def test_importing_configures_no_logging_and_failures_reach_the_last_resort() -> None:
     from tests.programs import run_python
 

@@ -42,6 +42,26 @@ async def test_handlers_run_one_after_the_other_in_the_callers_task() -> None:
     assert [delivery.outcome for delivery in emission.deliveries] == [Completed("a"), Completed("b"), Completed("c")]
 
 
+async def test_in_a_mailbox_it_waits_for_its_turn_and_then_runs_in_the_callers_task(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    linker, tasks = Linker(), list[object]()
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        tasks.append(asyncio.current_task())
+        if event.order:
+            raise ValueError(event.order)
+
+    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    first = emitter.emit(OrderPlaced())
+    with pytest.raises(EmissionFailed, match="1 of 1 handler failed"):
+        await emitter.publish(OrderPlaced(1))
+    await first
+    assert tasks[0] is not tasks[1] is asyncio.current_task()
+    assert caplog.records == []
+
+
 async def test_what_a_coroutine_returns_is_the_result_also_if_it_could_be_awaited() -> None:
     linker, never = Linker(), asyncio.get_running_loop().create_future()
 
