@@ -66,22 +66,29 @@ def run_now(line: "Line", emission: AnyEmission, route: Route) -> None:
     """
     stage, ledger = line.stage, line.ledger
     running = stage.running
+    # Ctrl-C comes after a call, or at the beginning of one: there is none between here and where it would be seen to.
+    context = copy_context()
+    call, handlers = route.call, None
+    if call is None:
+        handlers = iter(route.calls)
+    running.rest = handlers
     running.emission = emission
     emission._keeper = line.ref
     stage.busy = True
     ledger.accepted += 1
-    context = copy_context()
     try:
-        if route.call is not None:
-            value = context.run(route.call, emission._event)
-        else:
-            running.rest = handlers = iter(route.calls)
+        if handlers is not None:
             value = context.run(_call_all, handlers, emission._event, stage.calls)
-    except BaseException as error:  # noqa: BLE001 - sorted there
+        else:
+            assert call is not None  # there is one, or there are several
+            value = context.run(call, emission._event)
+        if value is not None or stage.calls or emission._outcomes is not route.waiting:
+            stage.run(partial(go_on, line, emission, context, value))
+            return
+    except BaseException as error:
+        if running.emission is not emission:
+            raise  # it has been seen to
         stage.run(partial(go_on, line, emission, context, None, error))
-        return
-    if value is not None or stage.calls or emission._outcomes is not route.waiting:
-        stage.run(partial(go_on, line, emission, context, value))
         return
     running.emission = running.rest = None
     ledger.completed += 1
@@ -129,7 +136,8 @@ def unfold(emission: AnyEmission, rest: Calls | None) -> int:
         left = rest.__length_hint__()  # type: ignore[attr-defined]  # of a tuple's iterator, and exact
         for _ in rest:
             pass  # nobody is called behind the job's back
-    index = len(emission._subscriptions) - left - 1
-    emission._outcomes = [*(NOTHING,) * index, STARTED, *(None,) * left]
-    emission._open = left + 1
+    count = len(emission._subscriptions)
+    index = max(0, count - left - 1)  # Ctrl-C may come before the first call: that one knows
+    emission._outcomes = [*(NOTHING,) * index, STARTED, *(None,) * (count - index - 1)]
+    emission._open = count - index
     return index

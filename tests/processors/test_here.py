@@ -2,14 +2,27 @@
 
 import asyncio
 import contextvars
+import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from types import FrameType
 from typing import Any
 
 import pytest
 
-from pyventus_typed import AsyncIOProcessor, Completed, Emission, Emitter, Event, Linker, Status, asyncio_emitter
+from pyventus_typed import (
+    AsyncIOProcessor,
+    Completed,
+    Emission,
+    Emitter,
+    Event,
+    Linker,
+    Status,
+    asyncio_emitter,
+    current_emission,
+)
 from tests.events import OrderPaid, OrderPlaced, Shipped
 
 
@@ -391,3 +404,43 @@ async def test_the_first_emissions_of_eight_threads_meet_in_one_line() -> None:
             await asyncio.gather(*(asyncio.to_thread(first, number) for number in range(8)))
             assert await emitter.wait_for_tasks()  # of this line; two lines would not all be waited for
             assert len(seen) == 8
+
+
+def test_ctrl_c_at_any_moment_of_an_emit_does_not_haunt_the_next_one() -> None:
+    linker, seen = Linker(), list[int]()
+    for _ in range(3):
+        linker.subscribe(OrderPlaced, lambda event: seen.append(event.order))
+    emitter = asyncio_emitter(linker)
+    emitter.emit(OrderPlaced())  # makes the thread's line
+
+    def cut_off(after: int) -> bool:
+        left = after
+
+        def press(frame: FrameType, event: str, _: object) -> None:
+            nonlocal left
+            # Python looks for signals where a function of its own begins, and where one of C has returned.
+            if event in ("call", "c_return") and frame.f_globals["__name__"].startswith("pyventus_typed."):
+                left -= 1
+                if not left:
+                    raise KeyboardInterrupt
+
+        before = sys.getprofile()
+        sys.setprofile(press)
+        try:
+            emitter.emit(OrderPlaced(1))
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.setprofile(before)
+        return False
+
+    for after in count(1):
+        was_cut_off = cut_off(after)
+        assert current_emission() is None
+        seen.clear()
+        assert emitter.emit(OrderPlaced(2)).status is Status.COMPLETED
+        assert seen == [2, 2, 2], after
+        assert emitter.tally.pending == 0
+        if not was_cut_off:
+            break
+    assert after > 5
