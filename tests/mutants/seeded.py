@@ -19,6 +19,8 @@ ORDER = ("tests/test_ordering.py", "tests/properties/test_ordering.py")
 END = ("tests/processors/test_end_of_loop.py",)
 WAITING = ("tests/processors/test_waiting.py",)
 SHORT = ("tests/properties/test_short_ways.py",)
+HERE = ("tests/processors/test_here.py",)
+DELIVERY = ("tests/processors/test_delivery.py",)
 EMISSION = ("tests/test_emission.py",)
 ROOM = ("tests/processors/test_room.py",)
 
@@ -117,8 +119,8 @@ MUTANTS = (
     Mutant(
         "no close hook",
         "processors/_end.py",
-        '("shutdown_asyncgens", shutdown), ("close", end)):\n',
-        '("shutdown_asyncgens", shutdown)):\n',
+        '        "close": end,\n',
+        "",
         END,
     ),
     Mutant(
@@ -152,8 +154,8 @@ MUTANTS = (
     Mutant(
         "`once` is used up by a rejected emission",
         "processors/_line.py",
-        "        if self.settings.capacity is not None and emission._open and not self.room.has_place(emission):\n            return None\n        use_up(emission)\n",
-        "        use_up(emission)\n        if self.settings.capacity is not None and emission._open and not self.room.has_place(emission):\n            return None\n",
+        "        if self.settings.capacity is not None and emission._open and not self.room.has_place(self, emission):\n            return None\n        use_up(emission)\n",
+        "        use_up(emission)\n        if self.settings.capacity is not None and emission._open and not self.room.has_place(self, emission):\n            return None\n",
         ROOM,
     ),
     Mutant(
@@ -189,8 +191,8 @@ MUTANTS = (
     Mutant(
         "a short emission without a loop is not the current one",
         "processors/_whole.py",
-        "    running = stage.running\n    running.emission = emission\n    emission._keeper = line.ref\n",
-        "    running = stage.running\n    emission._keeper = line.ref\n",
+        "    running.rest = handlers\n    running.emission = emission\n",
+        "    running.rest = handlers\n",
         SHORT,
     ),
     Mutant(
@@ -205,7 +207,7 @@ MUTANTS = (
         "processors/_whole.py",
         "    if stage.ready or stage.calls:\n        stage.run()\n",
         "",
-        SHORT,
+        HERE,
     ),
     Mutant(
         "a short emission does not hear another thread",
@@ -238,8 +240,8 @@ MUTANTS = (
     Mutant(
         "unfolding is off by one",
         "processors/_whole.py",
-        "    index = len(emission._subscriptions) - left - 1\n",
-        "    index = max(0, len(emission._subscriptions) - left - 2)\n",
+        "    index = max(0, count - left - 1)",
+        "    index = max(0, count - left - 2)",
         SHORT,
     ),
     Mutant(
@@ -352,7 +354,7 @@ MUTANTS = (
         "processors/_serving.py",
         "task.cancelling() or ",
         "",
-        SHORT,
+        DELIVERY,
     ),
     Mutant(
         "a served delivery goes on outside of its context",
@@ -366,7 +368,7 @@ MUTANTS = (
         "processors/_serving.py",
         "        line.stage.tasks[job, index] = task\n",
         "        pass\n",
-        SHORT,
+        DELIVERY,
     ),
     Mutant(
         "every loop is taken for the one that runs here",
@@ -408,21 +410,7 @@ MUTANTS = (
         "_emission.py",
         "            if self._open:\n                self.unwatch(waiter)\n        self.raise_failures()\n",
         "            if self._open:\n                self.unwatch(waiter)\n",
-        SHORT,
-    ),
-    Mutant(
-        "a wait without a coroutine is in nobody's hands",
-        "_emission.py",
-        "        held.add(future)\n        try:\n            yield from future\n",
-        "        try:\n            yield from future\n",
-        END,
-    ),
-    Mutant(
-        "a subscription to several events is active before all of them hold it",
-        "_registry.py",
-        "for one in ordered if self.holds(one)] if self._has_several else ordered",
-        "for one in ordered]",
-        ("tests/test_registry.py", "tests/test_linker.py"),
+        EMISSION,
     ),
     Mutant(
         "a route forgets priorities",
@@ -437,5 +425,33 @@ MUTANTS = (
         "        if kind in self._singles and is_decorated(kind):\n",
         "        if kind in self._singles:\n",
         ("tests/test_linker.py", "tests/test_event.py"),
+    ),
+    Mutant(
+        "a mailbox runs what somebody publishes",
+        "processors/_serving.py",
+        "place.granted is None and place.is_served(index)",
+        "place.is_served(index)",
+        ("tests/processors/test_publish.py",),
+    ),
+    Mutant(
+        "a mailbox calls what has failed already",
+        "processors/_serving.py",
+        "place.granted is None and place.is_served(index)",
+        "place.granted is None",
+        ("tests/processors/test_delivery.py",),
+    ),
+    Mutant(
+        "what a publish's coroutine returns is awaited again",
+        "processors/_published.py",
+        "    if failure is None and not awaited and must_await(value):\n",
+        "    if failure is None and must_await(value):\n",
+        (*SHORT, "tests/processors/test_publish.py"),
+    ),
+    Mutant(
+        "a fresh loop has a task of ours",
+        "processors/_stage.py",
+        "            asyncio._unregister_task(winding_up)\n",
+        "",
+        END,
     ),
 )

@@ -434,6 +434,41 @@ async def test_asyncio_says_it_as_often_as_it_happens(ordering: Ordering) -> Non
 
 
 # ---------------------------------------------------------------- F5
+async def test_in_a_mailbox_a_handler_that_cancels_its_own_task_and_returns_cancels_nobody_behind_it() -> None:
+    linker = Linker()
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        if event.order:
+            await asyncio.sleep(0)
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    emissions = [emitter.emit(OrderPlaced(order)) for order in (1, 0, 1)]
+    await emitter.wait_for_tasks()
+    assert [one.status for one in emissions] == [Status.COMPLETED] * 3
+
+
+async def test_in_a_mailbox_each_delivery_is_cancelled_for_itself() -> None:
+    linker, begun = Linker(), asyncio.Event()
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        if event.order:
+            begun.set()
+            await asyncio.Event().wait()
+
+    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    emissions = [emitter.emit(OrderPlaced(order)) for order in (0, 1, 0)]
+    await begun.wait()
+    assert emissions[1].cancel()
+    await emitter.wait_for_tasks()
+    assert [one.status for one in emissions] == [Status.COMPLETED, Status.CANCELLED, Status.COMPLETED]
+
+
 async def test_in_a_mailbox_a_predicate_that_raises_is_no_call_wherever_its_delivery_stands() -> None:
     linker, seen = Linker(), list[int]()
 

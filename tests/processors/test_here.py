@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import os
 import sys
 import threading
 import warnings
@@ -24,6 +25,7 @@ from pyventus_typed import (
     current_emission,
 )
 from tests.events import OrderPaid, OrderPlaced, Shipped
+from tests.programs import run_python
 
 
 class LoopProbe(asyncio.SelectorEventLoop):
@@ -404,6 +406,52 @@ async def test_the_first_emissions_of_eight_threads_meet_in_one_line() -> None:
             await asyncio.gather(*(asyncio.to_thread(first, number) for number in range(8)))
             assert await emitter.wait_for_tasks()  # of this line; two lines would not all be waited for
             assert len(seen) == 8
+
+
+def test_every_emit_of_a_thread_returns_when_all_that_it_led_to_is_settled() -> None:
+    linker, seen = Linker(), list[int]()
+    emitter = asyncio_emitter(linker)
+
+    @linker.on(OrderPlaced)
+    def pay(event: OrderPlaced) -> None:
+        emitter.emit(OrderPaid(event.order))
+
+    linker.subscribe(OrderPaid, lambda event: seen.append(event.order))
+    for order in range(3):
+        emitter.emit(OrderPlaced(order))
+        assert seen == list(range(order + 1))
+        assert emitter.tally.pending == 0
+
+
+FORK = """
+import asyncio, os
+from dataclasses import dataclass
+from pyventus_typed import Event, Linker, asyncio_emitter
+
+@dataclass(frozen=True)
+class Placed(Event):
+    pass
+
+linker = Linker()
+emitter = asyncio_emitter(linker)
+linker.subscribe(Placed, lambda event: None)
+
+async def main():
+    await emitter.emit(Placed())
+    child = os.fork()
+    if not child:
+        print(emitter.emit(Placed()).status.value, flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_process_that_was_forked_inside_a_running_loop_has_no_running_loop() -> None:
+    ended = run_python("-W", "ignore", "-c", FORK)
+    assert (ended.stdout, ended.stderr) == ("completed\n", "")
 
 
 def test_ctrl_c_at_any_moment_of_an_emit_does_not_haunt_the_next_one() -> None:

@@ -193,7 +193,7 @@ class World:
                         await self._heard(name, path, self.emitter.wait_for_tasks())
                     case _:
                         self._act(name, act, path)
-                self._saw(name, path, "goes on")
+                self._saw(name, path, "goes on", variable.get())
         except BaseException as error:
             # Closed, it may look around no more than any coroutine.
             self.log.append((name, event.path, "left by", type(error).__name__))
