@@ -282,6 +282,9 @@ def adopt(loop: AbstractEventLoop, stage: Stage) -> None:
     stage.outer = thread.running.emission
     _stages[loop] = ref(stage)
     hook(loop, stage)
+    # The first emission there may come as late as this: then the hook is too late to hear of it.
+    if any(getattr(task.get_coro(), "__name__", "") == "shutdown_asyncgens" for task in asyncio.all_tasks(loop)):
+        begin(stage)
 
 
 @atexit.register

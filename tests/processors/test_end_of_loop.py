@@ -9,7 +9,7 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -182,6 +182,30 @@ def test_an_idle_emitter_is_gone_as_soon_as_nobody_refers_to_it(*, in_a_loop: bo
             gc.enable()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("loop_factory", LOOPS)
+def test_the_first_emission_of_a_loop_may_come_from_a_generator_that_its_end_closes(loop_factory: LoopFactory) -> None:
+    linker, lost = Linker[Event](), list[Emission[Event]]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lost.extend))
+
+    async def parcels() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            emitter.emit(Parcel())
+            await asyncio.sleep(0)
+
+    async def main() -> AsyncGenerator[int, None]:
+        generator = parcels()
+        await anext(generator)
+        return generator  # still held when the loop ends
+
+    with no_complaints(), asyncio.Runner(loop_factory=loop_factory) as runner:
+        held = runner.run(main())
+    del held
+    assert [one.deliveries[0].outcome for one in lost] == [Discarded("loop closed", started=False)]
 
 
 # ---------------------------------------------------------------- what is said of it
