@@ -34,11 +34,12 @@ set_current = current.set
 class Running:
     """What runs on the short way: an emission whose receivers are all plain calls, and the calls that are left."""
 
-    __slots__ = ("emission", "rest")
+    __slots__ = ("emission", "rest", "taken")
 
     def __init__(self) -> None:
         self.emission: AnyEmission | None = None
         self.rest: Iterator[Callable[..., object]] | None = None  # None where there is one call
+        self.taken: list[Callable[..., object]] = []  # from the rest, by who cancels in another thread
 
 
 class Thread(local):

@@ -157,11 +157,13 @@ class Short:
             self.ledger.reopen(emission)
             emission._keeper = line.ref
             self.stage.unfinished += 1
-        running = unfold(emission, rest)
+        taken = self.stage.running.taken
+        running = unfold(emission, rest, len(taken) if runner is None else 0)
         job = line.jobs[emission] = Job(line, emission, Context(), line.turns, None)
         job.held = emission._open
         left = range(running + 1, len(emission._subscriptions))
         if runner is None:
+            taken.clear()
             self.stage.ready.extendleft((job, index) for index in reversed(left))
         else:
             job.runner = runner

@@ -8,7 +8,7 @@ In a thread without a loop even the context variable of the current emission is 
 handlers, and the thread can say as well what it runs.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -78,7 +78,7 @@ def run_now(line: "Line", emission: AnyEmission, route: Route) -> None:
     ledger.accepted += 1
     try:
         if handlers is not None:
-            value = context.run(_call_all, handlers, emission._event, stage.calls)
+            value = context.run(_call_all, handlers, emission._event)
         else:
             assert call is not None  # there is one, or there are several
             value = context.run(call, emission._event)
@@ -101,12 +101,10 @@ def run_now(line: "Line", emission: AnyEmission, route: Route) -> None:
         stage.run()
 
 
-def _call_all(handlers: Calls, event: Event, calls: Collection[object]) -> object:
-    """Call handler after handler, until one returns something; that. Or until another thread wants something done: a
-    cancellation takes effect before the next handler.
-    """
+def _call_all(handlers: Calls, event: Event) -> object:
+    """Call handler after handler, until one returns something; that."""
     for handler in handlers:
-        if (value := handler(event)) is not None or calls:
+        if (value := handler(event)) is not None:
             return value
     return None
 
@@ -129,11 +127,11 @@ def go_on(
     return None
 
 
-def unfold(emission: AnyEmission, rest: Calls | None) -> int:
-    """Write down who is where, while the calls but for the *rest* of them have begun; which delivery runs."""
-    left = 0
+def unfold(emission: AnyEmission, rest: Calls | None, taken: int = 0) -> int:
+    """Write down who is where, while the calls but for the *rest*, and those *taken* from it, have begun; who runs."""
+    left = taken
     if rest is not None:
-        left = rest.__length_hint__()  # type: ignore[attr-defined]  # of a tuple's iterator, and exact
+        left += rest.__length_hint__()  # type: ignore[attr-defined]  # of a tuple's iterator, and exact
         for _ in rest:
             pass  # nobody is called behind the job's back
     count = len(emission._subscriptions)
