@@ -361,7 +361,7 @@ MUTANTS = (
         "processors/_serving.py",
         "            waits = context.run(step)\n",
         "            waits = step()\n",
-        SHORT,
+        DELIVERY,
     ),
     Mutant(
         "what a mailbox serves is cancelled by nobody",
