@@ -19,6 +19,7 @@ ORDER = ("tests/test_ordering.py", "tests/properties/test_ordering.py")
 END = ("tests/processors/test_end_of_loop.py",)
 WAITING = ("tests/processors/test_waiting.py",)
 SHORT = ("tests/properties/test_short_ways.py",)
+PUBLISH = ("tests/processors/test_publish.py",)
 HERE = ("tests/processors/test_here.py",)
 DELIVERY = ("tests/processors/test_delivery.py",)
 EMISSION = ("tests/test_emission.py",)
@@ -326,14 +327,14 @@ MUTANTS = (
         "processors/_published.py",
         "                if value is not None or task.cancelling() > cancelled:\n",
         "                if value is not None:\n",
-        SHORT,
+        PUBLISH,
     ),
     Mutant(
         "a short publish that is unfolded does not know its task",
         "processors/_short.py",
         "            job.runner = runner\n",
         "            pass\n",
-        SHORT,
+        PUBLISH,
     ),
     Mutant(
         "a publish leaves its emission current",
@@ -361,7 +362,7 @@ MUTANTS = (
         "processors/_serving.py",
         "            waits = context.run(step)\n",
         "            waits = step()\n",
-        SHORT,
+        DELIVERY,
     ),
     Mutant(
         "what a mailbox serves is cancelled by nobody",

@@ -5,6 +5,7 @@ import gc
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 import pytest
@@ -467,6 +468,26 @@ async def test_in_a_mailbox_each_delivery_is_cancelled_for_itself() -> None:
     assert emissions[1].cancel()
     await emitter.wait_for_tasks()
     assert [one.status for one in emissions] == [Status.COMPLETED, Status.CANCELLED, Status.COMPLETED]
+
+
+async def test_in_a_mailbox_a_handler_that_waits_keeps_its_own_context_variables() -> None:
+    variable: ContextVar[int] = ContextVar("variable")
+    linker, seen = Linker(), list[tuple[int, bool]]()
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        emission = current_emission()
+        variable.set(variable.get() + event.order)
+        await asyncio.sleep(0)
+        seen.append((variable.get(), current_emission() is emission))
+
+    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    for order in (1, 2):
+        variable.set(10 * order)
+        emitter.emit(OrderPlaced(order))
+    await emitter.wait_for_tasks()
+    assert seen == [(11, True), (22, True)]
+    assert variable.get() == 20
 
 
 async def test_in_a_mailbox_a_predicate_that_raises_is_no_call_wherever_its_delivery_stands() -> None:

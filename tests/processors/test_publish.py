@@ -249,3 +249,41 @@ async def test_a_handler_may_cancel_what_stands_behind_it() -> None:
     emission = await Emitter(linker).publish(OrderPlaced())
     assert emission.deliveries[1].outcome == Discarded("cancelled", started=False)
     assert told == []
+
+
+async def test_a_plain_handler_that_cancels_the_caller_is_the_last_one_of_every_publish() -> None:
+    linker, seen = Linker(), list[int]()
+
+    @linker.on(OrderPlaced)
+    def cancel_the_caller(event: OrderPlaced) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if event.order:
+            task.cancel()
+
+    linker.subscribe(OrderPlaced, lambda event: seen.append(event.order))
+    emitter = Emitter(linker)
+    await emitter.publish(OrderPlaced(0))  # makes the loop's line
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(emitter.publish(OrderPlaced(1)))
+    assert seen == [0]
+
+
+async def test_an_emission_that_is_cancelled_while_it_is_published_cancels_its_handler_and_not_the_caller() -> None:
+    linker, begun = Linker(), list[Emission[Event] | None]()
+
+    @linker.on(OrderPlaced)
+    async def hang(event: OrderPlaced) -> None:
+        begun.append(current_emission())
+        if event.order:
+            await asyncio.Event().wait()
+
+    emitter = Emitter(linker)
+    await emitter.publish(OrderPlaced(0))  # makes the loop's line
+    publishing = asyncio.ensure_future(emitter.publish(OrderPlaced(1)))
+    await asyncio.sleep(0)
+    emission = begun[-1]
+    assert emission is not None
+    assert emission.cancel()
+    assert await asyncio.wait_for(publishing, 5) is emission
+    assert emission.deliveries[0].outcome == Cancelled()

@@ -520,7 +520,7 @@ LOOSE = {
 def test_nobody_can_tell_a_short_way_from_the_long_one(case: Case) -> None:
     hits: Counter[str] = Counter()
 
-    @settings(max_examples=max(10, settings().max_examples // 3), suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=max(33, settings().max_examples // 3), suppress_health_check=[HealthCheck.too_slow])
     @given(program=_programs(case))
     def run(program: Program) -> None:
         short, long = _both(program, case, hits)
@@ -535,7 +535,7 @@ def test_nobody_can_tell_a_short_way_from_the_long_one(case: Case) -> None:
 def test_nobody_is_told_anything_else_on_a_short_way(case: Case) -> None:
     hits: Counter[str] = Counter()
 
-    @settings(max_examples=max(10, settings().max_examples // 3), suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=max(33, settings().max_examples // 3), suppress_health_check=[HealthCheck.too_slow])
     @given(program=_programs(case))
     def run(program: Program) -> None:
         short, long = _both(program, case, hits)
