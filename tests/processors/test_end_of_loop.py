@@ -164,24 +164,30 @@ def test_an_idle_emitter_is_gone_as_soon_as_nobody_refers_to_it(*, in_a_loop: bo
     linker.subscribe(Parcel, lambda _: None)
     linker.subscribe(Parcel, served)
 
+    # The settings of the processor refer to it, and whatever keeps the processor's line keeps those.
+    told = Told()
+    gone = weakref.ref(told)
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=told))
+    del told
+
     async def main() -> None:
-        # The settings of the processor refer to it, and whatever keeps the processor's line keeps those.
-        told = Told()
-        gone = weakref.ref(told)
-        emitter = Emitter(linker, AsyncIOProcessor(on_discard=told))
+        nonlocal emitter
         if in_a_loop:
             emitter.emit(Parcel())
             await emitter.wait_for_tasks()
-        else:
-            await asyncio.to_thread(emitter.emit, Parcel())
-        gc.disable()  # a collection is not what it takes
-        try:
-            del emitter, told
+            del emitter
             assert gone() is None
-        finally:
-            gc.enable()
 
-    asyncio.run(main())
+    if not in_a_loop:
+        emitter.emit(Parcel())
+    gc.disable()  # a collection is not what it takes
+    try:
+        asyncio.run(main())
+        if not in_a_loop:
+            del emitter
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("loop_factory", LOOPS)
