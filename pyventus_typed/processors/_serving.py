@@ -1,7 +1,7 @@
 """One task for what stands in a mailbox: its deliveries run there one after the other, each in its own context.
 
-A handler that does not suspend then costs no task, and one that does has this one to itself, because nobody else of this
-mailbox may start before it ends. A task that was cancelled serves nobody after that.
+A handler that does not suspend costs no task then. One that does keeps this one to itself, and so does one that was
+cancelled: what somebody does to that task later is done to nobody else.
 """
 
 import asyncio
@@ -28,10 +28,12 @@ async def serve(job: Job, index: int) -> None:  # noqa: C901 - one delivery in o
 
     Whoever makes it takes the first step, as with ``fly``.
     """
-    line, task, left = job.line, None, 0
+    line, left = job.line, 0
+    task: Any = None  # Any: for _must_cancel, below
     while True:
         emission = job.emission
         outcome: Outcome = NOTHING
+        work: Work | None = None
         try:
             if not left:
                 left = _AT_ONCE
@@ -70,7 +72,9 @@ async def serve(job: Job, index: int) -> None:  # noqa: C901 - one delivery in o
         assert isinstance(place, Job)  # as in make_ready
         # What is published is its caller's to run, and one whose predicate raised has failed already.
         is_ours = place.granted is None and place.is_served(index)
-        if not is_ours or task is None or task.cancelling() or line.stage.ready or line.stage.ending:
+        # There is no public way to ask for a cancellation that is still to come: it would hit the next handler.
+        is_free = task is not None and work is None and not task._must_cancel
+        if not (is_ours and is_free) or line.stage.ready or line.stage.ending:
             line.make_ready(turns)
             return
         job = place

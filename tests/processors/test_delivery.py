@@ -582,6 +582,32 @@ async def test_a_handler_that_absorbs_its_timeout_is_completed() -> None:
     assert emission.deliveries[0].outcome == Completed("no")
 
 
+@pytest.mark.parametrize("suspends", [False, True])
+async def test_a_task_that_a_mailbox_handler_kept_cancels_no_later_delivery(*, suspends: bool) -> None:
+    linker, kept = Linker[Event](), list["asyncio.Task[Any]"]()
+    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        if not kept:
+            task = asyncio.current_task()
+            assert task is not None
+            kept.append(task)
+            if suspends:
+                await asyncio.sleep(0)
+            else:  # a cancellation that is taken back before it comes
+                task.cancel()
+                task.uncancel()
+            return
+        if suspends:
+            kept[0].cancel()
+        await asyncio.sleep(0)
+
+    emissions = [emitter.emit(OrderPlaced()) for _ in range(3)]
+    await emitter.wait_for_tasks()
+    assert [one.status for one in emissions] == [Status.COMPLETED] * 3
+
+
 async def test_a_timeout_of_the_handlers_own_is_told_from_ours() -> None:
     linker = Linker()
     mine = TimeoutError("the database's")
