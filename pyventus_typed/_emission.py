@@ -55,7 +55,8 @@ thread = Thread()
 def current_emission() -> "Emission[Event] | None":
     """The emission whose handler is running here; ``None`` outside of handlers.
 
-    Tasks that a handler starts see it too, and so do threads that run in a copy of the context of a handler in a loop.
+    Tasks that a handler starts see it too, and so do threads that run in a copy of the context of a handler in a loop;
+    of a handler in a thread without a loop, what runs in that thread.
     """
     return current.get() or thread.running.emission
 
