@@ -299,7 +299,7 @@ MUTANTS = (
         "processors/_flight.py",
         "        if emission._outcomes[index] is not None:\n            return  # it was discarded while it waited\n",
         "",
-        SHORT,
+        END,
     ),
     Mutant(
         "a flight that fails lands as completed",

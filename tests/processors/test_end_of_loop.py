@@ -214,6 +214,30 @@ def test_the_first_emission_of_a_loop_may_come_from_a_generator_that_its_end_clo
     assert [one.deliveries[0].outcome for one in lost] == [Discarded("loop closed", started=False)]
 
 
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX, Ordering.SERIAL])
+def test_what_had_a_task_and_no_turn_does_not_start_while_the_loop_ends(ordering: Ordering) -> None:
+    linker, begun, lost = Linker[Event](), list[Event](), list[Emission[Event]]()
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering, on_discard=lost.extend))
+
+    @linker.on(Parcel)
+    async def handler(parcel: Parcel) -> None:
+        begun.append(parcel)
+
+    async def main() -> None:
+        await emitter.emit(Parcel(1))
+        emitter.emit(Parcel(2))
+        asyncio.get_running_loop().stop()
+
+    loop = asyncio.new_event_loop()  # uvloop turns once more when it is stopped
+    task = loop.create_task(main())
+    loop.run_forever()  # as a server does that is stopped; nobody cancels what is left
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+    assert task.done()
+    assert begun == [Parcel(1)]
+    assert [one.deliveries[0].outcome for one in lost] == [Discarded("loop closed", started=False)]
+
+
 # ---------------------------------------------------------------- what is said of it
 def test_without_on_discard_the_end_is_said_in_one_log_record_and_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     linker = Linker[Event]()
