@@ -5,6 +5,7 @@ Nox prints how long each session took. What follows a `--` goes to the session's
 
 import functools
 import random
+import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,8 @@ SUPPORTED = python_versions(PROJECT)
 TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py")
 EXTRAS = "[cli,testing,nats,nats-server]"
 # Typing cases are programs for the type checkers, so they are judged in `types`.
-PYTEST = ("python", "-m", "pytest", "--numprocesses=auto", "--ignore=tests/typing")
+WORKERS = (os.cpu_count() or 1) + 1  # one more than there are cores: some tests wait for processes
+PYTEST = ("python", "-m", "pytest", f"--numprocesses={WORKERS}", "--ignore=tests/typing")
 
 
 def works(version: str) -> bool:
