@@ -4,8 +4,8 @@ Nox prints how long each session took. What follows a `--` goes to the session's
 """
 
 import functools
-import random
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -22,8 +22,8 @@ PROJECT = load_toml(HOUSE / "pyproject.toml")
 SUPPORTED = python_versions(PROJECT)
 TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py")
 EXTRAS = "[cli,testing,nats,nats-server]"
-# Typing cases are programs for the type checkers, so they are judged in `types`.
 WORKERS = (os.cpu_count() or 1) + 1  # one more than there are cores: some tests wait for processes
+# Typing cases are programs for the type checkers, so they are judged in `types`.
 PYTEST = ("python", "-m", "pytest", f"--numprocesses={WORKERS}", "--ignore=tests/typing")
 
 
