@@ -58,9 +58,5 @@ def _failed(line: "Line", emission: AnyEmission, index: int, error: Exception) -
 
 
 def _crash(line: "Line", emission: AnyEmission, index: int, error: BaseException) -> None:
-    reason = repr(error)
-    if isinstance(error, GeneratorExit):
-        reason = "loop lost"
-    elif isinstance(error, KeyboardInterrupt | SystemExit) and (task := asyncio.current_task()) is not None:
-        line.stage.crashed.add(task)
+    reason = line.stage.reason_of(error)
     line.short.land(line, emission, index, Discarded(reason, started=emission._outcomes[index] is not None))

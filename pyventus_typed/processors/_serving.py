@@ -58,11 +58,7 @@ async def serve(job: Job, index: int) -> None:  # noqa: C901 - one delivery in o
         except asyncio.CancelledError:
             outcome = line.cut_off(emission, index)
         except BaseException as error:
-            reason = repr(error)
-            if isinstance(error, GeneratorExit):
-                reason = "loop lost"
-            elif task is not None and isinstance(error, KeyboardInterrupt | SystemExit):
-                line.stage.crashed.add(task)
+            reason = line.stage.reason_of(error)
             line.settle(job, index, Discarded(reason, started=emission._outcomes[index] is not None))
             raise
         turns = line.conclude(job, index, outcome)

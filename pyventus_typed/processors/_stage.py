@@ -130,20 +130,29 @@ class Stage:
     def take_off(self, flight: Deliver, context: Context | None) -> "asyncio.Task[None]":
         """A task for a delivery on the short way; without a *context* in a copy of the caller's."""
         flight.send(None)  # up to where it wants a task
-        task: Any = _Task(flight, loop=self.loop, name="pyventus_typed", context=context)  # Any: as in spawn
-        task._log_destroy_pending = False  # as in spawn
-        return task  # type: ignore[no-any-return]  # as in spawn
+        return self._task(flight, context)
 
     def spawn(self, job: "Job", index: int, delivery: Deliver) -> None:
         """Give a delivery a task of its own, in a context of its own."""
-        # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
         context = job.context if len(job.subscriptions) == 1 else job.context.copy()
         if job.is_served(index):
             context = Context()  # each delivery there finds its own
-        task: Any = asyncio.Task(delivery, loop=self.loop, name="pyventus_typed", context=context)  # Any: below
+        self.tasks[job, index] = self._task(delivery, context)
+
+    def _task(self, delivery: Deliver, context: Context | None) -> "asyncio.Task[None]":
+        # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
+        task: Any = _Task(delivery, loop=self.loop, name="pyventus_typed", context=context)  # Any: below
         # asyncio's own switch against "Task was destroyed but it is pending": whatever happens, it is accounted for.
         task._log_destroy_pending = False  # unknown to the stubs
-        self.tasks[job, index] = task
+        return task  # type: ignore[no-any-return]  # it is one
+
+    def reason_of(self, error: BaseException) -> str:
+        """Why a task was left by *error*, which is no `Exception`; one that goes on through the loop is remembered."""
+        if isinstance(error, GeneratorExit):
+            return "loop lost"
+        if isinstance(error, KeyboardInterrupt | SystemExit) and (task := asyncio.current_task()) is not None:
+            self.crashed.add(task)
+        return repr(error)
 
     # -- a thread without a loop --------------------------------------------------------------------------------------
     def run(self, first: Callable[[], Step | None] | None = None) -> None:
