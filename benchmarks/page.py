@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import plots
-from .contenders import LIMIT, PEERS, US
+from .contenders import HAND, LIMIT, PEERS, US
 from .figures import Figures, Line, read
 from .plots import OURS, ROWS
 from .report import number
@@ -21,9 +21,9 @@ GROWTH = ("types", "others", "cold", "depth", "threads")
 
 
 def table(figures: Figures) -> Iterator[str]:
-    """Every row: us, our goal, and the peers that have an entry, the fastest first."""
-    yield f"| what is done, x the limit | the limit | {OURS} | goal | peers |"
-    yield "|---|--:|--:|--:|---|"
+    """Every row: by hand, us, our goal, and the peers that have an entry, the fastest first."""
+    yield f"| what is done, x the limit | the limit | by hand | {OURS} | goal | peers |"
+    yield "|---|--:|--:|--:|--:|---|"
     for name in ROWS:
         if name not in figures.lines:
             continue
@@ -32,8 +32,10 @@ def table(figures: Figures) -> Iterator[str]:
         us = ratios[US]
         theirs = ", ".join(f"{peer} {number(ratios[peer].median)}" for peer in ratios if peer in PEERS)
         goal = "" if line.goal is None else f"{line.goal:g}"
+        hand = number(ratios[HAND].median) if HAND in ratios else ""
         spread = f"{number(us.low)}-{number(us.high)}"
-        yield f"| {line.what} | {per_unit(line)} | **{number(us.median)}** ({spread}) | {goal} | {theirs or 'none'} |"
+        ours = f"**{number(us.median)}** ({spread})"
+        yield f"| {line.what} | {per_unit(line)} | {hand} | {ours} | {goal} | {theirs or 'none'} |"
 
 
 def per_unit(line: Line) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from .contenders import LIMIT, US
+from .contenders import HAND, LIMIT, US
 from .figures import Figures, Line
 from .report import number
 
@@ -28,6 +28,8 @@ ROWS = (
 )
 COUNTS = {"sync-1": 1, "sync-10": 10, "sync-100": 100, "sync-1000": 1000}
 OURS = "pyventus_typed"
+YARDSTICKS = frozenset({LIMIT, HAND})
+RADIUS = {US: 7, HAND: 8}
 WIDTH = 860
 LEFT, RIGHT = 310, 50
 STEP = 34
@@ -81,25 +83,36 @@ class Drawing:
     def line(self, x1: float, y1: float, x2: float, y2: float, color: str, width: float = 1) -> None:
         self.parts.append(f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{color}" stroke-width="{width}"/>')
 
-    def path(self, points: Iterable[tuple[float, float]], color: str, width: float) -> None:
+    def path(self, points: Iterable[tuple[float, float]], contender: str) -> None:
         corners = " ".join(f"{x},{y}" for x, y in points)
-        self.parts.append(f'<polyline points="{corners}" fill="none" stroke="{color}" stroke-width="{width}"/>')
-
-    def dot(self, x: float, y: float, color: str, radius: float, words: str) -> None:
+        width = 3 if contender == US else 1.5
+        dashes = ' stroke-dasharray="6 4"' if contender == HAND else ""
         self.parts.append(
-            f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{color}"><title>{escape(words)}</title></circle>'
+            f'<polyline points="{corners}" fill="none" stroke="{self.color(contender)}" stroke-width="{width}"{dashes}/>'
         )
+
+    def mark(self, x: float, y: float, contender: str, radius: float, words: str) -> None:
+        """A dot; what is no library but a yardstick is an open diamond."""
+        title = f"<title>{escape(words)}</title>"
+        color = self.color(contender)
+        if contender == HAND:
+            corners = f"{x},{y - radius} {x + radius},{y} {x},{y + radius} {x - radius},{y}"
+            self.parts.append(
+                f'<polygon points="{corners}" fill="none" stroke="{color}" stroke-width="1.5">{title}</polygon>'
+            )
+        else:
+            self.parts.append(f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{color}">{title}</circle>')
 
     def color(self, contender: str) -> str:
         if contender == US:
             return self.theme.us
-        return self.theme.ink if contender == LIMIT else self.theme.others[contender]
+        return self.theme.ink if contender in YARDSTICKS else self.theme.others[contender]
 
     def legend(self, y: float, names: Sequence[str]) -> None:
         x = 14.0
         for name in names:
             words = label(name)
-            self.dot(x, y - 4, self.color(name), 5, words)
+            self.mark(x, y - 4, name, 5, words)
             self.text(x + 9, y, words, weight="bold" if name == US else "normal")
             x = round(x + 24 + (8.4 if name == US else 6.9) * len(words), 1)
 
@@ -108,12 +121,12 @@ class Drawing:
 
 
 def label(contender: str) -> str:
-    return {US: OURS, LIMIT: "the limit"}.get(contender, contender)
+    return {US: OURS, LIMIT: "the limit", HAND: "by hand"}.get(contender, contender)
 
 
 def present(lines: Iterable[Line]) -> list[str]:
     names = {name for line in lines for name in line.ratios}
-    return [name for name in (US, LIMIT, *MARKS) if name in names]
+    return [name for name in (US, HAND, LIMIT, *MARKS) if name in names]
 
 
 def peers(figures: Figures, theme: Theme) -> str:
@@ -122,26 +135,24 @@ def peers(figures: Figures, theme: Theme) -> str:
     values = [one.median for line in lines for one in line.ratios.values()]
     bottom = 60 + STEP * len(lines)
     drawing = Drawing(theme, bottom + 45, min(values), max(values), "How many times as long as the limit; log scale")
-    drawing.legend(22, [name for name in present(lines) if name != LIMIT])
+    names = present(lines)
+    drawing.legend(22, [name for name in names if name not in YARDSTICKS])
     for power in range(drawing.low, drawing.high + 1):
         x = drawing.x(10**power)
         drawing.line(x, 45, x, bottom, theme.ink if power == 0 else theme.faint, 1.5 if power == 0 else 1)
         drawing.text(x, bottom + 18, f"{10**power:,} x" if power >= 0 else f"{10.0**power:g} x", anchor="middle")
     drawing.text(LEFT, bottom + 36, "times as long as the limit (log scale; left is faster)")
+    if HAND in names:
+        drawing.mark(WIDTH - RIGHT - 68, bottom + 32, HAND, RADIUS[HAND], label(HAND))
+        drawing.text(WIDTH - RIGHT, bottom + 36, label(HAND), anchor="end")
     for index, line in enumerate(lines):
         y = 62 + STEP * index
         drawing.text(LEFT - 14, y + 4, SHORT.get(line.name, line.name), anchor="end")
         drawing.line(LEFT, y, WIDTH - RIGHT, y, theme.faint, 0.6)
-        for name in sorted(line.ratios, key=lambda name: name == US):
+        for name in sorted(line.ratios, key=(US, HAND).__contains__):
             if name != LIMIT:
                 ratio = line.ratios[name].median
-                drawing.dot(
-                    drawing.x(ratio),
-                    y,
-                    drawing.color(name),
-                    7 if name == US else 5,
-                    f"{label(name)}: {number(ratio)} x",
-                )
+                drawing.mark(drawing.x(ratio), y, name, RADIUS.get(name, 5), f"{label(name)}: {number(ratio)} x")
     return drawing.done()
 
 
@@ -158,7 +169,7 @@ def growth(figures: Figures, theme: Theme) -> str:
     top, bottom = 45, 465
     # The axis across is the number of handlers, so it starts further left than the one of the rows.
     drawing = Drawing(theme, bottom + 45, 1, 1000, "Time of one emission by number of handlers; log scales")
-    drawing.legend(22, names)
+    drawing.legend(22, [name for name in names if name != HAND])  # its line is a dashed one, and named at its end
     left = 90
 
     def x(count: float) -> float:
@@ -176,8 +187,7 @@ def growth(figures: Figures, theme: Theme) -> str:
     drawing.text(left, bottom + 36, "sync handlers of the event (log scale)")
     taken: list[float] = []
     for name in sorted(names, key=lambda name: -max(times[name].values())):
-        width = 3 if name == US else 1.5
-        drawing.path(((x(count), y(time)) for count, time in times[name].items()), drawing.color(name), width)
+        drawing.path(((x(count), y(time)) for count, time in times[name].items()), name)
         last = max(times[name])
         place = max([y(times[name][last]) + 4, *(other + 14 for other in taken[-1:])])
         taken.append(place)

@@ -5,6 +5,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 
+from .contenders import HAND, US
 from .measuring import Rounds
 from .ratios import ratio, typical
 from .rows import Row
@@ -33,6 +34,16 @@ def lines(row: Row[Batch] | Row[BatchInLoop], rounds: Rounds) -> Iterator[str]:
             f"  {name:<12}{number(one.median):>9}   {spread:>19}   cpu {number(one.cpu):>8} {doubt}"
             f"{seconds(typical(rounds, name)):>10}"
         )
+    if row.goal is not None and {HAND, US} <= names:
+        yield f"  {beside_by_hand(row, rounds)}"
+
+
+def beside_by_hand(row: Row[Batch] | Row[BatchInLoop], rounds: Rounds) -> str:
+    """The goal, seen from this machine: how far we are from what can be had here."""
+    us = f"us is {number(ratio(rounds, US, HAND).median)} x hand"
+    if row.goal is None or row.by_hand is None:
+        return us
+    return f"{us} (goal {number(row.goal / row.by_hand)}: {row.goal} x {row.baseline}, where hand took {row.by_hand})"
 
 
 def number(value: float) -> str:

@@ -16,6 +16,7 @@ PEERS = {
 }
 """Module to distribution."""
 
+HAND = "hand"
 US = "us"
 LIMIT = "limit"
 
@@ -23,7 +24,7 @@ LIMIT = "limit"
 def load(only: frozenset[str] | None = None) -> dict[str, str]:
     """Import the modules of contenders; return the version, or why it is missing, of each peer."""
     found: dict[str, str] = {}
-    for name in (LIMIT, US, *PEERS):
+    for name in (LIMIT, HAND, US, *PEERS):
         if only is not None and name not in only:
             continue
         if name in PEERS:

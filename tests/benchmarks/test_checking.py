@@ -8,11 +8,11 @@ import pytest
 
 from benchmarks import rows
 from benchmarks.checking import Miscounted, check, check_in_loop
-from benchmarks.contenders import LIMIT, US, load
+from benchmarks.contenders import HAND, LIMIT, US, load
 from benchmarks.handlers import plain, straight, suspending
 from benchmarks.works import EMIT, Batch, BatchInLoop, Handlers
 
-OURS = frozenset({LIMIT, US})
+OURS = frozenset({LIMIT, HAND, US})
 load(OURS)
 
 
@@ -56,11 +56,23 @@ def test_what_does_its_work_passes(contender: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in (*rows.WITHOUT_LOOP, *rows.IN_LOOP) if US in row.work.contenders], ids=lambda row: row.name
+    ("row", "contender"),
+    [
+        pytest.param(row, contender, id=f"{row.name}-{contender}")
+        for row in (*rows.WITHOUT_LOOP, *rows.IN_LOOP)
+        for contender in (HAND, US)
+        if contender in row.work.contenders
+    ],
 )
-def test_we_do_the_work_of_every_row(row: rows.Row[Any]) -> None:  # Any: of either kind
+def test_we_do_the_work_of_every_row(row: rows.Row[Any], contender: str) -> None:  # Any: of either kind
     handlers = row.handlers(row.count)
     if row in rows.IN_LOOP:
-        asyncio.run(check_in_loop(US, row.work.contenders[US], handlers))
+        asyncio.run(check_in_loop(contender, row.work.contenders[contender], handlers))
     else:
-        check(US, row.work.contenders[US], handlers)
+        check(contender, row.work.contenders[contender], handlers)
+
+
+def test_every_row_with_a_goal_against_the_limit_is_done_by_hand() -> None:
+    with_goal = [row for row in rows.ROWS.values() if row.goal is not None and row.baseline == LIMIT]
+    assert len(with_goal) == 10
+    assert [row.name for row in with_goal if HAND not in row.work.contenders] == []
