@@ -15,6 +15,7 @@ from ._event import Event
 from ._ledger import NEVER_RAN, STARTED, Entry
 from ._loops import runs_here
 from ._outcome import Discarded, Failed, Outcome
+from ._routing import Route
 from ._spelling import several, spell, spell_event
 from ._subscription import Subscription
 from .errors import EmissionFailed
@@ -29,6 +30,7 @@ current: ContextVar["Emission[Event] | None"] = ContextVar("pyventus_typed.curre
 # A method of an imported name is looked up anew for each call.
 get_current = current.get
 set_current = current.set
+reset_current = current.reset
 
 
 class Running:
@@ -45,8 +47,7 @@ class Running:
 class Thread(local):
     """What this thread runs while it runs no loop. Setting a context variable would cost as much as three handlers."""
 
-    def __init__(self) -> None:
-        self.running = Running()
+    running: Running | None = None
 
 
 thread = Thread()
@@ -58,7 +59,13 @@ def current_emission() -> "Emission[Event] | None":
     Tasks that a handler starts see it too, and so do threads that run in a copy of the context of a handler in a loop;
     of a handler in a thread without a loop, what runs in that thread.
     """
-    return current.get() or thread.running.emission
+    return current.get() or outer_emission()
+
+
+def outer_emission() -> "Emission[Event] | None":
+    """The emission whose handler runs in this thread on the short way without a loop."""
+    running = thread.running
+    return None if running is None else running.emission
 
 
 class Keeper(Protocol):
@@ -143,26 +150,37 @@ class Emission(Entry, Generic[_T_co]):
     a cancelled or discarded emission returns, and says so in its ``status``.
     """
 
-    __slots__ = ("__weakref__", "_aside", "_door", "_errors", "_event", "_keeper", "_parent", "_subscriptions")
+    __slots__ = (
+        "__weakref__",
+        "_aside",
+        "_door",
+        "_errors",
+        "_event",
+        "_keeper",
+        "_parent",
+        "_route",
+        "_subscriptions",
+    )
 
     _event: _T_co
     _subscriptions: tuple[Subscription[Event], ...]
     _errors: tuple[Exception | None, ...] | None  # of the predicates that raised, or of the key function
     _door: object
-    _keeper: Callable[[], Keeper | None] | None  # weak: a handle must not keep a loop alive that was dropped
+    # What follows is unset where there is none: to set it to None for each emission would cost as much as a handler.
+    _keeper: Callable[[], Keeper | None]  # weak: a handle must not keep a loop alive that was dropped
     # Weak: while the parent is pending its line holds it; afterwards a chain of ticks must not hold its ancestors.
-    _parent: "ref[Emission[Event]] | None"
-    _aside: "_Aside | None"
+    _parent: "ref[Emission[Event]]"
+    _aside: _Aside
+    _route: Route  # of one that waits on the short way
 
     @property
     def id(self) -> int:
         """Unique in this process. Given when it is first asked for: most emissions are never asked."""
         with _naming:
-            if self._aside is None:
-                self._aside = _Aside()
-            if self._aside.id is None:
-                self._aside.id = next(_ids)
-            return self._aside.id
+            aside = self._more()
+            if aside.id is None:
+                aside.id = next(_ids)
+            return aside.id
 
     @property
     def event(self) -> _T_co:
@@ -172,7 +190,10 @@ class Emission(Entry, Generic[_T_co]):
     @property
     def parent(self) -> "Emission[Event] | None":
         """The emission whose handler emitted this one. It is held only while it is pending: afterwards this may be ``None``."""
-        return None if self._parent is None else self._parent()
+        try:
+            return self._parent()
+        except AttributeError:
+            return None
 
     @property
     def deliveries(self) -> Sequence[Delivery[_T_co]]:
@@ -197,8 +218,9 @@ class Emission(Entry, Generic[_T_co]):
             if isinstance(delivery.outcome, Failed):
                 error = delivery.outcome.error
                 _note(error, f"raised by {spell(delivery.subscription.handler)} for {spell_event(self._event)}")
-                if self._aside is not None and self._aside.site is not None:
-                    _note(error, f"emitted at {self._aside.site}")
+                site = self._more().site
+                if site is not None:
+                    _note(error, f"emitted at {site}")
                 failures.append(error)
         if failures:
             handlers = several(len(self._subscriptions), "handler")
@@ -241,8 +263,7 @@ class Emission(Entry, Generic[_T_co]):
     # -- ours ---------------------------------------------------------------------------------------------------------
     def emitted_at(self, site: str) -> None:
         """Remember the line of code that emitted."""
-        self._aside = _Aside()
-        self._aside.site = site
+        self._more().site = site
 
     @property
     def awaited(self) -> bool:
@@ -250,7 +271,17 @@ class Emission(Entry, Generic[_T_co]):
         return any(isinstance(watcher, Waiter) and watcher.will_raise for watcher in self._watchers or ())
 
     def _line(self) -> Keeper | None:
-        return None if self._keeper is None or not self._open else self._keeper()
+        try:
+            return self._keeper() if self._open else None
+        except AttributeError:
+            return None  # no line has accepted it
+
+    def _more(self) -> _Aside:
+        try:
+            return self._aside
+        except AttributeError:
+            self._aside = _Aside()
+            return self._aside
 
     async def _join(self) -> Self:
         await self._settled(raises=True)
@@ -292,7 +323,7 @@ def emission_of(
     self._open = len(subscriptions)
     self._errors = errors
     self._door = door
-    self._wave = self._watchers = self._keeper = self._parent = self._aside = None
+    self._watchers = None
     adopt_parent(self)
     return self
 

@@ -41,7 +41,8 @@ class Emitter(Generic[E_contra]):
         self._linker = linker
         self._routes = linker._routes
         self._processor: Processor = AsyncIOProcessor() if processor is None else processor
-        self._door = Door()
+        # Who wraps AsyncIOProcessor, or derives from it, sees every emission.
+        self._door = Door(is_direct=type(self._processor) is AsyncIOProcessor)
 
     @property
     def processor(self) -> Processor:
@@ -68,7 +69,10 @@ class Emitter(Generic[E_contra]):
         Raises `EmissionRejected` if nothing was accepted: `EmitterClosed`, or `NoRoom` where ``capacity`` is used up;
         `DefinitionError` for what is no event, or none of this linker's.
         """
-        route = self._routes.table.get(type(event)) or self._linker._route(event)
+        try:
+            route = self._routes.table[type(event)]
+        except KeyError:
+            route = self._linker._route(event)
         if not route.is_bare:
             emission = self._draft(event, route)
             self._processor.submit(emission, self._door)
@@ -80,9 +84,10 @@ class Emitter(Generic[E_contra]):
         emission._outcomes = route.waiting
         emission._open = route.count
         emission._door = door = self._door
-        emission._wave = emission._watchers = emission._keeper = emission._parent = None
-        emission._errors = emission._aside = None
-        self._processor.submit(emission, door, route)
+        emission._watchers = emission._errors = None
+        way = None if door.way is None else door.way()
+        if way is None or not way.enter(emission, route):
+            self._processor.submit(emission, door, route)
         return emission
 
     @overload
@@ -119,13 +124,18 @@ class Emitter(Generic[E_contra]):
         All of them run; then `EmissionFailed` is raised if one failed. Cancelling the caller cancels the handler that
         runs, and the rest is cancelled. Under an ordering other than ``CONCURRENT`` it waits for its turn.
         """
-        route = self._routes.table.get(type(event)) or self._linker._route(event)
+        try:
+            route = self._routes.table[type(event)]
+        except KeyError:
+            route = self._linker._route(event)
         if not route.is_bare:
             emission = self._draft(event, route)
             await self._processor.publish(emission, self._door)
         else:
-            emission = self._bare(event, route)
-            await self._processor.publish(emission, self._door, route)
+            emission, door = self._bare(event, route), self._door
+            way = None if door.way is None else door.way()
+            delivering = None if way is None else way.publish(emission, route)
+            await (self._processor.publish(emission, door, route) if delivering is None else delivering)
             if emission._outcomes is route.done:
                 return emission
         emission.raise_failures()
@@ -191,8 +201,7 @@ class Emitter(Generic[E_contra]):
         emission._outcomes = route.waiting
         emission._open = route.count
         emission._door = self._door
-        emission._wave = emission._watchers = emission._keeper = emission._parent = None
-        emission._errors = emission._aside = None
+        emission._watchers = emission._errors = None
         return emission
 
     def _draft(self, event: Event, route: Route) -> Emission[Event]:

@@ -9,6 +9,7 @@ counts may be read from any.
 import enum
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from threading import RLock
 from typing import Final, Self, TypeAlias
 
@@ -24,6 +25,8 @@ class Started(enum.Enum):
 
 
 STARTED: Final = Started.STARTED
+SINGLE: Final = (STARTED,)
+"""The state of an emission to one receiver: shared."""
 NEVER_RAN: Final = Cancelled()
 """The one `Cancelled` of a delivery that was not started; told from others by identity."""
 
@@ -95,10 +98,10 @@ def put(entry: Entry, index: int, state: Outcome | Started) -> None:
 
 
 class Wave:
-    """What was accepted between two waits, and all that it emitted while it was pending.
+    """What a wait found pending that no earlier one had, and all that it emits from then on while it is pending.
 
-    Once sealed, only its own pending members can add to it: it is waited for by waiting for its count to reach zero,
-    at no cost for each emission but an addition, and unrelated traffic goes to the next wave.
+    Only its own pending members can add to it, so unrelated traffic does not hold up who waits for it. An emission that
+    nobody waits for is in none.
     """
 
     __slots__ = ("open", "watchers")
@@ -106,6 +109,13 @@ class Wave:
     def __init__(self) -> None:
         self.open = 0
         self.watchers: list[Watcher] = []
+
+    def leave(self, entry: Entry) -> None:
+        """*entry* is settled."""
+        entry._wave = None
+        self.open -= 1
+        if not self.open:
+            _call(self.watchers)
 
 
 class Ledger:
@@ -116,7 +126,7 @@ class Ledger:
         "_discarded",
         "_failed",
         "_sealed",
-        "_wave",
+        "_waves",
         "accepted",
         "completed",
         "open",
@@ -126,8 +136,8 @@ class Ledger:
     def __init__(self) -> None:
         self.accepted = self.completed = self._failed = self._cancelled = self._discarded = self.rejected = 0
         self.open: dict[Entry, None] = {}
-        self._wave = Wave()
-        self._sealed: list[Wave] = []
+        self._waves: list[Wave] = []
+        self._sealed = 0  # how many were accepted before the last wait: each of them is in a wave, or was settled then
 
     def accept(self, entry: Entry, parent: Entry | None = None) -> None:
         """Enter *entry*: with its *parent*, if that is pending here, else on its own. Without deliveries it is complete."""
@@ -137,16 +147,19 @@ class Ledger:
             entry.tell()
             return
         self.enter(entry)
-        if parent is not None and parent in self.open and parent._wave is not None:
-            self._wave.open -= 1
+        if parent is not None:
+            self.join(entry, parent)
+
+    def join(self, entry: Entry, parent: Entry) -> None:
+        """*entry*, which *parent* has emitted, is waited for as that is."""
+        if parent in self.open and parent._wave is not None and entry._wave is None:
             entry._wave = parent._wave
             entry._wave.open += 1
 
     def enter(self, entry: Entry) -> None:
         """The same for what has deliveries, and no parent."""
         self.accepted += 1
-        entry._wave = wave = self._wave
-        wave.open += 1
+        entry._wave = None
         self.open[entry] = None
 
     def complete(self, entry: Entry, outcomes: States) -> None:
@@ -154,20 +167,20 @@ class Ledger:
         del self.open[entry]
         self.completed += 1
         entry._outcomes = outcomes
-        # As _close, in line: on the short way every call counts.
         entry._open = 0
-        wave, entry._wave = entry._wave, None
-        if wave is not None:
+        wave = entry._wave
+        if wave is not None:  # as Wave.leave, in line: on the short way every call counts
+            entry._wave = None
             wave.open -= 1
-            if not wave.open and wave.watchers:
+            if not wave.open:
                 _call(wave.watchers)
-        if entry._watchers:
+        if entry._watchers is not None:
             _call(entry._watchers)
 
     def reopen(self, entry: Entry) -> None:
         """Hold an entry as pending that was only counted."""
-        self._wave.open += 1
-        entry._wave = self._wave
+        self._sealed -= 1  # the next wait is its first, if one came in between
+        entry._wave = None
         self.open[entry] = None
 
     def reject(self) -> None:
@@ -198,25 +211,28 @@ class Ledger:
                 self._cancelled += 1
             case _:
                 self._discarded += 1
-        self._close(entry)
-        return True
-
-    def _close(self, entry: Entry) -> None:
         entry._open = 0
-        wave, entry._wave = entry._wave, None
-        if wave is not None:
-            wave.open -= 1
-            if not wave.open and wave.watchers:
-                _call(wave.watchers)
+        if entry._wave is not None:
+            entry._wave.leave(entry)
         entry.tell()
+        return True
 
     def seal(self) -> tuple[Wave, ...]:
         """The waves to wait for: what is pending now, and what it will emit. What comes later is in none of them."""
-        if self._wave.open:
-            self._sealed.append(self._wave)
-            self._wave = Wave()
-        self._sealed = [wave for wave in self._sealed if wave.open]
-        return tuple(self._sealed)
+        wave = Wave()
+        # Those that came since the last wait stand at the end, and each is looked at by one wait only.
+        fresh: list[Entry] | None = None
+        while fresh is None:
+            found = self.accepted
+            with suppress(RuntimeError):  # a signal handler has emitted in between
+                fresh = list(islice(reversed(self.open), found - self._sealed))
+        self._sealed = found
+        for entry in fresh:
+            if entry._open and entry._wave is None:
+                entry._wave = wave
+                wave.open += 1
+        self._waves = [one for one in (*self._waves, wave) if one.open]
+        return tuple(self._waves)
 
     @property
     def pending(self) -> int:

@@ -1,6 +1,6 @@
 """The port between an emitter and whatever runs the handlers."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from ._emission import Emission
@@ -9,19 +9,33 @@ from ._outcome import Tally
 from ._routing import Route
 
 
+class Way(Protocol):
+    """What a processor may leave at a door: where an emission may go that needs no look at anything else."""
+
+    def enter(self, emission: Emission[Event], route: Route, /) -> bool:
+        """As `Processor.submit`; or ``False``, and nothing was done."""
+        ...
+
+    def publish(self, emission: Emission[Event], route: Route, /) -> Coroutine[Any, Any, None] | None:  # Any: as below
+        """As `Processor.publish`; or ``None``, and nothing was done."""
+        ...
+
+
 class Door:
     """An emitter's state as its processor sees it: whether it takes emissions from outside, and whose loop is its home."""
 
-    __slots__ = ("closed", "home", "is_plain")
+    __slots__ = ("closed", "home", "is_direct", "is_plain", "way")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_direct: bool = False) -> None:
+        self.is_direct: bool = is_direct  # nobody stands between the emitter and who may leave a way here
         self.closed: bool = False
         self.home: object = None  # a processor's own mark of a loop, or None
-        self.is_plain: bool = True  # neither: an emission needs no look at it
+        self.is_plain: bool = True  # neither: an emission in a thread without a loop belongs to that thread
+        self.way: Callable[[], Way | None] | None = None  # asked before the processor; weak: a door keeps no loop alive
 
     def close(self) -> None:
         """Take nothing more from outside."""
-        self.closed, self.is_plain = True, False
+        self.closed, self.is_plain, self.way = True, False, None
 
     def lead(self, home: object) -> None:
         """From now on threads without a loop are handed to *home*; to nobody if that is ``None``."""

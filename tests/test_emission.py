@@ -18,7 +18,9 @@ from pyventus_typed import (
     Emitter,
     Event,
     Linker,
+    Ordering,
     Status,
+    asyncio_emitter,
     current_emission,
 )
 from pyventus_typed.errors import EmissionFailed
@@ -307,6 +309,82 @@ async def test_what_has_not_started_is_discarded_and_what_runs_is_cancelled() ->
     assert log == ["cancelled"]
     assert begun.deliveries[0].outcome == Cancelled()
     assert (begun.cancel(), waiting.cancel()) == (False, False)
+
+
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX])
+@pytest.mark.parametrize("handlers", [1, 2])
+async def test_who_has_looked_can_still_cancel_what_runs_and_what_waits(ordering: Ordering, handlers: int) -> None:
+    linker = Linker()
+
+    async def wait_for_ever(event: OrderPlaced) -> None:
+        await asyncio.Event().wait()
+
+    for _ in range(handlers):
+        linker.subscribe(OrderPlaced, wait_for_ever)
+    emitter = asyncio_emitter(linker, ordering=ordering)
+    emitter.emit(OrderPlaced(0)).cancel()  # makes the line; from here on it is short
+    async with asyncio.timeout(10):
+        await emitter.wait_for_tasks()
+        first, second = emitter.emit(OrderPlaced(1)), emitter.emit(OrderPlaced(2))
+        await asyncio.sleep(0)
+        begins_at_once = ordering is Ordering.CONCURRENT
+        assert [one.started for one in (*first.deliveries, *second.deliveries)] == (
+            [True] * handlers + [begins_at_once] * handlers
+        )
+        assert first.cancel()
+        assert second.cancel()
+        await emitter.wait_for_tasks()
+    cancelled = [one.outcome for one in (*first.deliveries, *second.deliveries)]
+    discarded = Discarded("cancelled", started=False)
+    assert cancelled == [Cancelled()] * handlers + [Cancelled() if begins_at_once else discarded] * handlers
+
+
+async def test_what_was_cancelled_while_it_was_ready_is_not_run() -> None:
+    linker, log = Linker(), list[int]()
+    linker.subscribe(OrderPlaced, lambda event: log.append(event.order))
+    emitter = Emitter(linker)
+    await emitter.emit(OrderPlaced(0))
+    first, second = emitter.emit(OrderPlaced(1)), emitter.emit(OrderPlaced(2))
+    assert first.cancel()
+    await second
+    assert log == [0, 2]
+    assert first.deliveries[0].outcome == Discarded("cancelled", started=False)
+
+
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX])
+async def test_a_handler_sees_its_emission_also_if_somebody_looked_before_its_turn(ordering: Ordering) -> None:
+    linker, seen = Linker(), list[object]()
+
+    @linker.on(OrderPlaced)
+    async def see(event: OrderPlaced) -> None:
+        seen.append(current_emission())
+
+    emitter = asyncio_emitter(linker, ordering=ordering)
+    emissions = [emitter.emit(OrderPlaced(0))]
+    await emitter.wait_for_tasks()
+    emissions += [emitter.emit(OrderPlaced(number)) for number in (1, 2, 3)]
+    assert not emissions[2].deliveries[0].started
+    await emitter.wait_for_tasks()
+    assert seen == emissions
+
+
+async def test_a_mailbox_does_not_overtake_what_another_processor_has_accepted_before() -> None:
+    mail, plain, log = Linker(), Linker(), list[str]()
+
+    @mail.on(OrderPlaced)
+    async def place(event: OrderPlaced) -> None:
+        log.append(f"placed {event.order}")
+
+    plain.subscribe(OrderPaid, lambda event: log.append(f"paid {event.order}"))
+    one, other = asyncio_emitter(mail, ordering=Ordering.MAILBOX), asyncio_emitter(plain)
+    await one.emit(OrderPlaced(0))
+    await other.emit(OrderPaid(0))
+    one.emit(OrderPlaced(1))
+    other.emit(OrderPaid(2))
+    one.emit(OrderPlaced(3))
+    await one.wait_for_tasks()
+    await other.wait_for_tasks()
+    assert log == ["placed 0", "paid 0", "placed 1", "paid 2", "placed 3"]
 
 
 async def test_a_handler_that_absorbs_the_cancellation_is_completed() -> None:

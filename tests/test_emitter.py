@@ -2,17 +2,23 @@
 
 import asyncio
 import re
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from pyventus_typed import (
     AsyncIOProcessor,
     Completed,
+    Door,
+    Emission,
     Emitter,
     Event,
     Failed,
     Linker,
     PerKey,
+    Route,
     Status,
     Tally,
     asyncio_emitter,
@@ -321,3 +327,47 @@ async def test_a_grace_is_a_number_of_seconds(grace: object) -> None:
 async def test_a_timeout_of_a_wait_is_a_number_of_seconds(timeout: object) -> None:
     with pytest.raises(DefinitionError, match=re.escape(f"timeout={timeout!r} is no number of seconds: at least 0")):
         await Emitter(Linker()).wait_for_tasks(untyped(timeout))
+
+
+class Watchful(AsyncIOProcessor):
+    """Whoever stands between an emitter and the processor sees whatever passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Event] = []
+
+    @override
+    def submit(self, emission: Emission[Event], door: Door, /, route: Route | None = None) -> None:
+        self.seen.append(emission.event)
+        super().submit(emission, door, route)
+
+    @override
+    def publish(
+        self, emission: Emission[Event], door: Door, /, route: Route | None = None
+    ) -> Coroutine[Any, Any, None]:  # Any: as in the port
+        self.seen.append(emission.event)
+        return super().publish(emission, door, route)
+
+
+async def test_a_processor_of_ones_own_sees_every_emission_also_the_short_ones() -> None:
+    linker, processor = Linker(), Watchful()
+    linker.subscribe(OrderPlaced, lambda event: None)
+    emitter = Emitter(linker, processor)
+    for number in range(3):
+        await emitter.emit(OrderPlaced(number))
+        await emitter.publish(OrderPlaced(number))
+    assert processor.seen == [OrderPlaced(number) for number in (0, 0, 1, 1, 2, 2)]
+
+
+async def test_a_door_that_was_open_a_moment_ago_is_closed_to_emit_and_publish() -> None:
+    linker = Linker()
+    linker.subscribe(OrderPlaced, lambda event: None)
+    emitter = Emitter(linker)
+    await emitter.publish(OrderPlaced(0))
+    await emitter.emit(OrderPlaced(1))
+    await emitter.aclose()
+    with pytest.raises(EmitterClosed, match="the emitter is closed"):
+        emitter.emit(OrderPlaced(2))
+    with pytest.raises(EmitterClosed, match="the emitter is closed"):
+        await emitter.publish(OrderPlaced(3))
+    assert emitter.tally == tally(2, completed=2, rejected=2)

@@ -76,6 +76,17 @@ def test_a_second_wait_does_not_wait_for_what_came_after_the_first_in_its_place(
     assert ledger.seal() == ()
 
 
+def test_what_was_only_counted_is_waited_for_as_soon_as_it_stands_in_the_books() -> None:
+    ledger, entry = Ledger(), Entry.of(1)
+    ledger.accepted += 1  # as it is done for what will be over before anybody can look
+    assert ledger.seal() == ()
+    ledger.reopen(entry)
+    (wave,) = ledger.seal()
+    assert wave.open == 1
+    ledger.complete(entry, (Completed(None),))
+    assert wave.open == 0
+
+
 def test_totals_keep_what_lines_counted_that_are_gone() -> None:
     books = Books()
     ledger = books.open()

@@ -11,7 +11,7 @@ from weakref import ref
 
 from typing_extensions import override
 
-from .._emission import Emission, Waiter, adopt_parent, get_current, set_current
+from .._emission import Emission, adopt_parent, get_current, set_current
 from .._event import Event
 from .._ledger import Books
 from .._loops import runs_here
@@ -25,10 +25,12 @@ from ..errors import EmitterClosed, NoRoom, WouldDeadlock
 from ._deadlock import refuse
 from ._here import here
 from ._line import Line, own_job
-from ._published import answered, run_here, run_short
+from ._published import answered, run_here
 from ._settings import LoopFactory, OnDiscard, Overflow, Settings
+from ._short import Short
 from ._stage import Stage, current_stage
-from ._whole import run_now
+from ._waiting import over
+from ._whole import call_all, go_on
 
 _PACKAGE = __name__.partition(".")[0]
 _get_running_loop = asyncio._get_running_loop
@@ -68,7 +70,7 @@ class AsyncIOProcessor:
         self._books = Books()
         self._thread = _Thread()
         self._latest: ref[Line] | None = None  # the line of the loop that was seen last
-        self._short: ref[Line] | None = None  # the same, if it has short ways
+        self._short: ref[Short] | None = None  # its short ways, if it has some
 
     @property
     def tally(self) -> Tally:
@@ -89,31 +91,70 @@ class AsyncIOProcessor:
         job = own_job()
         if job is not None:
             refuse([job.emission] if job.line is line else line.pending(), job.emission, "waits for")
-        return await _over(line, timeout)
+        return await over(line, timeout)
 
     @override
     def __repr__(self) -> str:
         return f"<AsyncIOProcessor, {self._settings.ordering}: {self.tally.pending} pending>"
 
     # -- the port to the emitter --------------------------------------------------------------------------------------
-    def submit(self, emission: Emission[Event], door: Door, /, route: Route | None = None) -> None:
+    def submit(  # noqa: C901 - below it is said why all of it stands here
+        self, emission: Emission[Event], door: Door, /, route: Route | None = None
+    ) -> None:
         """Accept *emission*, or raise `EmissionRejected`. Of a *route* it takes the short way, if nothing is in the way."""
+        if route is None:
+            self._submit(emission, door, route)
+            return
+        if door.way is not self._short and not door.closed:
+            short = self._open(door)
+            if short is not None and short.enter(emission, route):
+                return
+        line = self._thread.line
+        if line is None or not door.is_plain or get_current() is not None or _get_running_loop() is not None:
+            self._submit(emission, door, route)
+            return
+        stage = line.stage
+        if stage.busy or not route.is_plain:
+            self._submit(emission, door, route)
+            return
+        # Nothing is under way in this thread, and it runs no loop. The emission enters the books only by its counts: they
+        # are closed again before anybody else can look, unless it unfolds. All of it stands here, and not in a function of
+        # ``_whole``, because a call costs half as much as a handler.
+        # Ctrl-C comes after a call, or at the beginning of one: there is none between here and where it would be seen to.
+        context = copy_context()
+        call = route.call
+        stage.emission = emission
+        stage.busy = True
+        emission._keeper = line.ref
+        ledger = line.ledger
+        ledger.accepted += 1
+        try:
+            if call is not None:
+                value = context.run(call, emission._event)
+            else:
+                stage.rest = handlers = iter(route.calls)
+                value = context.run(call_all, handlers, emission._event)
+            if value is not None or stage.calls or emission._outcomes is not route.waiting:
+                stage.run(partial(go_on, line, emission, context, value))
+                return
+        except BaseException as error:
+            if stage.emission is not emission:
+                raise  # it has been seen to
+            stage.run(partial(go_on, line, emission, context, None, error))
+            return
+        stage.emission = stage.rest = None
+        ledger.completed += 1
+        emission._outcomes = route.done
+        emission._open = 0
+        if emission._watchers is not None:
+            emission.tell()
+        stage.busy = False
+        if stage.ready or stage.calls:
+            stage.run()
+
+    def _submit(self, emission: Emission[Event], door: Door, route: Route | None) -> None:
+        """The long way."""
         if route is not None:
-            if door.is_plain:
-                line = None if self._short is None else self._short()
-                if line is not None and line.short.enter(line, emission, route):
-                    return
-                line = self._thread.line
-                # Nothing is under way in this thread, and it runs no loop.
-                if (
-                    line is not None
-                    and route.is_plain
-                    and not line.stage.busy
-                    and get_current() is None
-                    and _get_running_loop() is None
-                ):
-                    run_now(line, emission, route)
-                    return
             adopt_parent(emission)
         elsewhere = self._elsewhere(door) if _get_running_loop() is None else None
         if elsewhere is not None:
@@ -150,10 +191,11 @@ class AsyncIOProcessor:
     ) -> Coroutine[Any, Any, None]:  # Any: as in the port
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
         if route is not None:
-            if door.is_plain and self._short is not None and get_current() is None:
-                line = self._short()
-                if line is not None and not line.short.is_mail and line.short.is_open(line):
-                    return run_short(line, emission, route)
+            if door.way is not self._short and not door.closed:
+                short = self._open(door)
+                delivering = None if short is None else short.publish(emission, route)
+                if delivering is not None:
+                    return delivering
             adopt_parent(emission)
         return self._publish(emission, door)
 
@@ -223,10 +265,19 @@ class AsyncIOProcessor:
         is_simple = self._settings.is_simple
         if stage.loop is not None:
             self._latest = line.ref
-            self._short = line.ref if is_simple else None
+            self._short = line.short.ref if is_simple and not line.debug else None
         elif is_simple and not line.short.is_mail:
             self._thread.line = line
         return line
+
+    def _open(self, door: Door) -> Short | None:
+        """The short ways of the loop that was seen last, if it has some; *door* leads there from now on."""
+        if door.is_direct:
+            door.way = self._short
+            if door.closed:  # by another thread, just now
+                door.way = None
+                return None
+        return None if self._short is None else self._short()
 
     def _context(self, emission: Emission[Event], line: Line) -> Context:
         context = copy_context()
@@ -271,37 +322,6 @@ class _Thread(local):
     """The line of this thread without a loop, if it has short ways."""
 
     line: Line | None = None
-
-
-async def _over(line: Line, timeout: float | None) -> bool:
-    """Wait until all that is pending now, and what it emits, is settled; whether it is."""
-    waves = line.ledger.seal()
-    if not waves:
-        return True
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[None] = loop.create_future()
-    waiter = Waiter(future)
-    left = len(waves)
-
-    def over() -> None:
-        nonlocal left
-        left -= 1
-        if not left:
-            waiter()
-
-    for wave in waves:
-        wave.watchers.append(over)
-    alarm = None if timeout is None else loop.call_later(timeout, waiter)
-    line.stage.waiting.add(future)
-    try:
-        await future
-    finally:
-        line.stage.waiting.discard(future)
-        for wave in waves:
-            wave.watchers.remove(over)
-        if alarm is not None:
-            alarm.cancel()
-    return not left
 
 
 def _caller() -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from .._ledger import STARTED, put
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
 from ._in_thread import run_in_thread
-from ._serving import serve
 from ._step import OWN, Deliver, must_await, trim
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def begin(job: "Job", index: int) -> Step | None:
     subscription = emission._subscriptions[index]
     if subscription._is_plain and emission._errors is None:
         return _call(job, index, subscription._handler)
-    delivery = serve(job, index) if job.is_served(index) else deliver(job, index)
+    delivery = deliver(job, index)
     try:
         if job.is_async(index):
             delivery.send(None)  # up to where it wants a task: nothing of the handler runs yet

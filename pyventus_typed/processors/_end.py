@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
-from .._emission import thread
+from .._emission import outer_emission
 from ._here import endings, here
 from ._report import lost
 
@@ -42,7 +42,7 @@ def hook(loop: AbstractEventLoop, stage: "Stage") -> None:
     dropped.atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
     def run(future: Awaitable[Any]) -> Any:  # Any: as the method that it wraps
-        stage.outer = thread.running.emission
+        stage.outer = outer_emission()
         if not _is_cancelling(loop, future):
             return run_until_complete(future)
         begin(stage)
@@ -52,7 +52,7 @@ def hook(loop: AbstractEventLoop, stage: "Stage") -> None:
             stage.ending = None  # a loop may go on after all; the next two steps say that it does not
 
     def forever() -> None:
-        stage.outer = thread.running.emission
+        stage.outer = outer_emission()
         run_forever()
 
     def shutdown() -> Coroutine[Any, Any, None]:  # Any: as the method that it wraps

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from .._emission import AnyEmission, Emission
 from .._event import Event
 from .._ledger import STARTED
-from .._ordering import Concurrent, Mailbox, Place, Row, Turns
-from .._subscription import PLAIN, Subscription
+from .._ordering import Concurrent, Place, Row, Turns
+from .._subscription import Subscription
 from ._in_thread import Claim
 
 if TYPE_CHECKING:
@@ -67,12 +67,6 @@ class Job(Place):
         """Whether this delivery runs nothing before it has a task."""
         return self.subscriptions[index]._is_async and self.emission._errors is None
 
-    def is_served(self, index: int) -> bool:
-        """Whether this delivery shares a task with those that stand behind it in its mailbox."""
-        one = self.subscriptions[index]
-        bare = one._options is PLAIN or one._options.is_plain
-        return type(self.turns) is Mailbox and bare and one._is_async and self.emission._errors is None
-
     def withdraw(self, index: int) -> bool:
         """See that a delivery that waits never starts; ``False`` if a thread has begun it."""
         claim = None if self.claims is None else self.claims.get(index)
@@ -89,8 +83,9 @@ class Job(Place):
         return outcome is not None and outcome is not STARTED
 
     def keep(self, index: int) -> None:
-        """Its outcome does not give up the place of this delivery."""
+        """Its outcome does not give up the place of this delivery: its thread has not returned."""
         self.kept = {index, *(self.kept or ())}
+        self.line.stage.late += 1
 
 
 class Awaiting:

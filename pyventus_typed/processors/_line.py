@@ -13,7 +13,7 @@ from .._event import Event
 from .._ledger import STARTED, Books, Ledger
 from .._loops import runs_here
 from .._ordering import Place, Row, Turns, turns_of
-from .._outcome import NOTHING, Cancelled, Discarded, Outcome, Status
+from .._outcome import DONE, NOTHING, Cancelled, Discarded, Outcome, Status
 from .._processing import Door
 from .._spelling import spell, spell_event
 from ..errors import EmitterClosed, WouldDeadlock
@@ -21,8 +21,9 @@ from ._deadlock import refuse
 from ._job import AT_ONCE, Awaiting, Job, use_up, wake
 from ._report import Loss
 from ._room import Room
+from ._serving import leave
 from ._settings import Settings
-from ._short import DONE, Short
+from ._short import Short
 from ._stage import Stage, stage_of
 
 log = logging.getLogger("pyventus_typed")
@@ -85,10 +86,16 @@ class Line:
         if self.settings.capacity is not None and emission._open and not self.room.has_place(self, emission):
             return None
         use_up(emission)
+        short = self.short
+        if short.is_mail and short.contexts:
+            leave(self)  # so that this one stands behind those
         job = self._accept(emission, context, self.turns, row)
         if job is not None:
             job.granted = set() if published else None
-            self.make_ready(job.turns.enter(job))
+            if short.leaving is None:
+                self.make_ready(job.turns.enter(job))
+            else:
+                short.leaving.append(lambda: self.make_ready(job.turns.enter(job)))
         return job
 
     def enter_request(self, emission: Emission[Event], context: Context) -> Job | None:
@@ -102,17 +109,15 @@ class Line:
         return job
 
     def _accept(self, emission: Emission[Event], context: Context, turns: Turns, row: Row | None) -> Job | None:
-        parent = emission._parent
         if not emission._open:
             self.ledger.accept(emission)
             return None
         self.hold()
-        self.ledger.accept(emission, None if parent is None else parent())
+        self.ledger.accept(emission, emission.parent)
         ending = self.stage.ending
         emission._keeper = self.ref
         job = Job(self, emission, context, turns, row) if not ending else Job(self, emission, context, AT_ONCE, None)
         self.jobs[emission] = job
-        self.stage.unfinished += 1
         if ending:  # emitted while its loop ends: accounted for, and never started
             self.discard(emission, ending)
             return None
@@ -128,6 +133,7 @@ class Line:
             self.short.leave(self, emission)
         if emission not in self.jobs:
             # It waits on a short way. It will be cancelled before its first call, so nothing of it becomes ready.
+            self.short.contexts.pop(emission, None)
             emission._outcomes = [*emission._outcomes]
             self.jobs[emission] = Job(self, emission, Context(), AT_ONCE, None)
         return self.jobs[emission]
@@ -141,9 +147,12 @@ class Line:
         if not self.ledger.open:
             self.stage.held[self] = None
 
-    def _let_go(self) -> None:
-        if not self.ledger.open and not self.lost.emissions:
+    def let_go(self) -> None:
+        """Nothing is pending here: it ends with its processor, unless something is to be reported."""
+        if not self.lost.emissions:
             self.stage.held.pop(self, None)
+        if self.stage.until_idle is not None:
+            self.stage.idle()
 
     # -- running ------------------------------------------------------------------------------------------------------
     def make_ready(self, turns: Sequence[tuple[Place, int]]) -> None:
@@ -198,26 +207,21 @@ class Line:
                 self.room.requests -= 1
             if self.stage.ending and emission.status in (Status.CANCELLED, Status.DISCARDED):
                 self.lost.emissions.append(emission)
-            self._let_go()
+            if not self.ledger.open:
+                self.let_go()
             if self.room.waiting:
                 self.room.offer()
         if job.waker is not None:
             wake(job.waker)
-        return self._leave(job, index) if job.kept is None or index not in job.kept else ()
+        return job.turns.leave(job, index) if job.kept is None or index not in job.kept else ()
 
     def leave(self, job: Job, index: int) -> None:
-        """A delivery gives up its place."""
-        turns = self._leave(job, index)
+        """A delivery gives up the place that it kept."""
+        self.stage.late -= 1
+        turns = job.turns.leave(job, index)
         if turns:
             self.make_ready(turns)
-
-    def _leave(self, job: Job, index: int) -> Sequence[tuple[Place, int]]:
-        turns = job.turns.leave(job, index)
-        if not job.held:
-            self.stage.unfinished -= 1
-            if not self.stage.unfinished and self.stage.until_idle is not None:
-                self.stage.idle()
-        return turns
+        self.stage.idle()
 
     def cut_off(self, emission: Emission[Event], index: int) -> Outcome:
         """The outcome of a delivery that ``CancelledError`` has left."""
@@ -230,16 +234,19 @@ class Line:
         """S7, from any thread."""
         if not self.stage.is_here:
             was_open = bool(emission._open)
-            running = self.stage.running
-            rest = running.rest  # before the look at whose it is: an older one is used up
-            is_heard = self.stage.call(partial(self._cancel, emission))
-            if self.stage.loop is None and rest is not None and running.emission is emission:
-                running.taken.extend(rest)  # in one step of CPython: none of these will be called
+            stage = self.stage
+            rest = stage.rest  # before the look at whose it is: an older one is used up
+            is_heard = stage.call(partial(self._cancel, emission))
+            if stage.loop is None and rest is not None and stage.emission is emission:
+                stage.taken.extend(rest)  # in one step of CPython: none of these will be called
             return is_heard and was_open
         return self._cancel(emission)
 
     def _cancel(self, emission: Emission[Event]) -> bool:
         self.look(emission)  # on the shortest way it does not even stand in the books
+        if self.short.leaving is not None:
+            self.short.leaving.append(partial(self._cancel, emission))
+            return emission in self.ledger.open
         if emission not in self.ledger.open:
             return False
         job = self._job(emission)

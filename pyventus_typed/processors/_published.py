@@ -3,12 +3,10 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from contextvars import Token
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from .._emission import AnyEmission, Emission, current, set_current
-from .._event import Event
+from .._emission import AnyEmission, reset_current, set_current
 from .._ledger import NEVER_RAN, STARTED
 from .._outcome import Cancelled, Completed, Discarded
 from .._routing import Route
@@ -33,15 +31,23 @@ async def run_here(job: Job) -> None:
     try:
         await _finish(job, task, task.cancelling())
     finally:
-        _reset(token)
+        with suppress(ValueError):  # as below
+            reset_current(token)
 
 
-async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
+async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:  # noqa: C901 - as drain
     """The same for handlers without options that wait for nobody. As long as all return ``None`` there is no job."""
     task = asyncio.current_task(line.stage.loop)
     assert task is not None  # as above
+    ledger, published = line.ledger, line.short.published
     cancelled, event, calls = task.cancelling(), emission._event, iter(route.calls)
-    line.short.publish(line, emission, calls, task)
+    if not ledger.open:
+        line.stage.held[line] = None
+    ledger.accepted += 1  # as ledger.enter, in line
+    emission._wave = None
+    ledger.open[emission] = None
+    emission._keeper = line.ref
+    published[emission] = calls, task
     token = set_current(emission)
     value: Any = None  # Any: whatever a handler returns
     failure: BaseException | None = None
@@ -56,8 +62,10 @@ async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
                     break
             else:
                 if emission._outcomes is route.waiting:
-                    del line.short.published[emission]
-                    line.short.complete(line, emission, route)
+                    del published[emission]
+                    ledger.complete(emission, route.done)
+                    if not ledger.open:
+                        line.let_go()
                     return
         except BaseException as error:  # noqa: BLE001 - sorted there
             failure = error
@@ -68,14 +76,10 @@ async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:
         elif failure is not None:
             raise failure  # its loop was closed, and it is settled
     finally:
-        _reset(token)
-
-
-def _reset(token: "Token[Emission[Event] | None]") -> None:
-    try:  # noqa: SIM105 - suppress costs three calls
-        current.reset(token)
-    except ValueError:
-        pass  # closed with its loop, in another context
+        try:  # noqa: SIM105 - suppress costs three calls
+            reset_current(token)
+        except ValueError:
+            pass  # closed with its loop, in another context
 
 
 async def _settle(job: Job, value: Any, failure: BaseException | None, *, awaited: bool) -> None:  # Any: as above

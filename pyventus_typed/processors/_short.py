@@ -5,94 +5,117 @@ one of them, or to touch it, has it leave the short way: then it has a job, and 
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from .._emission import AnyEmission, Emission, get_current, set_current
+from .._emission import AnyEmission, Emission, get_current
 from .._event import Event
 from .._loops import runs_here
 from .._ordering import Ordering
-from .._outcome import NOTHING, Outcome
+from .._outcome import DONE, NOTHING, Outcome
 from .._routing import Route
-from ._flight import Flight, fly
+from .._subscription import Subscription
+from ._flight import Flight, take_off
 from ._here import endings
 from ._job import Job
+from ._published import run_short
+from ._serving import Box, leave, post
 from ._whole import Calls, unfold
 
 if TYPE_CHECKING:
     from ._line import Line
 
-DONE: Final = (NOTHING,)
-"""The outcomes of an emission whose one handler has returned ``None``: shared."""
-
 
 class Short:
-    """What goes the short ways of one line, which is given with each call: to hold it would be a cycle, and a line ends
-    with its processor, not with the next garbage collection.
+    """What goes the short ways of one line, to which it refers weakly: a line ends with its processor, not with the next
+    garbage collection.
     """
 
-    __slots__ = ("flights", "is_mail", "ledger", "published", "stage")
+    __slots__ = (
+        "__weakref__",
+        "boxes",
+        "contexts",
+        "flights",
+        "is_mail",
+        "jobs",
+        "leaving",
+        "ledger",
+        "line",
+        "published",
+        "ref",
+        "stage",
+    )
 
     def __init__(self, line: "Line") -> None:
+        self.ref = ref(self)
+        self.line = line.ref
         self.ledger = line.ledger
         self.stage = line.stage
+        self.jobs = line.jobs
         self.is_mail = line.settings.ordering is Ordering.MAILBOX
         self.flights: dict[AnyEmission, Flight] = {}
         self.published: dict[AnyEmission, tuple[Calls, asyncio.Task[object]]] = {}
+        self.boxes: dict[Subscription[Event], Box] = {}
+        self.leaving: list[Callable[[], object]] | None = None  # what else was wanted while boxes are left, if they are
+        # Of those that wait, oldest first. Not in the handle: that would keep alive what a context refers to, a loop too.
+        self.contexts: dict[AnyEmission, Context] = {}
 
-    def is_open(self, line: "Line") -> bool:
-        """Whether what is emitted here, without any wish for order or room, needs no look at anything else."""
-        stage = self.stage
-        return not (stage.ending or endings) and stage.outer is None and not line.debug and runs_here(stage.loop)
-
-    def enter(self, line: "Line", emission: Emission[Event], route: Route) -> bool:
+    def enter(self, emission: Emission[Event], route: Route, /) -> bool:  # noqa: C901 - a call costs as much as a handler
         """Accept an emission to handlers without options, where room is not asked for; ``False`` if there is no short way."""
         ledger, stage = self.ledger, self.stage
-        if not (route.is_plain or route.is_async or self.is_mail) or not self.is_open(line):
+        if stage.ending or endings or stage.outer is not None or not runs_here(stage.loop):
             return False
-        if not ledger.open:
-            stage.held[line] = None
+        if not route.is_async and (self.is_mail or not route.is_plain):
+            return False
         parent = get_current()
-        if parent is None:
-            ledger.enter(emission)
-        else:
+        if parent is not None:
             emission._parent = ref(parent)
-            ledger.accept(emission, parent)
-        emission._keeper = line.ref
-        stage.unfinished += 1
-        if self.is_mail:
-            context = copy_context()
-            if not route.is_async:
-                context.run(set_current, emission)  # else each task does
-            job = line.jobs[emission] = Job(line, emission, context, line.turns, None)
-            turns = line.turns.enter(job)
-            if turns:
-                line.make_ready(turns)
+        line = None if route.is_plain and ledger.open else self.line()
         # A task's first step comes after this turn of the loop, so with nobody before it it may be made at once.
-        elif route.is_async and not stage.ready:
-            self.take_off(line, emission, route)
-        else:
-            stage.ready.append((line, emission, route, copy_context()))
+        flies = route.is_async and not self.is_mail and not stage.ready
+        if not flies:
+            emission._route = route
+            context = copy_context()
+            # Asked after the last call: somebody who has a job may stand before it in a mailbox.
+            if self.is_mail and (route.call is None or self.jobs or stage.ready or self.leaving is not None):
+                return False
+            self.contexts[emission] = context
+        if not ledger.open and (line := line or self.line()) is not None:
+            stage.held[line] = None
+        # As ledger.enter, in line: here a call costs as much as a handler.
+        ledger.accepted += 1
+        emission._wave = None
+        emission._keeper = self.line
+        ledger.open[emission] = None
+        if parent is not None:
+            ledger.join(emission, parent)
+        if not flies and not self.is_mail:
+            stage.ready.append(emission)
             if not stage.awake:
                 stage.wake()
+            return True
+        assert line is not None  # its processor is there: somebody emits through it
+        if flies:
+            take_off(line, emission, route)
+        else:
+            post(line, emission)
         return True
 
-    def take_off(self, line: "Line", emission: AnyEmission, route: Route, context: Context | None = None) -> None:
-        """Give each delivery of an emission to async handlers a task of its own, in a context of its own."""
+    def publish(
+        self, emission: Emission[Event], route: Route, /
+    ) -> Coroutine[Any, Any, None] | None:  # Any: as in the port
+        """What accepts such an emission and runs it in the caller's task; ``None`` if there is no short way."""
         stage = self.stage
-        if route.call is not None:
-            self.flights[emission] = stage.take_off(fly(line, emission, 0, route.call), context)
-            return
-        emission._outcomes = [None] * route.count
-        self.flights[emission] = tasks = []
-        for index, handler in enumerate(route.calls):
-            own = None if context is None else context.copy()
-            tasks.append(stage.take_off(fly(line, emission, index, handler), own))
+        if self.is_mail or stage.ending or endings or stage.outer is not None or not runs_here(stage.loop):
+            return None
+        line = self.line()
+        return None if line is None or get_current() is not None else run_short(line, emission, route)
 
     def land(self, line: "Line", emission: AnyEmission, index: int, outcome: Outcome) -> None:
         """The end of a delivery in flight."""
-        ledger, stage = self.ledger, self.stage
+        ledger = self.ledger
         if emission not in self.flights:
             job = line.jobs.get(emission)
             if job is not None:
@@ -103,37 +126,14 @@ class Short:
         elif not ledger.settle(emission, index, outcome):
             return
         del self.flights[emission]
-        if not ledger.open and not line.lost.emissions:
-            stage.held.pop(line, None)
-        stage.unfinished -= 1
-        if not stage.unfinished and stage.until_idle is not None:
-            stage.idle()
-
-    def complete(self, line: "Line", emission: AnyEmission, route: Route) -> None:
-        """Every call has returned ``None``."""
-        ledger, stage = self.ledger, self.stage
-        ledger.complete(emission, route.done)
-        if not ledger.open and not line.lost.emissions:
-            stage.held.pop(line, None)
-        stage.unfinished -= 1
-        if not stage.unfinished and stage.until_idle is not None:
-            stage.idle()
-
-    def publish(self, line: "Line", emission: Emission[Event], calls: Calls, task: "asyncio.Task[object]") -> None:
-        """Accept an emission to handlers without options that *task* calls and awaits, one after the other."""
-        ledger, stage = self.ledger, self.stage
         if not ledger.open:
-            stage.held[line] = None
-        ledger.enter(emission)
-        emission._keeper = line.ref
-        stage.unfinished += 1
-        self.published[emission] = calls, task
+            line.let_go()
 
     def leave(self, line: "Line", emission: AnyEmission) -> None:
         """Give *emission* a job, with which it goes on, if it is under way on a short way."""
-        running = self.stage.running
-        if running.emission is emission:
-            self._unfold(line, emission, running.rest, None)
+        stage = self.stage
+        if stage.emission is emission:
+            self._unfold(line, emission, stage.rest, None)
         elif emission in self.published:
             calls, runner = self.published.pop(emission)
             if emission._open:  # else its loop was lost, and it is settled
@@ -147,7 +147,9 @@ class Short:
                 line.jobs[emission] = job
             for index, task in enumerate(tasks if isinstance(tasks, list) else [tasks]):
                 if not task.done():
-                    self.stage.tasks[job, index] = task
+                    stage.tasks[job, index] = task
+        elif self.is_mail and emission in self.contexts:
+            leave(line)
 
     def _unfold(
         self, line: "Line", emission: AnyEmission, rest: Calls | None, runner: "asyncio.Task[object] | None"
@@ -156,8 +158,7 @@ class Short:
             line.hold()
             self.ledger.reopen(emission)
             emission._keeper = line.ref
-            self.stage.unfinished += 1
-        taken = self.stage.running.taken
+        taken = self.stage.taken
         running = unfold(emission, rest, len(taken) if runner is None else 0)
         job = line.jobs[emission] = Job(line, emission, Context(), line.turns, None)
         job.held = emission._open
@@ -173,3 +174,5 @@ class Short:
         """Give a job to all that has a task."""
         for emission in (*self.flights, *self.published):
             self.leave(line, emission)
+        if self.is_mail:
+            leave(line)

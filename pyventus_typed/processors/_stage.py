@@ -10,31 +10,34 @@ import asyncio
 import atexit
 from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
+from itertools import repeat
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary, ref
 
-from .._emission import AnyEmission, Running, thread
+from .._emission import AnyEmission, Running, outer_emission, thread
 from .._loops import runs_here
 from ._delivery import Step
 from ._delivery import begin as begin_delivery
 from ._end import begin, cancelled, finish, hook
+from ._flight import take_off_later
 from ._here import here
 from ._report import Loss, lost
 from ._step import Deliver
-from ._whole import Whole, run
+from ._whole import drain
 
 if TYPE_CHECKING:
     from ._job import Job
     from ._line import Line
 
 _Task = asyncio.Task
-Turn: TypeAlias = "tuple[Job, int] | Whole"
+Turn: TypeAlias = "tuple[Job, int] | AnyEmission"
+"""A delivery; or an emission on the short way."""
 
 
-class Stage:
+class Stage(Running):
     """The deliveries of one loop, or of one thread without a loop, that are ready or running."""
 
     __slots__ = (
@@ -46,20 +49,20 @@ class Stage:
         "crashed",
         "ending",
         "held",
+        "late",
         "lines",
         "loop",
         "losses",
         "outer",
         "ready",
-        "running",
         "tasks",
         "thread",
-        "unfinished",
         "until_idle",
         "waiting",
-    )  # fmt: skip
+    )
 
     def __init__(self, loop: AbstractEventLoop | None) -> None:
+        super().__init__()
         self.loop = loop
         self.thread = get_ident()
         self.ready: deque[Turn] = deque()
@@ -72,10 +75,8 @@ class Stage:
         self.crashed: set[asyncio.Task[None]] = set()  # by what left through the loop: nobody else asks for it
         self.busy = False  # a thread without a loop is taking what is ready
         self.ending: str | None = None  # why nothing may start any more
-        self.unfinished = 0  # emissions of which a delivery holds its place
+        self.late = 0  # deliveries that are settled, and whose threads have not returned
         self.calls: deque[Callable[[], object]] = deque()  # what other threads want done here
-        # Without a loop it is the thread's own record, for whoever asks there for the current emission.
-        self.running = thread.running if loop is None else Running()
         self.outer: AnyEmission | None = None  # whose handler, on the short way, runs this loop
         self.until_idle: asyncio.Future[None] | None = None
         self.awake = False
@@ -96,30 +97,34 @@ class Stage:
         ready = self.ready
         spawned = False
         try:
-            for _ in range(len(ready)):
+            turns = repeat(None, len(ready))
+            for _ in turns:
                 if self.ending or not ready:
                     return
-                turn = ready[0]
                 # An async handler between two plain ones starts between them: its task's first step comes first.
-                if len(turn) == 2:  # noqa: PLR2004 - as in _begin
-                    if spawned and not turn[0].is_async(turn[1]):
-                        return
-                    ready.popleft()
-                    step = begin_delivery(*turn)
-                else:
-                    if spawned and not turn[2].is_async:
-                        return
-                    ready.popleft()
-                    step = run(turn)
-                    spawned = spawned or turn[2].is_async
+                wants_task = _wants_task(ready[0])
+                if spawned and not wants_task:
+                    return
+                step = self._begin(turns)
                 if step is not None:
                     self.spawn(*step)
-                    spawned = True
+                spawned = spawned or wants_task or step is not None
         finally:
             # Not before: what a handler emits in between must not be scheduled ahead of the task of an earlier one.
             self.awake = False
             if ready:
                 self.wake()
+
+    def _begin(self, turns: Iterator[None]) -> Step | None:
+        """Begin what is ready first; with an emission that is all calls, those behind it, while *turns* gives one."""
+        turn = self.ready[0]
+        if not isinstance(turn, tuple) and turn._route.is_plain:
+            return drain(self, turns)
+        self.ready.popleft()
+        if isinstance(turn, tuple):
+            return begin_delivery(*turn)
+        take_off_later(turn)
+        return None
 
     def start(self, job: "Job", index: int) -> None:
         """Begin a delivery that will want a task, and give it one."""
@@ -135,8 +140,6 @@ class Stage:
     def spawn(self, job: "Job", index: int, delivery: Deliver) -> None:
         """Give a delivery a task of its own, in a context of its own."""
         context = job.context if len(job.subscriptions) == 1 else job.context.copy()
-        if job.is_served(index):
-            context = Context()  # each delivery there finds its own
         self.tasks[job, index] = self._task(delivery, context)
 
     def _task(self, delivery: Deliver, context: Context | None) -> "asyncio.Task[None]":
@@ -167,7 +170,7 @@ class Stage:
                 self.take_calls()
                 if not ready:
                     break
-                step = _begin(ready.popleft())
+                step = self._begin(iter(()))
         except BaseException as error:
             # Ctrl-C, SystemExit: this delivery knows. The rest of the line is not run behind the user's back.
             self.discard_rest(repr(error))
@@ -205,7 +208,7 @@ class Stage:
 
     async def _wind_up(self, loop: AbstractEventLoop) -> None:
         """Wait until nothing is under way, and leave the loop as `asyncio.run` leaves its own."""
-        while self.unfinished:
+        while self.held or self.late:
             self.until_idle = loop.create_future()
             await self.until_idle
         begin(self)
@@ -216,7 +219,7 @@ class Stage:
         await loop.shutdown_default_executor()
 
     def idle(self) -> None:
-        """No emission has a delivery that holds its place."""
+        """Something has ended: whoever waits until nothing is under way looks again."""
         if self.until_idle is not None and not self.until_idle.done():
             self.until_idle.set_result(None)
 
@@ -231,7 +234,7 @@ class Stage:
         """Its loop is closed: refer to nothing of it. The lines of a loop go with it, those of a thread start afresh."""
         self.tasks.clear()
         self.ready.clear()
-        self.unfinished = 0
+        self.late = 0
         for line in tuple(self.held):
             line.forget()
         self.held.clear()
@@ -268,8 +271,8 @@ class Stage:
             self.calls.popleft()()
 
 
-def _begin(turn: Turn) -> Step | None:
-    return begin_delivery(*turn) if len(turn) == 2 else run(turn)  # noqa: PLR2004 - a delivery, or an emission on the short way
+def _wants_task(turn: Turn) -> bool:
+    return turn[0].is_async(turn[1]) if isinstance(turn, tuple) else turn._route.is_async
 
 
 # A stage is held by its loop, through the hooks on it: a dropped loop takes its stage along.
@@ -288,7 +291,7 @@ def stage_of(loop: AbstractEventLoop) -> Stage:
 
 def adopt(loop: AbstractEventLoop, stage: Stage) -> None:
     """*stage* is where emissions of *loop* go, until the loop ends."""
-    stage.outer = thread.running.emission
+    stage.outer = outer_emission()
     _stages[loop] = ref(stage)
     hook(loop, stage)
     # The first emission there may come as late as this: then the hook is too late to hear of it.
@@ -313,5 +316,5 @@ def current_stage() -> Stage:
     if loop is not None:
         return stage_of(loop)
     if here.stage is None:
-        here.stage = Stage(None)
+        here.stage = thread.running = Stage(None)
     return here.stage

@@ -9,45 +9,65 @@ handlers, and the thread can say as well what it runs.
 """
 
 from collections.abc import Callable, Iterator
-from contextvars import Context, copy_context
-from functools import partial
+from contextvars import Context
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._emission import AnyEmission, set_current
 from .._event import Event
 from .._ledger import STARTED
 from .._outcome import NOTHING
-from .._routing import Route
 from ._delivery import Step, conclude, cut_off, fail
 
 if TYPE_CHECKING:
     from ._line import Line
+    from ._stage import Stage
 
 Calls: TypeAlias = Iterator[Callable[..., object]]
-# A tuple, because one is made for each emission. The context is that of the handlers.
-Whole: TypeAlias = "tuple[Line, AnyEmission, Route, Context]"
 
 
-def run(whole: Whole) -> Step | None:
-    """Call every handler, when it is the turn of *whole*; what is left to do in a task, if anything."""
-    line, emission, route, context = whole
-    if emission._outcomes is not route.waiting:
-        return None  # cancelled while it was ready
-    if route.is_async:
-        line.short.take_off(line, emission, route, context)
-        return None
-    running = line.stage.running
-    running.emission = emission
-    running.rest = handlers = iter(route.calls)
-    try:
-        value = context.run(_call_for, emission, handlers)
-    except BaseException as error:  # noqa: BLE001 - sorted there
-        return go_on(line, emission, context, None, error)
-    if value is None and emission._outcomes is route.waiting:
-        running.emission = running.rest = None
-        line.short.complete(line, emission, route)
-        return None
-    return go_on(line, emission, context, value)
+def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:  # noqa: C901 - a call for each would cost as much
+    """Call every handler of the emission that is ready first, and go on with those behind it while *turns* gives one.
+
+    It ends before one that is no such emission, and where a handler did more than return ``None``; then with what is left
+    of that to do in a task, if anything.
+    """
+    ready = stage.ready
+    keeper = None
+    while True:
+        emission: AnyEmission = ready.popleft()  # type: ignore[assignment]  # below, and whoever calls, looks before
+        if emission._keeper is not keeper:
+            keeper = emission._keeper
+            line: Line = keeper()  # type: ignore[assignment]  # it is ready, so a line keeps it
+            ledger, contexts = line.ledger, line.short.contexts
+        context = contexts.pop(emission, None)
+        if context is not None:  # else it was cancelled while it was ready
+            route = emission._route
+            call = route.call
+            stage.emission = emission
+            try:
+                if call is not None:
+                    context.run(set_current, emission)
+                    value = context.run(call, emission._event)
+                else:
+                    stage.rest = handlers = iter(route.calls)
+                    value = context.run(_call_for, emission, handlers)
+            except BaseException as error:  # noqa: BLE001 - sorted there
+                return go_on(line, emission, context, None, error)
+            if value is not None or emission._outcomes is not route.waiting:
+                return go_on(line, emission, context, value)
+            stage.emission = stage.rest = None
+            ledger.complete(emission, route.done)
+            if not ledger.open:
+                line.let_go()
+        if stage.ending or not ready:
+            return None
+        turn = ready[0]
+        if isinstance(turn, tuple) or not turn._route.is_plain:
+            return None
+        for _ in turns:
+            break
+        else:
+            return None
 
 
 def _call_for(emission: AnyEmission, handlers: Calls) -> object:
@@ -59,49 +79,7 @@ def _call_for(emission: AnyEmission, handlers: Calls) -> object:
     return None
 
 
-def run_now(line: "Line", emission: AnyEmission, route: Route) -> None:
-    """Call every handler, before anything else has a turn: in a thread without a loop that has nothing under way.
-
-    It enters the books only by its counts: they are closed again before anybody else can look, unless it unfolds.
-    """
-    stage, ledger = line.stage, line.ledger
-    running = stage.running
-    # Ctrl-C comes after a call, or at the beginning of one: there is none between here and where it would be seen to.
-    context = copy_context()
-    call, handlers = route.call, None
-    if call is None:
-        handlers = iter(route.calls)
-    running.rest = handlers
-    running.emission = emission
-    emission._keeper = line.ref
-    stage.busy = True
-    ledger.accepted += 1
-    try:
-        if handlers is not None:
-            value = context.run(_call_all, handlers, emission._event)
-        else:
-            assert call is not None  # there is one, or there are several
-            value = context.run(call, emission._event)
-        if value is not None or stage.calls or emission._outcomes is not route.waiting:
-            stage.run(partial(go_on, line, emission, context, value))
-            return
-    except BaseException as error:
-        if running.emission is not emission:
-            raise  # it has been seen to
-        stage.run(partial(go_on, line, emission, context, None, error))
-        return
-    running.emission = running.rest = None
-    ledger.completed += 1
-    emission._outcomes = route.done
-    emission._open = 0
-    if emission._watchers is not None:
-        emission.tell()
-    stage.busy = False
-    if stage.ready or stage.calls:
-        stage.run()
-
-
-def _call_all(handlers: Calls, event: Event) -> object:
+def call_all(handlers: Calls, event: Event) -> object:
     """Call handler after handler, until one returns something; that."""
     for handler in handlers:
         if (value := handler(event)) is not None:
@@ -114,7 +92,7 @@ def go_on(
 ) -> Step | None:
     """The long way, from the handler on that has returned *value* or raised *error*."""
     line.look(emission)
-    line.stage.running.emission = line.stage.running.rest = None
+    line.stage.emission = line.stage.rest = None
     job, index = line.jobs[emission], emission._outcomes.index(STARTED)
     job.context = context
     context.run(set_current, emission)  # without a loop it is not set yet

@@ -24,6 +24,7 @@ HERE = ("tests/processors/test_here.py",)
 DELIVERY = ("tests/processors/test_delivery.py",)
 EMISSION = ("tests/test_emission.py",)
 ROOM = ("tests/processors/test_room.py",)
+INTERRUPTED = ("tests/processors/test_interrupted.py",)
 
 MUTANTS = (
     Mutant(
@@ -36,15 +37,15 @@ MUTANTS = (
     Mutant(
         "the line is stuck after an error",
         "processors/_line.py",
-        "        return self._leave(job, index) if job.kept is None or index not in job.kept else ()\n",
-        "        return self._leave(job, index) if type(outcome).__name__ != 'Failed' else ()\n",
+        "        return job.turns.leave(job, index) if job.kept is None or index not in job.kept else ()\n",
+        "        return job.turns.leave(job, index) if type(outcome).__name__ != 'Failed' else ()\n",
         ORDER,
     ),
     Mutant(
         "the line is stuck after a cancellation",
         "processors/_line.py",
-        "        return self._leave(job, index) if job.kept is None or index not in job.kept else ()\n",
-        "        return self._leave(job, index) if not isinstance(outcome, Cancelled) else ()\n",
+        "        return job.turns.leave(job, index) if job.kept is None or index not in job.kept else ()\n",
+        "        return job.turns.leave(job, index) if not isinstance(outcome, Cancelled) else ()\n",
         ORDER,
     ),
     Mutant(
@@ -78,8 +79,8 @@ MUTANTS = (
     Mutant(
         "a starved waiter: unrelated traffic joins what is waited for",
         "_ledger.py",
-        "            self._wave = Wave()\n        self._sealed = [",
-        "        self._sealed = [",
+        "        wave = Wave()\n        # Those",
+        "        wave = self._waves[-1] if self._waves else Wave()\n        # Those",
         (*LEDGER, *WAITING),
     ),
     Mutant(
@@ -168,7 +169,7 @@ MUTANTS = (
     ),
     Mutant(
         "a waiter that times out stops what it waits for",
-        "processors/_asyncio.py",
+        "processors/_waiting.py",
         "    return not left\n",
         "    if left:\n        line.discard_rest('cancelled')\n        for task in tuple(line.stage.tasks.values()):\n"
         "            task.cancel()\n    return not left\n",
@@ -184,37 +185,37 @@ MUTANTS = (
     # The short ways.
     Mutant(
         "a short emission without a loop is not counted as completed",
-        "processors/_whole.py",
-        "    ledger.completed += 1\n",
+        "processors/_asyncio.py",
+        "        ledger.completed += 1\n",
         "",
         SHORT,
     ),
     Mutant(
         "a short emission without a loop is not the current one",
-        "processors/_whole.py",
-        "    running.rest = handlers\n    running.emission = emission\n",
-        "    running.rest = handlers\n",
+        "processors/_asyncio.py",
+        "        stage.emission = emission\n",
+        "",
         SHORT,
     ),
     Mutant(
         "a thread stays busy after a short emission",
-        "processors/_whole.py",
-        "        emission.tell()\n    stage.busy = False\n",
-        "        emission.tell()\n",
+        "processors/_asyncio.py",
+        "        stage.busy = False\n",
+        "",
         SHORT,
     ),
     Mutant(
         "what a short emission without a loop has emitted is not run",
-        "processors/_whole.py",
-        "    if stage.ready or stage.calls:\n        stage.run()\n",
+        "processors/_asyncio.py",
+        "        if stage.ready or stage.calls:\n            stage.run()\n",
         "",
         HERE,
     ),
     Mutant(
         "a short emission does not hear another thread",
-        "processors/_whole.py",
-        " is not None or calls:",
-        " is not None:",
+        "processors/_asyncio.py",
+        "value is not None or stage.calls or",
+        "value is not None or",
         EMISSION,
     ),
     Mutant(
@@ -234,8 +235,8 @@ MUTANTS = (
     Mutant(
         "a child on the short way is not in the wave of its parent",
         "processors/_short.py",
-        "            ledger.accept(emission, parent)\n",
-        "            ledger.enter(emission)\n",
+        "            ledger.join(emission, parent)\n",
+        "            pass\n",
         (*SHORT, *WAITING),
     ),
     Mutant(
@@ -263,13 +264,6 @@ MUTANTS = (
         "the calls go on behind the back of an emission that was unfolded",
         "processors/_whole.py",
         "        for _ in rest:\n            pass  # nobody is called behind the job's back\n",
-        "",
-        SHORT,
-    ),
-    Mutant(
-        "what was cancelled while it was ready runs on the short way",
-        "processors/_whole.py",
-        "    if emission._outcomes is not route.waiting:\n        return None  # cancelled while it was ready\n",
         "",
         SHORT,
     ),
@@ -304,14 +298,14 @@ MUTANTS = (
     Mutant(
         "a flight that fails lands as completed",
         "processors/_flight.py",
-        "        outcome = _failed(line, emission, index, error)\n",
-        "        _failed(line, emission, index, error)\n",
+        "        outcome = failed(line, emission, index, error)\n",
+        "        failed(line, emission, index, error)\n",
         SHORT,
     ),
     Mutant(
         "whoever looks at a flight loses its tasks",
         "processors/_short.py",
-        "                    self.stage.tasks[job, index] = task\n",
+        "                    stage.tasks[job, index] = task\n",
         "                    pass\n",
         (*SHORT, *EMISSION),
     ),
@@ -339,8 +333,8 @@ MUTANTS = (
     Mutant(
         "a publish leaves its emission current",
         "processors/_published.py",
-        "    finally:\n        _reset(token)\n\n\ndef",
-        "    finally:\n        pass\n\n\ndef",
+        "            reset_current(token)\n        except ValueError:\n",
+        "            pass\n        except ValueError:\n",
         SHORT,
     ),
     Mutant(
@@ -353,7 +347,7 @@ MUTANTS = (
     Mutant(
         "a mailbox task goes on after it was cancelled",
         "processors/_serving.py",
-        " and not task._must_cancel",
+        " or task._must_cancel",
         "",
         DELIVERY,
     ),
@@ -362,13 +356,6 @@ MUTANTS = (
         "processors/_serving.py",
         "            waits = context.run(step)\n",
         "            waits = step()\n",
-        DELIVERY,
-    ),
-    Mutant(
-        "what a mailbox serves is cancelled by nobody",
-        "processors/_serving.py",
-        "        line.stage.tasks[job, index] = task\n",
-        "        pass\n",
         DELIVERY,
     ),
     Mutant(
@@ -390,7 +377,7 @@ MUTANTS = (
         "processors/_stage.py",
         "        await loop.shutdown_asyncgens()\n",
         "",
-        END,
+        HERE,
     ),
     Mutant(
         "a fresh loop leaves the tasks that a handler started",
@@ -402,8 +389,8 @@ MUTANTS = (
     Mutant(
         "a short way stays open while another loop is closed",
         "processors/_short.py",
-        "not (stage.ending or endings)",
-        "not stage.ending",
+        "        if stage.ending or endings or stage.outer",
+        "        if stage.ending or stage.outer",
         END,
     ),
     Mutant(
@@ -428,18 +415,60 @@ MUTANTS = (
         ("tests/test_linker.py", "tests/test_event.py"),
     ),
     Mutant(
-        "a mailbox runs what somebody publishes",
-        "processors/_serving.py",
-        "place.granted is None and place.is_served(index)",
-        "place.is_served(index)",
-        ("tests/processors/test_publish.py",),
+        "what needs a job overtakes a mailbox",
+        "processors/_line.py",
+        "        if short.is_mail and short.contexts:\n",
+        "        if False:\n",
+        INTERRUPTED,
     ),
     Mutant(
-        "a mailbox calls what has failed already",
+        "a mailbox that leaves its short way does not say whose turn it is",
         "processors/_serving.py",
-        "place.granted is None and place.is_served(index)",
-        "place.granted is None",
-        ("tests/processors/test_delivery.py",),
+        "        context.run(set_current, emission)  # who",
+        "        pass  # who",
+        EMISSION,
+    ),
+    Mutant(
+        "a mailbox that leaves its short way runs again what it has run",
+        "processors/_serving.py",
+        "    if emission in line.short.contexts:  # else it has left meanwhile\n",
+        "    if True:  # else it has left meanwhile\n",
+        INTERRUPTED,
+    ),
+    Mutant(
+        "a mailbox that leaves its short way forgets its task",
+        "processors/_serving.py",
+        "            line.stage.tasks[job, 0] = task\n",
+        "            pass\n",
+        EMISSION,
+    ),
+    Mutant(
+        "a late thread is not waited for",
+        "processors/_stage.py",
+        "        while self.held or self.late:\n",
+        "        while self.held:\n",
+        ("tests/processors/test_in_thread.py",),
+    ),
+    Mutant(
+        "a wait does not see what was counted before it was looked at",
+        "_ledger.py",
+        "        self._sealed -= 1  # the",
+        "        pass  # the",
+        LEDGER,
+    ),
+    Mutant(
+        "a closed door leaves its short way open",
+        "_processing.py",
+        "        self.closed, self.is_plain, self.way = True, False, None\n",
+        "        self.closed, self.is_plain = True, False\n",
+        ("tests/test_emitter.py",),
+    ),
+    Mutant(
+        "a waiting emission keeps its context when it is cancelled",
+        "processors/_line.py",
+        "            self.short.contexts.pop(emission, None)\n",
+        "",
+        EMISSION,
     ),
     Mutant(
         "what a publish's coroutine returns is awaited again",
@@ -454,5 +483,19 @@ MUTANTS = (
         "            asyncio._unregister_task(winding_up)\n",
         "",
         END,
+    ),
+    Mutant(
+        "what comes while a mailbox leaves its short way overtakes it",
+        "processors/_line.py",
+        "            if short.leaving is None:\n",
+        "            if True:\n",
+        INTERRUPTED,
+    ),
+    Mutant(
+        "a door that was closed in the middle of emit is open again",
+        "processors/_asyncio.py",
+        "            if door.closed:  # by",
+        "            if False:  # by",
+        INTERRUPTED,
     ),
 )

@@ -448,6 +448,7 @@ async def test_in_a_mailbox_a_handler_that_cancels_its_own_task_and_returns_canc
         task.cancel()
 
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    emitter.emit(Shipped())  # nobody receives it; from here on there is a short way
     emissions = [emitter.emit(OrderPlaced(order)) for order in (1, 0, 1)]
     await emitter.wait_for_tasks()
     assert [one.status for one in emissions] == [Status.COMPLETED] * 3
@@ -463,6 +464,7 @@ async def test_in_a_mailbox_each_delivery_is_cancelled_for_itself() -> None:
             await asyncio.Event().wait()
 
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    emitter.emit(Shipped())  # nobody receives it; from here on there is a short way
     emissions = [emitter.emit(OrderPlaced(order)) for order in (0, 1, 0)]
     await begun.wait()
     assert emissions[1].cancel()
@@ -482,6 +484,7 @@ async def test_in_a_mailbox_a_handler_that_waits_keeps_its_own_context_variables
         seen.append((variable.get(), current_emission() is emission))
 
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    emitter.emit(Shipped())  # nobody receives it; from here on there is a short way
     for order in (1, 2):
         variable.set(10 * order)
         emitter.emit(OrderPlaced(order))
@@ -498,6 +501,7 @@ async def test_in_a_mailbox_a_predicate_that_raises_is_no_call_wherever_its_deli
 
     linker.subscribe(OrderPlaced, handler, when=lambda event: 1 // event.order > 0)
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    emitter.emit(Shipped())  # nobody receives it; from here on there is a short way
     emissions = [emitter.emit(OrderPlaced(order)) for order in (1, 0, 1)]
     await emitter.wait_for_tasks()
     assert seen == [1, 1]
@@ -586,6 +590,7 @@ async def test_a_handler_that_absorbs_its_timeout_is_completed() -> None:
 async def test_a_task_that_a_mailbox_handler_kept_cancels_no_later_delivery(*, suspends: bool) -> None:
     linker, kept = Linker[Event](), list["asyncio.Task[Any]"]()
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    emitter.emit(Shipped())  # nobody receives it; from here on there is a short way
 
     @linker.on(OrderPlaced)
     async def handler(event: OrderPlaced) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import warnings
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from types import FrameType
@@ -492,3 +493,21 @@ def test_ctrl_c_at_any_moment_of_an_emit_does_not_haunt_the_next_one() -> None:
         if not was_cut_off:
             break
     assert after > 5
+
+
+def test_an_async_generator_that_a_handler_left_open_is_closed_before_emit_returns() -> None:
+    linker, kept, log = Linker[Event](), list[AsyncGenerator[int]](), list[str]()
+
+    async def numbers() -> AsyncGenerator[int]:
+        try:
+            yield 1
+        finally:
+            log.append("closed")
+
+    @linker.on(OrderPlaced)
+    async def take_one(event: OrderPlaced) -> None:
+        kept.append(numbers())
+        await anext(kept[0])
+
+    Emitter(linker).emit(OrderPlaced())
+    assert log == ["closed"]

@@ -290,3 +290,23 @@ async def test_the_worker_thread_forgets_the_loop_it_worked_for() -> None:
     await asyncio.wrap_future(executor.submit(lambda: emitter.emit(OrderPaid())))
     assert ran
     assert ran[0] != threading.get_ident()
+
+
+def test_without_a_loop_emit_waits_for_a_thread_that_is_late_and_for_what_that_emits() -> None:
+    linker, go, paid = Linker[Event](), threading.Event(), list[int]()
+    emitter = asyncio_emitter(linker)
+
+    def blocks(event: OrderPlaced) -> None:
+        go.wait(SOON)
+        threading.Event().wait(0.05)  # time in which emit would return, if it did not wait
+        emitter.emit(OrderPaid(event.order))
+
+    @linker.on(OrderPlaced, priority=1)
+    async def first(event: OrderPlaced) -> None:
+        """From here on there is a loop, and what blocks has a thread of its own."""
+
+    linker.subscribe(OrderPlaced, blocks, in_thread=True, timeout=0.02, on_failure=lambda event, error: go.set())
+    linker.subscribe(OrderPaid, lambda event: paid.append(event.order))
+    emission = emitter.emit(OrderPlaced(7))
+    assert isinstance(emission.deliveries[1].outcome, Failed)
+    assert (paid, emitter.tally.pending, emitter.tally.discarded) == ([7], 0, 0)

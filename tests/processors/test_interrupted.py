@@ -1,0 +1,201 @@
+"""What a signal handler or a destructor does in the middle of us: it emits, looks and cancels wherever something is called."""
+
+import asyncio
+import gc
+import sys
+import warnings
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import FrameType
+
+import pytest
+
+from pyventus_typed import Emission, Emitter, Event, Linker, Ordering, Request, Status, asyncio_emitter
+from pyventus_typed.errors import EmitterClosed
+from tests.events import OrderPaid, OrderPlaced
+
+SOON = 10  # seconds after which a test gives up; nothing waits for so long
+
+
+class Between:
+    """Calls *foreign* once: at the beginning of the *number*-th call of a function of the package.
+
+    There, at the end of a call, and where a loop jumps back CPython lets signal handlers and destructors run.
+    """
+
+    def __init__(self, number: int, foreign: Callable[[], object]) -> None:
+        self.left = number
+        self.foreign = foreign
+
+    def __call__(self, frame: FrameType, what: str, _value: object) -> None:
+        if what == "call" and "/pyventus_typed/" in frame.f_code.co_filename.replace("\\", "/"):
+            self.left -= 1
+            if not self.left:
+                sys.settrace(None)
+                self.foreign()
+
+
+async def interrupted(number: int, ordering: Ordering, act: str, *, looks: bool) -> bool:
+    """Emit a few times, with something foreign in between; whether there was such a call."""
+    linker, log = Linker[Event](), list[int]()
+    running = 0
+
+    @linker.on(OrderPlaced)
+    async def place(event: OrderPlaced) -> None:
+        nonlocal running
+        running += 1
+        assert running == 1 or ordering is Ordering.CONCURRENT
+        log.append(event.order)
+        if event.order % 2:
+            await asyncio.sleep(0)
+        running -= 1
+
+    emitter = asyncio_emitter(linker, ordering=ordering)
+    await emitter.emit(OrderPlaced(0))  # from here on it is short
+    emissions: list[Emission[OrderPlaced]] = []
+
+    def foreign() -> None:
+        match act:
+            case "emit":
+                emissions.append(emitter.emit(OrderPlaced(100)))
+            case "emit what needs a job":
+                linker.subscribe(OrderPlaced, lambda event: None, on_success=lambda value: None)
+                emissions.append(emitter.emit(OrderPlaced(100)))
+            case "look":
+                for emission in emissions:
+                    emission.raise_failures()
+                    assert emission.deliveries[0].subscription.handler is place
+                    _ = emission.deliveries[0].started
+            case _:
+                for emission in emissions[:1]:
+                    emission.cancel()
+
+    between = Between(number, foreign)
+    before = sys.gettrace()
+    sys.settrace(between)
+    try:
+        emissions.extend(emitter.emit(OrderPlaced(order)) for order in (1, 2, 3, 4))
+        if looks:
+            assert not emissions[1].deliveries[0].started
+        await emitter.wait_for_tasks()
+    finally:
+        sys.settrace(before)
+    assert await emitter.wait_for_tasks(SOON)
+    assert all(emission.status is not Status.PENDING for emission in emissions)
+    if act != "cancel":
+        assert sorted(log) == sorted([0, 1, 2, 3, 4, *([100] if len(emissions) == 5 else [])])
+        assert emitter.tally.completed == emitter.tally.accepted
+    assert [order for order in log if order < 100] == sorted(order for order in log if order < 100)
+    return between.left <= 0
+
+
+@pytest.mark.parametrize("looks", [True, False])
+@pytest.mark.parametrize("act", ["emit", "emit what needs a job", "look", "cancel"])
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX])
+def test_nothing_is_lost_or_run_twice_whatever_comes_in_between(ordering: Ordering, act: str, looks: bool) -> None:
+    number = 1
+    while asyncio.run(interrupted(number, ordering, act, looks=looks)):
+        number += 1
+    assert number > 50  # else the trace saw nothing of it
+
+
+@dataclass(frozen=True)
+class Price(Request[int]):
+    """Somebody answers it."""
+
+
+@pytest.mark.parametrize("looks", [True, False])
+async def test_a_request_under_way_stands_in_no_mailbox(looks: bool) -> None:
+    linker, go = Linker[Event](), asyncio.Event()
+
+    @linker.answer(Price)
+    async def price(_: Price) -> int:
+        await go.wait()
+        return 7
+
+    @linker.on(OrderPlaced)
+    async def place(event: OrderPlaced) -> None:
+        await go.wait()
+
+    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    emitter.emit(OrderPaid())  # makes the line
+    first, second = emitter.emit(OrderPlaced(1)), emitter.emit(OrderPlaced(2))
+    asked = asyncio.create_task(emitter.ask(Price()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    if looks:
+        assert not second.deliveries[0].started
+    else:
+        assert second.cancel()
+    go.set()
+    assert (await asked, (await first).status) == (7, Status.COMPLETED)
+    assert (await second).status is (
+        Status.COMPLETED if looks else Status.CANCELLED if second.deliveries[0].started else Status.DISCARDED
+    )
+
+
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX])
+@pytest.mark.parametrize("is_async", [True, False])
+def test_a_handle_that_is_kept_keeps_no_dropped_loop_by_its_context(ordering: Ordering, is_async: bool) -> None:
+    linker, variable = Linker[Event](), ContextVar[object]("variable")
+
+    async def place(event: OrderPlaced) -> None: ...
+
+    linker.subscribe(OrderPlaced, place if is_async else lambda event: None)
+    emitter = asyncio_emitter(linker, ordering=ordering, on_discard=lambda _: None)
+
+    async def main() -> list[Emission[OrderPlaced]]:
+        await emitter.emit(OrderPlaced(0))
+        variable.set(asyncio.get_running_loop())
+        return [emitter.emit(OrderPlaced(1)), emitter.emit(OrderPlaced(2))]
+
+    def drop() -> tuple["weakref.ref[object]", list[Emission[OrderPlaced]]]:
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(main())
+        task.add_done_callback(lambda _: loop.stop())
+        loop.run_forever()
+        found = task.result()
+        return weakref.ref(loop), found
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # of the loop, which is dropped on purpose
+        loop, kept = drop()
+        gc.collect()
+    assert loop() is None
+    assert all(emission.status is not Status.PENDING for emission in kept)
+
+
+def test_a_door_that_is_closed_in_the_middle_of_emit_stays_closed() -> None:
+    linker = Linker[Event]()
+    linker.subscribe(OrderPlaced, lambda event: None)
+    number, closes = 1, True
+
+    async def main() -> None:
+        nonlocal closes
+        emitter: Emitter[Event] = Emitter(linker)
+        emitter.emit(OrderPlaced(0))  # makes the line; the next one finds its way to the door
+
+        def close() -> None:
+            with suppress(StopIteration):  # nothing is pending, so one step is all
+                emitter.aclose().send(None)
+
+        between = Between(number, close)
+        sys.settrace(between)
+        try:
+            emitter.emit(OrderPlaced(1))
+        except EmitterClosed:
+            pass
+        finally:
+            sys.settrace(None)
+        closes = between.left <= 0
+        if closes:
+            with pytest.raises(EmitterClosed, match="the emitter is closed"):
+                emitter.emit(OrderPlaced(2))
+
+    while closes:
+        asyncio.run(main())
+        number += 1
+    assert number > 5  # else the trace saw nothing of it
