@@ -10,7 +10,7 @@ from typing import Any
 
 from . import __doc__ as usage
 from . import footprint
-from .contenders import LIMIT, PEERS, US, load
+from .contenders import HAND, LIMIT, PEERS, US, load
 from .measuring import Pace, Rounds
 from .report import build, lines
 from .rows import IN_LOOP, ROWS, measure, measure_in_loop
@@ -26,7 +26,9 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument(
         "--rows", nargs="+", metavar="NAME", choices=(*ROWS, *EXTRA), help="only these rows; see --list"
     )
-    parser.add_argument("--only", nargs="+", metavar="NAME", choices=(LIMIT, US, *PEERS), help="only these contenders")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", choices=(LIMIT, HAND, US, *PEERS), help="only these contenders"
+    )
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} rounds in place of {Pace().rounds}")
     parser.add_argument("--list", action="store_true", help="print the names of the rows, and stop")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw figures")
