@@ -9,7 +9,6 @@ from ._ordering import KeyedOrdering, Ordering, PerKey
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
 from ._processing import Door, Processor
 from ._routes import Routes, route
-from ._routing import Route
 from ._subscriber import Subscriber, handles
 from ._subscription import Subscription
 from .processors._asyncio import AsyncIOProcessor
@@ -32,7 +31,6 @@ __all__ = [
     "PerKey",
     "Processor",
     "Request",
-    "Route",
     "Routes",
     "Status",
     "Subscriber",

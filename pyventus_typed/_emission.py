@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from itertools import count
 from threading import RLock, local
-from typing import Any, Generic, Protocol, Self, TypeAlias
+from typing import Any, Final, Generic, Protocol, Self, TypeAlias
 from weakref import ref
 
 from typing_extensions import TypeVar, override
@@ -36,10 +36,11 @@ reset_current = current.reset
 class Running:
     """What runs on the short way: an emission whose receivers are all plain calls, and the calls that are left."""
 
-    __slots__ = ("emission", "rest", "taken")
+    __slots__ = ("emission", "nobody", "rest", "taken")
 
     def __init__(self) -> None:
         self.emission: AnyEmission | None = None
+        self.nobody: AnyEmission | None = None  # that, between two emissions: BUSY where others must not begin
         self.rest: Iterator[Callable[..., object]] | None = None  # None where there is one call
         self.taken: list[Callable[..., object]] = []  # from the rest, by who cancels in another thread
 
@@ -65,7 +66,7 @@ def current_emission() -> "Emission[Event] | None":
 def outer_emission() -> "Emission[Event] | None":
     """The emission whose handler runs in this thread on the short way without a loop."""
     running = thread.running
-    return None if running is None else running.emission
+    return None if running is None or running.emission is BUSY else running.emission
 
 
 class Keeper(Protocol):
@@ -75,7 +76,7 @@ class Keeper(Protocol):
     def awaiting(self, emission: "AnyEmission", /) -> "AbstractContextManager[set[asyncio.Future[None]]]": ...
     def waits_for(self, emission: "AnyEmission", /) -> "Iterator[Emission[Event]]": ...
     def look(self, emission: "AnyEmission", /) -> None: ...
-    def free(self) -> "tuple[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] | None": ...
+    def future(self, emission: "AnyEmission", /) -> "asyncio.Future[Any] | None": ...  # Any: ends with the emission
 
 
 class _Aside:
@@ -105,7 +106,7 @@ class Delivery(Generic[_T_co]):
     @property
     def started(self) -> bool:
         """Whether the handler was called."""
-        self._look()
+        self._emission._look()
         match self._emission._outcomes[self._index]:
             case None:
                 return False
@@ -113,21 +114,17 @@ class Delivery(Generic[_T_co]):
                 return started
             case Failed():
                 # Without a call it failed where its predicate, or the key of its emission, raised.
-                return self._emission._errors is None or self._emission._errors[self._index] is None
+                errors = self._emission._route.errors
+                return errors is None or errors[self._index] is None
             case outcome:
                 return outcome is not NEVER_RAN
 
     @property
     def outcome(self) -> Outcome | None:
         """What became of it; ``None`` while it is open."""
-        self._look()
+        self._emission._look()
         outcome = self._emission._outcomes[self._index]
         return None if outcome is STARTED else outcome
-
-    def _look(self) -> None:
-        keeper = self._emission._line()
-        if keeper is not None:
-            keeper.look(self._emission)
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -154,24 +151,20 @@ class Emission(Entry, Generic[_T_co]):
         "__weakref__",
         "_aside",
         "_door",
-        "_errors",
         "_event",
         "_keeper",
         "_parent",
         "_route",
-        "_subscriptions",
     )
 
     _event: _T_co
-    _subscriptions: tuple[Subscription[Event], ...]
-    _errors: tuple[Exception | None, ...] | None  # of the predicates that raised, or of the key function
+    _route: Route
     _door: object
     # What follows is unset where there is none: to set it to None for each emission would cost as much as a handler.
     _keeper: Callable[[], Keeper | None]  # weak: a handle must not keep a loop alive that was dropped
     # Weak: while the parent is pending its line holds it; afterwards a chain of ticks must not hold its ancestors.
     _parent: "ref[Emission[Event]]"
     _aside: _Aside
-    _route: Route  # of one that waits on the short way
 
     @property
     def id(self) -> int:
@@ -211,21 +204,9 @@ class Emission(Entry, Generic[_T_co]):
 
     def raise_failures(self) -> None:
         """Raise `EmissionFailed` with what the handlers raised so far, in the order of the deliveries; return if nothing."""
-        if Failed not in map(type, self._outcomes):
-            return
-        failures: list[Exception] = []
-        for delivery in self.deliveries:
-            if isinstance(delivery.outcome, Failed):
-                error = delivery.outcome.error
-                _note(error, f"raised by {spell(delivery.subscription.handler)} for {spell_event(self._event)}")
-                site = self._more().site
-                if site is not None:
-                    _note(error, f"emitted at {site}")
-                failures.append(error)
-        if failures:
-            handlers = several(len(self._subscriptions), "handler")
-            message = f"{len(failures)} of {handlers} failed for {spell_event(self._event)}"
-            raise EmissionFailed(message, failures, self)
+        failure = self._failure()
+        if failure is not None:
+            raise failure
 
     async def wait(self) -> Self:
         """Wait until it is settled, from any loop; never raises what a handler raised.
@@ -237,30 +218,23 @@ class Emission(Entry, Generic[_T_co]):
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:  # Any: between the event loop and its futures
-        keeper = self._line()
-        free = None if keeper is None else keeper.free()
-        if free is None:
-            return (yield from self._join().__await__())
-        # The usual case, without a coroutine: in the loop that it is pending in, and in nobody's handler.
-        loop, held = free
-        future = loop.create_future()
-        waiter = Waiter(future, raises=True)
-        self.watch(waiter)
-        held.add(future)
         try:
-            yield from future
-        finally:
-            held.discard(future)
-            if self._open:
-                self.unwatch(waiter)
-        self.raise_failures()
-        return self
+            keeper = self._keeper() if self._open else None
+        except AttributeError:  # as in _line
+            keeper = None
+        # The usual case, without a coroutine: in the loop that it is pending in, and in nobody's handler.
+        future = None if keeper is None else keeper.future(self)
+        return (self._join() if future is None else future).__await__()
 
     @override
     def __repr__(self) -> str:
         return f"<Emission {self.id} of {spell_event(self._event)}: {self.status.value}>"
 
     # -- ours ---------------------------------------------------------------------------------------------------------
+    @property
+    def _subscriptions(self) -> tuple[Subscription[Event], ...]:
+        return self._route.receivers
+
     def emitted_at(self, site: str) -> None:
         """Remember the line of code that emitted."""
         self._more().site = site
@@ -276,12 +250,37 @@ class Emission(Entry, Generic[_T_co]):
         except AttributeError:
             return None  # no line has accepted it
 
+    def _look(self) -> None:
+        """See that the outcomes are what they are: on a short way they are not written down one by one."""
+        keeper = self._line()
+        if keeper is not None:
+            keeper.look(self)
+
     def _more(self) -> _Aside:
         try:
             return self._aside
         except AttributeError:
             self._aside = _Aside()
             return self._aside
+
+    def _failure(self) -> EmissionFailed | None:
+        """What the handlers raised so far."""
+        if Failed not in map(type, self._outcomes):
+            return None
+        failures: list[Exception] = []
+        for delivery in self.deliveries:
+            if isinstance(delivery.outcome, Failed):
+                error = delivery.outcome.error
+                _note(error, f"raised by {spell(delivery.subscription.handler)} for {spell_event(self._event)}")
+                site = self._more().site
+                if site is not None:
+                    _note(error, f"emitted at {site}")
+                failures.append(error)
+        if not failures:
+            return None
+        handlers = several(len(self._subscriptions), "handler")
+        message = f"{len(failures)} of {handlers} failed for {spell_event(self._event)}"
+        return EmissionFailed(message, failures, self)
 
     async def _join(self) -> Self:
         await self._settled(raises=True)
@@ -309,22 +308,22 @@ _unkept = nullcontext(set[asyncio.Future[None]]())  # of a processor that judges
 AnyEmission: TypeAlias = Emission[Any]  # Any: of whatever event; its owner knows which
 
 
-def emission_of(
-    event: _T,
-    subscriptions: tuple[Subscription[Event], ...],
-    errors: tuple[Exception | None, ...] | None,
-    door: object,
-) -> Emission[_T]:
-    """A new emission. There is no ``__init__``, so that `Emitter.emit` can do the same in line, where each call counts."""
+BUSY: Final[AnyEmission] = Emission()
+"""Stands for what a thread does on the long way: no emission at all."""
+
+
+def emission_of(event: _T, route: Route, door: object) -> Emission[_T]:
+    """A new emission; its parent is the processor's to find.
+
+    There is no ``__init__``, so that `Emitter.emit` can do the same in line, where each call counts.
+    """
     self: Emission[_T] = Emission()
     self._event = event
-    self._subscriptions = subscriptions
-    self._outcomes = (None,) * len(subscriptions)
-    self._open = len(subscriptions)
-    self._errors = errors
+    self._route = route
+    self._open = len(route.receivers)
+    self._outcomes = (None,) * self._open
     self._door = door
     self._watchers = None
-    adopt_parent(self)
     return self
 
 

@@ -77,17 +77,17 @@ class Emitter(Generic[E_contra]):
             emission = self._draft(event, route)
             self._processor.submit(emission, self._door)
             return emission
-        # As _bare, in line: without a loop a call costs as much as a handler.
+        # As emission_of, in line: without a loop a call costs as much as a handler. The parent is the processor's to find.
         emission = Emission()
         emission._event = event
-        emission._subscriptions = route.receivers
+        emission._route = route
         emission._outcomes = route.waiting
         emission._open = route.count
         emission._door = door = self._door
-        emission._watchers = emission._errors = None
+        emission._watchers = None
         way = None if door.way is None else door.way()
         if way is None or not way.enter(emission, route):
-            self._processor.submit(emission, door, route)
+            self._processor.submit(emission, door)
         return emission
 
     @overload
@@ -132,10 +132,17 @@ class Emitter(Generic[E_contra]):
             emission = self._draft(event, route)
             await self._processor.publish(emission, self._door)
         else:
-            emission, door = self._bare(event, route), self._door
+            # As emission_of, in line, as above.
+            emission = Emission()
+            emission._event = event
+            emission._route = route
+            emission._outcomes = route.waiting
+            emission._open = route.count
+            emission._door = door = self._door
+            emission._watchers = None
             way = None if door.way is None else door.way()
-            delivering = None if way is None else way.publish(emission, route)
-            await (self._processor.publish(emission, door, route) if delivering is None else delivering)
+            if way is None or not await way.publish(emission, route):
+                await self._processor.publish(emission, door)
             if emission._outcomes is route.done:
                 return emission
         emission.raise_failures()
@@ -155,8 +162,9 @@ class Emitter(Generic[E_contra]):
         if route.answer is None:
             name = spell(type(event))
             raise NoHandler(f"Nobody answers {name}. Decorate its handler with @linker.answer({name}).")
-        told, errors = route.choose(event)
-        emission: Emission[Event] = emission_of(event, (route.answer, *told), errors and (None, *errors), self._door)
+        told = route.choose(event)
+        chosen = Route.chosen((route.answer, *told.receivers), told.errors and (None, *told.errors))
+        emission: Emission[Event] = emission_of(event, chosen, self._door)
         answer: Any = await self._processor.ask(emission, self._door)  # Any: answer() saw to it that it is an R
         return answer  # type: ignore[no-any-return]  # as above
 
@@ -193,26 +201,13 @@ class Emitter(Generic[E_contra]):
     def __repr__(self) -> str:
         return f"<Emitter of {self._linker!r}{', closed' if self._door.closed else ''}>"
 
-    def _bare(self, event: Any, route: Route) -> Emission[Any]:  # Any: as for emit
-        """As `emission_of`, but for the parent, which the processor has to look for anyway."""
-        emission: Emission[Any] = Emission()
-        emission._event = event
-        emission._subscriptions = route.receivers
-        emission._outcomes = route.waiting
-        emission._open = route.count
-        emission._door = self._door
-        emission._watchers = emission._errors = None
-        return emission
-
     def _draft(self, event: Event, route: Route) -> Emission[Event]:
         if isinstance(event, Request):
             raise DefinitionError(
                 f"{spell_event(event)} is a request, and emit has nobody to answer to. Ask it: await emitter.ask(...).",
                 event,
             )
-        if not route.choosy:
-            return emission_of(event, route.receivers, None, self._door)
-        return emission_of(event, *route.choose(event), self._door)
+        return emission_of(event, route.choose(event) if route.choosy else route, self._door)
 
 
 def asyncio_emitter(

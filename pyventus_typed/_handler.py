@@ -9,12 +9,8 @@ from types import CodeType, FunctionType, MethodType
 from ._spelling import spell, spell_event
 from .errors import NotAHandler
 
-_VARARGS, _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = (
-    inspect.CO_VARARGS,
-    inspect.CO_GENERATOR,
-    inspect.CO_COROUTINE,
-    inspect.CO_ASYNC_GENERATOR,
-)
+_VARARGS, _COROUTINE = inspect.CO_VARARGS, inspect.CO_COROUTINE
+_GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 def check_handler(found: object) -> bool:
@@ -26,11 +22,14 @@ def check_handler(found: object) -> bool:
     # runs, where a signature may come from what a decorator wraps.
     if type(found) is FunctionType:
         code = found.__code__
-        if code.co_argcount != 1 or code.co_kwonlyargcount or code.co_flags & (_GENERATOR | _ASYNC_GENERATOR):
+        flags = code.co_flags
+        if code.co_argcount != 1 or code.co_kwonlyargcount or flags & _GENERATORS:
             _check_code(found, code, found, bound=0)
-        if "." in found.__qualname__ and found.__qualname__.rpartition(".")[0][-1] != ">":
+        name = found.__qualname__
+        dot = name.rfind(".")
+        if dot > 0 and name[dot - 1] != ">":
             _check_no_method(found)
-        return bool(code.co_flags & _COROUTINE)
+        return flags & _COROUTINE != 0
     if type(found) is MethodType and type(found.__func__) is FunctionType:
         _check_code(found, found.__func__.__code__, found.__func__, bound=1)
         return bool(found.__func__.__code__.co_flags & _COROUTINE)
@@ -46,7 +45,7 @@ def check_handler(found: object) -> bool:
 
 
 def _check_code(found: object, code: CodeType, function: FunctionType, *, bound: int) -> None:
-    if code.co_flags & (_GENERATOR | _ASYNC_GENERATOR):
+    if code.co_flags & _GENERATORS:
         _refuse_generator(found)
     defaults = len(function.__defaults__ or ())
     required, most = code.co_argcount - defaults - bound, code.co_argcount - bound

@@ -115,7 +115,11 @@ class Wave:
         entry._wave = None
         self.open -= 1
         if not self.open:
-            _call(self.watchers)
+            self.tell()
+
+    def tell(self) -> None:
+        """Call the watchers: all of it is settled."""
+        _call(self.watchers)
 
 
 class Ledger:
@@ -173,7 +177,7 @@ class Ledger:
             entry._wave = None
             wave.open -= 1
             if not wave.open:
-                _call(wave.watchers)
+                wave.tell()
         if entry._watchers is not None:
             _call(entry._watchers)
 

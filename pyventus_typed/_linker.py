@@ -85,9 +85,9 @@ class Linker(Generic[E_contra]):
             raise InvalidOption(
                 f"max_subscriptions={max_subscriptions!r} is no int of at least 1, nor None.", max_subscriptions
             )
-        Options(on_success=on_success, on_failure=on_failure)  # checks them
-        self._on_success = on_success
-        self._on_failure = on_failure
+        has_callback = on_success is not None or on_failure is not None
+        # Of all subscriptions without options of their own.
+        self._plain = Options(on_success=on_success, on_failure=on_failure) if has_callback else PLAIN
         self._routes = RouteTable(self._find)
         self._registry = Registry(max_subscriptions, self._routes.drop)
         self._singles: dict[type[Event], tuple[type[Event]]] = {}  # as long as the registry's buckets: for good
@@ -409,10 +409,12 @@ class Linker(Generic[E_contra]):
         timeout: float | None,
         in_thread: bool,  # noqa: FBT001 - as above
     ) -> Options:
-        on_success = self._on_success if on_success is None else on_success
-        on_failure = self._on_failure if on_failure is None else on_failure
-        options = (when, once, priority, on_success, on_failure, timeout, in_thread)
-        return PLAIN if options == _NONE else Options(*options)
+        plain = self._plain
+        if (when, once, priority, on_success, on_failure, timeout, in_thread) == _NONE:
+            return plain
+        on_success = plain.on_success if on_success is None else on_success
+        on_failure = plain.on_failure if on_failure is None else on_failure
+        return Options(when, once, priority, on_success, on_failure, timeout, in_thread)
 
     def _subscribe(
         self, kinds: tuple[type[Event], ...], handler: Callable[..., object], options: Options

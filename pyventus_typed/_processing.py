@@ -1,7 +1,7 @@
 """The port between an emitter and whatever runs the handlers."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 from ._emission import Emission
 from ._event import Event
@@ -16,8 +16,8 @@ class Way(Protocol):
         """As `Processor.submit`; or ``False``, and nothing was done."""
         ...
 
-    def publish(self, emission: Emission[Event], route: Route, /) -> Coroutine[Any, Any, None] | None:  # Any: as below
-        """As `Processor.publish`; or ``None``, and nothing was done."""
+    async def publish(self, emission: Emission[Event], route: Route, /) -> bool:
+        """As `Processor.publish`; or ``False``, and nothing was done."""
         ...
 
 
@@ -60,11 +60,10 @@ class Processor(Protocol):
     each delivery once, and settles every one of them, whatever happens. Its `Door` is the emitter that it came through.
     """
 
-    def submit(self, emission: Emission[Event], door: Door, /, route: Route | None = None) -> None:
+    def submit(self, emission: Emission[Event], door: Door, /) -> None:
         """Accept *emission* and see to its deliveries, or raise `EmissionRejected` and have done nothing.
 
-        A *route* says that all of them are bare: handlers without options, ``route.calls``. A processor may make use of
-        that, or not. Then the emission has no parent yet: it is the processor's to find.
+        The emission has no parent yet: it is the processor's to find.
         Without a running loop it returns when the emission and all that it led to is settled; else it runs no handler
         before it returns.
         """
@@ -74,13 +73,8 @@ class Processor(Protocol):
         """Wait for room, first come first served, then `submit`."""
         ...
 
-    def publish(
-        self, emission: Emission[Event], door: Door, /, route: Route | None = None
-    ) -> Coroutine[Any, Any, None]:  # Any: between a loop and its futures
-        """Accept *emission* and run its deliveries one after the other in the caller's task; awaited at once.
-
-        A *route* means what it means to `submit`.
-        """
+    async def publish(self, emission: Emission[Event], door: Door, /) -> None:
+        """Accept *emission* and run its deliveries one after the other in the caller's task; awaited at once."""
         ...
 
     async def ask(self, emission: Emission[Event], door: Door, /) -> object:

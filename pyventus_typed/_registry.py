@@ -8,7 +8,7 @@ after it are both right.
 
 from collections.abc import Callable, Iterable
 from itertools import count
-from operator import itemgetter
+from operator import attrgetter
 
 from ._event import Event
 from ._spelling import several, spell
@@ -18,7 +18,7 @@ from .errors import TooManySubscriptions
 _places = count(1)  # one sequence for all linkers: next() is atomic, and the order of subscribing is the order of E4
 
 Bucket = dict[int, Subscription[Event]]
-_subscription: Callable[[tuple[int, Subscription[Event]]], Subscription[Event]] = itemgetter(1)
+_place: Callable[[Subscription[Event]], int] = attrgetter("_place")
 
 
 class Registry:
@@ -72,14 +72,16 @@ class Registry:
 
     def of(self, events: Iterable[type]) -> list[Subscription[Event]]:
         """The active subscriptions to any of *events*, each once, in the order of subscribing."""
-        found: Bucket = {}
+        found: list[Subscription[Event]] = []
         for event in events:
             bucket = self._buckets.get(event)
             if bucket:
-                found |= bucket.copy()  # copied in one step: another thread may change it meanwhile
-        ordered = list(map(_subscription, sorted(found.items())))
-        # A subscription to several events is active as long as it stands with its first one.
-        return [one for one in ordered if self.holds(one)] if self._has_several else ordered
+                found += bucket.values()  # in one step: another thread may change it meanwhile
+        if self._has_several:
+            # A subscription to several events is active as long as it stands with its first one.
+            found = [one for one in dict.fromkeys(found) if self.holds(one)]
+        found.sort(key=_place)
+        return found
 
     def all(self) -> list[Subscription[Event]]:
         """Every active subscription, in the order of subscribing."""

@@ -1,11 +1,14 @@
 """From an event's class to those who receive it: computed once for each class, until the linker changes."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Self
 
 from ._event import Event, Request
 from ._outcome import NOTHING, Completed
 from ._subscription import PLAIN, Subscription
+
+_handler: Callable[[Subscription[Event]], Callable[..., object]] = attrgetter("_handler")
 
 
 def _urgency(subscription: Subscription[Event]) -> int:
@@ -13,7 +16,9 @@ def _urgency(subscription: Subscription[Event]) -> int:
 
 
 class Route:
-    """The receivers of one event class, in the order of delivery: higher priority first, then as subscribed."""
+    """The receivers of one event class, or of one event, in the order of delivery: higher priority first, then as
+    subscribed.
+    """
 
     __slots__ = (
         "answer",
@@ -22,6 +27,7 @@ class Route:
         "choosy",
         "count",
         "done",
+        "errors",
         "is_async",
         "is_bare",
         "is_plain",
@@ -31,6 +37,8 @@ class Route:
 
     receivers: tuple[Subscription[Event], ...]
     """Those who are told of an event."""
+    errors: tuple[Exception | None, ...] | None
+    """Of one event: what the predicate of each of them has raised, or the key of the event; ``None`` if nothing was."""
     answer: Subscription[Event] | None
     """Who answers, if the event is a request."""
     choosy: bool
@@ -55,52 +63,51 @@ class Route:
     @classmethod
     def of(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
         """Order what was *found* for *kind* and its bases, which comes in the order of subscribing."""
-        self = cls()
-        told = found
-        is_bare = not issubclass(kind, Request)
-        is_plain = is_async = True
-        self.answer, self.choosy = None, False
+        asyncs, have_options = 0, False
         for one in found:
-            is_plain = is_plain and one._is_plain
-            is_async = is_async and one._is_async
-            options = one._options
-            if options is not PLAIN:
-                is_bare = is_bare and options.is_plain
-                self.choosy = self.choosy or options.when is not None or options.once
-                if options.priority:
-                    told = sorted(found, key=_urgency)
-                if options.answers:
-                    self._split(kind, found)
-                    return self
-        self._tell(told)
-        self.is_bare = is_bare and not self.choosy and bool(told)
-        self.is_plain = self.is_bare and is_plain
-        self.is_async = self.is_bare and is_async
-        return self
-
-    def _tell(self, told: list[Subscription[Event]]) -> None:
-        self.receivers = tuple(told)
-        self.count = count = len(told)
-        self.calls = tuple([one._handler for one in told])
+            if one._is_async:
+                asyncs += 1
+            if one._options is not PLAIN:
+                have_options = True
+        self = cls()
+        self.errors = self.answer = None
+        self.choosy = False
+        is_bare = not issubclass(kind, Request)
+        if have_options:
+            found = self._split(kind, found)
+            self.choosy = any(one._options.when is not None or one._options.once for one in found)
+            is_bare = is_bare and not self.choosy and all(one._options.is_plain for one in found)
+        self.receivers = tuple(found)
+        self.calls = tuple(map(_handler, found))
+        self.count = count = len(found)
         self.call = self.calls[0] if count == 1 else None
         self.waiting = (None,) * count
         self.done = (NOTHING,) * count
+        self.is_bare = is_bare = is_bare and count > 0
+        self.is_plain = is_bare and asyncs == 0
+        self.is_async = is_bare and asyncs == count
+        return self
 
-    def _split(self, kind: type[Event], found: list[Subscription[Event]]) -> None:
-        """Tell those who answer *kind*, and its bases, from those who are told."""
+    @classmethod
+    def chosen(
+        cls, receivers: tuple[Subscription[Event], ...], errors: tuple[Exception | None, ...] | None = None
+    ) -> Self:
+        """Of one event only. It says nothing else, so its emission goes the long way."""
+        self = cls()
+        self.receivers, self.errors = receivers, errors
+        self.done = ()
+        self.is_bare = self.is_plain = self.is_async = False
+        return self
+
+    def _split(self, kind: type[Event], found: list[Subscription[Event]]) -> list[Subscription[Event]]:
+        """Tell who answers *kind*, or its bases, from those who are told; these, in order."""
         answers = {one._events[0]: one for one in found if one._options.answers}
         # The answer to a class stands in for its bases: the nearest one in the class's own order of inheritance.
         self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None)
-        told = [one for one in found if not one._options.answers]
-        self._tell(sorted(told, key=_urgency))
-        self.choosy = any(one._options.when is not None or one._options.once for one in told)
-        self.is_bare = self.is_plain = self.is_async = False
+        return sorted((one for one in found if not one._options.answers), key=_urgency)
 
-    def choose(self, event: Event) -> tuple[tuple[Subscription[Event], ...], tuple[Exception | None, ...] | None]:
-        """Evaluate every predicate, in order: who is to receive *event*, and the error of each whose predicate raised.
-
-        Calls a stranger's code. The errors are ``None`` if there are none.
-        """
+    def choose(self, event: Event) -> "Route":
+        """Evaluate every predicate, in order: who is to receive *event*. Calls a stranger's code."""
         chosen: list[Subscription[Event]] = []
         errors: list[Exception | None] = []
         for one in self.receivers:
@@ -113,7 +120,7 @@ class Route:
                     error = raised
             chosen.append(one)
             errors.append(error)
-        return tuple(chosen), tuple(errors) if any(error is not None for error in errors) else None
+        return Route.chosen(tuple(chosen), tuple(errors) if any(error is not None for error in errors) else None)
 
 
 class RouteTable:

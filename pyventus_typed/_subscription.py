@@ -84,23 +84,16 @@ class Subscription(Generic[_T_co]):
     __slots__ = ("__weakref__", "_events", "_handler", "_is_async", "_is_plain", "_options", "_place", "_store")
 
     def __init__(self, events: tuple[type[_T_co], ...], handler: Call, options: Options, store: Store) -> None:
-        self._is_async = check_handler(handler)
-        if self._is_async and options.in_thread:
-            raise NotAHandler(
-                f"{spell(handler)} is async, and in_thread=True is for handlers that block. Leave it out.", handler
-            )
-        if options.timeout is not None and not (self._is_async or options.in_thread) and _surely_sync(handler):
-            raise NotAHandler(
-                f"{spell(handler)} is not async, so no timeout can cut it off. Make it async, or add in_thread=True.",
-                handler,
-            )
+        self._is_async = is_async = check_handler(handler)
+        if options is not PLAIN:
+            _check_options(handler, options, is_async=is_async)
         self._events = events
         self._handler = handler
         self._options = options
         self._store = store
         self._place = 0
         # Nothing but a call: the engine has a short way for it.
-        self._is_plain = not self._is_async and (options is PLAIN or options.is_plain)
+        self._is_plain = not is_async and (options is PLAIN or options.is_plain)
 
     @property
     def events(self) -> tuple[type[_T_co], ...]:
@@ -179,6 +172,19 @@ class Subscription(Generic[_T_co]):
 
 
 AnySubscription: TypeAlias = Subscription[Any]  # Any: to whatever events; a store does not care
+
+
+def _check_options(handler: Call, options: Options, *, is_async: bool) -> None:
+    """Refuse *options* that do not go with *handler*."""
+    if is_async and options.in_thread:
+        raise NotAHandler(
+            f"{spell(handler)} is async, and in_thread=True is for handlers that block. Leave it out.", handler
+        )
+    if options.timeout is not None and not (is_async or options.in_thread) and _surely_sync(handler):
+        raise NotAHandler(
+            f"{spell(handler)} is not async, so no timeout can cut it off. Make it async, or add in_thread=True.",
+            handler,
+        )
 
 
 def _surely_sync(handler: Call) -> bool:

@@ -275,6 +275,40 @@ async def test_awaiting_raises_and_wait_does_not() -> None:
             await emission
 
 
+@pytest.mark.parametrize("handlers", [1, 2])
+async def test_any_number_of_tasks_may_await_one_emission_and_give_up(handlers: int) -> None:
+    linker, gate = Linker(), asyncio.Event()
+
+    async def handler(event: OrderPlaced) -> None:
+        await gate.wait()
+        if event.order:
+            raise ValueError(event.order)
+
+    for _ in range(handlers):
+        linker.subscribe(OrderPlaced, handler)
+    emitter = Emitter(linker)
+    for number in (0, 0, 0, 1):  # the first ones make a line, and open its short ways
+        gate.clear()
+        emission = emitter.emit(OrderPlaced(number))
+
+        async def wait(emission: Emission[OrderPlaced] = emission) -> Emission[OrderPlaced]:
+            return await emission
+
+        gives_up, *waiting = [asyncio.create_task(wait()) for _ in range(4)]
+        await asyncio.sleep(0)
+        gives_up.cancel()
+        await asyncio.wait([gives_up])
+        waiting.append(asyncio.create_task(wait()))
+        await asyncio.sleep(0)
+        gate.set()
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+        if number:
+            assert [type(one) for one in found] == [EmissionFailed] * 4
+        else:
+            assert found == [emission] * 4
+        assert gives_up.cancelled()
+
+
 async def test_awaiting_a_cancelled_emission_returns() -> None:
     linker = Linker()
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Coroutine
-from typing import Any
 
 import pytest
 from typing_extensions import override
@@ -18,7 +16,6 @@ from pyventus_typed import (
     Failed,
     Linker,
     PerKey,
-    Route,
     Status,
     Tally,
     asyncio_emitter,
@@ -337,16 +334,14 @@ class Watchful(AsyncIOProcessor):
         self.seen: list[Event] = []
 
     @override
-    def submit(self, emission: Emission[Event], door: Door, /, route: Route | None = None) -> None:
+    def submit(self, emission: Emission[Event], door: Door, /) -> None:
         self.seen.append(emission.event)
-        super().submit(emission, door, route)
+        super().submit(emission, door)
 
     @override
-    def publish(
-        self, emission: Emission[Event], door: Door, /, route: Route | None = None
-    ) -> Coroutine[Any, Any, None]:  # Any: as in the port
+    async def publish(self, emission: Emission[Event], door: Door, /) -> None:
         self.seen.append(emission.event)
-        return super().publish(emission, door, route)
+        await super().publish(emission, door)
 
 
 async def test_a_processor_of_ones_own_sees_every_emission_also_the_short_ones() -> None:

@@ -2,11 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
 from contextvars import Context, copy_context
 from functools import partial
 from threading import local
-from typing import Any
 from weakref import ref
 
 from typing_extensions import override
@@ -18,7 +16,6 @@ from .._loops import runs_here
 from .._ordering import KeyedOrdering, Ordering
 from .._outcome import Completed, Failed, Tally
 from .._processing import Door
-from .._routing import Route
 from .._spelling import spell_event
 from .._subscription import check_seconds
 from ..errors import EmitterClosed, NoRoom, WouldDeadlock
@@ -98,24 +95,18 @@ class AsyncIOProcessor:
         return f"<AsyncIOProcessor, {self._settings.ordering}: {self.tally.pending} pending>"
 
     # -- the port to the emitter --------------------------------------------------------------------------------------
-    def submit(  # noqa: C901 - below it is said why all of it stands here
-        self, emission: Emission[Event], door: Door, /, route: Route | None = None
-    ) -> None:
-        """Accept *emission*, or raise `EmissionRejected`. Of a *route* it takes the short way, if nothing is in the way."""
-        if route is None:
-            self._submit(emission, door, route)
-            return
-        if door.way is not self._short and not door.closed:
-            short = self._open(door)
-            if short is not None and short.enter(emission, route):
-                return
-        line = self._thread.line
-        if line is None or not door.is_plain or get_current() is not None or _get_running_loop() is not None:
-            self._submit(emission, door, route)
-            return
-        stage = line.stage
-        if stage.busy or not route.is_plain:
-            self._submit(emission, door, route)
+    def submit(self, emission: Emission[Event], door: Door, /) -> None:
+        """Accept *emission*, or raise `EmissionRejected`. It takes the short way, if nothing is in the way."""
+        line, route = self._thread.line, emission._route
+        if (
+            line is None
+            or (stage := line.stage).emission is not None
+            or not route.is_plain
+            or not door.is_plain
+            or get_current() is not None
+            or _get_running_loop() is not None
+        ):
+            self._submit(emission, door)
             return
         # Nothing is under way in this thread, and it runs no loop. The emission enters the books only by its counts: they
         # are closed again before anybody else can look, unless it unfolds. All of it stands here, and not in a function of
@@ -123,9 +114,8 @@ class AsyncIOProcessor:
         # Ctrl-C comes after a call, or at the beginning of one: there is none between here and where it would be seen to.
         context = copy_context()
         call = route.call
-        stage.emission = emission
-        stage.busy = True
         emission._keeper = line.ref
+        stage.emission = emission
         ledger = line.ledger
         ledger.accepted += 1
         try:
@@ -134,7 +124,9 @@ class AsyncIOProcessor:
             else:
                 stage.rest = handlers = iter(route.calls)
                 value = context.run(call_all, handlers, emission._event)
-            if value is not None or stage.calls or emission._outcomes is not route.waiting:
+                if stage.calls:
+                    line.look(emission)  # another thread may have taken the rest
+            if value is not None or emission._outcomes is not route.waiting:
                 stage.run(partial(go_on, line, emission, context, value))
                 return
         except BaseException as error:
@@ -142,25 +134,31 @@ class AsyncIOProcessor:
                 raise  # it has been seen to
             stage.run(partial(go_on, line, emission, context, None, error))
             return
-        stage.emission = stage.rest = None
         ledger.completed += 1
         emission._outcomes = route.done
         emission._open = 0
+        stage.emission = None
         if emission._watchers is not None:
             emission.tell()
-        stage.busy = False
         if stage.ready or stage.calls:
             stage.run()
 
-    def _submit(self, emission: Emission[Event], door: Door, route: Route | None) -> None:
-        """The long way."""
-        if route is not None:
-            adopt_parent(emission)
+    def _submit(self, emission: Emission[Event], door: Door) -> None:
+        """The other ways."""
+        if emission._route.is_bare and door.way is not self._short and not door.closed:
+            short = self._open(door)
+            if short is not None and short.enter(emission, emission._route):
+                return
+        adopt_parent(emission)
         elsewhere = self._elsewhere(door) if _get_running_loop() is None else None
         if elsewhere is not None:
             self._hand_over(self._line(elsewhere), emission, door)
             return
         line = self._line_here()
+        if emission._route.is_async and line is self._thread.line and line.stage.emission is None:
+            line.admit(emission, door)
+            line.short.run(line, emission)
+            return
         row = line.row(emission)
         try:
             line.admit(emission, door)
@@ -171,6 +169,7 @@ class AsyncIOProcessor:
 
     async def submit_wait(self, emission: Emission[Event], door: Door, /) -> None:
         """Wait for room, first come first served, and accept *emission*."""
+        adopt_parent(emission)
         line = self._line_here()
         line.admit(emission, door)
         if not emission._open or not (line.room.is_full or line.room.waiting):
@@ -186,20 +185,13 @@ class AsyncIOProcessor:
         finally:
             line.room.offer()  # if it was refused, or had no receiver left, the next one has it
 
-    def publish(
-        self, emission: Emission[Event], door: Door, /, route: Route | None = None
-    ) -> Coroutine[Any, Any, None]:  # Any: as in the port
+    async def publish(self, emission: Emission[Event], door: Door, /) -> None:
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
-        if route is not None:
-            if door.way is not self._short and not door.closed:
-                short = self._open(door)
-                delivering = None if short is None else short.publish(emission, route)
-                if delivering is not None:
-                    return delivering
-            adopt_parent(emission)
-        return self._publish(emission, door)
-
-    async def _publish(self, emission: Emission[Event], door: Door) -> None:
+        if emission._route.is_bare and door.way is not self._short and not door.closed:
+            short = self._open(door)
+            if short is not None and await short.publish(emission, emission._route):
+                return
+        adopt_parent(emission)
         line = self._line_here()
         row = line.row(emission)
         try:
@@ -218,6 +210,7 @@ class AsyncIOProcessor:
 
     async def ask(self, emission: Emission[Event], door: Door, /) -> object:
         """Accept *emission*, whose first delivery is the answer's; return it, or raise what its handler raised."""
+        adopt_parent(emission)
         line = self._line_here()
         line.admit(emission, door)
         job = line.enter_request(emission, self._context(emission, line))
@@ -261,7 +254,7 @@ class AsyncIOProcessor:
         if line is None and stage.ending:  # collected: its weak references are gone before its coroutines are closed
             line = next((held for held in stage.held if held.settings is self._settings), None)
         if line is None:
-            line = stage.lines[self] = Line(stage, self._settings, self._books)
+            line = stage.lines[self] = Line(stage, self._settings, self._books, self)
         is_simple = self._settings.is_simple
         if stage.loop is not None:
             self._latest = line.ref

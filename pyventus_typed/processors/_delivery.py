@@ -22,7 +22,7 @@ def begin(job: "Job", index: int) -> Step | None:
     if emission._outcomes[index] is not None:
         return None  # cancelled while it was ready
     subscription = emission._subscriptions[index]
-    if subscription._is_plain and emission._errors is None:
+    if subscription._is_plain and emission._route.errors is None:
         return _call(job, index, subscription._handler)
     delivery = deliver(job, index)
     try:
@@ -93,7 +93,7 @@ async def deliver(  # noqa: C901, PLR0912, PLR0915 - one delivery in one place, 
     line, emission = job.line, job.emission
     subscription = emission._subscriptions[index]
     options = subscription._options
-    refused = None if emission._errors is None else emission._errors[index]
+    refused = None if emission._route.errors is None else emission._route.errors[index]
     error: Exception | None = None
     value: object = None
     outcome: Outcome

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from threading import local
 from typing import TYPE_CHECKING
 
+from .._emission import BUSY
+
 if TYPE_CHECKING:
     from ._stage import Stage
 
@@ -26,11 +28,11 @@ class Here(local):
         if stage is None:
             yield
             return
-        before, stage.busy = stage.busy, True
+        before, stage.emission = stage.emission, stage.emission or BUSY
         try:
             yield
         finally:
-            stage.busy = before
+            stage.emission = before
 
 
 here = Here()

@@ -8,6 +8,7 @@ from .._emission import AnyEmission, Emission
 from .._event import Event
 from .._ledger import STARTED
 from .._ordering import Concurrent, Place, Row, Turns
+from .._routing import Route
 from .._subscription import Subscription
 from ._in_thread import Claim
 
@@ -65,7 +66,7 @@ class Job(Place):
 
     def is_async(self, index: int) -> bool:
         """Whether this delivery runs nothing before it has a task."""
-        return self.subscriptions[index]._is_async and self.emission._errors is None
+        return self.subscriptions[index]._is_async and self.emission._route.errors is None
 
     def withdraw(self, index: int) -> bool:
         """See that a delivery that waits never starts; ``False`` if a thread has begun it."""
@@ -123,7 +124,9 @@ def use_up(emission: Emission[Event]) -> None:
         return
     kept = [index for index, one in enumerate(subscriptions) if not one._options.once or one.unsubscribe()]
     if len(kept) < len(subscriptions):
-        emission._subscriptions = tuple(subscriptions[index] for index in kept)
-        emission._errors = emission._errors and tuple(emission._errors[index] for index in kept)
+        errors = emission._route.errors
+        emission._route = Route.chosen(
+            tuple(subscriptions[index] for index in kept), errors and tuple(errors[index] for index in kept)
+        )
         emission._outcomes = [None] * len(kept)
         emission._open = len(kept)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextvars import Context
 from functools import partial
+from threading import get_ident
 from typing import Any
 from weakref import finalize, ref
 
@@ -15,6 +16,7 @@ from .._loops import runs_here
 from .._ordering import Place, Row, Turns, turns_of
 from .._outcome import DONE, NOTHING, Cancelled, Discarded, Outcome, Status
 from .._processing import Door
+from .._routing import Route
 from .._spelling import spell, spell_event
 from ..errors import EmitterClosed, WouldDeadlock
 from ._deadlock import refuse
@@ -23,7 +25,7 @@ from ._report import Loss
 from ._room import Room
 from ._serving import leave
 from ._settings import Settings
-from ._short import Short
+from ._short import short_of
 from ._stage import Stage, stage_of
 
 log = logging.getLogger("pyventus_typed")
@@ -38,6 +40,7 @@ class Line:
         "jobs",
         "ledger",
         "lost",
+        "owner",
         "ref",
         "room",
         "settings",
@@ -46,7 +49,7 @@ class Line:
         "turns",
     )
 
-    def __init__(self, stage: Stage, settings: Settings, books: Books) -> None:
+    def __init__(self, stage: Stage, settings: Settings, books: Books, owner: object) -> None:
         self.stage = stage
         self.settings = settings
         self.ledger = books.open()
@@ -57,7 +60,11 @@ class Line:
         self.ref = ref(self)
         debug = settings.debug
         self.debug = debug or (debug is None and stage.loop is not None and stage.loop.get_debug())
-        self.short = Short(self)
+        self.short = short_of(self)
+        # The stage of a loop holds it while its processor is there, so that not each emission has to say so.
+        self.owner = ref(owner, partial(_passes, self.ref))
+        if not self.short.is_passing:
+            stage.held[self] = None
         stage.losses.append(self.lost)
         finalize(self, _close, books, self.ledger, stage.losses, self.lost).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
@@ -73,7 +80,7 @@ class Line:
         try:
             return self.turns.row(emission._event) if emission._open else None
         except Exception as error:  # noqa: BLE001 - it is the outcome of these deliveries
-            emission._errors = (error,) * len(emission._subscriptions)
+            emission._route = Route.chosen(emission._subscriptions, (error,) * len(emission._subscriptions))
             return None
 
     def enter(
@@ -86,11 +93,11 @@ class Line:
         if self.settings.capacity is not None and emission._open and not self.room.has_place(self, emission):
             return None
         use_up(emission)
-        short = self.short
-        if short.is_mail and short.contexts:
-            leave(self)  # so that this one stands behind those
         job = self._accept(emission, context, self.turns, row)
         if job is not None:
+            short = self.short
+            if short.boxes:
+                leave(self)  # so that this one stands behind those, and behind whoever came in between
             job.granted = set() if published else None
             if short.leaving is None:
                 self.make_ready(job.turns.enter(job))
@@ -133,7 +140,6 @@ class Line:
             self.short.leave(self, emission)
         if emission not in self.jobs:
             # It waits on a short way. It will be cancelled before its first call, so nothing of it becomes ready.
-            self.short.contexts.pop(emission, None)
             emission._outcomes = [*emission._outcomes]
             self.jobs[emission] = Job(self, emission, Context(), AT_ONCE, None)
         return self.jobs[emission]
@@ -143,12 +149,12 @@ class Line:
         return [entry for entry in self.ledger.open if isinstance(entry, Emission)]
 
     def hold(self) -> None:
-        """Something will be pending: it is held until nothing is."""
-        if not self.ledger.open:
+        """Something will be pending in a thread, or in a loop whose processor is gone: it is held until nothing is."""
+        if self.short.is_passing:
             self.stage.held[self] = None
 
     def let_go(self) -> None:
-        """Nothing is pending here: it ends with its processor, unless something is to be reported."""
+        """Nothing is pending there any more: it ends with its processor, unless something is to be reported."""
         if not self.lost.emissions:
             self.stage.held.pop(self, None)
         if self.stage.until_idle is not None:
@@ -175,8 +181,13 @@ class Line:
         """Log *error*, unless somebody awaits the emission and will get it."""
         if job.granted is not None and index in job.granted:
             job.untold = {**(job.untold or {}), index: error}
-        elif not job.emission.awaited:
+        elif not self.is_awaited(job.emission):
             self.log(job.emission, index, error)
+
+    def is_awaited(self, emission: AnyEmission) -> bool:
+        """Whether somebody awaits it at this moment, and will be told of its failures."""
+        future = self.short.awaited.get(emission)
+        return (future is not None and not future.done()) or emission.awaited
 
     def log(self, emission: AnyEmission, index: int, error: Exception) -> None:
         """Say that a handler failed, to whoever reads the log."""
@@ -207,8 +218,8 @@ class Line:
                 self.room.requests -= 1
             if self.stage.ending and emission.status in (Status.CANCELLED, Status.DISCARDED):
                 self.lost.emissions.append(emission)
-            if not self.ledger.open:
-                self.let_go()
+            if self.short.awaited or self.short.is_passing:
+                self.short.tell(emission)
             if self.room.waiting:
                 self.room.offer()
         if job.waker is not None:
@@ -312,12 +323,19 @@ class Line:
             refuse([emission], job.emission, "waits for")
         return Awaiting(waiting, job, emission)
 
-    def free(self) -> "tuple[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] | None":
-        """For a wait that nobody has to judge: this loop, and the set that must hold the future that is waited for."""
-        stage = self.stage
-        if stage.loop is None or not runs_here(stage.loop) or get_current() is not None:
+    def future(self, emission: AnyEmission, /) -> "asyncio.Future[Any] | None":  # Any: ends with this emission
+        """For a wait that nobody has to judge, in this loop: what ends with *emission*, or with what its handlers raised.
+
+        One for each emission; this line holds it, not the handle.
+        """
+        loop = self.stage.loop
+        if loop is None or get_current() is not None or self.stage.runner._thread_id != get_ident():
             return None
-        return stage.loop, stage.waiting
+        awaited = self.short.awaited
+        if emission in awaited and not awaited[emission].done():
+            return None
+        future = awaited[emission] = loop.create_future()
+        return future
 
     def waits_for(self, emission: AnyEmission, /) -> Iterator[Emission[Event]]:
         """Who must end, or go on, before *emission* can."""
@@ -345,6 +363,15 @@ def own_job() -> Job | None:
     task = asyncio.current_task()
     tasks = (job.line.stage.tasks.get((job, index)) for index in range(len(job.subscriptions)))
     return job if task is not None and (task is job.runner or any(task is one for one in tasks)) else None
+
+
+def _passes(line: "ref[Line]", _owner: object) -> None:
+    # Its processor is gone, in whatever thread: either this or the end of its last emission sees what the other has done.
+    passing = line()
+    if passing is not None:
+        passing.short.is_passing = True
+        if not passing.ledger.open:
+            passing.let_go()
 
 
 def _close(books: Books, ledger: Ledger, losses: list[Loss], lost: Loss) -> None:

@@ -3,19 +3,26 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from threading import get_ident
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from .._emission import AnyEmission, reset_current, set_current
+from .._emission import AnyEmission, Emission, get_current, reset_current, set_current
+from .._event import Event
 from .._ledger import NEVER_RAN, STARTED
+from .._loops import current_task
 from .._outcome import Cancelled, Completed, Discarded
 from .._routing import Route
 from ._delivery import deliver, fail
+from ._here import endings
 from ._job import Job
 from ._step import must_await
 
 if TYPE_CHECKING:
-    from ._line import Line
+    from ._short import Short
+
+_ALL = object()
+"""Of handlers that have all returned ``None``."""
 
 
 async def run_here(job: Job) -> None:
@@ -35,51 +42,83 @@ async def run_here(job: Job) -> None:
             reset_current(token)
 
 
-async def run_short(line: "Line", emission: AnyEmission, route: Route) -> None:  # noqa: C901 - as drain
-    """The same for handlers without options that wait for nobody. As long as all return ``None`` there is no job."""
-    task = asyncio.current_task(line.stage.loop)
+async def publish(short: "Short", emission: Emission[Event], route: Route, /) -> bool:  # noqa: C901, PLR0912 - as drain
+    """The same for handlers without options that wait for nobody. As long as all return ``None`` there is no job.
+
+    Accepts the emission; or ``False``, and nothing was done, if there is no short way.
+    """
+    stage = short.stage
+    if stage.is_shut or endings or stage.runner._thread_id != get_ident() or get_current() is not None:
+        return False
+    task = current_task(stage.loop)
     assert task is not None  # as above
-    ledger, published = line.ledger, line.short.published
-    cancelled, event, calls = task.cancelling(), emission._event, iter(route.calls)
-    if not ledger.open:
-        line.stage.held[line] = None
+    ledger, event, calls = short.ledger, emission._event, iter(route.calls)
+    cancelled = task.cancelling()
     ledger.accepted += 1  # as ledger.enter, in line
     emission._wave = None
     ledger.open[emission] = None
-    emission._keeper = line.ref
-    published[emission] = calls, task
+    emission._keeper = short.line
+    short.published[emission] = calls, task
+    if short.is_passing:
+        short.hold()
     token = set_current(emission)
     value: Any = None  # Any: whatever a handler returns
     failure: BaseException | None = None
-    awaits = False  # what the handler returned was a coroutine: what that returns is the result, whatever it is
+    awaits = (
+        route.is_async
+    )  # what the handler returned was a coroutine: what that returns is the result, whatever it is
     try:
         try:
-            for handler in calls:
-                value = handler(event)
-                if awaits := type(value) is CoroutineType:
-                    value = await value
-                if value is not None or task.cancelling() > cancelled:
-                    break
+            if awaits:
+                for handler in calls:
+                    value = await handler(event)  # type: ignore[misc]  # it is an async def
+                    if value is not None or task.cancelling() > cancelled:
+                        break
+                else:
+                    value = _ALL
             else:
-                if emission._outcomes is route.waiting:
-                    del published[emission]
-                    ledger.complete(emission, route.done)
-                    if not ledger.open:
-                        line.let_go()
-                    return
+                for handler in calls:
+                    value = handler(event)
+                    if awaits := type(value) is CoroutineType:
+                        value = await value
+                    if value is not None or task.cancelling() > cancelled:
+                        break
+                else:
+                    value = _ALL
+            if value is _ALL and emission._outcomes is route.waiting:
+                del short.published[emission]
+                ledger.complete(emission, route.done)
+                if short.awaited or short.is_passing:
+                    short.tell(emission)
+                return True
         except BaseException as error:  # noqa: BLE001 - sorted there
             failure = error
-        line.look(emission)
-        job = line.jobs.get(emission)
-        if job is not None:
-            await _finish(job, task, cancelled, lambda: _settle(job, value, failure, awaited=awaits))
-        elif failure is not None:
-            raise failure  # its loop was closed, and it is settled
+        await _go_on(short, emission, task, cancelled, None if value is _ALL else value, failure, awaited=awaits)
+        return True
     finally:
         try:  # noqa: SIM105 - suppress costs three calls
             reset_current(token)
         except ValueError:
             pass  # closed with its loop, in another context
+
+
+async def _go_on(
+    short: "Short",
+    emission: AnyEmission,
+    task: "asyncio.Task[object]",
+    cancelled: int,
+    value: Any,  # Any: as above
+    failure: BaseException | None,
+    *,
+    awaited: bool,
+) -> None:
+    """The long way, from the handler on that has returned *value* or raised *failure*."""
+    emission._look()
+    job = short.jobs.get(emission)
+    if job is not None:
+        await _finish(job, task, cancelled, lambda: _settle(job, value, failure, awaited=awaited))
+    elif failure is not None:
+        raise failure  # its loop was closed, and it is settled
 
 
 async def _settle(job: Job, value: Any, failure: BaseException | None, *, awaited: bool) -> None:  # Any: as above

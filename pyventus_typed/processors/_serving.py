@@ -1,7 +1,7 @@
 """The short way of a mailbox: one task serves it, and its deliveries run there one after the other, each in its own context.
 
-A handler that does not suspend costs no task then. One that does keeps this one to itself, and so does one that was
-cancelled: what somebody does to that task later is done to nobody else. As on the other short ways, there are jobs as
+A handler that does not suspend costs no task then. One that does keeps this one to itself, and so does one that failed or
+was cancelled: what somebody does to that task later is done to nobody else. As on the other short ways, there are jobs as
 soon as somebody wants to look at a delivery, or to touch it, or another one comes that needs a job; then for all of them.
 
 A destructor or a signal handler may emit and cancel in the middle of every function here, wherever something is called.
@@ -13,52 +13,70 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from functools import partial
+from itertools import repeat
 from types import coroutine
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .._emission import AnyEmission, set_current
 from .._event import Event
-from .._ledger import SINGLE
+from .._ledger import SINGLE, Entry
 from .._ordering import Place
 from .._outcome import DONE, NOTHING, Completed, Discarded, Outcome
-from .._subscription import Call, Subscription
+from .._subscription import Subscription
 from ._flight import failed
 from ._job import Job
-from ._step import OWN
+from ._step import OWN, task_of
 
 if TYPE_CHECKING:
     from ._line import Line
 
 Work: TypeAlias = Coroutine[Any, Any, object]  # Any: what a loop and its futures say to each other
+Letter: TypeAlias = tuple[Context, AnyEmission]  # not in the handle: that would keep alive what a context refers to
+_AsyncDef: TypeAlias = Callable[..., Any]  # Any: what it takes and gives was checked where it was subscribed
+_PAUSE: Final = object()  # what no handler waits for
 _AT_ONCE = 100
 """So many deliveries run in one turn of the loop; then others have theirs."""
 
 
-class Box(deque[AnyEmission]):
-    """What one subscription is to receive."""
+class Box(deque[Letter]):
+    """What one subscription is to receive, oldest first. One that is being delivered stands in it until it is settled."""
 
-    __slots__ = ("is_left", "task")
+    __slots__ = ("is_open", "task")
 
     def __init__(self) -> None:
         super().__init__()
-        self.is_left = False  # all that stands in it has jobs, and goes on with those
+        self.is_open = False  # what is emitted comes in here, and nothing that stands in it has a job
         self.task: asyncio.Task[None] | None = None  # runs the first one, or is about to
 
+    def close(self) -> list[Letter]:
+        """Give what stands in it, which has jobs from here on. What its task runs, or is about to, goes on in that."""
+        self.is_open = False
+        found = [*self]
+        self.clear()
+        if found and self.task is not None:
+            self.append(found[0])
+        return found
 
-def post(line: "Line", emission: AnyEmission) -> None:
-    """Put an accepted emission to one async handler into its box."""
-    subscription = emission._subscriptions[0]
-    box = line.short.boxes.get(subscription)
-    if box is None:
-        box = Box()
-        _serve(line, subscription, box)
-        box = line.short.boxes.setdefault(subscription, box)
-    if emission in line.short.contexts:  # else it has left meanwhile
-        box.append(emission)
+
+def open_box(line: "Line", subscription: Subscription[Event]) -> Box:
+    """The box of an async handler that had none; not open where somebody who has a job may stand before in a mailbox."""
+    box, short = Box(), line.short
+    if line.jobs or line.stage.ready or short.leaving is not None:
+        return box
+    _serve(line, subscription, box)
+    # From here on nothing is called. Somebody who did the same in between may have opened another one.
+    if subscription in short.boxes:
+        return short.boxes[subscription]
+    if not line.jobs and short.leaving is None:
+        short.boxes[subscription] = box
+        box.is_open = True
+    return box
 
 
 def _serve(line: "Line", subscription: Subscription[Event], box: Box) -> None:
-    box.task = line.stage.take_off(serve(line, subscription, box), Context())  # each delivery there finds its own
+    serving = serve(line, subscription, box)
+    serving.send(None)  # up to where it wants a task
+    box.task = task_of(serving, line.stage.loop, Context())  # each delivery there finds its own
 
 
 def leave(line: "Line") -> None:
@@ -67,17 +85,19 @@ def leave(line: "Line") -> None:
     if short.leaving is not None:
         return
     short.leaving = []
-    contexts, short.contexts = short.contexts, {}
     boxes, short.boxes = short.boxes, {}
-    tasks: dict[AnyEmission, asyncio.Task[None]] = {}
+    letters: dict[Entry, Letter] = {}
+    tasks: dict[Entry, asyncio.Task[None]] = {}
     for box in boxes.values():
-        box.is_left = True
+        letters.update((letter[1], letter) for letter in box.close())
         if box and box.task is not None:
-            tasks[box[0]] = box.task
+            tasks[box[0][1]] = box.task
     ready: list[tuple[Place, int]] = []
-    for emission, context in contexts.items():
-        if not emission._open or emission in line.jobs:
+    # Oldest first. One step of CPython takes them all: between two somebody may emit.
+    for entry in [*line.ledger.open]:
+        if entry not in letters:
             continue
+        context, emission = letters[entry]
         if emission._outcomes[0] is None:
             context.run(set_current, emission)  # who runs it from here on finds it there
         emission._outcomes = [*emission._outcomes]
@@ -88,104 +108,116 @@ def leave(line: "Line") -> None:
             line.stage.tasks[job, 0] = task
         else:
             ready.extend(turns)
-    for emission, task in tasks.items():
-        line.stage.tasks[emission, 0] = task  # of a lost loop: what it ran is settled, but it is to be closed
+    for lost, task in tasks.items():
+        line.stage.tasks[lost, 0] = task  # of a lost loop: what it ran is settled, but it is to be closed
     line.make_ready(ready)
     later, short.leaving = short.leaving, None
     for wanted in later:
         wanted()
 
 
-async def serve(line: "Line", subscription: Subscription[Event], box: Box) -> None:  # noqa: C901, PLR0912 - as in deliver
+async def serve(line: "Line", subscription: Subscription[Event], box: Box) -> None:
     """Run what stands in *box*, oldest first, and settle it, whatever happens.
 
     Whoever makes it takes the first step, as with ``fly``.
     """
-    left = 0
-    task: Any = None  # Any: for _must_cancel, below
-    while True:
-        outcome: Outcome = NOTHING
-        work: Work | None = None
-        cut: BaseException | None = None
-        if not left:
-            left = _AT_ONCE
-            try:
-                await OWN
-                task = asyncio.current_task()
-            except BaseException as error:  # noqa: BLE001 - it is that of the delivery, below
-                cut = error
-        left -= 1
-        if not box:  # another one was put in its place, or its only one has left
-            if line.short.boxes.get(subscription) is box:
-                del line.short.boxes[subscription]
-            if cut is not None:
-                raise cut
-            return
-        emission = box[0]
-        try:
-            if cut is not None:
-                raise cut
-            if emission._outcomes[0] is not None:
-                return  # it was discarded while it waited
-            context = line.short.contexts.get(emission)
-            if context is None:  # it has left
-                context = line.jobs[emission].context
-            emission._outcomes = SINGLE
-            work, value = context.run(_first_step, emission, subscription._handler)
-            if work is not None:
-                set_current(emission)  # here too: for whoever asks this task's own context
-                value = await _in(context, work, value)
-            if value is not None:
-                outcome = Completed(value)
-        except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
-            outcome = failed(line, emission, 0, error)
-        except asyncio.CancelledError:
-            outcome = line.cut_off(emission, 0)
-        except BaseException as error:
-            reason = line.stage.reason_of(error)
-            if _settle(line, subscription, box, Discarded(reason, started=emission._outcomes[0] is not None)):
-                _serve(line, subscription, box)
+    outcome: Outcome | None = None  # of one that did more than return at once: it is the last one here
+    try:
+        await OWN
+        while box:
+            task: Any = asyncio.current_task()  # Any: for _must_cancel, below
+            box.task = task
+            delivering: Any = _deliver(line, subscription._handler, box)  # Any: types.coroutine hides the generator
+            step = delivering.send
+            step(None)
+            for _ in repeat(None, _AT_ONCE):
+                context, emission = box[0]
+                if not box.is_open and emission._outcomes[0] is not None:
+                    return  # it was discarded while it waited
+                emission._outcomes = SINGLE
+                waits = context.run(step, emission)
+                if waits is not _PAUSE:
+                    set_current(emission)  # here too: for whoever asks this task's own context
+                    value = await _in(context, delivering.gi_yieldfrom, waits)
+                    outcome = NOTHING if value is None else Completed(value)
+                    return
+                # There is no public way to ask for a cancellation that is still to come: it would hit the next handler.
+                if not box or task._must_cancel:
+                    return
+                box.task = task
+            await OWN
+    except BaseException as error:
+        outcome = _left_by(line, box, error)
+        if not isinstance(error, Exception | asyncio.CancelledError):
             raise
-        if not _settle(line, subscription, box, outcome):
-            return
-        # There is no public way to ask for a cancellation that is still to come: it would hit the next handler.
-        if work is not None or cut is not None or task is None or task._must_cancel:
-            _serve(line, subscription, box)
-            return
-        box.task = task
+    finally:
+        if outcome is not None:
+            _settle(line, box, outcome)
+        _end(line, subscription, box)
 
 
-def _settle(line: "Line", subscription: Subscription[Event], box: Box, outcome: Outcome) -> bool:
-    """The end of the first one in *box*; whether there is another one, which has no task then."""
-    emission = box[0]
-    if emission not in line.short.contexts:
-        job = line.jobs.get(emission)
-        if job is not None:
-            line.settle(job, 0, outcome)
-        return False  # if it has none it is settled: its loop was closed
-    del line.short.contexts[emission]
+@coroutine
+def _deliver(line: "Line", handler: _AsyncDef, box: Box) -> Generator[Any, AnyEmission, None]:  # Any: as above
+    """Deliver what is sent, the first one in *box*, and pause. Whoever goes on with it does so in the next one's context.
+
+    So a handler that does not suspend costs neither a task nor a ``StopIteration``, and few calls.
+    """
+    ledger, short = line.ledger, line.short
+    while True:
+        emission = yield _PAUSE
+        set_current(emission)
+        value = yield from handler(emission._event)
+        if value is None and box.is_open:
+            # As _settle, in line. What is in no box any more gets no job.
+            box.task = None
+            box.popleft()
+            ledger.complete(emission, DONE)
+            if short.awaited or short.is_passing:
+                short.tell(emission)
+        else:
+            _settle(line, box, NOTHING if value is None else Completed(value))
+
+
+def _left_by(line: "Line", box: Box, error: BaseException) -> Outcome | None:
+    """The outcome of the first one in *box*, which *error* has left, or kept from being started."""
+    reason = "" if isinstance(error, Exception | asyncio.CancelledError) else line.stage.reason_of(error)
+    if not box or box.task is None:
+        return None  # it came between two
+    emission = box[0][1]
+    if isinstance(error, Exception):
+        return failed(line, emission, 0, error)
+    if isinstance(error, asyncio.CancelledError):
+        return line.cut_off(emission, 0)
+    return Discarded(reason, started=emission._outcomes[0] is not None)
+
+
+def _settle(line: "Line", box: Box, outcome: Outcome) -> None:
+    """The end of the first one in *box*; who is next has no task then."""
+    emission = box[0][1]
     box.task = None
     box.popleft()
-    ledger = line.ledger
-    if outcome is NOTHING:
-        ledger.complete(emission, DONE)
+    job = line.jobs.get(emission)
+    if job is not None:
+        line.settle(job, 0, outcome)
+    elif not emission._open:
+        pass  # its loop was lost
+    elif outcome is NOTHING:
+        line.ledger.complete(emission, DONE)
     else:
-        ledger.settle(emission, 0, outcome)
-    if not ledger.open:
-        line.let_go()
-    if not box and not box.is_left:
-        del line.short.boxes[subscription]
-    return not box.is_left and len(box) > 0
+        line.ledger.settle(emission, 0, outcome)
+    if job is None and (line.short.awaited or line.short.is_passing):
+        line.short.tell(emission)
 
 
-def _first_step(emission: AnyEmission, handler: Call) -> tuple[Work | None, Any]:  # Any: as above
-    """What is left of the handler's coroutine, and what that waits for; or nothing, and what it has returned."""
-    set_current(emission)
-    work: Any = handler(emission._event)  # Any: it is an async def
-    try:
-        return work, work.send(None)
-    except StopIteration as stop:
-        return None, stop.value
+def _end(line: "Line", subscription: Subscription[Event], box: Box) -> None:
+    """A task serves *box* no more: another one does, unless nothing is left."""
+    if not box.is_open:
+        return
+    if box and line.ledger.open:  # else its loop was lost
+        _serve(line, subscription, box)
+        return
+    box.is_open = False
+    del line.short.boxes[subscription]
 
 
 @coroutine

@@ -5,23 +5,26 @@ one of them, or to touch it, has it leave the short way: then it has a job, and 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from threading import get_ident
+from typing import TYPE_CHECKING
 from weakref import ref
+
+from typing_extensions import override
 
 from .._emission import AnyEmission, Emission, get_current
 from .._event import Event
-from .._loops import runs_here
 from .._ordering import Ordering
-from .._outcome import DONE, NOTHING, Outcome
+from .._outcome import NOTHING, Outcome
 from .._routing import Route
 from .._subscription import Subscription
 from ._flight import Flight, take_off
-from ._here import endings
+from ._here import endings, here
 from ._job import Job
-from ._published import run_short
-from ._serving import Box, leave, post
+from ._published import publish
+from ._serving import Box, leave, open_box
 from ._whole import Calls, unfold
 
 if TYPE_CHECKING:
@@ -35,10 +38,10 @@ class Short:
 
     __slots__ = (
         "__weakref__",
+        "awaited",
         "boxes",
-        "contexts",
         "flights",
-        "is_mail",
+        "is_passing",
         "jobs",
         "leaving",
         "ledger",
@@ -48,70 +51,72 @@ class Short:
         "stage",
     )
 
+    is_mail = False
+
     def __init__(self, line: "Line") -> None:
         self.ref = ref(self)
         self.line = line.ref
         self.ledger = line.ledger
         self.stage = line.stage
         self.jobs = line.jobs
-        self.is_mail = line.settings.ordering is Ordering.MAILBOX
+        self.is_passing = line.stage is here.stage  # it is a thread's, or its processor is gone: see Line.hold
         self.flights: dict[AnyEmission, Flight] = {}
         self.published: dict[AnyEmission, tuple[Calls, asyncio.Task[object]]] = {}
+        self.awaited: dict[
+            AnyEmission, asyncio.Future[AnyEmission]
+        ] = {}  # of whoever awaits them in this loop, one each
+        # Of a mailbox:
         self.boxes: dict[Subscription[Event], Box] = {}
         self.leaving: list[Callable[[], object]] | None = None  # what else was wanted while boxes are left, if they are
-        # Of those that wait, oldest first. Not in the handle: that would keep alive what a context refers to, a loop too.
-        self.contexts: dict[AnyEmission, Context] = {}
 
-    def enter(self, emission: Emission[Event], route: Route, /) -> bool:  # noqa: C901 - a call costs as much as a handler
+    def enter(self, emission: Emission[Event], route: Route, /) -> bool:
         """Accept an emission to handlers without options, where room is not asked for; ``False`` if there is no short way."""
-        ledger, stage = self.ledger, self.stage
-        if stage.ending or endings or stage.outer is not None or not runs_here(stage.loop):
+        stage = self.stage
+        if stage.is_shut or endings or stage.runner._thread_id != get_ident():
             return False
-        if not route.is_async and (self.is_mail or not route.is_plain):
+        context = None
+        # A task's first step comes after this turn of the loop, so with nobody before it it may be made at once.
+        if route.is_plain or (route.is_async and stage.ready):
+            context = copy_context()
+        elif not route.is_async:
             return False
         parent = get_current()
         if parent is not None:
             emission._parent = ref(parent)
-        line = None if route.is_plain and ledger.open else self.line()
-        # A task's first step comes after this turn of the loop, so with nobody before it it may be made at once.
-        flies = route.is_async and not self.is_mail and not stage.ready
-        if not flies:
-            emission._route = route
-            context = copy_context()
-            # Asked after the last call: somebody who has a job may stand before it in a mailbox.
-            if self.is_mail and (route.call is None or self.jobs or stage.ready or self.leaving is not None):
-                return False
-            self.contexts[emission] = context
-        if not ledger.open and (line := line or self.line()) is not None:
-            stage.held[line] = None
         # As ledger.enter, in line: here a call costs as much as a handler.
+        ledger = self.ledger
         ledger.accepted += 1
         emission._wave = None
         emission._keeper = self.line
         ledger.open[emission] = None
         if parent is not None:
             ledger.join(emission, parent)
-        if not flies and not self.is_mail:
-            stage.ready.append(emission)
-            if not stage.awake:
-                stage.wake()
+        if self.is_passing:
+            self.hold()
+        if context is None:
+            take_off(self.line(), emission, route)  # type: ignore[arg-type]  # its processor is there: somebody emits through it
             return True
-        assert line is not None  # its processor is there: somebody emits through it
-        if flies:
-            take_off(line, emission, route)
-        else:
-            post(line, emission)
+        stage.ready.append((emission, context))
+        if not stage.awake:
+            stage.wake()
         return True
 
-    def publish(
-        self, emission: Emission[Event], route: Route, /
-    ) -> Coroutine[Any, Any, None] | None:  # Any: as in the port
-        """What accepts such an emission and runs it in the caller's task; ``None`` if there is no short way."""
-        stage = self.stage
-        if self.is_mail or stage.ending or endings or stage.outer is not None or not runs_here(stage.loop):
-            return None
+    publish = publish
+
+    def run(self, line: "Line", emission: Emission[Event]) -> None:
+        """Accept an emission to async handlers in a thread without a loop, and run all of it in a fresh one."""
+        context = copy_context()
+        line.hold()
+        self.ledger.enter(emission)
+        emission._keeper = self.line
+        start = partial(take_off, line, emission, emission._route, context)
+        self.stage.run(partial(self.stage.run_in_fresh_loop, line.settings.loop_factory, start))
+
+    def hold(self) -> None:
+        """As the line's."""
         line = self.line()
-        return None if line is None or get_current() is not None else run_short(line, emission, route)
+        if line is not None:
+            line.hold()
 
     def land(self, line: "Line", emission: AnyEmission, index: int, outcome: Outcome) -> None:
         """The end of a delivery in flight."""
@@ -121,12 +126,28 @@ class Short:
             if job is not None:
                 line.settle(job, index, outcome)
             return  # else it is settled: its loop was closed
-        if outcome is NOTHING and len(emission._subscriptions) == 1:
-            ledger.complete(emission, DONE)
+        states = emission._outcomes
+        if outcome is NOTHING and (len(states) == 1 or states.count(NOTHING) == len(states) - 1):
+            ledger.complete(emission, emission._route.done)
         elif not ledger.settle(emission, index, outcome):
             return
-        del self.flights[emission]
-        if not ledger.open:
+        self.flights.pop(emission, None)  # whoever looked in between has taken it
+        if self.awaited or self.is_passing:
+            self.tell(emission)
+
+    def tell(self, emission: AnyEmission) -> None:
+        """It is settled: whoever awaits it in this loop gets it, or what its handlers raised.
+
+        Whoever waits until nothing is pending here may go on.
+        """
+        future = self.awaited.pop(emission, None)
+        if future is not None and not future.done():
+            failure = None if emission._outcomes is emission._route.done else emission._failure()
+            if failure is None:
+                future.set_result(emission)
+            else:
+                future.set_exception(failure)
+        if self.is_passing and not self.ledger.open and (line := self.line()) is not None:
             line.let_go()
 
     def leave(self, line: "Line", emission: AnyEmission) -> None:
@@ -148,7 +169,7 @@ class Short:
             for index, task in enumerate(tasks if isinstance(tasks, list) else [tasks]):
                 if not task.done():
                     stage.tasks[job, index] = task
-        elif self.is_mail and emission in self.contexts:
+        elif self.boxes and emission._open:
             leave(line)
 
     def _unfold(
@@ -174,5 +195,58 @@ class Short:
         """Give a job to all that has a task."""
         for emission in (*self.flights, *self.published):
             self.leave(line, emission)
-        if self.is_mail:
+        if self.boxes:
             leave(line)
+
+
+class MailShort(Short):
+    """The same under MAILBOX, for emissions to one async handler each."""
+
+    __slots__ = ()
+
+    is_mail = True
+
+    @override
+    def enter(self, emission: Emission[Event], route: Route, /) -> bool:
+        stage = self.stage
+        if (
+            stage.is_shut
+            or endings
+            or not route.is_async
+            or route.call is None
+            or stage.runner._thread_id != get_ident()
+        ):
+            return False
+        parent = get_current()
+        if parent is not None:
+            emission._parent = ref(parent)
+        letter = copy_context(), emission
+        try:
+            box = self.boxes[route.receivers[0]]
+        except KeyError:
+            line = self.line()
+            assert line is not None  # its processor is there: somebody emits through it
+            box = open_box(line, route.receivers[0])
+        # No call from here to where it stands in the box, so nobody comes in between. Whoever has a job closes them.
+        if stage.ready or not box.is_open:
+            return False
+        ledger = self.ledger
+        ledger.accepted += 1  # as above
+        emission._wave = None
+        emission._keeper = self.line
+        ledger.open[emission] = None
+        box.append(letter)
+        if parent is not None:
+            ledger.join(emission, parent)
+        if self.is_passing:
+            self.hold()
+        return True
+
+    @override
+    async def publish(self, emission: Emission[Event], route: Route, /) -> bool:
+        return False
+
+
+def short_of(line: "Line") -> Short:
+    """The short ways of *line*."""
+    return (MailShort if line.settings.ordering is Ordering.MAILBOX else Short)(line)

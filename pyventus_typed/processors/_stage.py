@@ -8,33 +8,38 @@ itself, until one has to await: then the rest runs in one fresh loop.
 
 import asyncio
 import atexit
+import os
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import Context
+from functools import partial
 from itertools import repeat
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary, ref
 
-from .._emission import AnyEmission, Running, outer_emission, thread
-from .._loops import runs_here
+from typing_extensions import TypeIs
+
+from .._emission import BUSY, AnyEmission, Running, outer_emission, thread
+from .._loops import runner_of, runs_here
 from ._delivery import Step
 from ._delivery import begin as begin_delivery
 from ._end import begin, cancelled, finish, hook
 from ._flight import take_off_later
 from ._here import here
 from ._report import Loss, lost
-from ._step import Deliver
+from ._settings import LoopFactory
+from ._step import Deliver, task_of
 from ._whole import drain
 
 if TYPE_CHECKING:
     from ._job import Job
     from ._line import Line
 
-_Task = asyncio.Task
-Turn: TypeAlias = "tuple[Job, int] | AnyEmission"
-"""A delivery; or an emission on the short way."""
+Turn: TypeAlias = "tuple[Job, int] | tuple[AnyEmission, Context]"
+"""A delivery; or an emission on the short way, and the context of whoever emitted it. That is not in the handle: it would
+keep alive what the context refers to, a loop too."""
 
 
 class Stage(Running):
@@ -43,18 +48,20 @@ class Stage(Running):
     __slots__ = (
         "__weakref__",
         "_context",
+        "_ending",
+        "_outer",
         "awake",
-        "busy",
         "calls",
         "crashed",
-        "ending",
         "held",
+        "is_forked",
+        "is_shut",
         "late",
         "lines",
         "loop",
         "losses",
-        "outer",
         "ready",
+        "runner",
         "tasks",
         "thread",
         "until_idle",
@@ -63,24 +70,60 @@ class Stage(Running):
 
     def __init__(self, loop: AbstractEventLoop | None) -> None:
         super().__init__()
-        self.loop = loop
+        self.belong(loop)
         self.thread = get_ident()
         self.ready: deque[Turn] = deque()
         # Strong: asyncio itself refers to tasks weakly. They live here, and the stage lives on its loop.
         self.tasks: dict[tuple[object, int], asyncio.Task[None]] = {}
         self.waiting: set[asyncio.Future[None]] = set()  # of those who wait in this loop, for the same reason
         self.lines: WeakKeyDictionary[object, Line] = WeakKeyDictionary()  # by processor
-        self.held: dict[Line, None] = {}  # those with something pending or to report, whoever lets go of the processor
+        # Those with something pending or to report, whoever lets go of the processor; in a loop all that have one.
+        self.held: dict[Line, None] = {}
         self.losses: list[Loss] = []  # of all lines
         self.crashed: set[asyncio.Task[None]] = set()  # by what left through the loop: nobody else asks for it
-        self.busy = False  # a thread without a loop is taking what is ready
-        self.ending: str | None = None  # why nothing may start any more
+        self.is_shut = self.is_forked = False
+        self._ending: str | None = None
+        self._outer: AnyEmission | None = None
         self.late = 0  # deliveries that are settled, and whose threads have not returned
         self.calls: deque[Callable[[], object]] = deque()  # what other threads want done here
-        self.outer: AnyEmission | None = None  # whose handler, on the short way, runs this loop
         self.until_idle: asyncio.Future[None] | None = None
         self.awake = False
         self._context = Context()  # our callbacks must not keep an emitter's context alive
+
+    def belong(self, loop: AbstractEventLoop | None) -> None:
+        """What is ready runs in *loop*; without one in this thread."""
+        self.loop = loop
+        self.runner = runner_of(loop)
+
+    # -- what shuts the short ways ------------------------------------------------------------------------------------
+    @property
+    def ending(self) -> str | None:
+        """Why nothing may start any more."""
+        return self._ending
+
+    @ending.setter
+    def ending(self, reason: str | None) -> None:
+        self._ending = reason
+        self._judge()
+
+    @property
+    def outer(self) -> "AnyEmission | None":
+        """Whose handler, on the short way, runs this loop."""
+        return self._outer
+
+    @outer.setter
+    def outer(self, emission: "AnyEmission | None") -> None:
+        self._outer = emission
+        self._judge()
+
+    def fork(self) -> None:
+        """This process is a copy of the one whose thread may be running this loop."""
+        self.is_forked = True
+        self._judge()
+
+    def _judge(self) -> None:
+        # In one place, because whoever takes a short way looks only here.
+        self.is_shut = self.is_forked or self._ending is not None or self._outer is not None
 
     # -- who is next --------------------------------------------------------------------------------------------------
     def wake(self) -> None:
@@ -89,7 +132,7 @@ class Stage(Running):
             if not self.awake and not self.ending:
                 self.awake = True
                 self.loop.call_soon(self._turn, context=self._context)
-        elif not self.busy:
+        elif self.emission is None:
             self.run()
 
     def _turn(self) -> None:
@@ -118,12 +161,12 @@ class Stage(Running):
     def _begin(self, turns: Iterator[None]) -> Step | None:
         """Begin what is ready first; with an emission that is all calls, those behind it, while *turns* gives one."""
         turn = self.ready[0]
-        if not isinstance(turn, tuple) and turn._route.is_plain:
+        if not _is_delivery(turn) and turn[0]._route.is_plain:
             return drain(self, turns)
         self.ready.popleft()
-        if isinstance(turn, tuple):
+        if _is_delivery(turn):
             return begin_delivery(*turn)
-        take_off_later(turn)
+        take_off_later(*turn)
         return None
 
     def start(self, job: "Job", index: int) -> None:
@@ -132,22 +175,10 @@ class Stage(Running):
         if step is not None:
             self.spawn(*step)
 
-    def take_off(self, flight: Deliver, context: Context | None) -> "asyncio.Task[None]":
-        """A task for a delivery on the short way; without a *context* in a copy of the caller's."""
-        flight.send(None)  # up to where it wants a task
-        return self._task(flight, context)
-
     def spawn(self, job: "Job", index: int, delivery: Deliver) -> None:
         """Give a delivery a task of its own, in a context of its own."""
         context = job.context if len(job.subscriptions) == 1 else job.context.copy()
-        self.tasks[job, index] = self._task(delivery, context)
-
-    def _task(self, delivery: Deliver, context: Context | None) -> "asyncio.Task[None]":
-        # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
-        task: Any = _Task(delivery, loop=self.loop, name="pyventus_typed", context=context)  # Any: below
-        # asyncio's own switch against "Task was destroyed but it is pending": whatever happens, it is accounted for.
-        task._log_destroy_pending = False  # unknown to the stubs
-        return task  # type: ignore[no-any-return]  # it is one
+        self.tasks[job, index] = task_of(delivery, self.loop, context)
 
     def reason_of(self, error: BaseException) -> str:
         """Why a task was left by *error*, which is no `Exception`; one that goes on through the loop is remembered."""
@@ -161,12 +192,17 @@ class Stage(Running):
     def run(self, first: Callable[[], Step | None] | None = None) -> None:
         """Do *first*, and then take whatever is ready, until nothing is."""
         ready = self.ready
-        self.busy = True
+        self.nobody = BUSY
+        self.emission = self.emission or BUSY
         try:
             step = None if first is None else first()
             while True:
                 if step is not None:
-                    self._run_in_fresh_loop(*step)
+                    job, _, delivery = step
+                    try:
+                        self.run_in_fresh_loop(job.line.settings.loop_factory, partial(self.spawn, *step))
+                    finally:
+                        delivery.close()  # does nothing unless the loop could not even be made
                 self.take_calls()
                 if not ready:
                     break
@@ -178,15 +214,16 @@ class Stage(Running):
                 loss.report("when an exception ended their line")
             raise
         finally:
-            self.busy = False
+            self.emission = self.nobody = None
 
-    def _run_in_fresh_loop(self, job: "Job", index: int, delivery: Deliver) -> None:
+    def run_in_fresh_loop(self, make: LoopFactory | None, start: Callable[[], object]) -> None:
+        """*start* something in a new loop, and run that until nothing is under way. Only for what `run` does."""
         # asyncio.Runner would turn the loop four times. As with its loop_factory, the thread's current event loop stays.
-        loop = (job.line.settings.loop_factory or asyncio.new_event_loop)()
+        loop = (make or asyncio.new_event_loop)()
         try:
-            self.loop = loop
+            self.belong(loop)
             _stages[loop] = ref(self)
-            self.spawn(job, index, delivery)
+            start()
             if self.ready:
                 self.wake()
             winding_up = asyncio.Task(self._wind_up(loop), loop=loop, name="pyventus_typed")
@@ -200,15 +237,18 @@ class Stage(Running):
                 with asyncio.Runner(loop_factory=lambda: loop) as runner:
                     runner.get_loop()  # which is closed as after any asyncio.run
                 raise
-            finish(self, loop.close)
+            if any(loss.emissions for loss in self.losses):  # emitted while it ended
+                finish(self, loop.close)
+            else:
+                loop.close()  # nothing is open
         finally:
-            delivery.close()  # does nothing unless the loop could not even be made
-            self.loop = self.until_idle = self.ending = None
+            self.belong(None)
+            self.until_idle = self.ending = None
             self.awake = False
 
     async def _wind_up(self, loop: AbstractEventLoop) -> None:
         """Wait until nothing is under way, and leave the loop as `asyncio.run` leaves its own."""
-        while self.held or self.late:
+        while self.late or any(line.ledger.open for line in tuple(self.held)):
             self.until_idle = loop.create_future()
             await self.until_idle
         begin(self)
@@ -233,13 +273,14 @@ class Stage(Running):
     def forget(self) -> None:
         """Its loop is closed: refer to nothing of it. The lines of a loop go with it, those of a thread start afresh."""
         self.tasks.clear()
+        self.crashed.clear()
         self.ready.clear()
         self.late = 0
         for line in tuple(self.held):
             line.forget()
         self.held.clear()
         if here.stage is not self:
-            self.loop = None
+            self.belong(None)
             self.lines.clear()
 
     # -- other threads ------------------------------------------------------------------------------------------------
@@ -271,8 +312,12 @@ class Stage(Running):
             self.calls.popleft()()
 
 
+def _is_delivery(turn: Turn) -> "TypeIs[tuple[Job, int]]":
+    return type(turn[1]) is int
+
+
 def _wants_task(turn: Turn) -> bool:
-    return turn[0].is_async(turn[1]) if isinstance(turn, tuple) else turn._route.is_async
+    return turn[0].is_async(turn[1]) if _is_delivery(turn) else turn[0]._route.is_async
 
 
 # A stage is held by its loop, through the hooks on it: a dropped loop takes its stage along.
@@ -297,6 +342,17 @@ def adopt(loop: AbstractEventLoop, stage: Stage) -> None:
     # The first emission there may come as late as this: then the hook is too late to hear of it.
     if any(getattr(task.get_coro(), "__name__", "") == "shutdown_asyncgens" for task in asyncio.all_tasks(loop)):
         begin(stage)
+
+
+def _fork() -> None:
+    for known in tuple(_stages.values()):
+        stage = known()
+        if stage is not None:
+            stage.fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_fork)
 
 
 @atexit.register

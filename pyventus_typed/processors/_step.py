@@ -1,11 +1,15 @@
 """What every delivery in a task needs, however it runs."""
 
+import asyncio
+from asyncio import AbstractEventLoop
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any, Final, TypeAlias
 
 from .._emission import Emission
 
 Deliver: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
+_Task = asyncio.Task
 _PACKAGE = __name__.partition(".")[0] + "."
 
 
@@ -15,6 +19,15 @@ class _Own:
 
 OWN: Final[Any] = _Own()  # Any: no checker knows an __await__ that is a bound method
 """Awaited where a delivery wants a task of its own: up to there anybody may step it."""
+
+
+def task_of(delivery: Deliver, loop: AbstractEventLoop | None, context: Context | None) -> "asyncio.Task[None]":
+    """A task for a delivery that wants one; without a *context* in a copy of the caller's."""
+    # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
+    task: Any = _Task(delivery, loop=loop, name="pyventus_typed", context=context)  # Any: below
+    # asyncio's own switch against "Task was destroyed but it is pending": whatever happens, it is accounted for.
+    task._log_destroy_pending = False  # unknown to the stubs
+    return task  # type: ignore[no-any-return]  # it is one
 
 
 def must_await(value: object) -> bool:

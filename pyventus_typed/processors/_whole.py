@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Calls: TypeAlias = Iterator[Callable[..., object]]
 
 
-def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:  # noqa: C901 - a call for each would cost as much
+def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:  # noqa: C901, PLR0912 - a call for each would cost as much
     """Call every handler of the emission that is ready first, and go on with those behind it while *turns* gives one.
 
     It ends before one that is no such emission, and where a handler did more than return ``None``; then with what is left
@@ -33,15 +33,18 @@ def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:  # noqa: C901 -
     """
     ready = stage.ready
     keeper = None
+    emission: AnyEmission
     while True:
-        emission: AnyEmission = ready.popleft()  # type: ignore[assignment]  # below, and whoever calls, looks before
-        if emission._keeper is not keeper:
-            keeper = emission._keeper
-            line: Line = keeper()  # type: ignore[assignment]  # it is ready, so a line keeps it
-            ledger, contexts = line.ledger, line.short.contexts
-        context = contexts.pop(emission, None)
-        if context is not None:  # else it was cancelled while it was ready
-            route = emission._route
+        turn = ready.popleft()
+        emission, context = turn  # type: ignore[assignment]  # if not, that is seen in the next line
+        if type(context) is not Context or not (route := emission._route).is_plain:
+            ready.appendleft(turn)
+            return None
+        if emission._open:  # else it was cancelled while it was ready
+            if emission._keeper is not keeper:
+                keeper = emission._keeper
+                line: Line = keeper()  # type: ignore[assignment]  # it is ready, so a line keeps it
+                ledger, pending, short = line.ledger, line.ledger.open, line.short
             call = route.call
             stage.emission = emission
             try:
@@ -55,14 +58,23 @@ def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:  # noqa: C901 -
                 return go_on(line, emission, context, None, error)
             if value is not None or emission._outcomes is not route.waiting:
                 return go_on(line, emission, context, value)
-            stage.emission = stage.rest = None
-            ledger.complete(emission, route.done)
-            if not ledger.open:
-                line.let_go()
-        if stage.ending or not ready:
-            return None
-        turn = ready[0]
-        if isinstance(turn, tuple) or not turn._route.is_plain:
+            stage.emission = stage.nobody  # the iterator, if there was one, is used up
+            # As ledger.complete, in line.
+            del pending[emission]
+            ledger.completed += 1
+            emission._outcomes = route.done
+            emission._open = 0
+            wave = emission._wave
+            if wave is not None:
+                emission._wave = None
+                wave.open -= 1
+                if not wave.open:
+                    wave.tell()
+            if emission._watchers is not None:
+                emission.tell()
+            if short.awaited or short.is_passing:
+                short.tell(emission)
+        if stage.is_shut or not ready:
             return None
         for _ in turns:
             break
@@ -92,7 +104,7 @@ def go_on(
 ) -> Step | None:
     """The long way, from the handler on that has returned *value* or raised *error*."""
     line.look(emission)
-    line.stage.emission = line.stage.rest = None
+    line.stage.emission, line.stage.rest = line.stage.nobody, None
     job, index = line.jobs[emission], emission._outcomes.index(STARTED)
     job.context = context
     context.run(set_current, emission)  # without a loop it is not set yet

@@ -190,6 +190,38 @@ def test_an_idle_emitter_is_gone_as_soon_as_nobody_refers_to_it(*, in_a_loop: bo
         gc.enable()
 
 
+@pytest.mark.parametrize("turns", [0, 1])
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX])
+async def test_an_emitter_whose_tasks_have_ended_is_gone_as_soon_as_nobody_refers_to_it(
+    ordering: Ordering, turns: int
+) -> None:
+    class Told:
+        def __call__(self, lost: Sequence[Emission[Event]]) -> None: ...
+
+    linker = Linker[Event]()
+
+    @linker.on(Parcel)
+    async def served(parcel: Parcel) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    told = Told()  # as above
+    gone = weakref.ref(told)
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering, on_discard=told))
+    del told
+    emitter.emit(Letter())  # makes the line: from here on it is short
+    gc.disable()
+    try:
+        for n in range(3):
+            emitter.emit(Parcel(n))
+        await emitter.wait_for_tasks()
+        await asyncio.sleep(0)
+        del emitter
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("loop_factory", LOOPS)
 def test_the_first_emission_of_a_loop_may_come_from_a_generator_that_its_end_closes(loop_factory: LoopFactory) -> None:
     linker, lost = Linker[Event](), list[Emission[Event]]()
@@ -632,7 +664,9 @@ def test_a_loop_dropped_inside_async_with_is_lost_as_any_other() -> None:
 
 
 @pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX])
-def test_what_a_coroutine_emits_while_its_lost_loop_is_collected_never_starts(ordering: Ordering) -> None:
+def test_what_a_coroutine_emits_while_its_lost_loop_is_collected_never_starts(
+    ordering: Ordering, caplog: pytest.LogCaptureFixture
+) -> None:
     linker = Linker[Event]()
     emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering, on_discard=lambda _: None))
     log: list[object] = []
@@ -655,6 +689,7 @@ def test_what_a_coroutine_emits_while_its_lost_loop_is_collected_never_starts(or
         DROP.bring(main, asyncio.new_event_loop)
     assert log == [0, 1, Status.DISCARDED]
     assert (emitter.tally.completed, emitter.tally.discarded) == (1, 2)
+    assert not caplog.records
 
 
 def test_a_publish_on_a_lost_loop_is_counted_once() -> None:
@@ -744,6 +779,53 @@ def test_in_a_fresh_loop_nobody_meets_a_task_of_ours_to_wait_for_or_to_cancel() 
         assert Emitter(linker).emit(Parcel(1)).status is Status.COMPLETED
     assert others == [0]
     assert kept[0].cancelled()
+
+
+def test_what_is_emitted_while_a_fresh_loop_ends_is_reported_once_and_does_not_haunt_the_next_emission() -> None:
+    linker, told = Linker[Event](), list[Emission[Event]]()
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=told.extend))
+    ran, kept = list[Event](), list[asyncio.Task[None]]()
+
+    async def emit_at_the_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            emitter.emit(Letter(1))
+
+    @linker.on(Parcel)
+    async def leave_a_task(_: Parcel) -> None:
+        kept.append(asyncio.create_task(emit_at_the_end()))
+        await asyncio.sleep(0)
+
+    linker.subscribe(Letter, ran.append)
+    with no_complaints():
+        assert emitter.emit(Parcel()).status is Status.COMPLETED
+        assert [(one.event, one.status) for one in told] == [(Letter(1), Status.DISCARDED)]
+        assert emitter.emit(Letter(2)).status is Status.COMPLETED
+    assert ran == [Letter(2)]
+    assert len(told) == 1
+
+
+def test_a_fresh_loop_that_an_exit_has_left_is_not_kept() -> None:
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    def make() -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        loops.append(weakref.ref(loop))
+        return loop
+
+    linker = Linker[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(loop_factory=make, on_discard=lambda _: None))
+
+    @linker.on(Parcel)
+    async def leave(_: Parcel) -> None:
+        await asyncio.sleep(0)
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit, match="3"):
+        emitter.emit(Parcel())
+    gc.collect()
+    assert loops[0]() is None
 
 
 def test_an_exit_out_of_a_fresh_loop_leaves_and_does_not_haunt_the_next_emission() -> None:

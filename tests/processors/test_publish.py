@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+from contextlib import suppress
 
 import pytest
 
@@ -139,6 +140,35 @@ async def test_cancelling_the_caller_cancels_the_handler_that_runs_and_the_rest(
     assert emission is not None
     assert [delivery.outcome for delivery in emission.deliveries] == [Cancelled(), Cancelled()]
     assert [delivery.started for delivery in emission.deliveries] == [True, False]
+    assert (emitter.tally.cancelled, emitter.tally.pending) == (1, 0)
+
+
+@pytest.mark.parametrize("beside", ["async", "plain"])
+async def test_who_was_cancelled_calls_nobody_else_though_the_handler_went_on(beside: str) -> None:
+    linker, log = Linker(), list[str]()
+
+    @linker.on(OrderPaid)
+    async def running(event: OrderPaid) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        log.append("went on")
+
+    @linker.on(OrderPaid)
+    async def never(event: OrderPaid) -> None:
+        log.append("never")
+
+    if beside == "plain":
+        linker.subscribe(OrderPaid, lambda event: log.append("never"))
+    linker.subscribe(OrderPlaced, lambda event: None)
+    emitter = Emitter(linker)
+    for _ in range(3):
+        await emitter.publish(OrderPlaced())  # the first ones make a line, and open its short ways
+    caller = asyncio.create_task(emitter.publish(OrderPaid()))
+    await asyncio.sleep(0)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert log == ["went on"]
     assert (emitter.tally.cancelled, emitter.tally.pending) == (1, 0)
 
 

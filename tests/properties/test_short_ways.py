@@ -444,7 +444,7 @@ UNFOLDING = ("look", "tally", "return", "return an awaitable", "raise", "raise c
 """What a plain handler may do that takes its emission off the short way, or stands beside that."""
 CROSSING = ("cancel another", "look at another", "unsubscribe")
 """What lets one delivery have a say in another."""
-SUSPENDING = ("turns", "turns", "await", "publish", "wait", "hang", "cancel task", "start a task")
+SUSPENDING = ("turns", "turns", "await", "publish", "wait", "cancel task", "start a task")
 MAIN = ("emit", "emit", "emit", "await", "publish", "publish in vain", "turns", "wait", "cancel")
 
 
@@ -494,11 +494,14 @@ EXACT = {
     "plain handlers in a loop, mailbox": Case(M, _waited_for, ("plain",), IN_TURN, ("emit", "emit", "wait")),
     **{
         f"async handlers, {name}": Case(C, end, ("async", "async", "silent"), (*PLAIN, *SUSPENDING), MAIN)
+        for name, end in (("cut off", _cut_off), ("closed", _closed), ("waited for", _waited_for))
+    },
+    **{
+        f"async handlers that hang, {name}": Case(
+            C, end, ("async", "async", "silent"), (*PLAIN, *SUSPENDING, "hang"), ("emit", "emit", "publish in vain", "turns", "cancel")
+        )
         for name, end in (("cut off", _cut_off), ("closed", _closed))
     },
-    "async handlers, waited for": Case(
-        C, _waited_for, ("async", "async", "silent"), (*PLAIN, *(one for one in SUSPENDING if one != "hang")), MAIN
-    ),
 }  # fmt: skip
 QUIET = (
     "return",
