@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Self
 
 from ._event import Event, Request
-from ._outcome import NOTHING, Completed
+from ._outcome import DONE, NOTHING, Completed
 from ._subscription import PLAIN, Subscription
 
 _handler: Callable[[Subscription[Event]], Callable[..., object]] = attrgetter("_handler")
@@ -82,7 +82,7 @@ class Route:
         self.count = count = len(found)
         self.call = self.calls[0] if count == 1 else None
         self.waiting = (None,) * count
-        self.done = (NOTHING,) * count
+        self.done = DONE if count == 1 else (NOTHING,) * count
         self.is_bare = is_bare = is_bare and count > 0
         self.is_plain = is_bare and asyncs == 0
         self.is_async = is_bare and asyncs == count

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 import uvloop
+from typing_extensions import override
 
 from pyventus_typed import (
     AsyncIOProcessor,
@@ -273,6 +274,42 @@ async def test_awaiting_raises_and_wait_does_not() -> None:
     for _ in range(2):  # as often as one likes
         with pytest.raises(EmissionFailed):
             await emission
+
+
+class Incomparable:
+    """As arrays are."""
+
+    __hash__ = None  # type: ignore[assignment]  # so that nobody keeps it in a set either
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("It is neither true nor false.")
+
+
+@pytest.mark.parametrize("kind", ["plain", "async", "both"])
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX, Ordering.SERIAL])
+async def test_what_a_handler_returns_is_compared_with_nothing(kind: str, ordering: Ordering) -> None:
+    linker, value = Linker(), Incomparable()
+
+    async def returns(event: OrderPlaced) -> object:
+        return value
+
+    async def returns_nothing(event: OrderPlaced) -> None:
+        await asyncio.sleep(0)
+
+    if kind != "plain":
+        linker.subscribe(OrderPlaced, returns)
+        linker.subscribe(OrderPlaced, returns_nothing)
+    if kind != "async":
+        linker.subscribe(OrderPlaced, lambda event: value)
+        linker.subscribe(OrderPlaced, lambda event: None)
+    emitter = asyncio_emitter(linker, ordering=ordering)
+    for _ in range(3):  # the first ones make a line, and open its short ways
+        for emission in (await emitter.emit(OrderPlaced()), await emitter.publish(OrderPlaced())):
+            outcomes = [delivery.outcome for delivery in emission.deliveries]
+            found = [outcome.value for outcome in outcomes if isinstance(outcome, Completed)]
+            assert [one is value for one in found] == [True, False] * (len(found) // 2)
+            assert len(found) == len(outcomes)
 
 
 @pytest.mark.parametrize("handlers", [1, 2])

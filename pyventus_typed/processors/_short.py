@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
+from itertools import repeat
+from operator import is_not
 from threading import get_ident
 from typing import TYPE_CHECKING
 from weakref import ref
@@ -120,18 +122,23 @@ class Short:
 
     def land(self, line: "Line", emission: AnyEmission, index: int, outcome: Outcome) -> None:
         """The end of a delivery in flight."""
-        ledger = self.ledger
         if emission not in self.flights:
             job = line.jobs.get(emission)
             if job is not None:
                 line.settle(job, index, outcome)
             return  # else it is settled: its loop was closed
-        states = emission._outcomes
-        if outcome is NOTHING and (len(states) == 1 or states.count(NOTHING) == len(states) - 1):
-            ledger.complete(emission, emission._route.done)
-        elif not ledger.settle(emission, index, outcome):
-            return
-        self.flights.pop(emission, None)  # whoever looked in between has taken it
+        # By identity: to compare would ask what the others have returned whether it equals None.
+        if outcome is NOTHING and sum(map(is_not, emission._outcomes, repeat(NOTHING))) == 1:
+            self.touch_down(emission, emission._route.done)
+        elif self.ledger.settle(emission, index, outcome):
+            self.flights.pop(emission, None)  # whoever looked in between has taken it
+            if self.awaited or self.is_passing:
+                self.tell(emission)
+
+    def touch_down(self, emission: AnyEmission, outcomes: tuple[Outcome, ...]) -> None:
+        """The end of a flight of handlers that have all returned ``None``."""
+        self.ledger.complete(emission, outcomes)
+        self.flights.pop(emission, None)  # as above
         if self.awaited or self.is_passing:
             self.tell(emission)
 
