@@ -25,7 +25,8 @@ from ._line import Line, own_job
 from ._published import answered, run_here
 from ._settings import LoopFactory, OnDiscard, Overflow, Settings
 from ._short import Short
-from ._stage import Stage, current_stage
+from ._stage import Stage
+from ._stages import current_stage
 from ._waiting import over
 from ._whole import call_all, go_on
 

@@ -1,9 +1,11 @@
-"""What belongs to this thread."""
+"""What belongs to this thread, and which stage to which loop."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import Generator
 from contextlib import contextmanager
 from threading import local
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, ref
 
 from .._emission import BUSY
 
@@ -36,5 +38,7 @@ class Here(local):
 
 
 here = Here()
+# A stage is held by its loop, through the hooks on it: a dropped loop takes its stage along.
+stages: "WeakKeyDictionary[AbstractEventLoop, ref[Stage]]" = WeakKeyDictionary()
 endings: "list[Stage]" = []
 """Those that are some thread's ``ending``. Asked before a short way: quicker than to ask the thread."""

@@ -26,7 +26,8 @@ from ._room import Room
 from ._serving import leave
 from ._settings import Settings
 from ._short import short_of
-from ._stage import Stage, stage_of
+from ._stage import Stage
+from ._stages import stage_of
 
 log = logging.getLogger("pyventus_typed")
 

@@ -7,8 +7,6 @@ itself, until one has to await: then the rest runs in one fresh loop.
 """
 
 import asyncio
-import atexit
-import os
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,14 +19,14 @@ from weakref import WeakKeyDictionary, ref
 
 from typing_extensions import TypeIs
 
-from .._emission import BUSY, AnyEmission, Running, outer_emission, thread
+from .._emission import BUSY, AnyEmission, Running
 from .._loops import runner_of, runs_here
 from ._delivery import Step
 from ._delivery import begin as begin_delivery
 from ._end import begin, cancelled, finish, hook
 from ._flight import take_off_later
-from ._here import here
-from ._report import Loss, lost
+from ._here import here, stages
+from ._report import Loss
 from ._settings import LoopFactory
 from ._step import Deliver, task_of
 from ._whole import drain
@@ -222,7 +220,7 @@ class Stage(Running):
         loop = (make or asyncio.new_event_loop)()
         try:
             self.belong(loop)
-            _stages[loop] = ref(self)
+            stages[loop] = ref(self)
             start()
             if self.ready:
                 self.wake()
@@ -318,59 +316,3 @@ def _is_delivery(turn: Turn) -> "TypeIs[tuple[Job, int]]":
 
 def _wants_task(turn: Turn) -> bool:
     return turn[0].is_async(turn[1]) if _is_delivery(turn) else turn[0]._route.is_async
-
-
-# A stage is held by its loop, through the hooks on it: a dropped loop takes its stage along.
-_stages: WeakKeyDictionary[AbstractEventLoop, ref[Stage]] = WeakKeyDictionary()
-
-
-def stage_of(loop: AbstractEventLoop) -> Stage:
-    """The stage of a running loop."""
-    known = _stages.get(loop)
-    stage = None if known is None else known()
-    if stage is None:
-        stage = Stage(loop)
-        adopt(loop, stage)
-    return stage
-
-
-def adopt(loop: AbstractEventLoop, stage: Stage) -> None:
-    """*stage* is where emissions of *loop* go, until the loop ends."""
-    stage.outer = outer_emission()
-    _stages[loop] = ref(stage)
-    hook(loop, stage)
-    # The first emission there may come as late as this: then the hook is too late to hear of it.
-    if any(getattr(task.get_coro(), "__name__", "") == "shutdown_asyncgens" for task in asyncio.all_tasks(loop)):
-        begin(stage)
-
-
-def _fork() -> None:
-    for known in tuple(_stages.values()):
-        stage = known()
-        if stage is not None:
-            stage.fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_fork)
-
-
-@atexit.register
-def _report_the_rest() -> None:
-    # A loop that nobody closed and nobody dropped: the interpreter ends, and with it the last chance to say so.
-    for loop, known in tuple(_stages.items()):
-        stage = known()
-        if stage is not None and not loop.is_running():
-            lost(stage.losses, report=True)
-
-
-def current_stage() -> Stage:
-    """The stage of the running loop, or of this thread."""
-    if here.ending is not None:
-        return here.ending
-    loop = asyncio._get_running_loop()
-    if loop is not None:
-        return stage_of(loop)
-    if here.stage is None:
-        here.stage = thread.running = Stage(None)
-    return here.stage
