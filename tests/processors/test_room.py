@@ -1,6 +1,7 @@
 """C1 and C2: how much may be pending, and who gets the room that comes free."""
 
 import asyncio
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -129,6 +130,27 @@ async def test_drop_new_returns_what_is_discarded_already() -> None:
     office.go.set()
     await office.emitter.wait_for_tasks()
     assert office.seen == [Parcel(0)]
+
+
+async def test_who_awaits_what_a_thread_has_handed_over_is_told_that_there_was_no_room() -> None:
+    linker: Linker[Event] = Linker()
+    async with Emitter(linker, AsyncIOProcessor(capacity=1, overflow="drop_new")) as emitter:
+        gate = asyncio.Event()
+
+        async def hold(parcel: Parcel) -> None:
+            await gate.wait()
+
+        linker.subscribe(Parcel, hold)
+        handed_over: list[Emission[Parcel]] = []
+        thread = threading.Thread(target=lambda: handed_over.extend(emitter.emit(Parcel(n)) for n in range(2)))
+        thread.start()
+        thread.join()  # this loop has not turned since: it has taken neither
+        first, second = handed_over
+        async with asyncio.timeout(5):
+            assert (await second).status is Status.DISCARDED
+        gate.set()
+        await first
+        assert [one.status for one in handed_over] == [Status.COMPLETED, Status.DISCARDED]
 
 
 async def test_drop_old_discards_the_oldest_that_has_not_started_and_refuses_if_there_is_none() -> None:
