@@ -1,6 +1,7 @@
 """The handle: its event, its deliveries, its end, who emitted it, and what it raises (F2, S7)."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -274,6 +275,34 @@ async def test_awaiting_raises_and_wait_does_not() -> None:
     for _ in range(2):  # as often as one likes
         with pytest.raises(EmissionFailed):
             await emission
+
+
+async def test_a_wait_that_was_closed_keeps_no_failure_from_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    linker, gate = Linker(), asyncio.Event()
+
+    @linker.on(OrderPlaced)
+    async def fails(event: OrderPlaced) -> None:
+        await gate.wait()
+        raise ValueError(event.order)
+
+    async def wait(emission: Emission[OrderPlaced]) -> None:
+        await emission
+
+    emitter = Emitter(linker)
+    for number in range(3):  # the first ones make a line, and open its short ways
+        gate.clear()
+        emission = emitter.emit(OrderPlaced(number))
+        waiting = wait(emission)
+        waiting.send(None)
+        waiting.close()
+        gate.set()
+        await emission.wait()
+        assert emission.status is Status.FAILED
+        del waiting, emission
+    gc.collect()
+    assert [(one.name, one.exc_info and str(one.exc_info[1])) for one in caplog.records] == [
+        ("pyventus_typed", str(number)) for number in range(3)
+    ]
 
 
 class Incomparable:

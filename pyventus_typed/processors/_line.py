@@ -25,7 +25,7 @@ from ._report import Loss
 from ._room import Room
 from ._serving import leave
 from ._settings import Settings
-from ._short import short_of
+from ._short import is_waited_for, short_of
 from ._stage import Stage
 from ._stages import stage_of
 
@@ -158,8 +158,6 @@ class Line:
         """Nothing is pending there any more: it ends with its processor, unless something is to be reported."""
         if not self.lost.emissions:
             self.stage.held.pop(self, None)
-        if self.stage.until_idle is not None:
-            self.stage.idle()
 
     # -- running ------------------------------------------------------------------------------------------------------
     def make_ready(self, turns: Sequence[tuple[Place, int]]) -> None:
@@ -188,7 +186,7 @@ class Line:
     def is_awaited(self, emission: AnyEmission) -> bool:
         """Whether somebody awaits it at this moment, and will be told of its failures."""
         future = self.short.awaited.get(emission)
-        return (future is not None and not future.done()) or emission.awaited
+        return (future is not None and is_waited_for(future)) or emission.awaited
 
     def log(self, emission: AnyEmission, index: int, error: Exception) -> None:
         """Say that a handler failed, to whoever reads the log."""
@@ -333,7 +331,8 @@ class Line:
         if loop is None or get_current() is not None or self.stage.runner._thread_id != get_ident():
             return None
         awaited = self.short.awaited
-        if emission in awaited and not awaited[emission].done():
+        # Not in the books yet, handed over by another thread, it may end without ever being pending.
+        if emission not in self.ledger.open or (emission in awaited and not awaited[emission].done()):
             return None
         future = awaited[emission] = loop.create_future()
         return future

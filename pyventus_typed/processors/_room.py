@@ -84,7 +84,6 @@ class Room:
         line.ledger.accept(emission, emission.parent)
         for index in range(len(emission._subscriptions)):
             line.ledger.settle(emission, index, Discarded("capacity", started=False))
-        line.short.tell(emission)  # handed over by another thread it may be awaited here already
 
     def forget(self) -> None:
         """Its loop is closed: nobody waits, and nothing takes a place."""

@@ -152,10 +152,13 @@ class Short:
             failure = None if emission._outcomes is emission._route.done else emission._failure()
             if failure is None:
                 future.set_result(emission)
-            else:
+            elif is_waited_for(future):
                 future.set_exception(failure)
+            else:
+                future.cancel()  # nobody asks: what handlers raised was logged
         if self.is_passing and not self.ledger.open and (line := self.line()) is not None:
             line.let_go()
+            self.stage.idle()
 
     def leave(self, line: "Line", emission: AnyEmission) -> None:
         """Give *emission* a job, with which it goes on, if it is under way on a short way."""
@@ -252,6 +255,11 @@ class MailShort(Short):
     @override
     async def publish(self, emission: Emission[Event], route: Route, /) -> bool:
         return False
+
+
+def is_waited_for(future: "asyncio.Future[AnyEmission]") -> bool:
+    """Whether somebody waits for *future* at this moment: a coroutine that did may have been closed, which tells nobody."""
+    return not future.done() and bool(getattr(future, "_callbacks", True))  # there is no public way to ask
 
 
 def short_of(line: "Line") -> Short:

@@ -52,7 +52,6 @@ class Stage(Running):
         "calls",
         "crashed",
         "held",
-        "is_forked",
         "is_shut",
         "late",
         "lines",
@@ -79,7 +78,7 @@ class Stage(Running):
         self.held: dict[Line, None] = {}
         self.losses: list[Loss] = []  # of all lines
         self.crashed: set[asyncio.Task[None]] = set()  # by what left through the loop: nobody else asks for it
-        self.is_shut = self.is_forked = False
+        self.is_shut = False
         self._ending: str | None = None
         self._outer: AnyEmission | None = None
         self.late = 0  # deliveries that are settled, and whose threads have not returned
@@ -115,13 +114,12 @@ class Stage(Running):
         self._judge()
 
     def fork(self) -> None:
-        """This process is a copy of the one whose thread may be running this loop."""
-        self.is_forked = True
-        self._judge()
+        """This process is a copy of the one whose thread may be running this loop: here nobody runs it."""
+        self.runner = runner_of(None)
 
     def _judge(self) -> None:
         # In one place, because whoever takes a short way looks only here.
-        self.is_shut = self.is_forked or self._ending is not None or self._outer is not None
+        self.is_shut = self._ending is not None or self._outer is not None
 
     # -- who is next --------------------------------------------------------------------------------------------------
     def wake(self) -> None:

@@ -417,8 +417,22 @@ MUTANTS = (
     Mutant(
         "a second wait without a coroutine takes the place of the first",
         "processors/_line.py",
-        "        if emission in awaited and not awaited[emission].done():\n            return None\n",
+        " or (emission in awaited and not awaited[emission].done())",
         "",
+        EMISSION,
+    ),
+    Mutant(
+        "what was handed over is awaited as if it were in the books",
+        "processors/_line.py",
+        "emission not in self.ledger.open or (emission in",
+        "(emission in",
+        ("tests/processors/test_threads.py",),
+    ),
+    Mutant(
+        "a wait that was closed is taken for one",
+        "processors/_short.py",
+        'bool(getattr(future, "_callbacks", True))',
+        "True",
         EMISSION,
     ),
     Mutant(

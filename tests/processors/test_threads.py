@@ -163,6 +163,44 @@ async def test_an_emission_from_a_thread_without_a_loop_is_handed_to_the_home_lo
         await asyncio.to_thread(emitter.emit, Letter())
 
 
+async def test_who_awaits_what_was_handed_over_is_told_though_another_one_has_used_up_its_receiver() -> None:
+    linker, got = Linker[Event](), list[Letter]()
+    linker.subscribe(Letter, got.append, once=True)
+    async with Emitter(linker) as emitter:
+        handed_over: list[Emission[Letter]] = []
+        thread = threading.Thread(target=lambda: handed_over.append(emitter.emit(Letter(0))))
+        thread.start()
+        thread.join()  # this loop has not turned since: it has not taken it
+        emitter.emit(Letter(1))
+        async with asyncio.timeout(5):
+            assert (await handed_over[0]).deliveries == ()
+    assert got == [Letter(1)]
+
+
+def test_a_processor_may_be_dropped_by_another_thread_while_this_one_waits_in_a_fresh_loop() -> None:
+    def loop_that_looks_who_touches_it() -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        loop.set_debug(True)
+        return loop
+
+    idle = Linker[Event]()
+    idle.subscribe(Letter, lambda event: None)
+    dropped = [Emitter(idle)]
+    dropped[0].emit(Letter())  # it has a line in this thread
+    linker = Linker[Event]()
+
+    @linker.on(Letter)
+    async def drop(event: Letter) -> None:
+        await asyncio.sleep(0)  # by now somebody waits until nothing is under way here
+        thread = threading.Thread(target=dropped.clear)
+        thread.start()
+        thread.join()
+
+    emission = Emitter(linker, AsyncIOProcessor(loop_factory=loop_that_looks_who_touches_it)).emit(Letter())
+    assert emission.status is Status.COMPLETED
+    assert dropped == []
+
+
 async def test_an_emission_from_a_blocking_handler_is_its_child_and_is_waited_for() -> None:
     linker = Linker[Event]()
     emitter = Emitter(linker)
