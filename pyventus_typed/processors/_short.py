@@ -64,9 +64,8 @@ class Short:
         self.is_passing = line.stage is here.stage  # it is a thread's, or its processor is gone: see Line.hold
         self.flights: dict[AnyEmission, Flight] = {}
         self.published: dict[AnyEmission, tuple[Calls, asyncio.Task[object]]] = {}
-        self.awaited: dict[
-            AnyEmission, asyncio.Future[AnyEmission]
-        ] = {}  # of whoever awaits them in this loop, one each
+        # Of whoever awaits them in this loop, one each. Not in the handle: that would keep the loop alive.
+        self.awaited: dict[AnyEmission, asyncio.Future[AnyEmission]] = {}
         # Of a mailbox:
         self.boxes: dict[Subscription[Event], Box] = {}
         self.leaving: list[Callable[[], object]] | None = None  # what else was wanted while boxes are left, if they are
