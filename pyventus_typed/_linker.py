@@ -37,7 +37,7 @@ from ._typing import (
     T_contra,
     When,
 )
-from .errors import InvalidOption, NotAnEvent, SeveralHandlers, TooManySubscriptions
+from .errors import DefinitionError, InvalidOption, NotAnEvent, SeveralHandlers, TooManySubscriptions
 
 
 class On(Generic[T_contra, A_co]):
@@ -380,7 +380,10 @@ class Linker(Generic[E_contra]):
         kind = type(event)
         if kind in self._singles and is_decorated(kind):
             return routes.add(kind)  # it was checked when it was subscribed to
-        return routes.table.get(kind) or routes.add(self._member(check_event(event)))
+        try:
+            return routes.table.get(kind) or routes.add(self._member(check_event(event)))
+        except DefinitionError as error:
+            raise error from None  # that the table was asked first, and in vain, is nobody's business
 
     def _member(self, kind: type[Event]) -> type[Event]:
         family = self.family

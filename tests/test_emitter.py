@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from traceback import format_exception
 
 import pytest
 from typing_extensions import override
@@ -20,7 +21,7 @@ from pyventus_typed import (
     Tally,
     asyncio_emitter,
 )
-from pyventus_typed.errors import DefinitionError, EmitterClosed, NoRoom
+from pyventus_typed.errors import DefinitionError, EmitterClosed, NoRoom, NotAnEvent
 from tests.events import OrderPaid, OrderPlaced, Price, Shipped, untyped
 
 
@@ -366,3 +367,17 @@ async def test_a_door_that_was_open_a_moment_ago_is_closed_to_emit_and_publish()
     with pytest.raises(EmitterClosed, match="the emitter is closed"):
         await emitter.publish(OrderPlaced(3))
     assert emitter.tally == tally(2, completed=2, rejected=2)
+
+
+async def test_what_is_no_event_is_said_without_what_was_tried_before() -> None:
+    emitter: Emitter[Event] = Emitter(Linker())
+    raised: list[BaseException] = []
+    try:
+        emitter.emit(3)  # type: ignore[call-overload]  # what is tested
+    except NotAnEvent as error:
+        raised.append(error)
+    try:
+        await emitter.publish(3)  # type: ignore[call-overload]  # likewise
+    except NotAnEvent as error:
+        raised.append(error)
+    assert ["KeyError" in "".join(format_exception(error)) for error in raised] == [False, False]
