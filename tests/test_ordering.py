@@ -120,6 +120,30 @@ async def test_an_async_handler_starts_between_the_plain_ones_even_if_they_emit(
     assert seen == [f"{which} {n}" for n in (1, 2) for which in ("first", "second", "third")]
 
 
+async def test_an_async_handler_behind_a_plain_one_starts_in_the_same_turn() -> None:
+    linker, log = Linker[Event](), list[str]()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def beside() -> None:
+        await asyncio.sleep(0)
+        log.append("a turn later")
+
+    linker.subscribe(Parcel, lambda event: tasks.append(asyncio.create_task(beside())))
+
+    @linker.on(Letter)
+    async def start(event: Letter) -> None:
+        log.append("started")
+
+    emitter = Emitter(linker)
+    for _ in range(3):  # the first ones make a line, and open its short ways
+        log.clear()
+        emitter.emit(Parcel(1))
+        emitter.emit(Letter())
+        await emitter.wait_for_tasks()
+        await asyncio.wait(tasks)
+        assert log == ["started", "a turn later"]
+
+
 @pytest.mark.parametrize("ordering", ALL, ids=str)
 @pytest.mark.parametrize(
     "how", ["raise", "cancel own task", "time out", "cancelled from outside", "raise CancelledError"]

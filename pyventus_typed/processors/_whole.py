@@ -34,12 +34,11 @@ def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:  # noqa: C901, 
     ready = stage.ready
     keeper = None
     emission: AnyEmission
+    context: Context
+    turn = ready.popleft()
     while True:
-        turn = ready.popleft()
-        emission, context = turn  # type: ignore[assignment]  # if not, that is seen in the next line
-        if type(context) is not Context or not (route := emission._route).is_plain:
-            ready.appendleft(turn)
-            return None
+        emission, context = turn  # type: ignore[assignment]  # whoever calls has looked, and so has what comes below
+        route = emission._route
         if emission._open:  # else it was cancelled while it was ready
             if emission._keeper is not keeper:
                 keeper = emission._keeper
@@ -76,9 +75,10 @@ def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:  # noqa: C901, 
                 short.tell(emission)
         if stage.is_shut or not ready:
             return None
-        for _ in turns:
-            break
-        else:
+        turn = ready.popleft()
+        # The turn is taken last: one that is no such emission still has its own.
+        if type(turn[1]) is not Context or not turn[0]._route.is_plain or next(turns, turns) is turns:
+            ready.appendleft(turn)
             return None
 
 
