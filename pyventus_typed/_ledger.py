@@ -270,18 +270,26 @@ class Books:
     def fold(self, ledger: Ledger) -> None:
         """Keep the counts of *ledger*, whose line is gone, and let go of the rest."""
         with self._lock:
-            if ledger in self._ledgers:
-                del self._ledgers[ledger]
-                self._gone = _sum(self._gone, ledger.tally)
+            if ledger not in self._ledgers:
+                return
+            counts, folded = ledger.tally, None
+            # Whatever is made here may have the collector fold another one in between.
+            while folded is None or before is not self._gone:
+                before = self._gone
+                folded = _sum(before, counts)
+            self._gone = folded
+            del self._ledgers[ledger]
 
     @property
     def tally(self) -> Tally:
         """The sum over all lines, those that are gone included."""
         with self._lock:
-            total = self._gone
-            for ledger in tuple(self._ledgers):
-                total = _sum(total, ledger.tally)
-            return total
+            while True:
+                total = before = self._gone
+                for ledger in [*self._ledgers]:
+                    total = _sum(total, ledger.tally)
+                if before is self._gone:  # else the collector has folded one in between
+                    return total
 
 
 def _worst(entry: Entry) -> Status:

@@ -121,3 +121,36 @@ def test_a_tally_adds_up_whenever_it_is_read_from_another_thread() -> None:
     stop.set()
     reader.join()
     assert wrong == []
+
+
+class Gone:
+    """A line that the collector finds, whenever that is."""
+
+    def __init__(self, books: Books, ledger: Ledger) -> None:
+        self.itself = self
+        self.books, self.ledger = books, ledger
+
+    def __del__(self) -> None:
+        self.books.fold(self.ledger)
+
+
+@pytest.mark.parametrize("objects", range(1, 40))
+def test_the_totals_are_right_whenever_the_collector_folds_a_ledger(objects: int) -> None:
+    books = Books()
+    before = gc.get_threshold()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            ledger = books.open()
+            ledger.accept(Entry.of(0))
+            Gone(books, ledger)
+        gc.set_threshold(gc.get_count()[0] + objects, 1, 1)  # so many objects from now on it begins
+        gc.enable()
+        found = [books.tally.accepted for _ in range(20)]
+    finally:
+        gc.set_threshold(*before)
+        gc.enable()
+    assert found == [10] * 20
+    gc.collect()
+    assert books.tally == Tally(10, 0, 10, 0, 0, 0, 0)

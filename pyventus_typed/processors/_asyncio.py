@@ -156,7 +156,9 @@ class AsyncIOProcessor:
             self._hand_over(self._line(elsewhere), emission, door)
             return
         line = self._line_here()
-        if emission._route.is_async and line is self._thread.line and line.stage.emission is None:
+        # One handler: of several the others start a turn later, and no turn has come where the first one raises Ctrl-C.
+        is_flight = emission._route.is_async and len(emission._outcomes) == 1
+        if is_flight and line is self._thread.line and line.stage.emission is None:
             line.admit(emission, door)
             line.short.run(line, emission)
             return
@@ -253,7 +255,7 @@ class AsyncIOProcessor:
     def _line(self, stage: Stage) -> Line:
         line = stage.lines.get(self)
         if line is None and stage.ending:  # collected: its weak references are gone before its coroutines are closed
-            line = next((held for held in stage.held if held.settings is self._settings), None)
+            line = next((held for held in [*stage.held] if held.settings is self._settings), None)
         if line is None:
             line = stage.lines[self] = Line(stage, self._settings, self._books, self)
         is_simple = self._settings.is_simple

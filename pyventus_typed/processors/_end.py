@@ -117,14 +117,14 @@ def finish(stage: "Stage", close: Callable[[], None]) -> None:
 
 
 def _close_all(stage: "Stage") -> BaseException | None:
-    for line in tuple(stage.held):
+    for line in [*stage.held]:
         line.short.leave_all(line)
     tasks = tuple(stage.tasks.values())
     for task in stage.crashed:
         if task.done() and not task.cancelled():
             task.exception()  # it has left through the loop; unseen, asyncio would log it once more
     begin(stage)
-    for line in tuple(stage.held):
+    for line in [*stage.held]:
         line.discard_all(CLOSED)
     before, here.ending = here.ending, stage
     endings.append(stage)

@@ -28,7 +28,7 @@ class Loss:
 
     def settle(self, reason: str) -> None:
         """Discard what is still open."""
-        for entry in tuple(self._ledger.open):
+        for entry in [*self._ledger.open]:
             for index, outcome in enumerate(entry._outcomes):
                 if outcome is None or isinstance(outcome, Started):
                     self._ledger.settle(entry, index, Discarded(reason, started=outcome is not None))

@@ -105,7 +105,7 @@ class Short:
     publish = publish
 
     def run(self, line: "Line", emission: Emission[Event]) -> None:
-        """Accept an emission to async handlers in a thread without a loop, and run all of it in a fresh one."""
+        """Accept an emission to one async handler in a thread without a loop, and run all of it in a fresh one."""
         context = copy_context()
         line.hold()
         self.ledger.enter(emission)

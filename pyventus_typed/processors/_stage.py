@@ -75,6 +75,8 @@ class Stage(Running):
         self.waiting: set[asyncio.Future[None]] = set()  # of those who wait in this loop, for the same reason
         self.lines: WeakKeyDictionary[object, Line] = WeakKeyDictionary()  # by processor
         # Those with something pending or to report, whoever lets go of the processor; in a loop all that have one.
+        # Copied as a list, which the collector cannot come between: for a tuple of it CPython begins to look, and then
+        # asks for memory.
         self.held: dict[Line, None] = {}
         self.losses: list[Loss] = []  # of all lines
         self.crashed: set[asyncio.Task[None]] = set()  # by what left through the loop: nobody else asks for it
@@ -244,7 +246,7 @@ class Stage(Running):
 
     async def _wind_up(self, loop: AbstractEventLoop) -> None:
         """Wait until nothing is under way, and leave the loop as `asyncio.run` leaves its own."""
-        while self.late or any(line.ledger.open for line in tuple(self.held)):
+        while self.late or any(line.ledger.open for line in [*self.held]):
             self.until_idle = loop.create_future()
             await self.until_idle
         begin(self)
@@ -262,7 +264,7 @@ class Stage(Running):
     # -- the end ------------------------------------------------------------------------------------------------------
     def discard_rest(self, reason: str) -> None:
         """Discard whatever has not started."""
-        for line in tuple(self.held):
+        for line in [*self.held]:
             line.discard_rest(reason)
         self.ready.clear()
 
@@ -272,7 +274,7 @@ class Stage(Running):
         self.crashed.clear()
         self.ready.clear()
         self.late = 0
-        for line in tuple(self.held):
+        for line in [*self.held]:
             line.forget()
         self.held.clear()
         if here.stage is not self:

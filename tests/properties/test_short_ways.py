@@ -417,6 +417,8 @@ class Seen:
     """All that is compared."""
 
     log: list[tuple[object, ...]]
+    cut_off: list[str]
+    """In which order asyncio cancels, from a set, and in which coroutines are closed, is nobody's promise."""
     emissions: list[tuple[object, ...]]
     tally: object
     reports: list[tuple[object, ...]]
@@ -436,7 +438,9 @@ def _run(world: World, end: Callable[[World], None]) -> Seen:
         logger.removeHandler(records)
         logger.propagate = True
     emissions: list[tuple[object, ...]] = [(world._path(one), _outcomes(one), one.status) for one in world.emissions]
-    return Seen(world.log, emissions, world.emitter.tally, world.reports, records.seen, came_out)
+    log = [entry for entry in world.log if entry[-1] not in ("CancelledError", "GeneratorExit")]
+    cut_off = sorted(repr(entry) for entry in world.log if entry not in log)
+    return Seen(log, cut_off, emissions, world.emitter.tally, world.reports, records.seen, came_out)
 
 
 # ---------------------------------------------------------------- programs
