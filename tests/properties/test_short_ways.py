@@ -557,6 +557,7 @@ def test_nobody_is_told_anything_else_on_a_short_way(case: Case) -> None:
         short, long = _both(program, case, hits)
         assert _by_call(short.log) == _by_call(long.log)
         assert _starts(short.log) == _starts(long.log)
+        assert short.cut_off == long.cut_off
         assert sorted(map(repr, short.emissions)) == sorted(map(repr, long.emissions))
         assert sorted(map(repr, short.records)) == sorted(map(repr, long.records))
         assert (short.tally, short.reports, short.came_out) == (long.tally, long.reports, long.came_out)
