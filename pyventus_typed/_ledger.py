@@ -272,12 +272,13 @@ class Books:
         with self._lock:
             if ledger not in self._ledgers:
                 return
-            counts, folded = ledger.tally, None
-            # Whatever is made here may have the collector fold another one in between.
-            while folded is None or before is not self._gone:
+            counts = ledger.tally
+            while True:
                 before = self._gone
-                folded = _sum(before, counts)
-            self._gone = folded
+                total = _sum(before, counts)
+                if before is self._gone:  # else the collector has folded another one in between
+                    break
+            self._gone = total
             del self._ledgers[ledger]
 
     @property

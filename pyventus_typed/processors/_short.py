@@ -23,7 +23,7 @@ from .._outcome import NOTHING, Outcome
 from .._routing import Route
 from .._subscription import Subscription
 from ._flight import Flight, take_off
-from ._here import endings, here
+from ._here import endings
 from ._job import Job
 from ._published import publish
 from ._serving import Box, leave, open_box
@@ -61,7 +61,7 @@ class Short:
         self.ledger = line.ledger
         self.stage = line.stage
         self.jobs = line.jobs
-        self.is_passing = line.stage is here.stage  # it is a thread's, or its processor is gone: see Line.hold
+        self.is_passing = line.stage.is_threads  # or its processor is gone: see Line.hold
         self.flights: dict[AnyEmission, Flight] = {}
         self.published: dict[AnyEmission, tuple[Calls, asyncio.Task[object]]] = {}
         # Of whoever awaits them in this loop, one each. Not in the handle: that would keep the loop alive.

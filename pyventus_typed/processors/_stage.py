@@ -25,7 +25,7 @@ from ._delivery import Step
 from ._delivery import begin as begin_delivery
 from ._end import begin, cancelled, finish, hook
 from ._flight import take_off_later
-from ._here import here, stages
+from ._here import stages
 from ._report import Loss
 from ._settings import LoopFactory
 from ._step import Deliver, task_of
@@ -53,6 +53,7 @@ class Stage(Running):
         "crashed",
         "held",
         "is_shut",
+        "is_threads",
         "late",
         "lines",
         "loop",
@@ -68,6 +69,7 @@ class Stage(Running):
     def __init__(self, loop: AbstractEventLoop | None) -> None:
         super().__init__()
         self.belong(loop)
+        self.is_threads = loop is None  # whatever fresh loop runs it for a while
         self.thread = get_ident()
         self.ready: deque[Turn] = deque()
         # Strong: asyncio itself refers to tasks weakly. They live here, and the stage lives on its loop.
@@ -277,7 +279,7 @@ class Stage(Running):
         for line in [*self.held]:
             line.forget()
         self.held.clear()
-        if here.stage is not self:
+        if not self.is_threads:
             self.belong(None)
             self.lines.clear()
 

@@ -19,6 +19,7 @@ from pyventus_typed import (
     Failed,
     Linker,
     Ordering,
+    Status,
     asyncio_emitter,
 )
 from pyventus_typed.errors import EmissionFailed
@@ -310,3 +311,24 @@ def test_without_a_loop_emit_waits_for_a_thread_that_is_late_and_for_what_that_e
     emission = emitter.emit(OrderPlaced(7))
     assert isinstance(emission.deliveries[1].outcome, Failed)
     assert (paid, emitter.tally.pending, emitter.tally.discarded) == ([7], 0, 0)
+
+
+def test_what_a_blocking_handler_emits_through_another_processor_is_waited_for_in_a_fresh_loop() -> None:
+    done: list[Event] = []
+    inner, outer = Linker[Event](), Linker[Event]()
+    through = Emitter(inner)  # its first emission comes from the worker thread
+
+    @inner.on(OrderPaid)
+    async def later(event: OrderPaid) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        done.append(event)
+
+    @outer.on(OrderPlaced)
+    async def makes_the_loop(event: OrderPlaced) -> None:
+        await asyncio.sleep(0)
+
+    outer.subscribe(OrderPlaced, lambda event: through.emit(OrderPaid()), in_thread=True)
+    emission = Emitter(outer).emit(OrderPlaced())
+    assert emission.status is Status.COMPLETED
+    assert done == [OrderPaid()]
