@@ -218,10 +218,7 @@ class Emission(Entry, Generic[_T_co]):
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:  # Any: between the event loop and its futures
-        try:
-            keeper = self._keeper() if self._open else None
-        except AttributeError:  # as in _line
-            keeper = None
+        keeper = self._line()
         # The usual case, without a coroutine: in the loop that it is pending in, and in nobody's handler.
         future = None if keeper is None else keeper.future(self)
         return (self._join() if future is None else future).__await__()

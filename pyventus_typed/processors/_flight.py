@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._emission import AnyEmission, set_current
 from .._ledger import SINGLE, STARTED
-from .._outcome import DONE, NOTHING, Completed, Discarded, Failed, Outcome
+from .._outcome import NOTHING, Completed, Discarded, Failed, Outcome
 from .._routing import Route
 from ._step import OWN, task_of, trim
 
@@ -61,10 +61,7 @@ async def fly(line: "Line", emission: AnyEmission) -> None:
         if _crash(line, emission, 0, error):
             raise
     else:
-        if value is None and emission in line.short.flights:
-            line.short.touch_down(emission, DONE)
-        else:
-            line.short.land(line, emission, 0, NOTHING if value is None else Completed(value))
+        line.short.land(line, emission, 0, NOTHING if value is None else Completed(value))
 
 
 async def fly_beside(line: "Line", emission: AnyEmission, index: int) -> None:

@@ -127,17 +127,12 @@ class Short:
                 line.settle(job, index, outcome)
             return  # else it is settled: its loop was closed
         # By identity: to compare would ask what the others have returned whether it equals None.
-        if outcome is NOTHING and sum(map(is_not, emission._outcomes, repeat(NOTHING))) == 1:
-            self.touch_down(emission, emission._route.done)
-        elif self.ledger.settle(emission, index, outcome):
-            self.flights.pop(emission, None)  # whoever looked in between has taken it
-            if self.awaited or self.is_passing:
-                self.tell(emission)
-
-    def touch_down(self, emission: AnyEmission, outcomes: tuple[Outcome, ...]) -> None:
-        """The end of a flight of handlers that have all returned ``None``."""
-        self.ledger.complete(emission, outcomes)
-        self.flights.pop(emission, None)  # as above
+        states = emission._outcomes
+        if outcome is NOTHING and (len(states) == 1 or sum(map(is_not, states, repeat(NOTHING))) == 1):
+            self.ledger.complete(emission, emission._route.done)
+        elif not self.ledger.settle(emission, index, outcome):
+            return
+        self.flights.pop(emission, None)  # whoever looked in between has taken it
         if self.awaited or self.is_passing:
             self.tell(emission)
 

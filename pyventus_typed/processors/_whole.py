@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Calls: TypeAlias = Iterator[Callable[..., object]]
 
 
-def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:  # noqa: C901, PLR0912 - a call for each would cost as much
+def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:
     """Call every handler of the emission that is ready first, and go on with those behind it while *turns* gives one.
 
     It ends before one that is no such emission, and where a handler did more than return ``None``; then with what is left
@@ -43,7 +43,7 @@ def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:  # noqa: C901, 
             if emission._keeper is not keeper:
                 keeper = emission._keeper
                 line: Line = keeper()  # type: ignore[assignment]  # it is ready, so a line keeps it
-                ledger, pending, short = line.ledger, line.ledger.open, line.short
+                ledger, short = line.ledger, line.short
             call = route.call
             stage.emission = emission
             try:
@@ -58,19 +58,7 @@ def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:  # noqa: C901, 
             if value is not None or emission._outcomes is not route.waiting:
                 return go_on(line, emission, context, value)
             stage.emission = stage.nobody  # the iterator, if there was one, is used up
-            # As ledger.complete, in line.
-            del pending[emission]
-            ledger.completed += 1
-            emission._outcomes = route.done
-            emission._open = 0
-            wave = emission._wave
-            if wave is not None:
-                emission._wave = None
-                wave.open -= 1
-                if not wave.open:
-                    wave.tell()
-            if emission._watchers is not None:
-                emission.tell()
+            ledger.complete(emission, route.done)
             if short.awaited or short.is_passing:
                 short.tell(emission)
         if stage.is_shut or not ready:

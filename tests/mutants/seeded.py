@@ -312,8 +312,8 @@ MUTANTS = (
     Mutant(
         "flights are left in the list",
         "processors/_short.py",
-        "        self.flights.pop(emission, None)  # as above\n",
-        "",
+        "        self.flights.pop(emission, None)  # whoever",
+        "        pass  # whoever",
         (*SHORT, *END),
     ),
     Mutant(
@@ -557,8 +557,8 @@ MUTANTS = (
     Mutant(
         "a flight that somebody looked at fails its task",
         "processors/_short.py",
-        "        self.flights.pop(emission, None)  # as above",
-        "        del self.flights[emission]  # as above",
+        "        self.flights.pop(emission, None)  # whoever",
+        "        del self.flights[emission]  # whoever",
         INTERRUPTED,
     ),
     Mutant(
