@@ -79,16 +79,6 @@ class Keeper(Protocol):
     def future(self, emission: "AnyEmission", /) -> "asyncio.Future[Any] | None": ...  # Any: ends with the emission
 
 
-class _Aside:
-    """What few emissions are asked for."""
-
-    __slots__ = ("id", "site")
-
-    def __init__(self) -> None:
-        self.id: int | None = None
-        self.site: str | None = None  # the line of code that emitted
-
-
 class Delivery(Generic[_T_co]):
     """One emission on its way to one subscription. Open until it has an outcome, which is final."""
 
@@ -149,7 +139,6 @@ class Emission(Entry, Generic[_T_co]):
 
     __slots__ = (
         "__weakref__",
-        "_aside",
         "_door",
         "_event",
         "_keeper",
@@ -164,13 +153,12 @@ class Emission(Entry, Generic[_T_co]):
     _keeper: Callable[[], Keeper | None]  # weak: a handle must not keep a loop alive that was dropped
     # Weak: while the parent is pending its line holds it; afterwards a chain of ticks must not hold its ancestors.
     _parent: "ref[Emission[Event]]"
-    _aside: _Aside
 
     @property
     def id(self) -> int:
         """Unique in this process. Given when it is first asked for: most emissions are never asked."""
+        aside = self.aside
         with _naming:
-            aside = self._more()
             if aside.id is None:
                 aside.id = next(_ids)
             return aside.id
@@ -234,12 +222,13 @@ class Emission(Entry, Generic[_T_co]):
 
     def emitted_at(self, site: str) -> None:
         """Remember the line of code that emitted."""
-        self._more().site = site
+        self.aside.site = site
 
     @property
     def awaited(self) -> bool:
         """Whether somebody awaits it at this moment, and will be told of its failures."""
-        return any(isinstance(watcher, Waiter) and watcher.will_raise for watcher in self._watchers or ())
+        watchers = () if self._aside is None else self._aside.watchers
+        return any(isinstance(watcher, Waiter) and watcher.will_raise for watcher in watchers)
 
     def _line(self) -> Keeper | None:
         try:
@@ -253,13 +242,6 @@ class Emission(Entry, Generic[_T_co]):
         if keeper is not None:
             keeper.look(self)
 
-    def _more(self) -> _Aside:
-        try:
-            return self._aside
-        except AttributeError:
-            self._aside = _Aside()
-            return self._aside
-
     def _failure(self) -> EmissionFailed | None:
         """What the handlers raised so far."""
         if Failed not in map(type, self._outcomes):
@@ -269,9 +251,8 @@ class Emission(Entry, Generic[_T_co]):
             if isinstance(delivery.outcome, Failed):
                 error = delivery.outcome.error
                 _note(error, f"raised by {spell(delivery.subscription.handler)} for {spell_event(self._event)}")
-                site = self._more().site
-                if site is not None:
-                    _note(error, f"emitted at {site}")
+                if self._aside is not None and self._aside.site is not None:
+                    _note(error, f"emitted at {self._aside.site}")
                 failures.append(error)
         if not failures:
             return None
@@ -320,7 +301,7 @@ def emission_of(event: _T, route: Route, door: object) -> Emission[_T]:
     self._open = len(route.receivers)
     self._outcomes = (None,) * self._open
     self._door = door
-    self._watchers = None
+    self._aside = None
     return self
 
 

@@ -84,7 +84,7 @@ class Emitter(Generic[E_contra]):
         emission._outcomes = route.waiting
         emission._open = route.count
         emission._door = door = self._door
-        emission._watchers = None
+        emission._aside = None
         way = None if door.way is None else door.way()
         if way is None or not way.enter(emission, route):
             self._processor.submit(emission, door)
@@ -139,7 +139,7 @@ class Emitter(Generic[E_contra]):
             emission._outcomes = route.waiting
             emission._open = route.count
             emission._door = door = self._door
-            emission._watchers = None
+            emission._aside = None
             way = None if door.way is None else door.way()
             if way is None or not await way.publish(emission, route):
                 await self._processor.publish(emission, door)

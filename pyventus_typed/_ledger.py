@@ -36,29 +36,40 @@ _STATUS: Final[dict[type, Status]] = {
     Failed: Status.FAILED,
     Discarded: Status.DISCARDED,
 }
-_watching = RLock()
+_adding = RLock()
 
 
 # A list; or one tuple for all emissions that are alike, which nobody may change.
 States: TypeAlias = "list[Outcome | Started | None] | tuple[Outcome | Started | None, ...]"
 
 
+class Aside:
+    """What few emissions have."""
+
+    __slots__ = ("id", "site", "watchers")
+
+    def __init__(self) -> None:
+        self.watchers: list[Watcher] = []
+        self.id: int | None = None  # once somebody has asked
+        self.site: str | None = None  # the line of code that emitted
+
+
 class Entry:
     """One emission in the books: the state of each of its deliveries."""
 
-    __slots__ = ("_open", "_outcomes", "_watchers", "_wave")
+    __slots__ = ("_aside", "_open", "_outcomes", "_wave")
 
     _outcomes: States
     _open: int
     _wave: "Wave | None"
-    _watchers: list[Watcher] | None
+    _aside: Aside | None
 
     @classmethod
     def of(cls, deliveries: int) -> Self:
         """An entry with so many deliveries. No ``__init__``: an emission is made in line, where each call counts."""
         self = cls()
         self._outcomes, self._open = [None] * deliveries, deliveries
-        self._wave = self._watchers = None
+        self._wave = self._aside = None
         return self
 
     @property
@@ -68,25 +79,29 @@ class Entry:
 
     def watch(self, watcher: Watcher) -> None:
         """Call *watcher* once when this is settled, by whoever settles it; at once if it is. From any thread."""
-        if self._watchers is None:
-            with _watching:  # two threads must not make two lists; everything else is one step of CPython
-                if self._watchers is None:
-                    self._watchers = []
-        self._watchers.append(watcher)
+        self.aside.watchers.append(watcher)
         # Whoever settled it in between has read the list before or after the line above: the watcher bears two calls.
         if not self._open:
             watcher()
 
     def unwatch(self, watcher: Watcher) -> None:
         """Forget *watcher*."""
-        if self._watchers:
-            with suppress(ValueError):
-                self._watchers.remove(watcher)
+        with suppress(ValueError):
+            self.aside.watchers.remove(watcher)
 
     def tell(self) -> None:
         """Call the watchers: it is settled."""
-        if self._watchers:
-            _call(self._watchers)
+        if self._aside is not None:
+            _call(self._aside.watchers)
+
+    @property
+    def aside(self) -> Aside:
+        """What few have: made for whoever wants it first, in whatever thread."""
+        if self._aside is None:
+            with _adding:  # two threads must not make two; what they do with it is one step of CPython
+                if self._aside is None:
+                    self._aside = Aside()
+        return self._aside
 
 
 def put(entry: Entry, index: int, state: Outcome | Started) -> None:
@@ -178,8 +193,8 @@ class Ledger:
             wave.open -= 1
             if not wave.open:
                 wave.tell()
-        if entry._watchers is not None:
-            _call(entry._watchers)
+        if entry._aside is not None:
+            _call(entry._aside.watchers)
 
     def reopen(self, entry: Entry) -> None:
         """Hold an entry as pending that was only counted."""

@@ -139,7 +139,7 @@ class AsyncIOProcessor:
         emission._outcomes = route.done
         emission._open = 0
         stage.emission = None
-        if emission._watchers is not None:
+        if emission._aside is not None:
             emission.tell()
         if stage.ready or stage.calls:
             stage.run()

@@ -1,7 +1,6 @@
 """The books, the order and the room of one processor in one stage."""
 
 import asyncio
-import logging
 from collections.abc import Iterator, Sequence
 from contextvars import Context
 from functools import partial
@@ -17,19 +16,17 @@ from .._ordering import Place, Row, Turns, turns_of
 from .._outcome import DONE, NOTHING, Cancelled, Discarded, Outcome, Status
 from .._processing import Door
 from .._routing import Route
-from .._spelling import spell, spell_event
+from .._spelling import spell_event
 from ..errors import EmitterClosed, WouldDeadlock
 from ._deadlock import refuse
 from ._job import AT_ONCE, Awaiting, Job, use_up, wake
-from ._report import Loss
+from ._report import Loss, log_failure
 from ._room import Room
 from ._serving import leave
 from ._settings import Settings
 from ._short import is_waited_for, short_of
 from ._stage import Stage
 from ._stages import stage_of
-
-log = logging.getLogger("pyventus_typed")
 
 
 class Line:
@@ -181,17 +178,12 @@ class Line:
         if job.granted is not None and index in job.granted:
             job.untold = {**(job.untold or {}), index: error}
         elif not self.is_awaited(job.emission):
-            self.log(job.emission, index, error)
+            log_failure(job.emission, index, error)
 
     def is_awaited(self, emission: AnyEmission) -> bool:
         """Whether somebody awaits it at this moment, and will be told of its failures."""
         future = self.short.awaited.get(emission)
         return (future is not None and is_waited_for(future)) or emission.awaited
-
-    def log(self, emission: AnyEmission, index: int, error: Exception) -> None:
-        """Say that a handler failed, to whoever reads the log."""
-        name, event = spell(emission._subscriptions[index].handler), spell_event(emission._event)
-        log.error("%s failed for %s", name, event, exc_info=error)
 
     def settle(self, job: Job, index: int, outcome: Outcome) -> None:
         """The end of a delivery. Does nothing if it has an outcome: it was cancelled, or its loop ended."""

@@ -16,6 +16,7 @@ from .._routing import Route
 from ._delivery import deliver, fail
 from ._here import endings
 from ._job import Job
+from ._report import log_failure
 from ._step import must_await
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ async def _finish(
                 cancelled = isinstance(error, asyncio.CancelledError)
                 job.line.settle(job, index, NEVER_RAN if cancelled else Discarded(repr(error), started=False))
         for index, failure in (job.untold or {}).items():
-            job.line.log(job.emission, index, failure)
+            log_failure(job.emission, index, failure)
         raise
 
 

@@ -1,14 +1,14 @@
-"""What the end of a loop cut off is said once, to whoever wants to know, and never lost."""
+"""What is said to whoever reads the log: that a handler failed, and what the end of a loop cut off: once, and never lost."""
 
 import logging
 import warnings
 from contextlib import suppress
 
-from .._emission import Emission
+from .._emission import AnyEmission, Emission
 from .._event import Event
 from .._ledger import Ledger, Started
 from .._outcome import Discarded
-from .._spelling import several, spell_event
+from .._spelling import several, spell, spell_event
 from ..errors import DiscardedEmissionsWarning
 from ._settings import OnDiscard
 
@@ -59,6 +59,12 @@ def lost(losses: list[Loss], *, report: bool) -> None:
         loss.settle("loop lost")
         if report:
             loss.report("when their event loop was lost")
+
+
+def log_failure(emission: AnyEmission, index: int, error: Exception) -> None:
+    """A handler failed."""
+    name, event = spell(emission._subscriptions[index].handler), spell_event(emission._event)
+    log.error("%s failed for %s", name, event, exc_info=error)
 
 
 def _text(emissions: tuple[Emission[Event], ...], when: str) -> str:

@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
-from itertools import repeat
-from operator import is_not
 from threading import get_ident
 from typing import TYPE_CHECKING
 from weakref import ref
@@ -19,7 +17,6 @@ from typing_extensions import override
 from .._emission import AnyEmission, Emission, get_current
 from .._event import Event
 from .._ordering import Ordering
-from .._outcome import NOTHING, Outcome
 from .._routing import Route
 from .._subscription import Subscription
 from ._flight import Flight, take_off
@@ -110,7 +107,13 @@ class Short:
         line.hold()
         self.ledger.enter(emission)
         emission._keeper = self.line
-        start = partial(take_off, line, emission, emission._route, context)
+
+        def start() -> asyncio.Task[None]:
+            take_off(line, emission, emission._route, context)
+            flight = self.flights[emission]
+            assert isinstance(flight, asyncio.Task)  # of one handler
+            return flight
+
         self.stage.run(partial(self.stage.run_in_fresh_loop, line.settings.loop_factory, start))
 
     def hold(self) -> None:
@@ -118,23 +121,6 @@ class Short:
         line = self.line()
         if line is not None:
             line.hold()
-
-    def land(self, line: "Line", emission: AnyEmission, index: int, outcome: Outcome) -> None:
-        """The end of a delivery in flight."""
-        if emission not in self.flights:
-            job = line.jobs.get(emission)
-            if job is not None:
-                line.settle(job, index, outcome)
-            return  # else it is settled: its loop was closed
-        # By identity: to compare would ask what the others have returned whether it equals None.
-        states = emission._outcomes
-        if outcome is NOTHING and (len(states) == 1 or sum(map(is_not, states, repeat(NOTHING))) == 1):
-            self.ledger.complete(emission, emission._route.done)
-        elif not self.ledger.settle(emission, index, outcome):
-            return
-        self.flights.pop(emission, None)  # whoever looked in between has taken it
-        if self.awaited or self.is_passing:
-            self.tell(emission)
 
     def tell(self, emission: AnyEmission) -> None:
         """It is settled: whoever awaits it in this loop gets it, or what its handlers raised.

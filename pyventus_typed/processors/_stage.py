@@ -175,10 +175,11 @@ class Stage(Running):
         if step is not None:
             self.spawn(*step)
 
-    def spawn(self, job: "Job", index: int, delivery: Deliver) -> None:
-        """Give a delivery a task of its own, in a context of its own."""
+    def spawn(self, job: "Job", index: int, delivery: Deliver) -> "asyncio.Task[None]":
+        """Give a delivery a task of its own, in a context of its own; that."""
         context = job.context if len(job.subscriptions) == 1 else job.context.copy()
-        self.tasks[job, index] = task_of(delivery, self.loop, context)
+        task = self.tasks[job, index] = task_of(delivery, self.loop, context)
+        return task
 
     def reason_of(self, error: BaseException) -> str:
         """Why a task was left by *error*, which is no `Exception`; one that goes on through the loop is remembered."""
@@ -216,23 +217,27 @@ class Stage(Running):
         finally:
             self.emission = self.nobody = None
 
-    def run_in_fresh_loop(self, make: LoopFactory | None, start: Callable[[], object]) -> None:
-        """*start* something in a new loop, and run that until nothing is under way. Only for what `run` does."""
+    def run_in_fresh_loop(self, make: LoopFactory | None, start: Callable[[], "asyncio.Task[None]"]) -> None:
+        """*start* a task in a new loop, and run that until nothing is under way. Only for what `run` does."""
         # asyncio.Runner would turn the loop four times. As with its loop_factory, the thread's current event loop stays.
         loop = (make or asyncio.new_event_loop)()
         try:
             self.belong(loop)
             stages[loop] = ref(self)
-            start()
+            last = start()
             if self.ready:
                 self.wake()
-            winding_up = asyncio.Task(self._wind_up(loop), loop=loop, name="pyventus_typed")
-            # A handler that waits for all other tasks, or cancels them, does not mean this one.
-            asyncio._unregister_task(winding_up)
             try:
-                loop.run_until_complete(winding_up)
+                loop.run_until_complete(last)
+                if self._is_under_way or _is_in_use(loop):
+                    last = asyncio.Task(self._wind_up(loop), loop=loop, name="pyventus_typed")
+                    # A handler that waits for all other tasks, or cancels them, does not mean this one.
+                    asyncio._unregister_task(last)
+                    loop.run_until_complete(last)
+                else:
+                    begin(self)
             except BaseException:
-                asyncio._register_task(winding_up)  # now it is cut off with the others
+                asyncio._register_task(last)  # now it is cut off with the others
                 hook(loop, self)
                 with asyncio.Runner(loop_factory=lambda: loop) as runner:
                     runner.get_loop()  # which is closed as after any asyncio.run
@@ -246,9 +251,14 @@ class Stage(Running):
             self.until_idle = self.ending = None
             self.awake = False
 
+    @property
+    def _is_under_way(self) -> bool:
+        """Whether something is pending, or a thread has not returned."""
+        return self.late > 0 or any(line.ledger.open for line in [*self.held])
+
     async def _wind_up(self, loop: AbstractEventLoop) -> None:
         """Wait until nothing is under way, and leave the loop as `asyncio.run` leaves its own."""
-        while self.late or any(line.ledger.open for line in [*self.held]):
+        while self._is_under_way:
             self.until_idle = loop.create_future()
             await self.until_idle
         begin(self)
@@ -310,6 +320,16 @@ class Stage(Running):
         self.thread = get_ident()
         while self.calls:
             self.calls.popleft()()
+
+
+def _is_in_use(loop: AbstractEventLoop) -> bool:
+    """Whether something is left in *loop* that `asyncio.run` would see to; where it does not say, something is."""
+    # There is no public way to ask for the last two, and to start the loop once more takes longer than most handlers.
+    return (
+        bool(asyncio.all_tasks(loop))
+        or bool(getattr(loop, "_asyncgens", True))
+        or getattr(loop, "_default_executor", True) is not None
+    )
 
 
 def _is_delivery(turn: Turn) -> "TypeIs[tuple[Job, int]]":

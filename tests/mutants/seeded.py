@@ -66,7 +66,7 @@ MUTANTS = (
         "told before the books are closed",
         "_ledger.py",
         "        # The books are closed before anybody can see that it is settled.\n",
-        "        _call(entry._watchers or [])\n",
+        "        _call(entry._aside.watchers if entry._aside else [])\n",
         LEDGER,
     ),
     Mutant(

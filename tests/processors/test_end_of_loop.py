@@ -9,9 +9,10 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -779,6 +780,76 @@ def test_in_a_fresh_loop_nobody_meets_a_task_of_ours_to_wait_for_or_to_cancel() 
         assert Emitter(linker).emit(Parcel(1)).status is Status.COMPLETED
     assert others == [0]
     assert kept[0].cancelled()
+
+
+@pytest.mark.parametrize("factory", LOOPS)
+def test_a_fresh_loop_closes_the_generators_that_its_only_handler_has_left(factory: LoopFactory) -> None:
+    linker, said, kept = Linker[Event](), list[str](), list[object]()
+
+    async def numbers() -> AsyncGenerator[int]:
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+            said.append("closed")
+
+    @linker.on(Parcel)
+    async def leave_a_generator(_: Parcel) -> None:
+        kept.append(generator := numbers())
+        await anext(generator)
+
+    with no_complaints():
+        assert Emitter(linker, AsyncIOProcessor(loop_factory=factory)).emit(Parcel()).status is Status.COMPLETED
+    assert said == ["closed"]
+
+
+def test_a_fresh_loop_waits_for_the_threads_that_its_only_handler_has_left() -> None:
+    linker, said, joining = Linker[Event](), list[str](), threading.Event()
+
+    def make() -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        shut_down = loop.shutdown_default_executor
+
+        def say_that_it_joins() -> Coroutine[Any, Any, None]:  # Any: as the method that it wraps
+            joining.set()
+            return shut_down()
+
+        loop.shutdown_default_executor = say_that_it_joins  # type: ignore[method-assign]  # of this loop only
+        return loop
+
+    def work() -> None:
+        joining.wait()
+        said.append("returned")
+
+    @linker.on(Parcel)
+    async def leave_a_thread(_: Parcel) -> None:
+        asyncio.get_running_loop().run_in_executor(None, work)
+
+    try:
+        assert Emitter(linker, AsyncIOProcessor(loop_factory=make)).emit(Parcel()).status is Status.COMPLETED
+        assert said == ["returned"]
+    finally:
+        joining.set()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_a_callback_emits_after_the_only_handler_ended_is_run_by_the_fresh_loop(is_async: bool) -> None:
+    linker, seen = Linker[Event](), list[Event]()
+    emitter = Emitter(linker)
+
+    async def take_time(letter: Letter) -> None:
+        await asyncio.sleep(0)
+        seen.append(letter)
+
+    linker.subscribe(Letter, take_time if is_async else seen.append)
+
+    @linker.on(Parcel)
+    async def call_later(_: Parcel) -> None:
+        asyncio.get_running_loop().call_soon(emitter.emit, Letter(1))
+
+    with no_complaints():
+        assert emitter.emit(Parcel()).status is Status.COMPLETED
+    assert seen == [Letter(1)]
 
 
 def test_what_is_emitted_while_a_fresh_loop_ends_is_reported_once_and_does_not_haunt_the_next_emission() -> None:
