@@ -311,9 +311,9 @@ MUTANTS = (
     ),
     Mutant(
         "flights are left in the list",
-        "processors/_short.py",
-        "        self.flights.pop(emission, None)  # whoever",
-        "        pass  # whoever",
+        "processors/_flight.py",
+        "    short.flights.pop(emission, None)  # whoever",
+        "    pass  # whoever",
         (*SHORT, *END),
     ),
     Mutant(
@@ -556,9 +556,9 @@ MUTANTS = (
     ),
     Mutant(
         "a flight that somebody looked at fails its task",
-        "processors/_short.py",
-        "        self.flights.pop(emission, None)  # whoever",
-        "        del self.flights[emission]  # whoever",
+        "processors/_flight.py",
+        "    short.flights.pop(emission, None)  # whoever",
+        "    del short.flights[emission]  # whoever",
         INTERRUPTED,
     ),
     Mutant(
@@ -571,8 +571,8 @@ MUTANTS = (
     Mutant(
         "a late thread is not waited for",
         "processors/_stage.py",
-        "        while self.late or any(",
-        "        while any(",
+        "        return self.late > 0 or any(",
+        "        return any(",
         ("tests/processors/test_in_thread.py",),
     ),
     Mutant(
@@ -599,8 +599,29 @@ MUTANTS = (
     Mutant(
         "a fresh loop has a task of ours",
         "processors/_stage.py",
-        "            asyncio._unregister_task(winding_up)\n",
+        "                    asyncio._unregister_task(last)\n",
         "",
+        END,
+    ),
+    Mutant(
+        "a fresh loop leaves generators to the collector",
+        "processors/_stage.py",
+        '        or bool(getattr(loop, "_asyncgens", True))\n',
+        "",
+        END,
+    ),
+    Mutant(
+        "a fresh loop leaves threads alone",
+        "processors/_stage.py",
+        '        or getattr(loop, "_default_executor", True) is not None\n',
+        "",
+        END,
+    ),
+    Mutant(
+        "a fresh loop does not look whether something is pending",
+        "processors/_stage.py",
+        "if self._is_under_way or ",
+        "if ",
         END,
     ),
     Mutant(
