@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextvars import Context
 from functools import partial
 from itertools import repeat
+from operator import length_hint
 from threading import get_ident
 from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary, ref
@@ -141,9 +142,7 @@ class Stage(Running):
         spawned = False
         try:
             turns = repeat(None, len(ready))
-            for _ in turns:
-                if self.ending or not ready:
-                    return
+            while ready and not self.ending and length_hint(turns):
                 # An async handler between two plain ones starts between them: its task's first step comes first.
                 wants_task = _wants_task(ready[0])
                 if spawned and not wants_task:
@@ -159,10 +158,11 @@ class Stage(Running):
                 self.wake()
 
     def _begin(self, turns: Iterator[None]) -> Step | None:
-        """Begin what is ready first; with an emission that is all calls, those behind it, while *turns* gives one."""
+        """Begin what is ready first, for one of *turns*; with an emission that is all calls, those behind it for others."""
         turn = self.ready[0]
         if not _is_delivery(turn) and turn[0]._route.is_plain:
             return drain(self, turns)
+        next(turns)
         self.ready.popleft()
         if _is_delivery(turn):
             return begin_delivery(*turn)
@@ -207,7 +207,7 @@ class Stage(Running):
                 self.take_calls()
                 if not ready:
                     break
-                step = self._begin(iter(()))
+                step = self._begin(repeat(None, 1))
         except BaseException as error:
             # Ctrl-C, SystemExit: this delivery knows. The rest of the line is not run behind the user's back.
             self.discard_rest(repr(error))

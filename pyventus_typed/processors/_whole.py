@@ -26,7 +26,7 @@ Calls: TypeAlias = Iterator[Callable[..., object]]
 
 
 def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:
-    """Call every handler of the emission that is ready first, and go on with those behind it while *turns* gives one.
+    """Take the turns of emissions that are ready, oldest first, and call all their handlers, as long as *turns* gives one.
 
     It ends before one that is no such emission, and where a handler did more than return ``None``; then with what is left
     of that to do in a task, if anything.
@@ -36,14 +36,14 @@ def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:
     emission: AnyEmission
     context: Context
     turn = ready.popleft()
-    while True:
+    for _ in turns:
         emission, context = turn  # type: ignore[assignment]  # whoever calls has looked, and so has what comes below
-        route = emission._route
         if emission._open:  # else it was cancelled while it was ready
             if emission._keeper is not keeper:
                 keeper = emission._keeper
                 line: Line = keeper()  # type: ignore[assignment]  # it is ready, so a line keeps it
                 ledger, short = line.ledger, line.short
+            route = emission._route
             call = route.call
             stage.emission = emission
             try:
@@ -64,10 +64,10 @@ def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:
         if stage.is_shut or not ready:
             return None
         turn = ready.popleft()
-        # The turn is taken last: one that is no such emission still has its own.
-        if type(turn[1]) is not Context or not turn[0]._route.is_plain or next(turns, turns) is turns:
-            ready.appendleft(turn)
-            return None
+        if type(turn[1]) is not Context or not turn[0]._route.is_plain:
+            break
+    ready.appendleft(turn)
+    return None
 
 
 def _call_for(emission: AnyEmission, handlers: Calls) -> object:
