@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import importlib
+import signal
 import unittest
 import warnings
 from typing import Protocol
@@ -69,11 +70,14 @@ def test_what_asyncio_promises_holds_on_a_virtual_loop(module: str, monkeypatch:
         # These tests leave loops open and coroutines unawaited on purpose.
         warnings.simplefilter("ignore")
         asyncio.set_event_loop_policy(Policy())
+        # A shell that starts us in the background has made us deaf to Ctrl-C: those that wait for it would not end.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         gc.freeze()  # these tests collect garbage hundreds of times; what pytest holds is not theirs
         try:
             unittest.defaultTestLoader.loadTestsFromModule(tests).run(result)
         finally:
             asyncio.set_event_loop_policy(None)
+            signal.signal(signal.SIGINT, before)
             gc.collect()
             gc.unfreeze()
     failed = {case.id().partition(f"{module}.")[2]: trace for case, trace in result.failures + result.errors}
