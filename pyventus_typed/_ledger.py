@@ -57,11 +57,10 @@ class Aside:
 class Entry:
     """One emission in the books: the state of each of its deliveries."""
 
-    __slots__ = ("_aside", "_open", "_outcomes", "_wave")
+    __slots__ = ("_aside", "_open", "_outcomes")
 
     _outcomes: States
     _open: int
-    _wave: "Wave | None"
     _aside: Aside | None
 
     @classmethod
@@ -69,7 +68,7 @@ class Entry:
         """An entry with so many deliveries. No ``__init__``: an emission is made in line, where each call counts."""
         self = cls()
         self._outcomes, self._open = [None] * deliveries, deliveries
-        self._wave = self._aside = None
+        self._aside = None
         return self
 
     @property
@@ -113,28 +112,56 @@ def put(entry: Entry, index: int, state: Outcome | Started) -> None:
 
 
 class Wave:
-    """What a wait found pending that no earlier one had, and all that it emits from then on while it is pending.
+    """What a wait found pending, and all that it emits from then on while it is pending.
 
-    Only its own pending members can add to it, so unrelated traffic does not hold up who waits for it. An emission that
-    nobody waits for is in none.
+    Only its own pending members can add to it, so unrelated traffic does not hold up who waits for it. It watches one
+    member at a time, and passes over those that were settled meanwhile: a member does not know of it.
     """
 
-    __slots__ = ("open", "watchers")
+    __slots__ = ("_found", "_head", "_members", "_most", "_rest", "open", "watchers")
 
     def __init__(self) -> None:
-        self.open = 0
+        self.open = True  # whether it has a pending member
         self.watchers: list[Watcher] = []
+        self._head: Entry | None = None  # the one that it watches
+        self.begin([])
 
-    def leave(self, entry: Entry) -> None:
-        """*entry* is settled."""
-        entry._wave = None
-        self.open -= 1
-        if not self.open:
-            self.tell()
+    def begin(self, found: list[Entry]) -> None:
+        """These are its members. Newest first: mostly the newest one is settled last, and then all others are."""
+        self._found = found
+        self._rest = iter(found)  # those that come late are appended, so that it comes to them, too
+        self._members: set[Entry] | None = None  # made for the first one that comes late
+        self._most = 2 * len(found) + 100
 
-    def tell(self) -> None:
-        """Call the watchers: all of it is settled."""
-        _call(self.watchers)
+    def go_on(self) -> None:
+        """Watch the next one that is pending; without one it is over. Bears being called again."""
+        passed = self._head
+        if passed is not None:
+            if passed._open:
+                return
+            passed.unwatch(self.go_on)  # who keeps a handle keeps nobody else's
+        self._head = None
+        for entry in self._rest:
+            if entry._open:
+                self._head = entry
+                entry.watch(self.go_on)
+                return
+        if self.open:
+            self.open = False
+            self.begin([])
+            _call(self.watchers)
+
+    def join(self, entry: Entry, parent: Entry) -> None:
+        """*parent* has emitted *entry*: if it is a member, so is that."""
+        if self._members is None:
+            members = {*self._found} if self._head is None else {*self._found, self._head}
+            if self._members is None:  # else a destructor has emitted in between
+                self._members = members
+        if parent in self._members and parent._open:
+            self._members.add(entry)
+            self._found.append(entry)
+            if len(self._found) > self._most:  # let go of those that are settled
+                self.begin([one for one in self._rest if one._open])
 
 
 class Ledger:
@@ -171,14 +198,12 @@ class Ledger:
 
     def join(self, entry: Entry, parent: Entry) -> None:
         """*entry*, which *parent* has emitted, is waited for as that is."""
-        if parent in self.open and parent._wave is not None and entry._wave is None:
-            entry._wave = parent._wave
-            entry._wave.open += 1
+        for wave in self._waves:
+            wave.join(entry, parent)
 
     def enter(self, entry: Entry) -> None:
         """The same for what has deliveries, and no parent."""
         self.accepted += 1
-        entry._wave = None
         self.open[entry] = None
 
     def complete(self, entry: Entry, outcomes: States) -> None:
@@ -187,19 +212,12 @@ class Ledger:
         self.completed += 1
         entry._outcomes = outcomes
         entry._open = 0
-        wave = entry._wave
-        if wave is not None:  # as Wave.leave, in line: on the short way every call counts
-            entry._wave = None
-            wave.open -= 1
-            if not wave.open:
-                wave.tell()
         if entry._aside is not None:
             _call(entry._aside.watchers)
 
     def reopen(self, entry: Entry) -> None:
         """Hold an entry as pending that was only counted."""
         self._sealed -= 1  # the next wait is its first, if one came in between
-        entry._wave = None
         self.open[entry] = None
 
     def reject(self) -> None:
@@ -231,27 +249,23 @@ class Ledger:
             case _:
                 self._discarded += 1
         entry._open = 0
-        if entry._wave is not None:
-            entry._wave.leave(entry)
         entry.tell()
         return True
 
     def seal(self) -> tuple[Wave, ...]:
         """The waves to wait for: what is pending now, and what it will emit. What comes later is in none of them."""
         wave = Wave()
-        # Those that came since the last wait stand at the end, and each is looked at by one wait only.
-        fresh: list[Entry] | None = None
-        while fresh is None:
+        self._waves = [*(one for one in self._waves if one.open), wave]
+        # Those that came since the last wait stand at the end, and each is found by one wait only.
+        while True:
             found = self.accepted
-            with suppress(RuntimeError):  # a signal handler has emitted in between
-                fresh = list(islice(reversed(self.open), found - self._sealed))
+            with suppress(RuntimeError):  # a signal handler has emitted or cancelled in between
+                wave.begin([*islice(reversed(self.open), found - self._sealed)])
+                if found == self.accepted:
+                    break
         self._sealed = found
-        for entry in fresh:
-            if entry._open and entry._wave is None:
-                entry._wave = wave
-                wave.open += 1
-        self._waves = [one for one in (*self._waves, wave) if one.open]
-        return tuple(self._waves)
+        wave.go_on()
+        return tuple(one for one in self._waves if one.open)
 
     @property
     def pending(self) -> int:

@@ -3,6 +3,7 @@
 import gc
 import threading
 import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -85,6 +86,96 @@ def test_what_was_only_counted_is_waited_for_as_soon_as_it_stands_in_the_books()
     assert wave.open == 1
     ledger.complete(entry, (Completed(None),))
     assert wave.open == 0
+
+
+class Kept(Entry):
+    """An entry that says when it is gone."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_a_wait_lets_go_of_what_came_late_and_was_settled() -> None:
+    ledger, root, late = Ledger(), Entry.of(1), list[weakref.ref[Kept]]()
+    ledger.accept(root)
+    (wave,) = ledger.seal()
+    for _ in range(2_000):
+        entry = Kept.of(1)
+        ledger.accept(entry, root)
+        ledger.complete(entry, (Completed(None),))
+        late.append(weakref.ref(entry))
+    del entry
+    assert sum(one() is not None for one in late) < 500
+    last = Entry.of(1)
+    ledger.accept(last, root)
+    ledger.complete(root, (Completed(None),))
+    assert wave.open
+    ledger.complete(last, (Completed(None),))
+    assert not wave.open
+
+
+def test_after_a_wait_a_handle_keeps_none_of_those_that_were_waited_for_with_it() -> None:
+    ledger = Ledger()
+    entries = [Kept.of(1) for _ in range(5)]
+    others = [weakref.ref(entry) for entry in entries[1:4]]
+    for entry in entries:
+        ledger.accept(entry)
+    (wave,) = ledger.seal()
+    gc.disable()  # nothing is left to the collector
+    try:
+        for entry in reversed(entries):
+            ledger.complete(entry, (Completed(None),))
+        assert not wave.open
+        del wave, entries[1:4], entry
+        assert [one() for one in others] == [None] * 3
+    finally:
+        gc.enable()
+
+
+class Late:
+    """Emits and settles when the collector finds it."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self.itself = self
+        self.act = act
+
+    def __del__(self) -> None:
+        self.act()
+
+
+@pytest.mark.parametrize("emits", [1, 0])
+@pytest.mark.parametrize("settles", [0, 1])
+def test_a_wait_finds_all_whenever_the_collector_emits_or_settles(emits: int, settles: int) -> None:
+    gc.freeze()  # what is not ours takes long to look at
+    for objects in range(1, 25):
+        ledger = Ledger()
+        entries = [Entry.of(1) for _ in range(5)]
+        for entry in entries:
+            ledger.accept(entry)
+        late = [Entry.of(1) for _ in range(emits)]
+
+        def act(entries: list[Entry] = entries, late: list[Entry] = late, ledger: Ledger = ledger) -> None:
+            for entry in entries[:settles]:
+                ledger.complete(entry, (Completed(None),))
+            for entry in late:
+                ledger.accept(entry, entries[2])
+
+        before = gc.get_threshold()
+        gc.collect()
+        gc.disable()
+        try:
+            Late(act)
+            gc.set_threshold(gc.get_count()[0] + objects, 1, 1)  # so many objects from now on it begins
+            gc.enable()
+            waves = ledger.seal()
+        finally:
+            gc.set_threshold(*before)
+            gc.enable()
+        gc.collect()
+        for entry in (*late, *reversed(entries[settles:])):
+            assert any(wave.open for wave in waves)
+            ledger.complete(entry, (Completed(None),))
+        assert not any(wave.open for wave in waves)
+    gc.unfreeze()
 
 
 def test_totals_keep_what_lines_counted_that_are_gone() -> None:

@@ -56,7 +56,6 @@ async def publish(short: "Short", emission: Emission[Event], route: Route, /) ->
     ledger, event, calls = short.ledger, emission._event, iter(route.calls)
     cancelled = task.cancelling()
     ledger.accepted += 1  # as ledger.enter, in line
-    emission._wave = None
     ledger.open[emission] = None
     emission._keeper = short.line
     short.published[emission] = calls, task

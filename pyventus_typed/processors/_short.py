@@ -84,7 +84,6 @@ class Short:
         # As ledger.enter, in line: here a call costs as much as a handler.
         ledger = self.ledger
         ledger.accepted += 1
-        emission._wave = None
         emission._keeper = self.line
         ledger.open[emission] = None
         if parent is not None:
@@ -222,7 +221,6 @@ class MailShort(Short):
             return False
         ledger = self.ledger
         ledger.accepted += 1  # as above
-        emission._wave = None
         emission._keeper = self.line
         ledger.open[emission] = None
         box.append(letter)
