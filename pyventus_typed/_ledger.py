@@ -135,11 +135,8 @@ class Wave:
 
     def go_on(self) -> None:
         """Watch the next one that is pending; without one it is over. Bears being called again."""
-        passed = self._head
-        if passed is not None:
-            if passed._open:
-                return
-            passed.unwatch(self.go_on)  # who keeps a handle keeps nobody else's
+        if self._head is not None and self._head._open:
+            return
         self._head = None
         for entry in self._rest:
             if entry._open:
@@ -148,7 +145,7 @@ class Wave:
                 return
         if self.open:
             self.open = False
-            self.begin([])
+            self.begin([])  # who keeps one handle keeps nobody else's
             _call(self.watchers)
 
     def join(self, entry: Entry, parent: Entry) -> None:

@@ -88,6 +88,20 @@ def test_what_was_only_counted_is_waited_for_as_soon_as_it_stands_in_the_books()
     assert wave.open == 0
 
 
+def test_a_wait_is_not_held_up_by_what_others_emit() -> None:
+    ledger = Ledger()
+    member, stranger, child, late = (Entry.of(1) for _ in range(4))
+    ledger.accept(member)
+    (wave,) = ledger.seal()
+    ledger.accept(stranger)
+    ledger.accept(child, member)
+    ledger.accept(late, stranger)
+    ledger.complete(member, (Completed(None),))
+    assert wave.open
+    ledger.complete(child, (Completed(None),))
+    assert not wave.open
+
+
 class Kept(Entry):
     """An entry that says when it is gone."""
 
