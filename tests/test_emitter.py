@@ -165,12 +165,14 @@ async def test_a_rejected_emission_does_not_use_up_once() -> None:
     linker.subscribe(Shipped, lambda event: asyncio.sleep(0))
     full = asyncio_emitter(linker, capacity=1)
     full.emit(Shipped())
-    with pytest.raises(NoRoom):
+    with pytest.raises(
+        NoRoom, match=r"OrderPlaced\(order=1\) was not emitted: as many emissions are pending as capacity allows"
+    ):
         full.emit(OrderPlaced(1))
     assert full.try_emit(OrderPlaced(2)) is None
     closed = Emitter(linker)
     await closed.aclose()
-    with pytest.raises(EmitterClosed):
+    with pytest.raises(EmitterClosed, match=r"OrderPlaced\(order=3\) was refused: the emitter is closed"):
         closed.emit(OrderPlaced(3))
     await full.wait_for_tasks()
     assert seen == []
@@ -234,7 +236,7 @@ async def test_a_closed_emitter_refuses_by_name_and_counts_it() -> None:
             await refused
     with pytest.raises(EmitterClosed, match="Price"):
         await emitter.ask(Price())
-    with pytest.raises(EmitterClosed):
+    with pytest.raises(EmitterClosed, match=message):
         emitter.try_emit(OrderPlaced(2))
     assert seen == [OrderPlaced(1)]
     assert emitter.tally == tally(1, completed=1, rejected=5)

@@ -64,7 +64,7 @@ def test_an_error_survives_a_copy_and_a_pickle() -> None:
 def test_a_failed_emission_can_be_copied_with_its_failures() -> None:
     linker = Linker()
     linker.subscribe(OrderPlaced, lambda event: 1 // 0, on_failure=lambda event, error: None)
-    with pytest.raises(EmissionFailed) as caught:
+    with pytest.raises(EmissionFailed, match="1 of 1 handler failed for OrderPlaced") as caught:
         Emitter(linker).emit(OrderPlaced()).raise_failures()
     twin = copy.copy(caught.value)
     assert twin.exceptions == caught.value.exceptions

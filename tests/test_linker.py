@@ -155,10 +155,17 @@ def test_a_subclass_of_a_request_may_have_an_answer_of_its_own() -> None:
     assert len(linker.subscriptions()) == 2
 
 
-@pytest.mark.parametrize("wrong", [lambda: 1, int, "x"])
-def test_an_answer_that_cannot_take_the_request_is_refused(wrong: object) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: 1, "cannot be called with one positional argument, the event"),
+        (int, "int is a class; calling it would make an instance"),
+        ("x", "'x' cannot be called"),
+    ],
+)
+def test_an_answer_that_cannot_take_the_request_is_refused(wrong: object, message: str) -> None:
     linker = Linker()
-    with pytest.raises(NotAHandler):
+    with pytest.raises(NotAHandler, match=message):
         untyped(linker.answer(Price))(wrong)
     assert linker.subscriptions() == ()
 

@@ -50,7 +50,7 @@ async def test_the_handlers_own_exception_reaches_the_asker_and_no_log(caplog: p
     async def price(request: Price) -> int:
         raise error
 
-    with pytest.raises(LookupError) as caught:
+    with pytest.raises(LookupError, match="no such article") as caught:
         await Emitter(linker).ask(Price())
     assert caught.value is error
     assert caplog.records == []
@@ -62,7 +62,7 @@ async def test_nobody_to_answer_is_said_by_name() -> None:
     message = r"^Nobody answers Price\. Decorate its handler with @linker\.answer\(Price\)\.$"
     with pytest.raises(NoHandler, match=message):
         await Emitter(linker).ask(Price())
-    with pytest.raises(LookupError):
+    with pytest.raises(LookupError, match=message):
         await Emitter(linker).ask(Price())
 
 

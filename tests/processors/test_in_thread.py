@@ -179,7 +179,7 @@ async def test_a_timeout_settles_it_and_what_comes_late_is_logged_and_ignored(ca
 
     linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=0.02)
     emission = Emitter(linker).emit(OrderPlaced(1))
-    with pytest.raises(EmissionFailed) as caught:
+    with pytest.raises(EmissionFailed, match="1 of 1 handler failed for OrderPlaced") as caught:
         await emission
     assert isinstance(caught.value.exceptions[0], TimeoutError)
     assert str(caught.value.exceptions[0]).endswith("handler did not return within 0.02 seconds")

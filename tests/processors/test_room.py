@@ -166,7 +166,9 @@ async def test_drop_old_discards_the_oldest_that_has_not_started_and_refuses_if_
     full = Office(1, "drop_old")
     full.emitter.emit(Parcel(0))
     await turns()
-    with pytest.raises(NoRoom):
+    with pytest.raises(
+        NoRoom, match=r"Parcel\(n=1\) was not emitted: as many emissions are pending as capacity allows, 1"
+    ):
         full.emitter.emit(Parcel(1))
     full.go.set()
     await full.emitter.wait_for_tasks()

@@ -159,7 +159,7 @@ async def test_an_emission_from_a_thread_without_a_loop_is_handed_to_the_home_lo
         await asyncio.gather(*(emission.wait() for emission in emissions))
         assert [one.status for one in emissions] == [Status.COMPLETED] * 100
     assert set(where) == {threading.current_thread()}
-    with pytest.raises(EmitterClosed):
+    with pytest.raises(EmitterClosed, match=r"Letter\(n=0\) was refused: the emitter is closed"):
         await asyncio.to_thread(emitter.emit, Letter())
 
 

@@ -59,7 +59,7 @@ async def oversell() -> None:
 
 # ---------------------------------------------------------------- what a failure tells
 def test_the_report_tells_what_broke_who_was_late_each_step_and_how_to_keep_it() -> None:
-    with pytest.raises(InterleavingError) as caught:
+    with pytest.raises(InterleavingError, match="AssertionError: the stock is -1") as caught:
         explore(oversell)
     report = str(caught.value)
     lines = report.splitlines()
@@ -76,13 +76,13 @@ def test_the_report_tells_what_broke_who_was_late_each_step_and_how_to_keep_it()
 
 
 def test_the_reproducer_is_a_complete_test_that_fails_until_the_bug_is_gone() -> None:
-    with pytest.raises(InterleavingError) as caught:
+    with pytest.raises(InterleavingError, match="AssertionError: the stock is -1") as caught:
         explore(oversell)
     source = caught.value.reproducer.replace(f"from {__name__} import oversell", "")
     names: dict[str, Callable[[], object]] = {"oversell": oversell}
     exec(compile(source, "pasted", "exec"), names)
     test = names["test_oversell_in_the_order_that_broke_it"]
-    with pytest.raises(InterleavingError) as again:
+    with pytest.raises(InterleavingError, match="AssertionError: the stock is -1") as again:
         test()
     assert again.value.schedule == caught.value.schedule
     assert again.value.runs == 2, "the pinned schedule is the first after FIFO"
@@ -119,7 +119,9 @@ def test_the_parent_chain_of_the_emission_that_failed_is_told() -> None:
             await pause()
         await packed[0]
 
-    with pytest.raises(InterleavingError) as caught:
+    with pytest.raises(
+        InterleavingError, match=r"EmissionFailed: 1 of 1 handler failed for Packed\(order=7\)"
+    ) as caught:
         explore(body)
     report = str(caught.value)
     assert "The emission, and the emissions whose handlers emitted it" in report
@@ -164,7 +166,7 @@ def test_always_names_the_emission_in_whose_handler_it_broke() -> None:
         emitter.emit(Placed(2))
         await emitter.wait_for_tasks()
 
-    with pytest.raises(InterleavingError) as caught:
+    with pytest.raises(InterleavingError, match="AssertionError: stock no longer held") as caught:
         explore(body)
     assert "Placed(order=2) (emission" in str(caught.value)
 
@@ -333,7 +335,7 @@ def test_an_exception_that_nobody_takes_fails_the_run_and_is_in_the_group() -> N
         await pause(2)
         del task
 
-    with pytest.raises(BackgroundError) as caught:
+    with pytest.raises(BackgroundError, match=r"nobody took care of this: KeyError: 'lost'") as caught:
         run(body)
     assert [type(error) for error in caught.value.exceptions] == [KeyError]
 

@@ -221,7 +221,7 @@ def careless(examples: list[int]) -> Any:  # Any: the type of a decorated test d
 
 def test_the_smallest_events_and_the_smallest_schedule_are_found() -> None:
     books = careless([])
-    with pytest.raises(InterleavingError) as caught:
+    with pytest.raises(InterleavingError, match="in another order") as caught:
         books()
     report = str(caught.value)
     assert (
@@ -235,7 +235,7 @@ def test_the_smallest_events_and_the_smallest_schedule_are_found() -> None:
 
 def test_the_found_schedule_replays_without_hypothesis() -> None:
     books = careless([])
-    with pytest.raises(InterleavingError) as caught:
+    with pytest.raises(InterleavingError, match="in another order") as caught:
         books()
     batch = eval(str(caught.value).split("batch = ")[1].splitlines()[0])
     run(lambda: books.body(batch))
@@ -296,12 +296,12 @@ def test_the_reproducer_of_events_is_complete_and_runs_in_a_fresh_file(
 ) -> None:
     (tmp_path / "shop_of_a_user.py").write_text(SHOP)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(InterleavingError) as caught:
+    with pytest.raises(InterleavingError, match="in another order") as caught:
         importlib.import_module("shop_of_a_user").test_each_is_counted()
     assert "batch=[Paid(kind=Kind.CARD, amount=Decimal(" in caught.value.reproducer
     pasted: dict[str, Callable[[], None]] = {}
     exec(compile(caught.value.reproducer, "pasted", "exec"), pasted)
-    with pytest.raises(InterleavingError) as again:
+    with pytest.raises(InterleavingError, match="in another order") as again:
         pasted["test_each_is_counted_in_the_order_that_broke_it"]()
     assert again.value.schedule == caught.value.schedule
 
@@ -337,7 +337,7 @@ def test_a_deadlock_keeps_its_class_as_the_cause() -> None:
     async def stuck(number: int) -> None:
         await asyncio.get_running_loop().create_future()
 
-    with pytest.raises(InterleavingError) as caught:
+    with pytest.raises(InterleavingError, match="DeadlockError: Deadlock at 0 s") as caught:
         stuck()
     assert isinstance(caught.value.__cause__, DeadlockError)
 
@@ -357,7 +357,7 @@ def test_sometimes_is_judged_over_all_schedules_of_all_examples() -> None:
         sometimes("pigs fly", False)
 
     for _ in range(2):  # each run of a test is judged by itself
-        with pytest.raises(UnreachedError) as caught:
+        with pytest.raises(UnreachedError, match="never reached: 'the moon', 'pigs fly'") as caught:
             test()
         assert set(caught.value.names) == {"the moon", "pigs fly"}
 

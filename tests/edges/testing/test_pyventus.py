@@ -236,6 +236,6 @@ async def handlers_start_in_the_order_of_subscribing() -> None:
 def test_the_claim_does_not_hold_in_pyventus_and_that_is_found(
     body: Callable[[], Coroutine[Any, Any, None]], shows_as: type[Exception]
 ) -> None:
-    with pytest.raises(InterleavingError) as caught:
+    with pytest.raises(InterleavingError, match=rf"It fails .*: {shows_as.__name__}") as caught:
         explore(body)
     assert isinstance(caught.value.__cause__, shows_as)

@@ -104,7 +104,7 @@ def test_no_deviation_of_the_schedule_can_be_left_out(specimen: Specimen) -> Non
 def test_the_bug_of_depth_4_needs_the_seven_deviations_that_it_is_told_with() -> None:
     """Only two tasks take turns, so each deviation is one delay: no schedule with six of them breaks it."""
     explore(orders.wrong_order_of_depth_4, exhaustive=6)
-    with pytest.raises(InterleavingError) as caught:
+    with pytest.raises(InterleavingError, match="in another order") as caught:
         explore(orders.wrong_order_of_depth_4)
     assert len(caught.value.schedule) == 7
     assert {candidate for _, candidate in caught.value.schedule.deviations} == {1}
