@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -25,12 +26,30 @@ from pyventus_typed import (
 from pyventus_typed.errors import EmissionFailed
 from tests.events import OrderPaid, OrderPlaced
 
+from .clock import HandTurned, by_hand
+
 SOON = 10  # seconds after which a test gives up; nothing waits for so long
 
 
 async def until(condition: threading.Event) -> None:
     """Let the loop turn until a thread has set *condition*."""
     assert await asyncio.to_thread(condition.wait, SOON)
+
+
+@pytest.fixture
+def logged() -> Iterator[threading.Event]:
+    """Set when anything is logged."""
+
+    class Bell(logging.Handler):
+        @override
+        def emit(self, record: logging.LogRecord) -> None:
+            rung.set()
+
+    rung, bell = threading.Event(), Bell()
+    log = logging.getLogger("pyventus_typed")
+    log.addHandler(bell)
+    yield rung
+    log.removeHandler(bell)
 
 
 async def test_it_runs_in_another_thread_when_a_loop_is_running() -> None:
@@ -130,20 +149,19 @@ async def test_cancelling_waits_for_it_and_its_result_counts() -> None:
 
 
 async def test_one_that_still_waits_for_a_worker_never_runs_when_it_is_cancelled() -> None:
-    linker, begun, go, seen = Linker(), threading.Event(), threading.Event(), list[int]()
-    executor = ThreadPoolExecutor(1)
-    asyncio.get_running_loop().set_default_executor(executor)
+    linker, begun, go, seen = Linker(), asyncio.Event(), threading.Event(), list[int]()
+    executor, loop = ThreadPoolExecutor(1), asyncio.get_running_loop()
+    loop.set_default_executor(executor)
 
     def handler(event: OrderPlaced) -> None:
-        begun.set()
+        loop.call_soon_threadsafe(begun.set)
         go.wait(SOON)
         seen.append(event.order)
 
     linker.subscribe(OrderPlaced, handler, in_thread=True)
     emitter = Emitter(linker)
     first, second = emitter.emit(OrderPlaced(1)), emitter.emit(OrderPlaced(2))
-    while not begun.is_set():
-        await asyncio.sleep(0.001)
+    await begun.wait()
     assert second.cancel()
     await second.wait()
     go.set()
@@ -153,28 +171,36 @@ async def test_one_that_still_waits_for_a_worker_never_runs_when_it_is_cancelled
     assert second.deliveries[0].outcome == Discarded("cancelled", started=False)
 
 
-async def test_a_timeout_counts_from_its_first_instruction_not_from_the_queue() -> None:
-    linker, seen = Linker(), list[int]()
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+def test_a_timeout_counts_from_its_first_instruction_not_from_the_queue() -> None:
+    async def main(loop: HandTurned) -> None:
+        linker, begun, go, seen = Linker(), asyncio.Event(), threading.Semaphore(0), list[int]()
+        loop.set_default_executor(ThreadPoolExecutor(1))
 
-    def handler(event: OrderPlaced) -> None:
-        threading.Event().wait(0.06)
-        seen.append(event.order)
+        def handler(event: OrderPlaced) -> None:
+            loop.call_soon_threadsafe(begun.set)
+            go.acquire(timeout=SOON)
+            seen.append(event.order)
 
-    linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=0.15)
-    emitter = Emitter(linker)
-    emissions = [emitter.emit(OrderPlaced(number)) for number in range(4)]  # the last one starts after 0.18 s
-    for emission in emissions:
-        await emission
-    assert seen == [0, 1, 2, 3]
+        linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=10)
+        emitter = Emitter(linker)
+        for emission in [emitter.emit(OrderPlaced(number)) for number in range(4)]:  # the last one begins at 27
+            await begun.wait()
+            begun.clear()
+            await loop.advance(9)
+            go.release()
+            await emission
+        assert seen == [0, 1, 2, 3]
+
+    by_hand(main)
 
 
-async def test_a_timeout_settles_it_and_what_comes_late_is_logged_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
-    linker, go, returned = Linker(), threading.Event(), threading.Event()
+async def test_a_timeout_settles_it_and_what_comes_late_is_logged_and_ignored(
+    caplog: pytest.LogCaptureFixture, logged: threading.Event
+) -> None:
+    linker, go = Linker(), threading.Event()
 
     def handler(event: Event) -> str:
         go.wait(SOON)
-        returned.set()
         return "95% late"
 
     linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=0.02)
@@ -183,18 +209,16 @@ async def test_a_timeout_settles_it_and_what_comes_late_is_logged_and_ignored(ca
         await emission
     assert isinstance(caught.value.exceptions[0], TimeoutError)
     assert str(caught.value.exceptions[0]).endswith("handler did not return within 0.02 seconds")
+    assert not logged.is_set()
     go.set()
-    await until(returned)
-    await asyncio.sleep(0.01)
+    await until(logged)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert "came late for OrderPlaced(order=1), after its time-out: '95% late' is ignored" in record.getMessage()
     assert isinstance(emission.deliveries[0].outcome, Failed)
 
 
-async def test_a_late_result_may_have_a_hostile_repr(
-    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_late_result_may_have_a_hostile_repr(caplog: pytest.LogCaptureFixture, logged: threading.Event) -> None:
     class Hostile:
         @override
         def __repr__(self) -> str:
@@ -209,39 +233,46 @@ async def test_a_late_result_may_have_a_hostile_repr(
     linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=0.02, on_failure=lambda event, error: None)
     await Emitter(linker).emit(OrderPlaced(1)).wait()
     go.set()
-    await asyncio.sleep(0.05)
+    await until(logged)
     assert ["whose repr raised RuntimeError" in record.getMessage() for record in caplog.records] == [True]
 
 
-async def test_after_a_timeout_it_keeps_its_place_in_the_order_until_it_returns() -> None:
-    linker, go, log = Linker(), threading.Event(), list[str]()
+def test_after_a_timeout_it_keeps_its_place_in_the_order_until_it_returns() -> None:
+    async def main(loop: HandTurned) -> None:
+        linker, begun, go, log = Linker(), asyncio.Event(), threading.Event(), list[str]()
+        loop.set_default_executor(ThreadPoolExecutor(2))  # one is left for whoever does not wait for his turn
 
-    def handler(event: OrderPlaced) -> None:
-        log.append(f"begin {event.order}")
-        if not event.order:
-            go.wait(SOON)
-        log.append(f"end {event.order}")
+        def handler(event: OrderPlaced) -> None:
+            log.append(f"begin {event.order}")
+            loop.call_soon_threadsafe(begun.set)
+            if not event.order:
+                go.wait(SOON)
+            log.append(f"end {event.order}")
 
-    linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=0.05, on_failure=lambda event, error: None)
-    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
-    first, second = emitter.emit(OrderPlaced(0)), emitter.emit(OrderPlaced(1))
-    await first.wait()
-    await asyncio.sleep(0.02)
-    assert log == ["begin 0"]
-    go.set()
-    await second
-    assert log == ["begin 0", "end 0", "begin 1", "end 1"]
+        linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=30, on_failure=lambda event, error: None)
+        emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+        first, second = emitter.emit(OrderPlaced(0)), emitter.emit(OrderPlaced(1))
+        await begun.wait()
+        await loop.advance(30)
+        assert first.status is Status.FAILED
+        await asyncio.to_thread(lambda: None)  # what was handed to the threads before has begun
+        assert log == ["begin 0"]
+        go.set()
+        await second
+        assert log == ["begin 0", "end 0", "begin 1", "end 1"]
+
+    by_hand(main)
 
 
 def test_one_that_still_waits_for_a_worker_never_runs_when_its_loop_is_closed() -> None:
-    linker, begun, go, seen = Linker(), threading.Event(), threading.Event(), list[int]()
+    linker, begun, go, seen = Linker(), asyncio.Event(), threading.Event(), list[int]()
     told: list[Emission[Event]] = []
     executor = ThreadPoolExecutor(1)
     loop = asyncio.new_event_loop()
     loop.set_default_executor(executor)
 
     def handler(event: OrderPlaced) -> None:
-        begun.set()
+        loop.call_soon_threadsafe(begun.set)
         go.wait(SOON)
         seen.append(event.order)
 
@@ -250,8 +281,7 @@ def test_one_that_still_waits_for_a_worker_never_runs_when_its_loop_is_closed() 
 
     async def main() -> list[Emission[OrderPlaced]]:
         emissions = [emitter.emit(OrderPlaced(number)) for number in range(2)]
-        while not begun.is_set():
-            await asyncio.sleep(0.001)
+        await begun.wait()
         return emissions
 
     first, second = loop.run_until_complete(main())
