@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pyventus_typed import Emitter, Linker, Ordering, PerKey, Request, asyncio_emitter, current_emission
+from pyventus_typed import Emitter, Linker, Ordering, PerKey, Request, asyncio_emitter, current_emission, testing
 from pyventus_typed.errors import NoHandler
 from tests.events import OrderPlaced, Price, SalePrice
 
@@ -77,10 +77,11 @@ async def test_the_nearest_answer_answers() -> None:
 
 # ---------------------------------------------------------------- Q2
 async def test_cancelling_the_asker_cancels_the_handler() -> None:
-    linker, log = Linker(), list[str]()
+    linker, begun, log = Linker(), asyncio.Event(), list[str]()
 
     @linker.answer(Price)
     async def price(request: Price) -> int:
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -89,7 +90,7 @@ async def test_cancelling_the_asker_cancels_the_handler() -> None:
 
     emitter = Emitter(linker)
     asker = asyncio.create_task(emitter.ask(Price()))
-    await asyncio.sleep(0.01)
+    await begun.wait()
     asker.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asker
@@ -98,17 +99,18 @@ async def test_cancelling_the_asker_cancels_the_handler() -> None:
 
 
 async def test_what_the_handler_raises_while_it_is_cancelled_reaches_the_asker() -> None:
-    linker = Linker()
+    linker, begun = Linker(), asyncio.Event()
 
     @linker.answer(Price)
     async def price(request: Price) -> int:
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
             raise LookupError("while cleaning up")
 
     asker = asyncio.create_task(Emitter(linker).ask(Price()))
-    await asyncio.sleep(0.01)
+    await begun.wait()
     asker.cancel()
     with pytest.raises(LookupError, match="while cleaning up"):
         await asker
@@ -131,19 +133,27 @@ async def test_an_asker_that_is_cancelled_before_the_handler_began_leaves_no_tra
     assert emitter.tally.accepted == 1
 
 
-async def test_a_time_limit_of_the_asker_works() -> None:
-    linker = Linker()
-    linker.answer(Price)(lambda request: asyncio.sleep(10, 1))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.01):
+def test_a_time_limit_of_the_asker_works() -> None:
+    async def body() -> None:
+        linker = Linker()
+        linker.answer(Price)(lambda request: asyncio.sleep(90, 1))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(30):
+                await Emitter(linker).ask(Price())
+        assert asyncio.get_running_loop().time() == 30
+
+    testing.run(body)
+
+
+def test_a_timeout_of_the_answer_is_a_timeout_error_of_the_asker() -> None:
+    async def body() -> None:
+        linker = Linker()
+        linker.answer(Price, timeout=30)(lambda request: asyncio.sleep(90, 1))
+        with pytest.raises(TimeoutError):
             await Emitter(linker).ask(Price())
+        assert asyncio.get_running_loop().time() == 30
 
-
-async def test_a_timeout_of_the_answer_is_a_timeout_error_of_the_asker() -> None:
-    linker = Linker()
-    linker.answer(Price, timeout=0.01)(lambda request: asyncio.sleep(10, 1))
-    with pytest.raises(TimeoutError):
-        await Emitter(linker).ask(Price())
+    testing.run(body)
 
 
 @pytest.mark.parametrize("ordering", [*Ordering, PerKey(Price, lambda request: request.article)])
