@@ -389,10 +389,11 @@ async def test_awaiting_a_cancelled_emission_returns() -> None:
 
 # ---------------------------------------------------------------- cancel (S7)
 async def test_what_has_not_started_is_discarded_and_what_runs_is_cancelled() -> None:
-    linker, log = Linker(), list[str]()
+    linker, runs, log = Linker(), asyncio.Event(), list[str]()
 
     @linker.on(OrderPlaced)
     async def running(event: OrderPlaced) -> None:
+        runs.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -401,7 +402,7 @@ async def test_what_has_not_started_is_discarded_and_what_runs_is_cancelled() ->
 
     emitter = Emitter(linker)
     begun = emitter.emit(OrderPlaced(1))
-    await asyncio.sleep(0.01)
+    await runs.wait()
     waiting = emitter.emit(OrderPlaced(2))
     assert (begun.cancel(), waiting.cancel()) == (True, True)
     assert waiting.deliveries[0].outcome == Discarded("cancelled", started=False)
@@ -488,10 +489,11 @@ async def test_a_mailbox_does_not_overtake_what_another_processor_has_accepted_b
 
 
 async def test_a_handler_that_absorbs_the_cancellation_is_completed() -> None:
-    linker = Linker()
+    linker, begun = Linker(), asyncio.Event()
 
     @linker.on(OrderPlaced)
     async def stubborn(event: OrderPlaced) -> str:
+        begun.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -499,7 +501,7 @@ async def test_a_handler_that_absorbs_the_cancellation_is_completed() -> None:
         return "never"
 
     emission = Emitter(linker).emit(OrderPlaced())
-    await asyncio.sleep(0.01)
+    await begun.wait()
     assert emission.cancel()
     await emission
     assert emission.deliveries[0].outcome == Completed("no")

@@ -259,7 +259,7 @@ async def test_closing_waits_for_what_is_emitted_by_what_is_pending() -> None:
 
     @linker.on(OrderPlaced)
     async def placed(event: OrderPlaced) -> None:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         emitter.emit(OrderPaid(event.order))
 
     emitter.emit(OrderPlaced(1))

@@ -481,6 +481,7 @@ def test_a_thread_that_runs_at_the_end_is_waited_for_where_the_loop_cancels() ->
     linker = Linker[Event]()
     emitter = Emitter(linker)
     began, release = threading.Event(), threading.Event()
+    tasks: list[asyncio.Task[None]] = []
 
     def block(_: Parcel) -> str:
         began.set()
@@ -489,11 +490,17 @@ def test_a_thread_that_runs_at_the_end_is_waited_for_where_the_loop_cancels() ->
 
     linker.subscribe(Parcel, block, in_thread=True)
 
+    async def release_when_cancelled() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            release.set()
+
     async def main() -> Emission[Parcel]:
         emission = emitter.emit(Parcel())
+        tasks.append(asyncio.create_task(release_when_cancelled()))
         while not began.is_set():
             await asyncio.sleep(0)
-        threading.Timer(0.01, release.set).start()
         return emission
 
     assert asyncio.run(main()).deliveries[0].outcome == Completed("done")

@@ -61,18 +61,21 @@ def test_sync_handlers_without_a_loop_run_in_the_caller_without_any_loop() -> No
 
 def test_emit_returns_when_all_that_it_led_to_is_settled() -> None:
     linker, log = Linker(), list[str]()
-    emitter = Emitter(linker)
+    emitter, over = Emitter(linker), asyncio.Event()
 
     @linker.on(OrderPlaced)
     async def placed(event: OrderPlaced) -> None:
         child = emitter.emit(OrderPaid())
         assert child.status is Status.PENDING
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         log.append("placed")
+        over.set()
 
     @linker.on(OrderPaid)
     async def paid(event: OrderPaid) -> None:
-        await asyncio.sleep(0.02)
+        await over.wait()
+        for _ in range(10):  # nothing else is under way
+            await asyncio.sleep(0)
         emitter.emit(Shipped())
         log.append("paid")
 

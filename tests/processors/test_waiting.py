@@ -187,10 +187,17 @@ async def test_an_emission_may_be_awaited_from_the_loop_of_another_thread() -> N
     office.hold_parcels()
     emission = office.emitter.emit(Parcel())
     await turns()
-    told: list[Status] = []
-    thread = threading.Thread(target=lambda: told.append(asyncio.run(_status(emission))))
+    told, waits = list[Status](), threading.Event()
+
+    async def status() -> Status:
+        waiting = asyncio.ensure_future(_status(emission))
+        await turns()
+        waits.set()
+        return await waiting
+
+    thread = threading.Thread(target=lambda: told.append(asyncio.run(status())), daemon=True)
     thread.start()
-    await asyncio.sleep(0.01)
+    assert await asyncio.to_thread(waits.wait, 5)
     office.go.set()
     await asyncio.to_thread(thread.join, 5)
     assert told == [Status.COMPLETED]
