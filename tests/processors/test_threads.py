@@ -13,7 +13,7 @@ import pytest
 from pyventus_typed import AsyncIOProcessor, Discarded, Emission, Emitter, Event, Linker, Ordering, Status
 from pyventus_typed.errors import EmitterClosed
 
-from .clock import HandTurned, by_hand
+from .clock import by_hand
 
 
 @dataclass(frozen=True)
@@ -236,29 +236,3 @@ async def test_an_emission_can_be_cancelled_from_another_thread() -> None:
     assert [one.status for one in emissions] == [Status.CANCELLED, Status.DISCARDED]
     assert emissions[1].deliveries[0].outcome == Discarded("cancelled", started=False)
     assert not await asyncio.to_thread(emissions[0].cancel)
-
-
-def test_a_blocking_handler_in_a_mailbox_keeps_its_place_until_its_thread_returns() -> None:
-    async def main(loop: HandTurned) -> None:
-        linker = Linker[Event]()
-        emitter = Emitter(linker, AsyncIOProcessor(ordering=Ordering.MAILBOX))
-        began, release, log = asyncio.Event(), threading.Event(), list[str]()
-
-        def block(letter: Letter) -> None:
-            log.append(f"began {letter.n}")
-            loop.call_soon_threadsafe(began.set)
-            if not letter.n:
-                release.wait(10)
-            log.append(f"ended {letter.n}")
-
-        linker.on(Letter, in_thread=True, timeout=30, on_failure=lambda _event, _error: None)(block)
-        first, second = emitter.emit(Letter(0)), emitter.emit(Letter(1))
-        await began.wait()
-        await loop.advance(30)
-        assert first.status is Status.FAILED
-        assert log == ["began 0"]
-        release.set()
-        await second.wait()
-        assert log == ["began 0", "ended 0", "began 1", "ended 1"]
-
-    by_hand(main)
