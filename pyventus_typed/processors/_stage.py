@@ -228,7 +228,12 @@ class Stage(Running):
             if self.ready:
                 self.wake()
             try:
-                loop.run_until_complete(last)
+                try:
+                    loop.run_until_complete(last)
+                except asyncio.CancelledError:
+                    if not last.cancelled():
+                        raise
+                    # By its handler, which returned before the cancellation came: to nobody else.
                 if self._is_under_way or _is_in_use(loop):
                     last = asyncio.Task(self._wind_up(loop), loop=loop, name="pyventus_typed")
                     # A handler that waits for all other tasks, or cancels them, does not mean this one.
