@@ -828,6 +828,21 @@ def test_a_fresh_loop_closes_the_generators_that_its_only_handler_has_left(facto
     assert said == ["closed"]
 
 
+@pytest.mark.parametrize("factory", LOOPS)
+def test_a_fresh_loop_runs_what_its_only_handler_has_left_to_a_later_turn(factory: LoopFactory) -> None:
+    linker, said = Linker[Event](), list[str]()
+
+    @linker.on(Parcel)
+    async def close_in_two_turns(_: Parcel) -> None:  # as a connection with TLS does
+        await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lambda: loop.call_soon(said.append, "closed"))
+
+    with no_complaints():
+        assert Emitter(linker, AsyncIOProcessor(loop_factory=factory)).emit(Parcel()).status is Status.COMPLETED
+    assert said == ["closed"]
+
+
 def test_a_fresh_loop_waits_for_the_threads_that_its_only_handler_has_left() -> None:
     linker, said, joining = Linker[Event](), list[str](), threading.Event()
 
