@@ -158,10 +158,12 @@ class Emission(Entry, Generic[_T_co]):
     def id(self) -> int:
         """Unique in this process. Given when it is first asked for: most emissions are never asked."""
         aside = self.aside
-        with _naming:
-            if aside.id is None:
-                aside.id = next(_ids)
-            return aside.id
+        if aside.id is None:
+            number = next(_ids)  # not below, for the same reason as there
+            with _naming:
+                if aside.id is None:
+                    aside.id = number
+        return aside.id
 
     @property
     def event(self) -> _T_co:

@@ -97,9 +97,10 @@ class Entry:
     def aside(self) -> Aside:
         """What few have: made for whoever wants it first, in whatever thread."""
         if self._aside is None:
+            made = Aside()  # not between the look and the writing: a signal handler could come there
             with _adding:  # two threads must not make two; what they do with it is one step of CPython
                 if self._aside is None:
-                    self._aside = Aside()
+                    self._aside = made
         return self._aside
 
 

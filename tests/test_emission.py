@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 import pytest
@@ -27,6 +27,7 @@ from pyventus_typed import (
 )
 from pyventus_typed.errors import EmissionFailed
 from tests.events import OrderPaid, OrderPlaced, Shipped
+from tests.instants import Action, at_every_instant
 
 
 def raising(error: Exception) -> Callable[[Event], None]:
@@ -49,6 +50,30 @@ def test_an_id_is_unique_and_stays() -> None:
     assert len(set(ids)) == 5
     assert [emission.id for emission in reversed(emissions)] == ids[::-1]
     assert repr(emissions[2]) == f"<Emission {ids[2]} of OrderPlaced(order=2): completed>"
+
+
+@pytest.mark.parametrize("what", ["ask", "wait"])
+async def test_an_id_that_a_signal_handler_is_told_stays(what: str) -> None:
+    linker, gate = Linker(), asyncio.Event()
+    emitter, told, waits = Emitter(linker), list[tuple[Emission[Event], int]](), list[Coroutine[object, None, object]]()
+
+    @linker.on(OrderPlaced)
+    async def slow(event: OrderPlaced) -> None:
+        await gate.wait()
+
+    def prepare() -> Action:
+        emission = emitter.emit(OrderPlaced())
+        emissions.append(emission)
+        waits.append(wait := emission.wait())
+        return (lambda: emission.id) if what == "ask" else (lambda: wait.send(None))
+
+    emissions = list[Emission[Event]]()
+    assert at_every_instant(lambda: told.append((emissions[-1], emissions[-1].id)), prepare) > 1
+    assert [emission.id for emission, _ in told] == [number for _, number in told]
+    for wait in waits:
+        wait.close()
+    gate.set()
+    await emitter.wait_for_tasks()
 
 
 async def test_an_emission_is_pending_until_its_last_delivery_has_ended() -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -15,39 +14,11 @@ import pytest
 from pyventus_typed import Emitter, Event, Linker, Subscription
 from pyventus_typed.errors import TooManySubscriptions
 from tests.events import OrderPaid, OrderPlaced, Shipped
-
-Action = Callable[[], object]
+from tests.instants import Action, at_every_instant
 
 
 def nothing(event: Event) -> None:
     """A handler."""
-
-
-def at_every_instant(interrupt: Action, run: Callable[[], Action]) -> int:
-    """Call *interrupt* once in the middle of what *run* returns, at each place where CPython could run a signal handler.
-
-    These are the entry of a function and the return of a builtin. *run* prepares afresh for each place.
-    """
-    places = 0
-    while True:
-        action, left = run(), places
-
-        def watch(frame: FrameType, what: str, argument: object) -> None:
-            nonlocal left
-            if what in ("call", "c_return") and "pyventus_typed" in frame.f_code.co_filename:
-                left -= 1
-                if left < 0:
-                    sys.setprofile(None)
-                    interrupt()
-
-        sys.setprofile(watch)
-        try:
-            action()
-        finally:
-            sys.setprofile(None)
-        if left >= 0:
-            return places
-        places += 1
 
 
 # ---------------------------------------------------------------- a stranger's code in the middle of a change

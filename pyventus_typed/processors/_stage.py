@@ -228,7 +228,12 @@ class Stage(Running):
             if self.ready:
                 self.wake()
             try:
-                loop.run_until_complete(last)
+                try:
+                    loop.run_until_complete(last)
+                except asyncio.CancelledError:
+                    if not last.cancelled():
+                        raise
+                    # By its handler, which returned before the cancellation came: to nobody else.
                 if self._is_under_way or _is_in_use(loop):
                     last = asyncio.Task(self._wind_up(loop), loop=loop, name="pyventus_typed")
                     # A handler that waits for all other tasks, or cancels them, does not mean this one.
@@ -324,9 +329,10 @@ class Stage(Running):
 
 def _is_in_use(loop: AbstractEventLoop) -> bool:
     """Whether something is left in *loop* that `asyncio.run` would see to; where it does not say, something is."""
-    # There is no public way to ask for the last two, and to start the loop once more takes longer than most handlers.
+    # There is no public way to ask for the last three, and to start the loop once more takes longer than most handlers.
     return (
         bool(asyncio.all_tasks(loop))
+        or bool(getattr(loop, "_ready", True))  # a connection that was closed takes some turns
         or bool(getattr(loop, "_asyncgens", True))
         or getattr(loop, "_default_executor", True) is not None
     )

@@ -639,6 +639,13 @@ MUTANTS = (
         END,
     ),
     Mutant(
+        "a fresh loop leaves what is ready",
+        "processors/_stage.py",
+        '        or bool(getattr(loop, "_ready", True))  # a connection that was closed takes some turns\n',
+        "",
+        END,
+    ),
+    Mutant(
         "a fresh loop leaves threads alone",
         "processors/_stage.py",
         '        or getattr(loop, "_default_executor", True) is not None\n',

@@ -790,6 +790,31 @@ def test_in_a_fresh_loop_nobody_meets_a_task_of_ours_to_wait_for_or_to_cancel() 
 
 
 @pytest.mark.parametrize("factory", LOOPS)
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_a_handler_that_cancels_its_own_task_and_returns_ends_neither_emit_nor_the_rest(
+    factory: LoopFactory, timeout: float | None
+) -> None:
+    linker, seen = Linker[Event](), list[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(loop_factory=factory))
+
+    async def take_time(letter: Letter) -> None:
+        await asyncio.sleep(0)
+        seen.append(letter)
+
+    linker.subscribe(Letter, take_time)
+
+    @linker.on(Parcel, timeout=timeout)
+    async def cancel_and_return(_: Parcel) -> None:
+        for task in asyncio.all_tasks():
+            task.cancel()
+        emitter.emit(Letter(1))
+
+    with no_complaints():
+        assert emitter.emit(Parcel()).status is Status.COMPLETED
+    assert seen == [Letter(1)]
+
+
+@pytest.mark.parametrize("factory", LOOPS)
 def test_a_fresh_loop_closes_the_generators_that_its_only_handler_has_left(factory: LoopFactory) -> None:
     linker, said, kept = Linker[Event](), list[str](), list[object]()
 
@@ -804,6 +829,21 @@ def test_a_fresh_loop_closes_the_generators_that_its_only_handler_has_left(facto
     async def leave_a_generator(_: Parcel) -> None:
         kept.append(generator := numbers())
         await anext(generator)
+
+    with no_complaints():
+        assert Emitter(linker, AsyncIOProcessor(loop_factory=factory)).emit(Parcel()).status is Status.COMPLETED
+    assert said == ["closed"]
+
+
+@pytest.mark.parametrize("factory", LOOPS)
+def test_a_fresh_loop_runs_what_its_only_handler_has_left_to_a_later_turn(factory: LoopFactory) -> None:
+    linker, said = Linker[Event](), list[str]()
+
+    @linker.on(Parcel)
+    async def close_in_two_turns(_: Parcel) -> None:  # as a connection with TLS does
+        await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lambda: loop.call_soon(said.append, "closed"))
 
     with no_complaints():
         assert Emitter(linker, AsyncIOProcessor(loop_factory=factory)).emit(Parcel()).status is Status.COMPLETED
