@@ -270,10 +270,9 @@ class Emission(Entry, Generic[_T_co]):
     async def _settled(self, *, raises: bool) -> None:
         if not self._open:
             return
-        keeper = self._line()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiter = Waiter(future, raises=raises)
-        with _unkept if keeper is None else keeper.awaiting(self) as held:
+        with self._awaiting() as held:
             held.add(future)
             self.watch(waiter)
             try:
@@ -281,6 +280,10 @@ class Emission(Entry, Generic[_T_co]):
             finally:
                 self.unwatch(waiter)
                 held.discard(future)
+
+    def _awaiting(self) -> "AbstractContextManager[set[asyncio.Future[None]]]":
+        keeper = self._line()  # not a name of whoever waits: that would keep a dropped loop alive
+        return _unkept if keeper is None else keeper.awaiting(self)
 
 
 _unkept = nullcontext(set[asyncio.Future[None]]())  # of a processor that judges no waits

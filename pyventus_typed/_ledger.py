@@ -7,7 +7,7 @@ counts may be read from any.
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
 from threading import RLock
@@ -74,7 +74,7 @@ class Entry:
     @property
     def status(self) -> Status:
         """Pending while a delivery is open, then the worst of its deliveries: discarded, failed, cancelled, completed."""
-        return Status.PENDING if self._open else _worst(self)
+        return Status.PENDING if self._open else _worst(self._outcomes)
 
     def watch(self, watcher: Watcher) -> None:
         """Call *watcher* once when this is settled, by whoever settles it; at once if it is. From any thread."""
@@ -231,13 +231,18 @@ class Ledger:
         """From waiting or started to *outcome*, which is final; whether *entry* is settled by it."""
         was = entry._outcomes[index]
         assert was is STARTED or (was is None and type(outcome) is not Completed), was  # our own logic
-        put(entry, index, outcome)
         if entry._open > 1:
+            put(entry, index, outcome)
             entry._open -= 1
             return False
-        # The books are closed before anybody can see that it is settled.
+        outcomes = [*entry._outcomes]
+        outcomes[index] = outcome
+        status = _worst(outcomes)
+        # The books are closed before anybody can see that it is settled; and without a call in between, which is where
+        # Ctrl-C comes.
+        entry._outcomes = outcomes
         del self.open[entry]
-        match _worst(entry):
+        match status:
             case Status.COMPLETED:
                 self.completed += 1
             case Status.FAILED:
@@ -320,10 +325,10 @@ class Books:
                     return total
 
 
-def _worst(entry: Entry) -> Status:
-    if len(entry._outcomes) == 1:  # by far the most common
-        return _STATUS[type(entry._outcomes[0])]
-    found = {type(outcome) for outcome in entry._outcomes}
+def _worst(outcomes: Sequence[Outcome | Started | None]) -> Status:
+    if len(outcomes) == 1:  # by far the most common
+        return _STATUS[type(outcomes[0])]
+    found = {type(outcome) for outcome in outcomes}
     return next((_STATUS[kind] for kind in (Discarded, Failed, Cancelled) if kind in found), Status.COMPLETED)
 
 

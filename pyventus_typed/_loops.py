@@ -5,7 +5,7 @@ import os
 import sys
 from asyncio import AbstractEventLoop
 from threading import get_ident
-from typing import Protocol
+from typing import Final, Protocol
 
 _get_running_loop = asyncio._get_running_loop
 # Before 3.12 asyncio asks this in Python.
@@ -31,6 +31,9 @@ class _Asking:
     @property
     def _thread_id(self) -> int | None:
         return get_ident() if runs_here(self._loop) else None
+
+
+NO_RUNNER: Final[Runner] = _Asking(None)
 
 
 def runner_of(loop: AbstractEventLoop | None) -> Runner:

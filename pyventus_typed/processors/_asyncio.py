@@ -165,7 +165,15 @@ class AsyncIOProcessor:
         row = line.row(emission)
         try:
             line.admit(emission, door)
-            line.enter(emission, self._context(emission, line), row)
+            context, stage = self._context(emission, line), line.stage
+
+            def enter() -> None:
+                line.enter(emission, context, row)
+
+            if stage.loop is None and stage.emission is None:
+                stage.run(enter)  # so that Ctrl-C finds what stands in the books, and a signal handler's goes behind
+            else:
+                enter()
         finally:
             if row is not None:
                 row.forget_if_idle()

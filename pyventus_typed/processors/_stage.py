@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary, ref
 from typing_extensions import TypeIs
 
 from .._emission import BUSY, AnyEmission, Running
-from .._loops import runner_of, runs_here
+from .._loops import NO_RUNNER, runner_of, runs_here
 from ._delivery import Step
 from ._delivery import begin as begin_delivery
 from ._end import begin, cancelled, finish, hook
@@ -120,7 +120,7 @@ class Stage(Running):
 
     def fork(self) -> None:
         """This process is a copy of the one whose thread may be running this loop: here nobody runs it."""
-        self.runner = runner_of(None)
+        self.runner = NO_RUNNER
 
     def _judge(self) -> None:
         # In one place, because whoever takes a short way looks only here.
@@ -209,8 +209,11 @@ class Stage(Running):
                     break
                 step = self._begin(repeat(None, 1))
         except BaseException as error:
-            # Ctrl-C, SystemExit: this delivery knows. The rest of the line is not run behind the user's back.
+            # Ctrl-C, SystemExit: this delivery knows, unless that came in the midst of our own code. The rest of the line
+            # is not run behind the user's back.
             self.discard_rest(repr(error))
+            for line in [*self.held]:
+                line.discard_all(repr(error))
             for loss in self.losses:
                 loss.report("when an exception ended their line")
             raise
@@ -252,9 +255,10 @@ class Stage(Running):
             else:
                 loop.close()  # nothing is open
         finally:
-            self.belong(None)
-            self.until_idle = self.ending = None
-            self.awake = False
+            # Without a call, which is where Ctrl-C comes: half of this would discard what is emitted next.
+            self.loop = self.until_idle = self._ending = self._outer = None
+            self.runner, self.is_shut, self.awake = NO_RUNNER, False, False
+            loop.close()  # does nothing, but for Ctrl-C before it was run
 
     @property
     def _is_under_way(self) -> bool:

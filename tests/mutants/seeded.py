@@ -65,8 +65,8 @@ MUTANTS = (
     Mutant(
         "told before the books are closed",
         "_ledger.py",
-        "        # The books are closed before anybody can see that it is settled.\n",
-        "        _call(entry._aside.watchers if entry._aside else [])\n",
+        "        # The books are closed before anybody can see that it is settled; and",
+        "        entry._open = 0\n        _call(entry._aside.watchers if entry._aside else [])  #",
         LEDGER,
     ),
     Mutant(

@@ -738,6 +738,43 @@ def test_nothing_but_its_traceback_makes_a_kept_failure_keep_a_dropped_loop() ->
     assert [one.status for one in kept] == [Status.DISCARDED, Status.FAILED]
 
 
+@pytest.mark.parametrize("raises", [False, True])
+def test_who_waits_in_another_loop_keeps_no_dropped_loop_alive(raises: bool) -> None:
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
+    emissions, loops = list[Emission[Parcel]](), list[weakref.ref[asyncio.AbstractEventLoop]]()
+
+    async def emit() -> None:
+        emissions.append(emitter.emit(Parcel()))
+        await asyncio.sleep(0)
+
+    def run_and_drop() -> None:
+        loop = asyncio.new_event_loop()
+        loops.append(weakref.ref(loop))
+        loop.run_until_complete(emit())
+
+    async def wait() -> None:
+        await (emissions[0] if raises else emissions[0].wait())
+
+    async def main() -> None:
+        await asyncio.to_thread(run_and_drop)
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            group.create_task(wait())
+            await asyncio.sleep(0)
+            gc.collect()
+        assert loops[0]() is None
+        assert emissions[0].status is Status.DISCARDED
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the loop was not closed
+        gc.disable()  # not before somebody waits
+        try:
+            asyncio.run(main())
+        finally:
+            gc.enable()
+
+
 # ---------------------------------------------------------------- the fresh loop of an emit without a loop
 @pytest.mark.parametrize("factory", LOOPS)
 @pytest.mark.parametrize("ordering", ORDERINGS)

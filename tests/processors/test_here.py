@@ -25,7 +25,9 @@ from pyventus_typed import (
     asyncio_emitter,
     current_emission,
 )
+from pyventus_typed.errors import DiscardedEmissionsWarning
 from tests.events import OrderPaid, OrderPlaced, Shipped
+from tests.instants import Action, at_every_instant
 from tests.programs import run_python
 
 
@@ -469,10 +471,23 @@ def test_a_process_that_was_forked_inside_a_running_loop_has_no_running_loop() -
     assert (ended.stdout, ended.stderr) == ("completed\nnever\n", "")
 
 
-def test_ctrl_c_at_any_moment_of_an_emit_does_not_haunt_the_next_one() -> None:
+@pytest.mark.parametrize("kind", ["plain", "with a callback", "async", "async with a time-out"])
+def test_ctrl_c_at_any_moment_of_an_emit_does_not_haunt_the_next_one(kind: str) -> None:
     linker, seen = Linker(), list[int]()
-    for _ in range(3):
-        linker.subscribe(OrderPlaced, lambda event: seen.append(event.order))
+
+    async def take(event: OrderPlaced) -> None:
+        seen.append(event.order)
+
+    for _ in range(3 if kind == "plain" else 1):
+        match kind:
+            case "plain":
+                linker.subscribe(OrderPlaced, lambda event: seen.append(event.order))
+            case "with a callback":
+                linker.subscribe(OrderPlaced, lambda event: seen.append(event.order), on_success=lambda _: None)
+            case "async":
+                linker.subscribe(OrderPlaced, take)
+            case _:
+                linker.subscribe(OrderPlaced, take, timeout=60)
     emitter = asyncio_emitter(linker)
     emitter.emit(OrderPlaced())  # makes the thread's line
 
@@ -481,8 +496,10 @@ def test_ctrl_c_at_any_moment_of_an_emit_does_not_haunt_the_next_one() -> None:
 
         def press(frame: FrameType, event: str, _: object) -> None:
             nonlocal left
-            # Python looks for signals where a function of its own begins, and where one of C has returned.
-            if event in ("call", "c_return") and frame.f_globals["__name__"].startswith("pyventus_typed."):
+            # Python looks for signals where a function of its own begins, and where one of C has returned. What it does
+            # in a running loop is asyncio's to bear.
+            is_ours = frame.f_globals["__name__"].startswith("pyventus_typed.")
+            if is_ours and event in ("call", "c_return") and asyncio._get_running_loop() is None:
                 left -= 1
                 if not left:
                     raise KeyboardInterrupt
@@ -497,16 +514,43 @@ def test_ctrl_c_at_any_moment_of_an_emit_does_not_haunt_the_next_one() -> None:
             sys.setprofile(before)
         return False
 
-    for after in count(1):
-        was_cut_off = cut_off(after)
-        assert current_emission() is None
-        seen.clear()
-        assert emitter.emit(OrderPlaced(2)).status is Status.COMPLETED
-        assert seen == [2, 2, 2], after
-        assert emitter.tally.pending == 0
-        if not was_cut_off:
-            break
+    with warnings.catch_warnings(action="ignore", category=DiscardedEmissionsWarning):
+        warnings.filterwarnings("ignore", "coroutine 'deliver' was never awaited")  # cut off where it was made
+        for after in count(1):
+            was_cut_off = cut_off(after)
+            assert current_emission() is None
+            seen.clear()
+            assert emitter.emit(OrderPlaced(2)).status is Status.COMPLETED, after
+            assert seen == [2] * len(linker.subscriptions()), after
+            assert emitter.tally.pending == 0, after
+            if not was_cut_off:
+                break
     assert after > 5
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+@pytest.mark.filterwarnings("ignore::pyventus_typed.errors.DiscardedEmissionsWarning")  # emitted while the loop ends
+def test_what_a_signal_handler_emits_at_any_moment_of_an_emit_is_over_when_that_returns(timeout: float | None) -> None:
+    linker, seen = Linker(), list[int]()
+
+    @linker.on(OrderPlaced, timeout=timeout)
+    async def take(event: OrderPlaced) -> None:
+        seen.append(event.order)
+
+    emitter = asyncio_emitter(linker)
+    emitter.emit(OrderPlaced())  # makes the thread's line
+
+    def prepare() -> Action:
+        seen.clear()
+
+        def emit() -> None:
+            assert emitter.emit(OrderPlaced(1)).status is Status.COMPLETED
+            assert sorted(seen) in ([1], [1, 2])
+            assert emitter.tally.pending == 0
+
+        return emit
+
+    assert at_every_instant(lambda: emitter.emit(OrderPlaced(2)), prepare) > 10
 
 
 def test_an_async_generator_that_a_handler_left_open_is_closed_before_emit_returns() -> None:

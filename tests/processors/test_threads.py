@@ -13,8 +13,6 @@ import pytest
 from pyventus_typed import AsyncIOProcessor, Discarded, Emission, Emitter, Event, Linker, Ordering, Status
 from pyventus_typed.errors import EmitterClosed
 
-from .clock import by_hand
-
 
 @dataclass(frozen=True)
 class Parcel(Event):
