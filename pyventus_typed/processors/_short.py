@@ -7,6 +7,7 @@ one of them, or to touch it, has it leave the short way: then it has a job, and 
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING
 from weakref import ref
@@ -103,17 +104,12 @@ class Short:
         """Accept an emission to one async handler in a thread without a loop, and run all of it in a fresh one."""
         context = copy_context()
 
-        def start() -> asyncio.Task[None]:
-            take_off(line, emission, emission._route, context)
-            flight = self.flights[emission]
-            assert isinstance(flight, asyncio.Task)  # of one handler
-            return flight
-
         def first() -> None:
             # Not before the stage runs: a signal handler that emits would wait for this one, and Ctrl-C would leave it.
             line.hold()
             emission._keeper = self.line
             self.ledger.enter(emission)
+            start = partial(take_off, line, emission, emission._route, context)
             self.stage.run_in_fresh_loop(line.settings.loop_factory, start)
 
         self.stage.run(first)

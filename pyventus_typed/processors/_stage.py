@@ -27,6 +27,7 @@ from ._delivery import begin as begin_delivery
 from ._end import begin, cancelled, finish, hook
 from ._flight import take_off_later
 from ._here import stages
+from ._job import wake
 from ._report import Loss
 from ._settings import LoopFactory
 from ._step import Deliver, task_of
@@ -88,7 +89,7 @@ class Stage(Running):
         self._outer: AnyEmission | None = None
         self.late = 0  # deliveries that are settled, and whose threads have not returned
         self.calls: deque[Callable[[], object]] = deque()  # what other threads want done here
-        self.until_idle: asyncio.Future[None] | None = None
+        self.until_idle: Callable[[], object] | None = None  # of a thread's fresh loop
         self.awake = False
         self._context = Context()  # our callbacks must not keep an emitter's context alive
 
@@ -175,11 +176,10 @@ class Stage(Running):
         if step is not None:
             self.spawn(*step)
 
-    def spawn(self, job: "Job", index: int, delivery: Deliver) -> "asyncio.Task[None]":
-        """Give a delivery a task of its own, in a context of its own; that."""
+    def spawn(self, job: "Job", index: int, delivery: Deliver) -> None:
+        """Give a delivery a task of its own, in a context of its own."""
         context = job.context if len(job.subscriptions) == 1 else job.context.copy()
-        task = self.tasks[job, index] = task_of(delivery, self.loop, context)
-        return task
+        self.tasks[job, index] = task_of(delivery, self.loop, context)
 
     def reason_of(self, error: BaseException) -> str:
         """Why a task was left by *error*, which is no `Exception`; one that goes on through the loop is remembered."""
@@ -220,56 +220,65 @@ class Stage(Running):
         finally:
             self.emission = self.nobody = None
 
-    def run_in_fresh_loop(self, make: LoopFactory | None, start: Callable[[], "asyncio.Task[None]"]) -> None:
-        """*start* a task in a new loop, and run that until nothing is under way. Only for what `run` does."""
+    def run_in_fresh_loop(self, make: LoopFactory | None, start: Callable[[], object]) -> None:
+        """*start* something in a new loop, and run that until nothing is under way. Only for what `run` does."""
         # asyncio.Runner would turn the loop four times. As with its loop_factory, the thread's current event loop stays.
         loop = (make or asyncio.new_event_loop)()
         try:
             self.belong(loop)
             stages[loop] = ref(self)
-            last = start()
+            start()
             if self.ready:
                 self.wake()
-            try:
-                try:
-                    loop.run_until_complete(last)
-                except asyncio.CancelledError:
-                    if not last.cancelled():
-                        raise
-                    # By its handler, which returned before the cancellation came: to nobody else.
-                if self._is_under_way or _is_in_use(loop):
-                    last = asyncio.Task(self._wind_up(loop), loop=loop, name="pyventus_typed")
-                    # A handler that waits for all other tasks, or cancels them, does not mean this one.
-                    asyncio._unregister_task(last)
-                    loop.run_until_complete(last)
-                else:
-                    begin(self)
-            except BaseException:
-                asyncio._register_task(last)  # now it is cut off with the others
-                hook(loop, self)
-                with asyncio.Runner(loop_factory=lambda: loop) as runner:
-                    runner.get_loop()  # which is closed as after any asyncio.run
-                raise
+            self._run_until_idle(loop)
             if any(loss.emissions for loss in self.losses):  # emitted while it ended
                 finish(self, loop.close)
-            else:
-                loop.close()  # nothing is open
         finally:
-            # Without a call, which is where Ctrl-C comes: half of this would discard what is emitted next.
-            self.loop = self.until_idle = self._ending = self._outer = None
-            self.runner, self.is_shut, self.awake = NO_RUNNER, False, False
-            loop.close()  # does nothing, but for Ctrl-C before it was run
+            try:
+                loop.close()  # nothing is open, but for Ctrl-C before it was run
+            finally:
+                # Without a call, which is where Ctrl-C comes: half of this would discard what is emitted next.
+                self.loop = self.until_idle = self._ending = self._outer = None
+                self.runner, self.is_shut, self.awake = NO_RUNNER, False, False
+
+    def _run_until_idle(self, loop: AbstractEventLoop) -> None:
+        """Run what has been started and what it leads to, and leave *loop* as `asyncio.run` leaves its own."""
+        winding_up = None
+        try:
+            # No task of ours waits for the end, and no callback: it would outlive Ctrl-C, and stop what winds up then.
+            self.until_idle = loop.stop
+            self.idle()  # a signal handler may have cancelled it
+            loop.run_forever()
+            self.until_idle = None
+            if self._is_under_way or _is_in_use(loop):
+                winding_up = asyncio.Task(self._wind_up(loop), loop=loop, name="pyventus_typed")
+                # A handler that waits for all other tasks, or cancels them, does not mean this one.
+                asyncio._unregister_task(winding_up)
+                loop.run_until_complete(winding_up)
+            else:
+                begin(self)
+        except BaseException:
+            self.until_idle = None
+            if winding_up is not None:
+                asyncio._register_task(winding_up)  # now it is cut off with the others
+            hook(loop, self)
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.get_loop()  # which is closed as after any asyncio.run
+            raise
 
     @property
     def _is_under_way(self) -> bool:
         """Whether something is pending, or a thread has not returned."""
-        return self.late > 0 or any(line.ledger.open for line in [*self.held])
+        # No generator: closing one that is left half-way swallows Ctrl-C.
+        return self.late > 0 or bool([line for line in [*self.held] if line.ledger.open])
 
     async def _wind_up(self, loop: AbstractEventLoop) -> None:
         """Wait until nothing is under way, and leave the loop as `asyncio.run` leaves its own."""
         while self._is_under_way:
-            self.until_idle = loop.create_future()
-            await self.until_idle
+            waker: asyncio.Future[None] = loop.create_future()
+            self.until_idle = partial(wake, waker)
+            await waker
+            self.until_idle = None
         begin(self)
         left = asyncio.all_tasks(loop)
         if left:
@@ -278,9 +287,9 @@ class Stage(Running):
         await loop.shutdown_default_executor()
 
     def idle(self) -> None:
-        """Something has ended: whoever waits until nothing is under way looks again."""
-        if self.until_idle is not None and not self.until_idle.done():
-            self.until_idle.set_result(None)
+        """Something has ended: if nothing is under way any more, whoever waits for that is told."""
+        if self.until_idle is not None and not self._is_under_way:
+            self.until_idle()
 
     # -- the end ------------------------------------------------------------------------------------------------------
     def discard_rest(self, reason: str) -> None:

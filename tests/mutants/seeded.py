@@ -599,8 +599,8 @@ MUTANTS = (
     Mutant(
         "a late thread is not waited for",
         "processors/_stage.py",
-        "        return self.late > 0 or any(",
-        "        return any(",
+        "        return self.late > 0 or bool(",
+        "        return bool(",
         ("tests/processors/test_in_thread.py",),
     ),
     Mutant(
@@ -627,7 +627,7 @@ MUTANTS = (
     Mutant(
         "a fresh loop has a task of ours",
         "processors/_stage.py",
-        "                    asyncio._unregister_task(last)\n",
+        "                asyncio._unregister_task(winding_up)\n",
         "",
         END,
     ),

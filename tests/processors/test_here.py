@@ -553,6 +553,32 @@ def test_what_a_signal_handler_emits_at_any_moment_of_an_emit_is_over_when_that_
     assert at_every_instant(lambda: emitter.emit(OrderPlaced(2)), prepare) > 10
 
 
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_what_a_signal_handler_cancels_at_any_moment_keeps_no_emit_from_returning(timeout: float | None) -> None:
+    linker, emitted = Linker(), list[Emission[OrderPaid]]()
+    emitter = asyncio_emitter(linker)
+
+    @linker.on(OrderPlaced)
+    def place(event: OrderPlaced) -> None:
+        emitted.append(emitter.emit(OrderPaid()))
+
+    @linker.on(OrderPaid, timeout=timeout)
+    async def pay(event: OrderPaid) -> None:
+        await asyncio.sleep(0)
+
+    def prepare() -> Action:
+        emitted.clear()
+
+        def emit() -> None:
+            emitter.emit(OrderPlaced())
+            assert emitter.tally.pending == 0
+
+        return emit
+
+    assert at_every_instant(lambda: [one.cancel() for one in emitted], prepare) > 20
+    assert emitter.tally.cancelled + emitter.tally.discarded > 20
+
+
 def test_an_async_generator_that_a_handler_left_open_is_closed_before_emit_returns() -> None:
     linker, kept, log = Linker[Event](), list[AsyncGenerator[int]](), list[str]()
 
