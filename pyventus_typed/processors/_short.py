@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
+from operator import length_hint
 from threading import get_ident
 from typing import TYPE_CHECKING
 from weakref import ref
@@ -74,7 +75,7 @@ class Short:
             return False
         context = None
         # A task's first step comes after this turn of the loop, so with nobody before it it may be made at once.
-        if route.is_plain or (route.is_async and stage.ready):
+        if route.is_plain or (route.is_async and (stage.ready or (stage.rest is not None and length_hint(stage.rest)))):
             context = copy_context()
         elif not route.is_async:
             return False

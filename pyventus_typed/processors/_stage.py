@@ -231,7 +231,7 @@ class Stage(Running):
             if self.ready:
                 self.wake()
             self._run_until_idle(loop)
-            if any(loss.emissions for loss in self.losses):  # emitted while it ended
+            if [loss for loss in self.losses if loss.emissions]:  # emitted while it ended; a list, as below
                 finish(self, loop.close)
         finally:
             try:

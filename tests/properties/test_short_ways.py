@@ -547,6 +547,17 @@ def test_nobody_can_tell_a_short_way_from_the_long_one(case: Case) -> None:
     _demand(case, hits)
 
 
+def test_an_async_handler_starts_behind_the_plain_ones_that_were_before_it() -> None:
+    receivers = (
+        Receiver(kind="async", colours=(0,), acts=()),
+        Receiver(kind="plain", colours=(1,), acts=(Act("emit", 0),)),
+        Receiver(kind="plain", colours=(1,), acts=()),
+    )
+    program = Program(receivers=receivers, main=(Act("await", 1),))
+    short, long = _both(program, EXACT["async handlers, waited for"], Counter())
+    assert short.log == long.log
+
+
 @pytest.mark.parametrize("case", LOOSE.values(), ids=LOOSE)
 def test_nobody_is_told_anything_else_on_a_short_way(case: Case) -> None:
     hits: Counter[str] = Counter()
