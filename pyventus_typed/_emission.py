@@ -159,7 +159,7 @@ class Emission(Entry, Generic[_T_co]):
         """Unique in this process. Given when it is first asked for: most emissions are never asked."""
         aside = self.aside
         if aside.id is None:
-            number = next(_ids)  # not below, for the same reason as there
+            number = next(_ids)  # not between the look and the writing: a signal handler could come there
             with _naming:
                 if aside.id is None:
                     aside.id = number
