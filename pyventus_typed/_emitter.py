@@ -85,8 +85,8 @@ class Emitter(Generic[E_contra]):
         emission._open = route.count
         emission._door = door = self._door
         emission._aside = None
-        way = None if door.way is None else door.way()
-        if way is None or not way.enter(emission, route):
+        find = door.way
+        if find is None or (way := find()) is None or not way.enter(emission, route):
             self._processor.submit(emission, door)
         return emission
 
@@ -140,8 +140,8 @@ class Emitter(Generic[E_contra]):
             emission._open = route.count
             emission._door = door = self._door
             emission._aside = None
-            way = None if door.way is None else door.way()
-            if way is None or not await way.publish(emission, route):
+            find = door.way
+            if find is None or (way := find()) is None or not await way.publish(emission, route):
                 await self._processor.publish(emission, door)
             if emission._outcomes is route.done:
                 return emission

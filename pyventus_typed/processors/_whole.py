@@ -31,7 +31,7 @@ def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:
     It ends before one that is no such emission, and where a handler did more than return ``None``; then with what is left
     of that to do in a task, if anything.
     """
-    ready = stage.ready
+    ready, nobody = stage.ready, stage.nobody
     keeper = None
     emission: AnyEmission
     context: Context
@@ -57,7 +57,7 @@ def drain(stage: "Stage", turns: Iterator[None]) -> Step | None:
                 return go_on(line, emission, context, None, error)
             if value is not None or emission._outcomes is not route.waiting:
                 return go_on(line, emission, context, value)
-            stage.emission = stage.nobody  # the iterator, if there was one, is used up
+            stage.emission = nobody  # the iterator, if there was one, is used up
             ledger.complete(emission, route.done)
             if short.awaited or short.is_passing:
                 short.tell(emission)
