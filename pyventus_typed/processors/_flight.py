@@ -19,14 +19,15 @@ from ._step import OWN, task_of, trim
 
 if TYPE_CHECKING:
     from ._line import Line
+    from ._short import Short
 
 Flight: TypeAlias = "asyncio.Task[None] | list[asyncio.Task[None]]"
 """Of one receiver; of several."""
 
 
-def take_off(line: "Line", emission: AnyEmission, route: Route, context: Context | None = None) -> None:
+def take_off(short: "Short", emission: AnyEmission, route: Route, context: Context | None = None) -> None:
     """Give each delivery of an emission to async handlers a task of its own, in a context of its own."""
-    loop, flights = line.stage.loop, line.short.flights
+    loop, flights = short.stage.loop, short.flights
     if route.call is not None:
         flight = fly(emission)
         flight.send(None)  # up to where it wants a task
@@ -44,7 +45,7 @@ def take_off_later(emission: AnyEmission, context: Context) -> None:
     """The same for one that waited for its turn, unless it was cancelled meanwhile."""
     if emission._open:
         line: Line = emission._keeper()  # type: ignore[assignment]  # it was ready, so a line keeps it
-        take_off(line, emission, emission._route, context)
+        take_off(line.short, emission, emission._route, context)
 
 
 async def fly(emission: AnyEmission) -> None:

@@ -92,7 +92,7 @@ class Short:
         if self.is_passing:
             self.hold()
         if context is None:
-            take_off(self.line(), emission, route)  # type: ignore[arg-type]  # its processor is there: somebody emits through it
+            take_off(self, emission, route)
             return True
         stage.ready.append((emission, context))
         if not stage.awake:
@@ -110,7 +110,7 @@ class Short:
             line.hold()
             emission._keeper = self.line
             self.ledger.enter(emission)
-            start = partial(take_off, line, emission, emission._route, context)
+            start = partial(take_off, self, emission, emission._route, context)
             self.stage.run_in_fresh_loop(line.settings.loop_factory, start)
 
         self.stage.run(first)
