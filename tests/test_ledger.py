@@ -3,7 +3,8 @@
 import gc
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import pytest
 
@@ -145,6 +146,29 @@ def test_after_a_wait_a_handle_keeps_none_of_those_that_were_waited_for_with_it(
         gc.enable()
 
 
+@contextmanager
+def collector_after(objects: int) -> Generator[None]:
+    """The collector begins after so many objects from now on."""
+    before = gc.get_threshold()
+    gc.set_threshold(gc.get_count()[0] + objects, 1, 1)
+    gc.enable()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@pytest.fixture
+def no_collector() -> Generator[None]:
+    """Nothing is collected but where the test wants it; and what is not the test's, never: it takes long to look at."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
 class Late:
     """Emits and settles when the collector finds it."""
 
@@ -156,10 +180,10 @@ class Late:
         self.act()
 
 
+@pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("emits", [1, 0])
 @pytest.mark.parametrize("settles", [0, 1])
 def test_a_wait_finds_all_whenever_the_collector_emits_or_settles(emits: int, settles: int) -> None:
-    gc.freeze()  # what is not ours takes long to look at
     for objects in range(1, 25):
         ledger = Ledger()
         entries = [Entry.of(1) for _ in range(5)]
@@ -173,23 +197,16 @@ def test_a_wait_finds_all_whenever_the_collector_emits_or_settles(emits: int, se
             for entry in late:
                 ledger.accept(entry, entries[2])
 
-        before = gc.get_threshold()
         gc.collect()
         gc.disable()
-        try:
-            Late(act)
-            gc.set_threshold(gc.get_count()[0] + objects, 1, 1)  # so many objects from now on it begins
-            gc.enable()
+        Late(act)
+        with collector_after(objects):
             waves = ledger.seal()
-        finally:
-            gc.set_threshold(*before)
-            gc.enable()
         gc.collect()
         for entry in (*late, *reversed(entries[settles:])):
             assert any(wave.open for wave in waves)
             ledger.complete(entry, (Completed(None),))
         assert not any(wave.open for wave in waves)
-    gc.unfreeze()
 
 
 def test_totals_keep_what_lines_counted_that_are_gone() -> None:
@@ -239,23 +256,16 @@ class Gone:
         self.books.fold(self.ledger)
 
 
+@pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("objects", range(1, 40))
 def test_the_totals_are_right_whenever_the_collector_folds_a_ledger(objects: int) -> None:
     books = Books()
-    before = gc.get_threshold()
-    gc.collect()
-    gc.disable()
-    try:
-        for _ in range(10):
-            ledger = books.open()
-            ledger.accept(Entry.of(0))
-            Gone(books, ledger)
-        gc.set_threshold(gc.get_count()[0] + objects, 1, 1)  # so many objects from now on it begins
-        gc.enable()
+    for _ in range(10):
+        ledger = books.open()
+        ledger.accept(Entry.of(0))
+        Gone(books, ledger)
+    with collector_after(objects):
         found = [books.tally.accepted for _ in range(20)]
-    finally:
-        gc.set_threshold(*before)
-        gc.enable()
     assert found == [10] * 20
     gc.collect()
     assert books.tally == Tally(10, 0, 10, 0, 0, 0, 0)
