@@ -7,7 +7,7 @@ from ._event import Event, Request
 from ._linker import Linker
 from ._ordering import KeyedOrdering, Ordering, PerKey
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
-from ._processing import Door, Processor
+from ._processing import EmitterState, Observer, Processor
 from ._routes import Routes, route
 from ._subscriber import Subscriber, handles
 from ._subscription import Subscription
@@ -19,13 +19,14 @@ __all__ = [
     "Completed",
     "Delivery",
     "Discarded",
-    "Door",
     "Emission",
     "Emitter",
+    "EmitterState",
     "Event",
     "Failed",
     "KeyedOrdering",
     "Linker",
+    "Observer",
     "Ordering",
     "Outcome",
     "PerKey",

@@ -1,20 +1,21 @@
-"""One emitted event and what becomes of it: the handle over its entry in the books."""
+"""One emitted event and what becomes of it: the handle, and the facts that the engine writes down in it."""
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator, Sequence
+import sys
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from itertools import count
-from threading import RLock, local
-from typing import Any, Final, Generic, Protocol, Self, TypeAlias
+from threading import RLock
+from typing import Any, Final, Generic, Protocol, Self, TypeAlias, final
 from weakref import ref
 
 from typing_extensions import TypeVar, override
 
 from ._event import Event
-from ._ledger import NEVER_RAN, STARTED, Entry
-from ._loops import runs_here
-from ._outcome import Discarded, Failed, Outcome
+from ._loops import here, runs_here
+from ._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
+from ._reports import log_failure
 from ._routing import Route
 from ._spelling import several, spell, spell_event
 from ._subscription import Subscription
@@ -23,7 +24,9 @@ from .errors import EmissionFailed
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 _ids = count(1)
-_naming = RLock()  # two threads that ask first are told the same
+_HAS_GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
+# Of what two threads might make at once. With a GIL a look and a write with no call in between are one step.
+_making: AbstractContextManager[object] = nullcontext() if _HAS_GIL else RLock()
 
 current: ContextVar["Emission[Event] | None"] = ContextVar("pyventus_typed.current_emission", default=None)
 
@@ -32,51 +35,68 @@ get_current = current.get
 set_current = current.set
 reset_current = current.reset
 
-
-class Running:
-    """What runs on the short way: an emission whose receivers are all plain calls, and the calls that are left."""
-
-    __slots__ = ("emission", "nobody", "rest", "taken")
-
-    def __init__(self) -> None:
-        self.emission: AnyEmission | None = None
-        self.nobody: AnyEmission | None = None  # that, between two emissions: BUSY where others must not begin
-        self.rest: Iterator[Callable[..., object]] | None = None  # None where there is one call
-        self.taken: list[Callable[..., object]] = []  # from the rest, by who cancels in another thread
+EMPTY: Final[Iterator[Callable[..., object]]] = iter(())
+"""The cursor of an emission of which every delivery has begun, or never will."""
 
 
-class Thread(local):
-    """What this thread runs while it runs no loop. Setting a context variable would cost as much as three handlers."""
+@final
+class Progress:
+    """Where a delivery stands that has no outcome, as far as that is written down. No enum: looking at one calls code."""
 
-    running: Running | None = None
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name: str = name
+
+    @override
+    def __repr__(self) -> str:
+        return self.name
 
 
-thread = Thread()
+WAITING: Final = Progress("waiting")
+"""For its task, or in a mailbox."""
+QUEUED: Final = Progress("queued")
+"""For a worker thread."""
+STARTED: Final = Progress("started")
+"""In a task or a thread."""
+CALLED: Final = Progress("called")
+"""A plain call that runs now, and whose cursor was emptied by a cancellation."""
+Note: TypeAlias = Outcome | Progress
+
+_STATUS: Final[dict[type, Status]] = {
+    Completed: Status.COMPLETED,
+    Cancelled: Status.CANCELLED,
+    Failed: Status.FAILED,
+    Discarded: Status.DISCARDED,
+}
 
 
 def current_emission() -> "Emission[Event] | None":
     """The emission whose handler is running here; ``None`` outside of handlers.
 
-    Tasks that a handler starts see it too, and so do threads that run in a copy of the context of a handler in a loop;
-    of a handler in a thread without a loop, what runs in that thread.
+    Tasks that a handler starts see it too, until it is settled, and so do threads that run in a copy of the context of a
+    handler in a loop; of a plain handler without a loop, what runs in that thread.
     """
-    return current.get() or outer_emission()
-
-
-def outer_emission() -> "Emission[Event] | None":
-    """The emission whose handler runs in this thread on the short way without a loop."""
-    running = thread.running
-    return None if running is None or running.emission is BUSY else running.emission
+    emission = get_current()
+    if emission is None and (own := here.scheduler) is not None:
+        emission = own.running
+    return emission if emission is not None and emission._open else None
 
 
 class Keeper(Protocol):
-    """The line that an emission is pending in, as far as the handle needs it."""
+    """The queue that an emission is pending in, as far as the handle needs it."""
 
+    @property
+    def scheduler(self) -> object: ...
     def cancel(self, emission: "AnyEmission", /) -> bool: ...
-    def awaiting(self, emission: "AnyEmission", /) -> "AbstractContextManager[set[asyncio.Future[None]]]": ...
-    def waits_for(self, emission: "AnyEmission", /) -> "Iterator[Emission[Event]]": ...
-    def look(self, emission: "AnyEmission", /) -> None: ...
-    def future(self, emission: "AnyEmission", /) -> "asyncio.Future[Any] | None": ...  # Any: ends with the emission
+    def is_calling(self, emission: "AnyEmission", /) -> bool: ...
+    def runs_in(self, emission: "AnyEmission", task: "asyncio.Task[Any]", /) -> bool: ...  # Any: whoever's
+    def waits_for(self, emission: "AnyEmission", /) -> "Iterator[AnyEmission]": ...
+    def begin_wait(self, emission: "AnyEmission", /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]": ...
+    def end_wait(self, waiting: "AnyEmission", emission: "AnyEmission", /) -> None: ...
+
+
+Release: TypeAlias = "Callable[[asyncio.Future[None]], object]"
 
 
 class Delivery(Generic[_T_co]):
@@ -89,17 +109,26 @@ class Delivery(Generic[_T_co]):
         self._index = index
 
     @property
+    def emission(self) -> "Emission[_T_co]":
+        """What is delivered."""
+        return self._emission
+
+    @property
+    def event(self) -> _T_co:
+        """The very event that was emitted."""
+        return self._emission._event
+
+    @property
     def subscription(self) -> Subscription[Any]:  # Any: it may be to a base of the event, or to several types
         """Who receives it."""
-        return self._emission._subscriptions[self._index]
+        return self._emission._route.receivers[self._index]
 
     @property
     def started(self) -> bool:
         """Whether the handler was called."""
-        self._emission._look()
-        match self._emission._outcomes[self._index]:
-            case None:
-                return False
+        match self._emission._note(self._index):
+            case Progress() as progress:
+                return progress is STARTED or progress is CALLED
             case Discarded(started=started):
                 return started
             case Failed():
@@ -112,9 +141,8 @@ class Delivery(Generic[_T_co]):
     @property
     def outcome(self) -> Outcome | None:
         """What became of it; ``None`` while it is open."""
-        self._emission._look()
-        outcome = self._emission._outcomes[self._index]
-        return None if outcome is STARTED else outcome
+        note = self._emission._note(self._index)
+        return None if isinstance(note, Progress) else note
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -126,44 +154,79 @@ class Delivery(Generic[_T_co]):
 
     @override
     def __repr__(self) -> str:
-        state = self.outcome or ("started" if self.started else "waiting")
+        outcome = self.outcome
+        state = ("started" if self.started else "waiting") if outcome is None else spell_event(outcome)
         return f"<Delivery of {spell_event(self._emission.event)} to {spell(self.subscription.handler)}: {state}>"
 
+    # -- internal -----------------------------------------------------------------------------------------------------
+    def _begin(self) -> None:
+        """Its worker thread has begun."""
+        notes = self._emission._notes
+        if notes is not None and notes.get(self._index) is QUEUED:
+            notes[self._index] = STARTED
 
-class Emission(Entry, Generic[_T_co]):
+    @property
+    def _scheduler(self) -> object:
+        keeper = self._emission._keeper()
+        return None if keeper is None else keeper.scheduler
+
+
+NEVER_RAN: Final = Cancelled()
+"""The one `Cancelled` of a delivery that was not started; told from others by identity."""
+
+
+class _Rare:
+    """What few emissions have: made for whoever wants it first, in whatever thread."""
+
+    __slots__ = ("id", "site", "unseen", "waiters")
+
+    def __init__(self) -> None:
+        self.waiters: list[Waiter] = []
+        self.id: int | None = None  # once somebody has asked
+        self.site: str | None = None  # the line of code that emitted
+        self.unseen: list[tuple[int, Exception]] = []  # failures that were not logged, because somebody awaits them
+
+
+class Emission(Generic[_T_co]):
     """One emitted event and what becomes of it, made by ``Emitter.emit``. Readable from any thread.
 
     ``await emission`` waits until it is settled, from any loop, and raises `EmissionFailed` if a handler failed;
     a cancelled or discarded emission returns, and says so in its ``status``.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_door",
-        "_event",
-        "_keeper",
-        "_parent",
-        "_route",
-    )
+    __slots__ = ("__weakref__", "_cursor", "_event", "_notes", "_open", "_origin", "_queue", "_rare", "_route", "_state")
 
+    # There is no ``__init__``: `Emitter.emit` sets these in line, because a call would cost as much as a handler.
     _event: _T_co
     _route: Route
-    _door: object
-    # What follows is unset where there is none: to set it to None for each emission would cost as much as a handler.
-    _keeper: Callable[[], Keeper | None]  # weak: a handle must not keep a loop alive that was dropped
-    # Weak: while the parent is pending its line holds it; afterwards a chain of ticks must not hold its ancestors.
-    _parent: "ref[Emission[Event]]"
+    # Over the calls of the route: those before it have begun, those behind it have not. Whoever empties it while a call
+    # runs notes which call that is.
+    _cursor: Iterator[Callable[..., object]]
+    # Of every delivery that did anything but return None from a plain call. What has begun and has no note, and is not
+    # the call that runs now, is complete.
+    _notes: dict[int, Note] | None
+    # How much is unfinished: one for the cursor until it is used up, and one for each task or mailbox under way.
+    _open: int
+    _rare: _Rare | None
+    _state: object  # of the emitter that it came through
+    # What follows is unset where there is none: to set it for each emission would cost too much.
+    _queue: Callable[[], Keeper | None]  # weak: a handle must not keep a loop alive that was dropped
+    # The emission whose handler emitted this one, weakly: while that is pending its queue holds it, and afterwards a chain
+    # of ticks must not keep its ancestors. Then its id, and that of the first of the chain.
+    _origin: "tuple[ref[Emission[Event]], int, int]"
+
+    __emission__ = True  # tells a handle from other awaitables, without an import
 
     @property
     def id(self) -> int:
         """Unique in this process. Given when it is first asked for: most emissions are never asked."""
-        aside = self.aside
-        if aside.id is None:
+        rare = self._with_rare()
+        if rare.id is None:
             number = next(_ids)  # not between the look and the writing: a signal handler could come there
-            with _naming:
-                if aside.id is None:
-                    aside.id = number
-        return aside.id
+            with _making:
+                if rare.id is None:
+                    rare.id = number
+        return rare.id
 
     @property
     def event(self) -> _T_co:
@@ -174,26 +237,47 @@ class Emission(Entry, Generic[_T_co]):
     def parent(self) -> "Emission[Event] | None":
         """The emission whose handler emitted this one. It is held only while it is pending: afterwards this may be ``None``."""
         try:
-            return self._parent()
+            return self._origin[0]()
         except AttributeError:
             return None
 
     @property
+    def parent_id(self) -> int | None:
+        """The id of the emission whose handler emitted this one; it stays when that is gone."""
+        try:
+            return self._origin[1]
+        except AttributeError:
+            return None
+
+    @property
+    def root_id(self) -> int:
+        """The id of the first emission of the chain of parents; its own, if it has no parent."""
+        try:
+            return self._origin[2]
+        except AttributeError:
+            return self.id
+
+    @property
+    def status(self) -> Status:
+        """Pending while a delivery is open, then the worst of its deliveries: discarded, failed, cancelled, completed."""
+        return Status.PENDING if self._open else self._worst()
+
+    @property
     def deliveries(self) -> Sequence[Delivery[_T_co]]:
         """One for each subscription that matched, by priority, then in the order of subscribing."""
-        return tuple(Delivery(self, index) for index in range(len(self._subscriptions)))
+        return tuple(Delivery(self, index) for index in range(len(self._route.receivers)))
 
     def cancel(self) -> bool:
         """Cancel what is open, from any thread; return whether anything was.
 
         What has not started becomes ``Discarded("cancelled", started=False)``; what runs is cancelled as a task is.
-        Called from another thread it takes effect when the emission's own thread gets to it.
+        Called from another thread it takes effect when the emission's own thread takes it.
         """
-        keeper = self._line()
+        keeper = self._keeper()
         return keeper is not None and keeper.cancel(self)
 
     def raise_failures(self) -> None:
-        """Raise `EmissionFailed` with what the handlers raised so far, in the order of the deliveries; return if nothing."""
+        """Raise `EmissionFailed` with what the handlers raised, in the order of the deliveries; return if nothing."""
         failure = self._failure()
         if failure is not None:
             raise failure
@@ -204,123 +288,143 @@ class Emission(Entry, Generic[_T_co]):
         A waiter that is cancelled, or times out, changes nothing. Raises `WouldDeadlock` in a handler's own task
         if that would wait for itself.
         """
-        await self._settled(raises=False)
+        if self._open:
+            await _Wait(self, raises=False)
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:  # Any: between the event loop and its futures
-        keeper = self._line()
-        # The usual case, without a coroutine: in the loop that it is pending in, and in nobody's handler.
-        future = None if keeper is None else keeper.future(self)
-        return (self._join() if future is None else future).__await__()
+        if self._open:
+            yield from _Wait(self, raises=True).__await__()
+        if self._notes is not None:
+            self.raise_failures()
+        return self
 
     @override
     def __repr__(self) -> str:
         return f"<Emission {self.id} of {spell_event(self._event)}: {self.status.value}>"
 
-    # -- ours ---------------------------------------------------------------------------------------------------------
-    @property
-    def _subscriptions(self) -> tuple[Subscription[Event], ...]:
-        return self._route.receivers
+    # -- internal -----------------------------------------------------------------------------------------------------
+    def _with_rare(self) -> _Rare:
+        if self._rare is None:
+            made = _Rare()
+            with _making:  # two threads must not make two
+                if self._rare is None:
+                    self._rare = made
+        return self._rare
 
-    def emitted_at(self, site: str) -> None:
-        """Remember the line of code that emitted."""
-        self.aside.site = site
-
-    @property
-    def awaited(self) -> bool:
-        """Whether somebody awaits it at this moment, and will be told of its failures."""
-        watchers = () if self._aside is None else self._aside.watchers
-        return any(isinstance(watcher, Waiter) and watcher.will_raise for watcher in watchers)
-
-    def _line(self) -> Keeper | None:
+    def _keeper(self) -> Keeper | None:
         try:
-            return self._keeper() if self._open else None
+            return self._queue() if self._open else None
         except AttributeError:
-            return None  # no line has accepted it
+            return None  # no queue has accepted it
 
-    def _look(self) -> None:
-        """See that the outcomes are what they are: on a short way they are not written down one by one."""
-        keeper = self._line()
-        if keeper is not None:
-            keeper.look(self)
+    @property
+    def _begun(self) -> int:
+        """How many of its deliveries have begun, as far as the cursor knows."""
+        return len(self._route.calls) - self._cursor.__length_hint__()  # type: ignore[attr-defined]  # of a tuple's iterator, and exact
+
+    def _note(self, index: int) -> Note:
+        """Where delivery *index* stands."""
+        notes = self._notes
+        if notes is not None and (note := notes.get(index)) is not None:
+            return note
+        begun = self._begun
+        if index >= begun:
+            return WAITING
+        if index == begun - 1:
+            keeper = self._keeper()
+            if keeper is not None and keeper.is_calling(self):
+                return STARTED
+        return NOTHING
+
+    def _worst(self) -> Status:
+        notes = self._notes
+        if notes is None:
+            return Status.COMPLETED
+        found = {type(note) for note in notes.values()}
+        return next((_STATUS[kind] for kind in (Discarded, Failed, Cancelled) if kind in found), Status.COMPLETED)
+
+    def _write(self, index: int, note: Note) -> None:
+        """Note where delivery *index* stands."""
+        if self._notes is None:
+            self._notes = {index: note}
+        else:
+            self._notes[index] = note
+
+    def _is_awaited(self) -> bool:
+        """Whether somebody awaits it at this moment, and will be given its failures."""
+        return self._rare is not None and any(waiter.will_raise for waiter in self._rare.waiters)
+
+    def _tell(self, index: int, error: Exception) -> None:
+        """Log *error*, unless somebody awaits the emission and will get it."""
+        if self._is_awaited():
+            self._with_rare().unseen.append((index, error))
+        else:
+            log_failure(self, self._route.receivers[index].handler, error)
+
+    def _log_unseen(self) -> None:
+        """Nobody awaits it any more who will be given its failures."""
+        rare = self._rare
+        if rare is None or self._is_awaited():
+            return
+        unseen, rare.unseen = rare.unseen, []
+        for index, error in unseen:
+            log_failure(self, self._route.receivers[index].handler, error)
 
     def _failure(self) -> EmissionFailed | None:
         """What the handlers raised so far."""
-        if Failed not in map(type, self._outcomes):
+        notes = self._notes
+        if notes is None or Failed not in map(type, notes.values()):
             return None
         failures: list[Exception] = []
-        for delivery in self.deliveries:
-            if isinstance(delivery.outcome, Failed):
-                error = delivery.outcome.error
-                _note(error, f"raised by {spell(delivery.subscription.handler)} for {spell_event(self._event)}")
-                if self._aside is not None and self._aside.site is not None:
-                    _note(error, f"emitted at {self._aside.site}")
-                failures.append(error)
-        if not failures:
-            return None
-        handlers = several(len(self._subscriptions), "handler")
+        for index, note in sorted(notes.items()):
+            if isinstance(note, Failed):
+                name = spell(self._route.receivers[index].handler)
+                _add_note(note.error, f"raised by {name} for {spell_event(self._event)}")
+                if self._rare is not None and self._rare.site is not None:
+                    _add_note(note.error, f"emitted at {self._rare.site}")
+                failures.append(note.error)
+        if self._rare is not None:
+            self._rare.unseen = []
+        handlers = several(len(self._route.receivers), "handler")
         message = f"{len(failures)} of {handlers} failed for {spell_event(self._event)}"
         return EmissionFailed(message, failures, self)
 
-    async def _join(self) -> Self:
-        await self._settled(raises=True)
-        self.raise_failures()
-        return self
+    def _call_waiters(self) -> None:
+        """It is settled."""
+        if self._rare is not None:
+            for waiter in [*self._rare.waiters]:
+                waiter()
 
-    async def _settled(self, *, raises: bool) -> None:
-        if not self._open:
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiter = Waiter(future, raises=raises)
-        with self._awaiting() as held:
-            held.add(future)
-            self.watch(waiter)
-            try:
-                await future
-            finally:
-                self.unwatch(waiter)
-                held.discard(future)
-
-    def _awaiting(self) -> "AbstractContextManager[set[asyncio.Future[None]]]":
-        keeper = self._line()  # not a name of whoever waits: that would keep a dropped loop alive
-        return _unkept if keeper is None else keeper.awaiting(self)
-
-
-_unkept = nullcontext(set[asyncio.Future[None]]())  # of a processor that judges no waits
 
 AnyEmission: TypeAlias = Emission[Any]  # Any: of whatever event; its owner knows which
 
 
-BUSY: Final[AnyEmission] = Emission()
-"""Stands for what a thread does on the long way: no emission at all."""
-
-
-def emission_of(event: _T, route: Route, door: object) -> Emission[_T]:
-    """A new emission; its parent is the processor's to find.
-
-    There is no ``__init__``, so that `Emitter.emit` can do the same in line, where each call counts.
-    """
+def emission_of(event: _T, route: Route, state: object) -> Emission[_T]:
+    """A new emission, which no queue has accepted yet."""
     self: Emission[_T] = Emission()
     self._event = event
     self._route = route
-    self._open = len(route.receivers)
-    self._outcomes = (None,) * self._open
-    self._door = door
-    self._aside = None
+    self._state = state
+    self._cursor = iter(route.calls)
+    self._open = route.share
+    self._notes = self._rare = None
     return self
 
 
-def adopt_parent(emission: AnyEmission) -> None:
-    """Whoever is running here is the one that emits."""
+def adopt(emission: AnyEmission) -> AnyEmission | None:
+    """Remember whose handler emits here: it is returned if it is pending."""
     parent = current_emission()
     if parent is not None:
-        emission._parent = ref(parent)
+        emission._origin = (ref(parent), parent.id, parent.root_id)
+    return parent
 
 
 class Waiter:
     """A future of the running loop that anybody may complete, from any thread.
 
-    Whoever waits holds ``future``; this refers to it weakly, so that books with a waiter do not keep a dropped loop alive.
+    Whoever waits holds the future; this refers to it weakly, so that a handle with a waiter does not keep a dropped loop
+    alive.
     """
 
     __slots__ = ("_future", "_raises")
@@ -331,7 +435,7 @@ class Waiter:
 
     @property
     def will_raise(self) -> bool:
-        """Whether somebody still waits who will be told of failures."""
+        """Whether somebody still waits who will be given the failures."""
         future = self._future()
         return self._raises and future is not None and not future.done()
 
@@ -342,18 +446,56 @@ class Waiter:
             return
         loop = future.get_loop()
         if runs_here(loop):
-            _complete(future)
+            complete(future)
         else:
             with suppress(RuntimeError):  # closed meanwhile: nobody waits there any more
-                loop.call_soon_threadsafe(_complete, future)
+                loop.call_soon_threadsafe(complete, future)
 
 
-def _complete(future: "asyncio.Future[None]") -> None:
+class _Wait:
+    """One wait for an emission."""
+
+    __slots__ = ("_emission", "_raises")
+
+    def __init__(self, emission: AnyEmission, *, raises: bool) -> None:
+        self._emission = emission
+        self._raises = raises
+
+    def __await__(self) -> Generator[Any, None, None]:  # Any: as above
+        emission, release, waiting = self._emission, None, None
+        keeper = emission._keeper()
+        if keeper is None:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        else:
+            future, release, waiting = keeper.begin_wait(emission)
+            del keeper  # no name of this frame may refer to the queue while it waits: that would keep a dropped loop alive
+        waiter = Waiter(future, raises=self._raises)
+        waiters = emission._with_rare().waiters
+        waiters.append(waiter)
+        try:
+            # Whoever settled it in between has read the waiters before or after the line above.
+            if emission._open:
+                yield from future
+        except BaseException:
+            future.cancel()
+            emission._log_unseen()  # who gives up is given no failures
+            raise
+        finally:
+            if waiter in waiters:
+                waiters.remove(waiter)
+            if release is not None:
+                release(future)
+            if waiting is not None and (keeper := waiting._keeper()) is not None:
+                keeper.end_wait(waiting, emission)
+
+
+def complete(future: "asyncio.Future[None]") -> None:
+    """Complete *future*, if nobody has."""
     if not future.done():
         future.set_result(None)
 
 
-def _note(error: Exception, text: str) -> None:
+def _add_note(error: Exception, text: str) -> None:
     # An exception object that is raised again and again must not collect the same note for ever.
     with suppress(Exception):  # an exception may refuse notes: a frozen dataclass does
         if text not in getattr(error, "__notes__", ()):

@@ -12,7 +12,7 @@ from ._event import Event, Request, check_event
 from ._linker import Linker
 from ._ordering import KeyedOrdering, Ordering
 from ._outcome import Tally
-from ._processing import Door, Processor
+from ._processing import EmitterState, Processor
 from ._routing import Route
 from ._spelling import spell, spell_event
 from ._subscription import check_seconds
@@ -28,7 +28,7 @@ class Emitter(Generic[E_contra]):
     threads without a loop of their own are handed to it, and the end of the block waits for everything.
     """
 
-    __slots__ = ("__weakref__", "_door", "_linker", "_processor", "_routes")
+    __slots__ = ("__weakref__", "_linker", "_processor", "_routes", "_state")
 
     def __init__(self, linker: Linker[E_contra], processor: Processor | None = None) -> None:
         """*processor* may be shared with other emitters; ``None`` is a new ``AsyncIOProcessor()``."""
@@ -41,8 +41,7 @@ class Emitter(Generic[E_contra]):
         self._linker = linker
         self._routes = linker._routes
         self._processor: Processor = AsyncIOProcessor() if processor is None else processor
-        # Who wraps AsyncIOProcessor, or derives from it, sees every emission.
-        self._door = Door(is_direct=type(self._processor) is AsyncIOProcessor)
+        self._state = EmitterState()
 
     @property
     def processor(self) -> Processor:
@@ -51,7 +50,7 @@ class Emitter(Generic[E_contra]):
 
     @property
     def tally(self) -> Tally:
-        """The books of the processor, over all its lines."""
+        """The books of the processor, over all its queues."""
         return self._processor.tally
 
     @overload
@@ -73,21 +72,19 @@ class Emitter(Generic[E_contra]):
             route = self._routes.table[type(event)]
         except KeyError:
             route = self._linker._route(event)
-        if not route.is_bare:
-            emission = self._draft(event, route)
-            self._processor.submit(emission, self._door)
+        if route.is_direct:
+            # As emission_of, in line: a call costs as much as a handler.
+            emission = Emission()
+            emission._event = event
+            emission._route = route
+            emission._state = state = self._state
+            emission._cursor = iter(route.calls)
+            emission._open = route.share
+            emission._notes = emission._rare = None
+            self._processor.submit(emission, state)
             return emission
-        # As emission_of, in line: without a loop a call costs as much as a handler. The parent is the processor's to find.
-        emission = Emission()
-        emission._event = event
-        emission._route = route
-        emission._outcomes = route.waiting
-        emission._open = route.count
-        emission._door = door = self._door
-        emission._aside = None
-        find = door.way
-        if find is None or (way := find()) is None or not way.enter(emission, route):
-            self._processor.submit(emission, door)
+        emission = self._choose(event, route)
+        self._processor.submit(emission, self._state)
         return emission
 
     @overload
@@ -110,8 +107,8 @@ class Emitter(Generic[E_contra]):
 
         Raises `WouldDeadlock` in a handler whose own end alone could make room.
         """
-        emission = self._draft(event, self._linker._route(event))
-        await self._processor.submit_wait(emission, self._door)
+        emission = self._choose(event, self._linker._route(event))
+        await self._processor.submit_wait(emission, self._state)
         return emission
 
     @overload
@@ -124,35 +121,16 @@ class Emitter(Generic[E_contra]):
         All of them run; then `EmissionFailed` is raised if one failed. Cancelling the caller cancels the handler that
         runs, and the rest is cancelled. Under an ordering other than ``CONCURRENT`` it waits for its turn.
         """
-        try:
-            route = self._routes.table[type(event)]
-        except KeyError:
-            route = self._linker._route(event)
-        if not route.is_bare:
-            emission = self._draft(event, route)
-            await self._processor.publish(emission, self._door)
-        else:
-            # As emission_of, in line, as above.
-            emission = Emission()
-            emission._event = event
-            emission._route = route
-            emission._outcomes = route.waiting
-            emission._open = route.count
-            emission._door = door = self._door
-            emission._aside = None
-            find = door.way
-            if find is None or (way := find()) is None or not await way.publish(emission, route):
-                await self._processor.publish(emission, door)
-            if emission._outcomes is route.done:
-                return emission
+        emission = self._choose(event, self._linker._route(event))
+        await self._processor.publish(emission, self._state)
         emission.raise_failures()
         return emission
 
     async def ask(self, request: RequestIn[E_contra, R], /) -> R:
         """Return the answer to *request*, or raise what its one handler raised.
 
-        The handler runs at once, whatever the ordering, and takes no room; cancelling the asker cancels it. Others that
-        are subscribed to the request are told of it too, and can change nothing. Raises `NoHandler` if nobody answers.
+        The handler runs at once, whatever the ordering, and takes no capacity; cancelling the asker cancels it. Others that
+        are subscribed to the request are notified too, and can change nothing. Raises `NoHandler` if nobody answers.
         """
         event: object = request
         if not isinstance(event, Request):
@@ -162,10 +140,10 @@ class Emitter(Generic[E_contra]):
         if route.answer is None:
             name = spell(type(event))
             raise NoHandler(f"Nobody answers {name}. Decorate its handler with @linker.answer({name}).")
-        told = route.choose(event)
-        chosen = Route.chosen((route.answer, *told.receivers), told.errors and (None, *told.errors))
-        emission: Emission[Event] = emission_of(event, chosen, self._door)
-        answer: Any = await self._processor.ask(emission, self._door)  # Any: answer() saw to it that it is an R
+        chosen = route.choose(event)
+        asked = Route((route.answer, *chosen.receivers), chosen.errors and (None, *chosen.errors))
+        emission: Emission[Event] = emission_of(event, asked, self._state)
+        answer: Any = await self._processor.ask(emission, self._state)  # Any: answer() saw to it that it is an R
         return answer  # type: ignore[no-any-return]  # as above
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
@@ -180,13 +158,12 @@ class Emitter(Generic[E_contra]):
         """
         if grace is not None:
             check_seconds("grace", grace)
-        self._door.close()
-        return await self._processor.finish(self._door, grace)
+        return await self._processor.close(self._state, grace)
 
     async def __aenter__(self) -> Self:
-        if self._door.closed:
+        if self._state.closed:
             raise EmitterClosed("This emitter is closed, and closing is final. Make a new one.")
-        self._door.lead(self._processor.here())
+        self._processor.open(self._state)
         return self
 
     async def __aexit__(
@@ -195,19 +172,23 @@ class Emitter(Generic[E_contra]):
         try:
             await self.aclose()
         finally:
-            self._door.lead(None)
+            self._state.home = None
 
     @override
     def __repr__(self) -> str:
-        return f"<Emitter of {self._linker!r}{', closed' if self._door.closed else ''}>"
+        return f"<Emitter of {self._linker!r}{', closed' if self._state.closed else ''}>"
 
-    def _draft(self, event: Event, route: Route) -> Emission[Event]:
+    def _choose(self, event: Event, route: Route) -> Emission[Event]:
+        """An emission of *event*, whose predicates are evaluated here."""
         if isinstance(event, Request):
             raise DefinitionError(
                 f"{spell_event(event)} is a request, and emit has nobody to answer to. Ask it: await emitter.ask(...).",
                 event,
             )
-        return emission_of(event, route.choose(event) if route.choosy else route, self._door)
+        if route.has_conditions:
+            self._processor.check_open(event, self._state)
+            route = route.choose(event)
+        return emission_of(event, route, self._state)
 
 
 def asyncio_emitter(

@@ -1,63 +1,69 @@
-"""Whether this thread runs a loop, asked cheaply."""
+"""Whether this thread runs a loop, asked cheaply, and where an emission belongs that is made here without one."""
 
 import asyncio
 import os
 import sys
 from asyncio import AbstractEventLoop
-from threading import get_ident
-from typing import Final, Protocol
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import get_ident, local
+from typing import Any
 
-_get_running_loop = asyncio._get_running_loop
+get_running_loop = asyncio._get_running_loop
 # Before 3.12 asyncio asks this in Python.
 current_task = asyncio.current_task if sys.version_info >= (3, 12) else asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # unknown to its stubs
-_ours = True  # this process has not been forked from one that was running loops
+_says = sys.version_info < (3, 12)  # whether a loop of asyncio can be asked for its thread; not in a forked process
 
 
-class Runner(Protocol):
-    """What knows which thread runs a loop: nobody needs to be called to ask it."""
+class Runner:
+    """What knows whether, and whose, plain calls run in a thread without a loop."""
 
-    @property
-    def _thread_id(self) -> int | None: ...
+    __slots__ = ("running", "runs")
 
-
-class _Asking:
-    """The same for a loop that does not say."""
-
-    __slots__ = ("_loop",)
-
-    def __init__(self, loop: AbstractEventLoop | None) -> None:
-        self._loop = loop
-
-    @property
-    def _thread_id(self) -> int | None:
-        return get_ident() if runs_here(self._loop) else None
+    running: Any  # Any: an emission, or None; this stands above them
+    runs: bool
 
 
-NO_RUNNER: Final[Runner] = _Asking(None)
+class Here(local):
+    """What this thread works for."""
+
+    scheduler: Runner | None = None
+    """Its own, which takes what is emitted while it runs no loop."""
+    elsewhere: object = None
+    """Another one to which it is handed over: of the loop whose blocking handler runs here."""
+    closing: object = None
+    """The one whose coroutines are being closed here: what they emit belongs there."""
+
+    @contextmanager
+    def occupied(self) -> Generator[None]:
+        """What is emitted meanwhile does not belong to this thread, so its own scheduler takes nothing."""
+        own = self.scheduler
+        was = own is not None and own.runs
+        if own is not None:
+            own.runs = True
+        try:
+            yield
+        finally:
+            if own is not None:
+                own.runs = was
 
 
-def runner_of(loop: AbstractEventLoop | None) -> Runner:
-    """Which thread runs *loop*, for as long as this process is not forked."""
-    if _ours and type(loop) is asyncio.SelectorEventLoop:
-        return loop  # type: ignore[return-value]  # unknown to its stubs
-    return _Asking(loop)
+here = Here()
 
 
 def runs_here(loop: AbstractEventLoop | None) -> bool:
     """Whether *loop* is the one that this thread is running."""
     # What asyncio says, but before 3.12 it asks the kernel each time whether the process was forked: as long as a task.
-    if _ours and type(loop) is asyncio.SelectorEventLoop:
+    if _says and type(loop) is asyncio.SelectorEventLoop:
         running_in: int | None = loop._thread_id  # type: ignore[attr-defined]  # unknown to its stubs
         return running_in == get_ident()
-    return loop is not None and _get_running_loop() is loop
+    return loop is not None and get_running_loop() is loop
 
 
 def _fork() -> None:
-    global _ours  # noqa: PLW0603 - there is one process
-    _ours = False
+    global _says  # noqa: PLW0603 - there is one process
+    _says = False
 
 
-if sys.version_info >= (3, 12):
-    _fork()  # there asyncio itself is quick
-elif hasattr(os, "register_at_fork"):
+if _says and hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_fork)

@@ -1,27 +1,26 @@
 """Who may start now: concurrent, mailbox, serial, per key. Pure: no loop, no thread, no time.
 
-A *place* is an emission in a line. It *enters* when the emission is accepted, and each of its deliveries *leaves* when it
-has given up its turn. Both answer with the deliveries that may start now, in order; the engine obeys.
+`Ordering.CONCURRENT` has no gate. `Ordering.SERIAL` and `PerKey` are gates for emissions, and `Ordering.MAILBOX` is one
+for each delivery.
 """
 
 import enum
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, Generic, Protocol, final
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Generic, final
 
 from typing_extensions import TypeVar, override
 
 from ._event import Event
 from ._family import Family, members
 from ._spelling import spell
-from ._subscription import Subscription
 from .errors import InvalidOption
 
 _T_contra = TypeVar("_T_contra", contravariant=True)
 
 
 class Ordering(enum.Enum):
-    """What waits for what. Emissions have one acceptance order in each line; these say how much of it handlers see."""
+    """What waits for what. Emissions have one acceptance order in each queue; these say how much of it handlers see."""
 
     CONCURRENT = "concurrent"
     """Deliveries to one subscription start in acceptance order, and finish in any order."""
@@ -72,197 +71,128 @@ class PerKey(KeyedOrdering, Generic[_T_contra]):
         return f"PerKey({' | '.join(map(spell, self.family))}, {spell(self.key)})"
 
 
-class Row(deque["Place"]):
-    """The places of one key; it is the first one's turn."""
+class Row:
+    """What has an equal key: the first one has its turn, the others wait behind it."""
 
-    __slots__ = ("_key", "_rows")
+    __slots__ = ("entering", "entries", "key", "number")
 
-    def __init__(self, key: Hashable, rows: "dict[Hashable, Row]") -> None:
-        super().__init__()
-        self._key = key
-        self._rows = rows
-        rows[key] = self
-
-    def forget_if_idle(self) -> None:
-        """Nobody stands here: an idle key costs nothing."""
-        if not self:
-            self._rows.pop(self._key, None)
+    def __init__(self, key: Hashable, number: int) -> None:
+        self.key = key
+        self.number = number  # the hash of the key
+        self.entries: deque[tuple[object, object]] = deque()
+        self.entering = 0  # how many are about to enter: it is not forgotten meanwhile
 
 
-class Place:
-    """An emission in a line: who receives it, how many of its deliveries have not left, and the row it stands in."""
+class Gate:
+    """One emission at a time for each key. What enters is a *place*, and what is given back when its turn comes.
 
-    __slots__ = ("gone", "held", "row", "subscriptions")
+    A stranger's code, the key function and the comparing of keys, runs in `prepare` alone: from there to `enter`, and in
+    `leave`, nothing is called that could emit.
+    """
 
-    def __init__(self, subscriptions: Sequence[Subscription[Event]], row: Row | None = None) -> None:
-        self.subscriptions = subscriptions
-        self.held = len(subscriptions)
-        self.row = row
-        self.gone: set[int] | None = None  # deliveries that left while they stood behind another
+    __slots__ = ("_choose", "_places", "_rows", "_single")
 
-
-Turn = tuple[Place, int]
-
-
-class Turns(Protocol):
-    """An ordering at work in one line."""
-
-    def row(self, event: Event, /) -> Row | None:
-        """The row that *event* belongs in. Calls a stranger's code, the key function; raises what that raises."""
-        ...
-
-    def enter(self, place: Place, /) -> Sequence[Turn]:
-        """Take the last place; which of its deliveries may start at once."""
-        ...
-
-    def leave(self, place: Place, index: int, /) -> Sequence[Turn]:
-        """A delivery is over, or will never start; whose turn it is now."""
-        ...
-
-    def ahead(self, place: Place, /) -> Iterator[Place]:
-        """The places that something in *place* must wait for."""
-        ...
-
-
-class Concurrent:
-    """Everything may start at once; the engine starts in the order in which it is told."""
-
-    __slots__ = ()
-
-    def row(self, _event: Event, /) -> Row | None:
-        """None: nothing waits."""
-        return None
-
-    def enter(self, place: Place, /) -> Sequence[Turn]:
-        """All."""
-        return [(place, index) for index in range(place.held)]
-
-    def leave(self, place: Place, _index: int, /) -> Sequence[Turn]:
-        """Nobody waits."""
-        place.held -= 1
-        return ()
-
-    def ahead(self, _place: Place, /) -> Iterator[Place]:
-        """Nobody."""
-        return iter(())
-
-
-class Mailbox:
-    """One delivery at a time for each subscription. A box is there while something stands in it."""
-
-    __slots__ = ("_boxes",)
-
-    def __init__(self) -> None:
-        self._boxes: dict[Subscription[Event], deque[Turn]] = {}
-
-    def row(self, _event: Event, /) -> Row | None:
-        """None: the subscriptions are the keys."""
-        return None
-
-    def enter(self, place: Place, /) -> Sequence[Turn]:
-        """Those whose subscription is idle."""
-        ready: list[Turn] = []
-        for index, subscription in enumerate(place.subscriptions):
-            box = self._boxes.get(subscription)
-            if box is None:
-                box = self._boxes[subscription] = deque()
-                ready.append((place, index))
-            box.append((place, index))
-        return ready
-
-    def leave(self, place: Place, index: int, /) -> Sequence[Turn]:
-        """The next one in this box, if it was this one's turn."""
-        place.held -= 1
-        subscription = place.subscriptions[index]
-        box = self._boxes[subscription]
-        if box[0] != (place, index):
-            place.gone = {index, *(place.gone or ())}  # passed over when its turn comes
-            return ()
-        box.popleft()
-        while box:
-            next_place, next_index = box[0]
-            if next_place.gone is None or next_index not in next_place.gone:
-                return (box[0],)
-            box.popleft()
-        del self._boxes[subscription]
-        return ()
-
-    def ahead(self, place: Place, /) -> Iterator[Place]:
-        """Who stands before it in a box."""
-        for index, subscription in enumerate(place.subscriptions):
-            box = self._boxes.get(subscription, ())
-            if (place, index) in box:
-                for before, _ in box:
-                    if before is place:
-                        break
-                    yield before
-
-
-class Keyed:
-    """One emission at a time in each row. A row is there while something stands in it."""
-
-    __slots__ = ("_choose", "_rows")
-
-    def __init__(self, choose: Callable[[Event], tuple[Hashable] | None]) -> None:
+    def __init__(self, choose: Callable[[Event], tuple[Hashable] | None] | None) -> None:
+        """*choose* gives the key of an event, or ``None`` for one that waits for nobody; without it all wait for all."""
         self._choose = choose
-        self._rows: dict[Hashable, Row] = {}
+        self._single = Row(None, 0)
+        self._rows: dict[int, tuple[Row, ...]] = {}  # by the hash of their key
+        self._places: dict[object, Row] = {}
 
-    def row(self, event: Event, /) -> Row | None:
-        """The row of the event's key, which is made if need be: whoever does not enter lets it forget itself."""
-        chosen = self._choose(event)
-        if chosen is None:
+    def key(self, event: Event) -> tuple[Hashable, int] | None:
+        """The key of *event* and its hash; ``None`` if it waits for nobody. Raises what the key function raises."""
+        chosen = None if self._choose is None else self._choose(event)
+        return None if chosen is None else (chosen[0], hash(chosen[0]))
+
+    def prepare(self, key: tuple[Hashable, int] | None) -> Row | None:
+        """The row of *key*, which is made if need be: whoever calls it enters, and then says `settled`."""
+        if self._choose is None:
+            return self._single
+        if key is None:
             return None
-        row = self._rows.get(chosen[0])
-        return Row(chosen[0], self._rows) if row is None else row
+        value, number = key
+        rows = self._rows
+        while True:
+            before = rows[number] if number in rows else ()
+            row = next((one for one in before if one.key is value or one.key == value), None)
+            fresh = Row(value, number) if row is None else None
+            after = before if fresh is None else (*before, fresh)
+            # What was compared may have emitted. From here on nothing is called.
+            if (rows[number] if number in rows else ()) is before:
+                if fresh is not None:
+                    rows[number] = after
+                    row = fresh
+                assert row is not None
+                row.entering += 1
+                return row
 
-    def enter(self, place: Place, /) -> Sequence[Turn]:
-        """All of it, if nobody is before it."""
-        row = place.row
-        if row is not None:
-            row.append(place)
-            if row[0] is not place:
-                return ()
-        return [(place, index) for index in range(place.held)]
+    def settled(self, row: Row) -> None:
+        """Who has prepared *row* has entered, or will not."""
+        if row is not self._single:
+            row.entering -= 1
+            self._forget(row)
 
-    def leave(self, place: Place, index: int, /) -> Sequence[Turn]:
-        """All of the next one that has something to run, if this was the last of the first."""
-        place.held -= 1
-        row = place.row
-        if row is None:
-            return ()
-        if row[0] is not place:
-            place.gone = {index, *(place.gone or ())}
-            return ()
-        if place.held:
-            return ()
-        row.popleft()
-        while row:
-            if row[0].held:
-                gone = row[0].gone or ()
-                return [(row[0], index) for index in range(len(row[0].subscriptions)) if index not in gone]
-            row.popleft()  # it was cancelled while it waited
-        row.forget_if_idle()
-        return ()
+    def enter(self, row: Row, place: object, entry: object) -> bool:
+        """Take the last place; whether it is its turn."""
+        pair = (place, entry)
+        self._places[place] = row
+        row.entries.append(pair)
+        return row.entries[0] is pair
 
-    def ahead(self, place: Place, /) -> Iterator[Place]:
-        """Who stands before it in its row."""
-        for before in place.row or ():
+    def leave(self, place: object) -> object | None:
+        """*place* is over, or will never have its turn: the entry whose turn it is now, if by that it is somebody's."""
+        row = self._places.pop(place, None)
+        if row is None or row.entries[0][0] is not place:
+            return None  # what waited is passed over when it comes first
+        entries = row.entries
+        entries.popleft()
+        while entries:
+            if entries[0][0] in self._places:
+                return entries[0][1]
+            entries.popleft()
+        self._forget(row)
+        return None
+
+    def ahead(self, place: object) -> Iterator[object]:
+        """The places that *place* must wait for."""
+        row = self._places.get(place)
+        for before, _ in () if row is None else [*row.entries]:
             if before is place:
                 return
-            yield before
+            if before in self._places:
+                yield before
+
+    def _forget(self, row: Row) -> None:
+        """An idle key costs nothing."""
+        while True:
+            before = self._rows[row.number] if row.number in self._rows else ()
+            after = tuple([one for one in before if one is not row])
+            # From here on nothing is called.
+            if row.entries or row.entering:
+                return
+            if (self._rows[row.number] if row.number in self._rows else ()) is before:
+                if after:
+                    self._rows[row.number] = after
+                elif before:
+                    del self._rows[row.number]
+                return
 
 
-def turns_of(ordering: Ordering | KeyedOrdering) -> Turns:
-    """*ordering* at work, for a new line."""
+class Mailbox(deque[tuple[object, object]]):
+    """What one subscription is to receive, oldest first, beside what it handles now."""
+
+    __slots__ = ("holder",)
+
+    def __init__(self, holder: object) -> None:
+        super().__init__()
+        self.holder: object = holder  # whose delivery it handles
+
+
+def gate_of(ordering: Ordering | KeyedOrdering) -> Gate | None:
+    """The gate for emissions of *ordering*, for a new queue, if it has one."""
     if isinstance(ordering, KeyedOrdering):
-        return Keyed(ordering.chosen)
-    match ordering:
-        case Ordering.SERIAL:
-            return Keyed(lambda _event: (None,))
-        case Ordering.MAILBOX:
-            return Mailbox()
-        case Ordering.CONCURRENT:
-            return Concurrent()
+        return Gate(ordering.chosen)
+    return Gate(None) if ordering is Ordering.SERIAL else None
 
 
 def check_ordering(found: object) -> Ordering | KeyedOrdering:

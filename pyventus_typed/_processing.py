@@ -1,83 +1,74 @@
 """The port between an emitter and whatever runs the handlers."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from ._emission import Emission
+from ._emission import Delivery, Emission
 from ._event import Event
 from ._outcome import Tally
-from ._routing import Route
 
+class EmitterState:
+    """What a processor remembers of an emitter. The emitter makes it, and hands it over with each emission.
 
-class Way(Protocol):
-    """What a processor may leave at a door: where an emission may go that needs no look at anything else."""
+    ``closed`` is whether it refuses what comes from outside. The rest is the processor's: ``home`` is where emissions from
+    threads without a loop go, and ``limit`` and ``closing`` say which emissions were pending when the closing began.
+    """
 
-    def enter(self, emission: Emission[Event], route: Route, /) -> bool:
-        """As `Processor.submit`; or ``False``, and nothing was done."""
-        ...
+    __slots__ = ("closed", "closing", "home", "limit")
 
-    async def publish(self, emission: Emission[Event], route: Route, /) -> bool:
-        """As `Processor.publish`; or ``False``, and nothing was done."""
-        ...
-
-
-class Door:
-    """An emitter's state as its processor sees it: whether it takes emissions from outside, and whose loop is its home."""
-
-    __slots__ = ("closed", "home", "is_direct", "is_plain", "way")
-
-    def __init__(self, *, is_direct: bool = False) -> None:
-        self.is_direct: bool = is_direct  # nobody stands between the emitter and who may leave a way here
+    def __init__(self) -> None:
         self.closed: bool = False
-        self.home: object = None  # a processor's own mark of a loop, or None
-        self.is_plain: bool = True  # neither: an emission in a thread without a loop belongs to that thread
-        self.way: Callable[[], Way | None] | None = None  # asked before the processor; weak: a door keeps no loop alive
+        self.home: object = None
+        self.limit: int = 0
+        self.closing: object = None
 
-    def close(self) -> None:
-        """Take nothing more from outside."""
-        self.closed, self.is_plain, self.way = True, False, None
+class Observer(Protocol):
+    """What is called as emissions come and go: traces and metrics stand on it.
 
-    def lead(self, home: object) -> None:
-        """From now on threads without a loop are handed to *home*; to nobody if that is ``None``."""
-        self.home, self.is_plain = home, home is None and not self.closed
+    Each method is called in the emission's context, by whoever runs it. What it raises goes to ``sys.unraisablehook`` and
+    changes nothing. An emission that nobody receives is accepted and settled, and starts no delivery.
+    """
 
-    def admits(self, emission: Emission[Event]) -> bool:
-        """Whether *emission* may pass: always while it is open, then only what pending emissions of this door emit."""
-        if not self.closed:
-            return True
-        parent = emission.parent
-        while parent is not None:
-            if parent._door is self and parent._open:
-                return True
-            parent = parent.parent
-        return False
+    def accepted(self, emission: Emission[Event], /) -> object:
+        """It is in the books."""
+        ...
 
+    def started(self, delivery: Delivery[Event], /) -> object:
+        """A handler is about to be called."""
+        ...
+
+    def settled(self, emission: Emission[Event], /) -> object:
+        """Each of its deliveries has its outcome."""
+        ...
 
 class Processor(Protocol):
     """How deliveries are run. It knows neither linker nor emitter.
 
-    An emission comes with its deliveries chosen. The processor enters it in its books before `submit` returns, runs
-    each delivery once, and settles every one of them, whatever happens. Its `Door` is the emitter that it came through.
+    An emission comes with its deliveries chosen. The processor accepts it before `submit` returns, runs each delivery
+    once, and settles every one of them, whatever happens. An `EmitterState` is the emitter that it came through.
     """
 
-    def submit(self, emission: Emission[Event], door: Door, /) -> None:
-        """Accept *emission* and see to its deliveries, or raise `EmissionRejected` and have done nothing.
+    def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:
+        """Accept *emission* and run it, or raise `EmissionRejected` and have done nothing.
 
-        The emission has no parent yet: it is the processor's to find.
         Without a running loop it returns when the emission and all that it led to is settled; else it runs no handler
         before it returns.
         """
         ...
 
-    async def submit_wait(self, emission: Emission[Event], door: Door, /) -> None:
-        """Wait for room, first come first served, then `submit`."""
+    def check_open(self, event: Event, state: EmitterState, /) -> None:
+        """Raise `EmitterClosed`, and count it, if *event* would be refused because the emitter is closed."""
         ...
 
-    async def publish(self, emission: Emission[Event], door: Door, /) -> None:
-        """Accept *emission* and run its deliveries one after the other in the caller's task; awaited at once."""
+    async def submit_wait(self, emission: Emission[Event], state: EmitterState, /) -> None:
+        """Wait for capacity, first come first served, then `submit`."""
         ...
 
-    async def ask(self, emission: Emission[Event], door: Door, /) -> object:
+    async def publish(self, emission: Emission[Event], state: EmitterState, /) -> None:
+        """Accept *emission* and run its deliveries one after the other in the caller's task."""
+        ...
+
+    async def ask(self, emission: Emission[Event], state: EmitterState, /) -> object:
         """Accept *emission*, run all its deliveries at once and return, or raise, what its first one does."""
         ...
 
@@ -85,15 +76,17 @@ class Processor(Protocol):
         """Wait until all that was accepted in this loop, and what it leads to, is settled; ``False`` on time-out."""
         ...
 
-    def here(self) -> object:
-        """A mark of the running loop, for ``Door.home``."""
+    def open(self, state: EmitterState, /) -> None:
+        """The emitter's block begins in the running loop: that is its home now."""
         ...
 
-    async def finish(self, door: Door, grace: float | None, /) -> bool:
-        """Wait as `wait_for_tasks` does; after *grace* seconds cancel what is left of *door* and return ``False``."""
+    async def close(self, state: EmitterState, grace: float | None, /) -> bool:
+        """Refuse what comes from outside, and wait; after *grace* seconds cancel what is left and return ``False``."""
         ...
 
     @property
     def tally(self) -> Tally:
-        """The counts of all its lines."""
+        """The counts of all its queues."""
         ...
+
+Emissions = Sequence[Emission[Any]]  # Any: of whatever events

@@ -1,17 +1,23 @@
 """From an event's class to those who receive it: computed once for each class, until the linker changes."""
 
 from collections.abc import Callable
-from operator import attrgetter
-from typing import Self
+from functools import partial
+from typing import NoReturn, Self
 
+from ._composed import Call, Composed, compose
 from ._event import Event, Request
-from ._outcome import DONE, NOTHING, Completed
-from ._subscription import PLAIN, Subscription
+from ._subscription import Options, Subscription
 
-_handler: Callable[[Subscription[Event]], Callable[..., object]] = attrgetter("_handler")
+def _call_of(subscription: Subscription[Event]) -> Call:
+    """What is called for *subscription*: composed once, and kept there."""
+    call = subscription._call
+    if call is None:
+        call = compose(subscription._handler, subscription._options, is_async=subscription._is_async)
+        subscription._call = call
+    return call
 
 
-def _urgency(subscription: Subscription[Event]) -> int:
+def _by_priority(subscription: Subscription[Event]) -> int:
     return -subscription._options.priority  # sorted by it the order is stable: higher first, then as subscribed
 
 
@@ -20,91 +26,56 @@ class Route:
     subscribed.
     """
 
-    __slots__ = (
-        "answer",
-        "call",
-        "calls",
-        "choosy",
-        "count",
-        "done",
-        "errors",
-        "is_async",
-        "is_bare",
-        "is_plain",
-        "receivers",
-        "waiting",
-    )
+    __slots__ = ("answer", "calls", "errors", "has_conditions", "has_once", "is_async", "is_direct", "receivers", "share")
 
     receivers: tuple[Subscription[Event], ...]
-    """Those who are told of an event."""
+    """Those who are notified of an event."""
+    calls: tuple[Call, ...]
+    """What is called for each of them."""
+    share: int
+    """How much of an emission is unfinished before the first call: 1, or 0 if there is none."""
     errors: tuple[Exception | None, ...] | None
     """Of one event: what the predicate of each of them has raised, or the key of the event; ``None`` if nothing was."""
     answer: Subscription[Event] | None
     """Who answers, if the event is a request."""
-    choosy: bool
+    has_conditions: bool
     """Whether a receiver has a predicate, or takes one emission only."""
-    is_bare: bool
-    """Whether an event needs nothing but its receivers, each without options."""
-    is_plain: bool
-    """Whether, besides, a call of each of them is all."""
+    has_once: bool
+    """Whether a receiver takes one emission only."""
+    is_direct: bool
+    """Whether an event has receivers and can be emitted as it is: it is no request, and nobody has conditions."""
     is_async: bool
-    """Whether, besides, each of them is an ``async def``."""
-    count: int
-    """How many receivers there are."""
-    calls: tuple[Callable[..., object], ...]
-    """The receivers' handlers."""
-    call: Callable[..., object] | None
-    """The only one of them, where there is one."""
-    waiting: tuple[None, ...]
-    """The states of an emission's deliveries before the first call; all of them share it."""
-    done: tuple[Completed, ...]
-    """Their outcomes when every call has returned ``None``; likewise."""
+    """Whether each of the receivers needs a task before anything of it runs."""
+
+    def __init__(
+        self, receivers: tuple[Subscription[Event], ...], errors: tuple[Exception | None, ...] | None = None
+    ) -> None:
+        self.receivers = receivers
+        calls = tuple(map(_call_of, receivers))
+        if errors is not None:
+            calls = tuple(
+                call if error is None else _failing(one, error)
+                for one, call, error in zip(receivers, calls, errors, strict=True)
+            )
+        self.calls = calls
+        self.share = 1 if calls else 0
+        self.errors = errors
+        self.answer = None
+        self.has_conditions = self.is_direct = False
+        self.has_once = any([one._options.once for one in receivers])
+        self.is_async = bool(calls) and all([type(call) is Composed and call.is_async for call in calls])
 
     @classmethod
     def of(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
         """Order what was *found* for *kind* and its bases, which comes in the order of subscribing."""
-        asyncs, have_options = 0, False
-        for one in found:
-            if one._is_async:
-                asyncs += 1
-            if one._options is not PLAIN:
-                have_options = True
-        self = cls()
-        self.errors = self.answer = None
-        self.choosy = False
-        is_bare = not issubclass(kind, Request)
-        if have_options:
-            found = self._split(kind, found)
-            self.choosy = any(one._options.when is not None or one._options.once for one in found)
-            is_bare = is_bare and not self.choosy and all(one._options.is_plain for one in found)
-        self.receivers = tuple(found)
-        self.calls = tuple(map(_handler, found))
-        self.count = count = len(found)
-        self.call = self.calls[0] if count == 1 else None
-        self.waiting = (None,) * count
-        self.done = DONE if count == 1 else (NOTHING,) * count
-        self.is_bare = is_bare = is_bare and count > 0
-        self.is_plain = is_bare and asyncs == 0
-        self.is_async = is_bare and asyncs == count
-        return self
-
-    @classmethod
-    def chosen(
-        cls, receivers: tuple[Subscription[Event], ...], errors: tuple[Exception | None, ...] | None = None
-    ) -> Self:
-        """Of one event only. It says nothing else, so its emission goes the long way."""
-        self = cls()
-        self.receivers, self.errors = receivers, errors
-        self.done = ()
-        self.is_bare = self.is_plain = self.is_async = False
-        return self
-
-    def _split(self, kind: type[Event], found: list[Subscription[Event]]) -> list[Subscription[Event]]:
-        """Tell who answers *kind*, or its bases, from those who are told; these, in order."""
         answers = {one._events[0]: one for one in found if one._options.answers}
+        receivers = tuple(sorted((one for one in found if not one._options.answers), key=_by_priority))
+        self = cls(receivers)
         # The answer to a class stands in for its bases: the nearest one in the class's own order of inheritance.
-        self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None)
-        return sorted((one for one in found if not one._options.answers), key=_urgency)
+        self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None) if answers else None
+        self.has_conditions = self.has_once or any([one._options.when is not None for one in receivers])
+        self.is_direct = bool(receivers) and not self.has_conditions and not issubclass(kind, Request)
+        return self
 
     def choose(self, event: Event) -> "Route":
         """Evaluate every predicate, in order: who is to receive *event*. Calls a stranger's code."""
@@ -120,7 +91,17 @@ class Route:
                     error = raised
             chosen.append(one)
             errors.append(error)
-        return Route.chosen(tuple(chosen), tuple(errors) if any(error is not None for error in errors) else None)
+        return Route(tuple(chosen), tuple(errors) if any(error is not None for error in errors) else None)
+
+    def failed(self, error: Exception) -> "Route":
+        """The same receivers, each of whose deliveries fails with *error*."""
+        return Route(self.receivers, (error,) * len(self.receivers))
+
+    def without(self, gone: set[int]) -> "Route":
+        """The receivers but for those at the places *gone*."""
+        kept = [index for index in range(len(self.receivers)) if index not in gone]
+        errors = self.errors and tuple(self.errors[index] for index in kept)
+        return Route(tuple(self.receivers[index] for index in kept), errors)
 
 
 class RouteTable:
@@ -142,3 +123,13 @@ class RouteTable:
         table = self.table
         route = table[kind] = self._find(kind)
         return route
+
+
+def _failing(subscription: Subscription[Event], error: Exception) -> Call:
+    """The call of a delivery that fails without a call of its handler."""
+    options = Options(on_failure=subscription._options.on_failure)
+    return compose(partial(_raise, error), options, is_async=False)
+
+
+def _raise(error: Exception, _event: object) -> NoReturn:
+    raise error

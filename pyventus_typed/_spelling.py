@@ -50,3 +50,14 @@ def _shortened(thing: object) -> str:
     except Exception as error:  # noqa: BLE001 - a message about one fault must survive another one in a user's repr
         return f"<{_plain(type(thing).__qualname__)} whose repr raised {type(error).__name__}>"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+_PACKAGE = __name__.partition(".")[0] + "."
+
+
+def trim(error: Exception) -> None:
+    """Take our own frames off the top of the traceback: shorter to read."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        trace = trace.tb_next
+    error.with_traceback(trace)  # an assignment would ask an exception that is a frozen dataclass

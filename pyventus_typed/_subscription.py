@@ -31,11 +31,6 @@ class Options:
     in_thread: bool = False
     answers: bool = False
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing comes after the call, and nothing cuts it off."""
-        return self.on_success is None and self.on_failure is None and self.timeout is None and not self.in_thread
-
     def __post_init__(self) -> None:
         for name in ("when", "on_success", "on_failure"):
             value = getattr(self, name)
@@ -81,7 +76,7 @@ class Subscription(Generic[_T_co]):
     letting go of this object changes nothing.
     """
 
-    __slots__ = ("__weakref__", "_events", "_handler", "_is_async", "_is_plain", "_options", "_place", "_store")
+    __slots__ = ("__weakref__", "_call", "_events", "_handler", "_is_async", "_options", "_place", "_store")
 
     def __init__(self, events: tuple[type[_T_co], ...], handler: Call, options: Options, store: Store) -> None:
         self._is_async = is_async = check_handler(handler)
@@ -92,8 +87,7 @@ class Subscription(Generic[_T_co]):
         self._options = options
         self._store = store
         self._place = 0
-        # Nothing but a call: the engine has a short way for it.
-        self._is_plain = not is_async and (options is PLAIN or options.is_plain)
+        self._call: Call | None = None  # with its options: composed for the first route
 
     @property
     def events(self) -> tuple[type[_T_co], ...]:

@@ -133,5 +133,5 @@ class SeveralHandlers(PyventusError, LookupError):
 
 
 # ---------------------------------------------------------------- the end of a loop
-class DiscardedEmissionsWarning(ResourceWarning):
+class DiscardedEmissionsWarning(RuntimeWarning):
     """A loop ended while emissions were pending: the message says how many were cut off, and which."""

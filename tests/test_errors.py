@@ -39,7 +39,7 @@ TREE: dict[type[BaseException], tuple[type[BaseException], ...]] = {
     EmissionFailed: (PyventusError, ExceptionGroup),
     NoHandler: (PyventusError, LookupError),
     SeveralHandlers: (PyventusError, LookupError),
-    DiscardedEmissionsWarning: (ResourceWarning,),
+    DiscardedEmissionsWarning: (RuntimeWarning,),
 }
 
 

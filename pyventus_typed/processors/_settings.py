@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 from .._emission import Emission
 from .._event import Event
 from .._ordering import KeyedOrdering, Ordering, check_ordering
+from .._processing import Observer
 from ..errors import InvalidOption
 
 Overflow: TypeAlias = Literal["refuse", "drop_new", "drop_old"]
@@ -25,12 +26,7 @@ class Settings:
     on_discard: OnDiscard | None
     loop_factory: LoopFactory | None
     debug: bool | None
-
-    @property
-    def is_simple(self) -> bool:
-        """Whether nothing is asked of keys, room or debugging, so that handlers without options can take a short way."""
-        ordering = self.ordering in (Ordering.CONCURRENT, Ordering.MAILBOX)
-        return ordering and self.capacity is None and not self.debug
+    observer: Observer | None
 
     def __post_init__(self) -> None:
         check_ordering(self.ordering)
@@ -42,6 +38,9 @@ class Settings:
             raise InvalidOption(
                 f"overflow={self.overflow!r} is none of {', '.join(map(repr, get_args(Overflow)))}.", self.overflow
             )
+        for name in ("accepted", "started", "settled") if self.observer is not None else ():
+            if not callable(getattr(self.observer, name, None)):
+                raise InvalidOption(f"observer={self.observer!r} has no method {name}. See Observer.", self.observer)
         for name in ("on_discard", "loop_factory"):
             value = getattr(self, name)
             if value is not None and not callable(value):

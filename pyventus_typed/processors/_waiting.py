@@ -1,40 +1,103 @@
-"""Waiting for the books of a line."""
+"""Waits for a queue, and the rule that nobody waits for himself.
+
+What an emission waits for is known: those before it in its order, and what its running handlers await. A handler's wait
+in its own task is refused if that leads back to the handler's own emission. Waits in other tasks are not judged: they may
+be cut off.
+"""
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-from .._emission import Waiter
+from .._emission import AnyEmission, Emission, Waiter, current_emission
+from .._event import Event
+from .._ledger import Epoch
+from .._loops import current_task, get_running_loop
+from .._spelling import spell_event
+from ..errors import WouldDeadlock
 
-if TYPE_CHECKING:
-    from ._line import Line
+Chain = tuple[Emission[Event], ...]
 
 
-async def over(line: "Line", timeout: float | None) -> bool:
-    """Wait until all that is pending now, and what it emits, is settled; whether it is, after *timeout* seconds at most."""
-    waves = line.ledger.seal()
-    if not waves:
+async def over(epochs: list[Epoch], waiting: "set[asyncio.Future[None]]", timeout: float | None) -> bool:
+    """Wait until *epochs*, which have ended, are over; whether they are, after *timeout* seconds at most."""
+    left = {epoch for epoch in epochs if epoch.has_ended and not epoch.is_over}
+    if not left:
         return True
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
     waiter = Waiter(future)
-    left = len(waves)
+    calls = []
+    for epoch in left:
 
-    def one_is_over() -> None:
-        nonlocal left
-        left -= 1
-        if not left:
-            waiter()
+        def is_over(epoch: Epoch = epoch) -> None:
+            left.discard(epoch)
+            if not left:
+                waiter()
 
-    for wave in waves:
-        wave.watchers.append(one_is_over)
+        calls.append((epoch.waiters, is_over))
+        epoch.waiters[is_over] = epoch
     alarm = None if timeout is None else loop.call_later(timeout, waiter)
-    line.stage.waiting.add(future)
+    waiting.add(future)
     try:
         await future
     finally:
-        line.stage.waiting.discard(future)
-        for wave in waves:
-            wave.watchers.remove(one_is_over)
+        waiting.discard(future)
+        for waiters, call in calls:
+            waiters.pop(call, None)
         if alarm is not None:
             alarm.cancel()
     return not left
+
+
+def waiting_emission() -> AnyEmission | None:
+    """The pending emission whose handler's own task this is."""
+    emission = current_emission()
+    if emission is None:
+        return None
+    keeper = emission._keeper()
+    loop = get_running_loop()
+    task = None if loop is None else current_task(loop)
+    return emission if keeper is not None and task is not None and keeper.runs_in(emission, task) else None
+
+
+def refuse(
+    targets: Iterable[AnyEmission], waiter: AnyEmission, does: str, *, unless_one_is_free: bool = False
+) -> None:
+    """Raise `WouldDeadlock` if one of *targets* leads back to *waiter*, whose handler would wait for it.
+
+    With *unless_one_is_free* they must all lead back: the waiter needs only one of them to end.
+    """
+    found: Chain = ()
+    for target in targets:
+        chain = _chain(target, waiter)
+        if not chain and unless_one_is_free:
+            return
+        found = found or chain
+    if found:
+        links = ", which waits for ".join(spell_event(one.event) for one in found)
+        raise WouldDeadlock(
+            f"A handler of {spell_event(waiter.event)} {does} {links}: that is its own end. "
+            "Return instead, or wait in another task.",
+            found,
+        )
+
+
+def _chain(target: AnyEmission, end: AnyEmission) -> Chain:
+    """How *target* leads to *end*, by what each one waits for."""
+    came_from: dict[AnyEmission, AnyEmission | None] = {target: None}
+    todo = [target]
+    while todo:
+        one = todo.pop()
+        if one is end:
+            path: list[Emission[Event]] = []
+            step: AnyEmission | None = one
+            while step is not None:
+                path.append(step)
+                step = came_from[step]
+            return tuple(reversed(path))
+        keeper = one._keeper()
+        for behind in () if keeper is None else keeper.waits_for(one):
+            if behind not in came_from:
+                came_from[behind] = one
+                todo.append(behind)
+    return ()

@@ -341,6 +341,7 @@ def test_on_success_serves_several_events(run: Run) -> None:
 
 # ---------------------------------------------------------------- F4
 # What is neither of asyncio's two stays in a task, as in plain asyncio: (Stop, True) is below.
+@pytest.mark.filterwarnings("ignore::pyventus_typed.errors.DiscardedEmissionsWarning")
 @pytest.mark.parametrize(
     ("error", "later"),
     [(KeyboardInterrupt, False), (KeyboardInterrupt, True), (SystemExit, False), (SystemExit, True), (Stop, False)],
@@ -378,6 +379,7 @@ def test_what_is_no_exception_leaves_emit_without_a_loop(error: type[BaseExcepti
     assert seen == [Shipped(3)]
 
 
+@pytest.mark.filterwarnings("ignore::pyventus_typed.errors.DiscardedEmissionsWarning")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("later", [False, True])
 def test_ctrl_c_and_exit_leave_the_loop_as_in_plain_asyncio(error: type[BaseException], later: bool) -> None:

@@ -356,7 +356,7 @@ async def test_a_handler_that_waits_for_room_which_only_its_end_frees_is_refused
         return 1
 
     office.linker.subscribe(Letter, lambda _: None)
-    assert "room" in str(await _refused(office, Parcel()))
+    assert "capacity" in str(await _refused(office, Parcel()))
 
 
 async def test_a_chain_through_a_request_is_refused() -> None:

@@ -1,0 +1,104 @@
+"""A blocking handler in a worker thread.
+
+A thread that has started cannot be stopped. So whoever cancels waits for it, and its result counts; a time-out settles
+the delivery, but it keeps its place in the order until the thread returns, and what comes then is logged and ignored.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any, Protocol, TypeAlias
+
+from ._loops import here
+from ._reports import warn_late
+from ._spelling import spell
+
+Result: TypeAlias = tuple[Any, BaseException | None]  # Any: what the handler returned
+"""An error is handed over as a value: neither a future nor a coroutine lets every exception through."""
+
+
+class Running(Protocol):
+    """The delivery, as far as its thread needs it."""
+
+    @property
+    def event(self) -> Any: ...  # Any: of the class that the handler takes
+    def _begin(self) -> None: ...
+    @property
+    def _scheduler(self) -> object: ...
+
+
+class Thread:
+    """One call of a blocking handler in a worker thread of the running loop."""
+
+    __slots__ = ("_begun", "_claim", "_delivery", "_handler", "_loop", "_timeout", "context", "late")
+
+    def __init__(self, handler: Callable[..., object], delivery: Running, timeout: float | None) -> None:
+        self._handler = handler
+        self._delivery = delivery
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._begun: asyncio.Future[None] = self._loop.create_future()
+        self._claim = [True]  # who pops it decides: the thread begins, or it never will; list.pop is atomic
+        self.context: Context = copy_context()
+        self.late: asyncio.Future[Any] | None = None  # Any: ends when the thread returns after its time-out
+
+    async def run(self) -> Result:
+        """What the handler returns, or raises; `TimeoutError` after its time-out, counted from its first instruction."""
+        running: asyncio.Future[Any] = self._loop.run_in_executor(None, self.context.run, self._call)
+        await self._patiently({running, self._begun}, until=asyncio.FIRST_COMPLETED)
+        self._delivery._begin()
+        if not await self._patiently({running}, timeout=self._timeout):
+            self.late = running
+            running.add_done_callback(self._ignore)
+            name = spell(self._handler)
+            return None, TimeoutError(f"{name} did not return within {self._timeout} seconds")
+        result: Result = running.result()
+        return result
+
+    def _call(self) -> Result:
+        # In the worker thread. It writes nothing that belongs to the loop.
+        if not self._take_claim():
+            return None, None
+        self._loop.call_soon_threadsafe(_complete, self._begun)
+        here.elsewhere = self._delivery._scheduler  # what the handler emits is handed over to this loop
+        try:
+            with here.occupied():
+                return self._handler(self._delivery.event), None
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the delivery's task
+            return None, error
+        finally:
+            here.elsewhere = None
+
+    def _take_claim(self) -> bool:
+        try:
+            return self._claim.pop()
+        except IndexError:
+            return False
+
+    async def _patiently(
+        self, futures: "set[asyncio.Future[Any]]", *, timeout: float | None = None, until: str = asyncio.ALL_COMPLETED
+    ) -> bool:
+        """Wait through cancellations, once the handler has begun; whether one of *futures* is done."""
+        while True:
+            try:
+                done, _ = await asyncio.wait(futures, timeout=timeout, return_when=until)
+            except asyncio.CancelledError:
+                if self._take_claim():  # no thread has begun it, so none will
+                    raise
+                self._delivery._begin()
+            except GeneratorExit:
+                if not self._take_claim():
+                    self._delivery._begin()
+                raise
+            else:
+                return bool(done)
+
+    def _ignore(self, late: "asyncio.Future[Result]") -> None:
+        if not late.cancelled() and late.exception() is None:
+            value, error = late.result()
+            self.context.run(warn_late, self._handler, self._delivery.event, value if error is None else error)
+
+
+def _complete(begun: "asyncio.Future[None]") -> None:
+    if not begun.done():
+        begun.set_result(None)

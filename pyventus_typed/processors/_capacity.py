@@ -1,0 +1,73 @@
+"""At most so many pending emissions, and those who wait for a place."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from itertools import repeat
+
+from .._emission import AnyEmission, complete
+
+_MISSING = object()
+
+
+class Capacity:
+    """The places of one queue. A place is a token: it is taken in one atomic step, from any thread, and given once."""
+
+    __slots__ = ("_free", "_waiting", "holders", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._free: deque[None] = deque(repeat(None, size))
+        self.holders: dict[AnyEmission, None] = {}
+        self._waiting: deque[asyncio.Future[None]] = deque()  # first come, first served
+
+    def take(self, emission: AnyEmission) -> bool:
+        """Take a place for *emission*, if one is free; from any thread."""
+        try:
+            self._free.pop()
+        except IndexError:
+            return False
+        self.holders[emission] = None
+        return True
+
+    def give_back(self, emission: AnyEmission) -> None:
+        """*emission* is over: if it has a place, that goes to who waits for one, else it is free."""
+        if self.holders.pop(emission, _MISSING) is None:
+            self.offer()
+
+    def offer(self) -> None:
+        """Give a place to the first who waits, or keep it."""
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                complete(future)
+                return
+        self._free.append(None)
+
+    async def wait(self) -> None:
+        """Wait for a place, which is the caller's then: to enter in `holders`, or to `offer`."""
+        try:
+            self._free.pop()
+        except IndexError:
+            pass
+        else:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        try:
+            await future
+        except BaseException:
+            if future in self._waiting:
+                self._waiting.remove(future)
+            elif future.done() and not future.cancelled():
+                self.offer()  # it was given already: a cancelled waiter takes none
+            raise
+
+    @property
+    def is_free(self) -> bool:
+        """Whether there is a place that nobody has or waits for."""
+        return bool(self._free)
+
+    def in_order(self) -> Iterator[AnyEmission]:
+        """Those who have a place, the first one first."""
+        return iter([*self.holders])

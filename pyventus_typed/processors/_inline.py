@@ -1,0 +1,157 @@
+"""``publish`` and ``ask``: an emission whose handlers run in its emitter's task, or whose answer that task waits for."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from .._composed import Composed, Verdict, must_await
+from .._emission import NEVER_RAN, QUEUED, WAITING, AnyEmission, Delivery, Progress, reset_current, set_current
+from .._outcome import Cancelled, Completed, Discarded, Failed
+from .._spelling import spell_event, trim
+from ._queue import Publisher, Queue
+
+
+async def run_here(queue: Queue, emission: AnyEmission, publisher: Publisher) -> None:
+    """Run the deliveries of *emission*, which was accepted, in the caller's task, each when it is its turn.
+
+    Cancelling the caller cancels the handler that runs; the rest is cancelled. Of what leaves here by an exception
+    nobody will ask for the failures before it: they are logged.
+    """
+    token = waiting = None
+    try:
+        # Judged as what it is called from, before it is the current emission.
+        waiting = queue.refuse_deadlock(emission)
+        if publisher.turn is not None:
+            await publisher.turn
+            publisher.turn = None
+        token = set_current(emission)
+        await _run_all(queue, emission, publisher)
+    except BaseException as error:
+        _cut_off(queue, emission, error)
+        emission._log_unseen()
+        raise
+    finally:
+        if token is not None:
+            with suppress(ValueError):  # closed with its loop, in another context
+                reset_current(token)
+        if waiting is not None and (keeper := waiting._keeper()) is not None:
+            keeper.end_wait(waiting, emission)
+        queue.end_publishing(emission)
+
+
+async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) -> None:
+    task, event, mailboxes = publisher.task, emission._event, queue.mailboxes
+    before = task.cancelling()
+    for call in emission._cursor:
+        index = emission._begun - 1
+        if mailboxes is not None and not await _enter_mailbox(queue, emission, index, publisher):
+            continue  # it was discarded while it waited
+        try:
+            value: Any = call(event)  # Any: whatever a handler returns
+            if type(value) is Composed:
+                if value.is_bare:
+                    value = await value.handler(event)  # type: ignore[misc]  # of an async def
+                else:
+                    if value.in_thread:
+                        emission._write(index, QUEUED)
+                    value = await value.run(Delivery(emission, index), owned=True, threads=True)
+            elif must_await(value):
+                value = await value
+            if type(value) is Verdict:
+                queue.decide(emission, index, value)
+            elif value is not None or emission._notes is not None:
+                queue.note(emission, index, Completed(value))
+        except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
+            trim(error)
+            queue.note(emission, index, Failed(error), error)
+        except asyncio.CancelledError:
+            queue.note(emission, index, Cancelled())
+        finally:
+            if mailboxes is not None:
+                queue.leave_mailbox(emission, index)
+        if publisher.is_cut:
+            await _take_back(publisher)
+        if task.cancelling() > before:
+            raise asyncio.CancelledError
+
+
+async def _enter_mailbox(queue: Queue, emission: AnyEmission, index: int, publisher: Publisher) -> bool:
+    """Wait until the receiver is not busy, and make it so; ``False`` if the delivery was discarded meanwhile."""
+    turn = queue.enter_mailbox(emission, index, publisher)
+    if turn is None:
+        return True
+    try:
+        await turn
+    except BaseException as error:
+        if turn.done() and not turn.cancelled():
+            queue.leave_mailbox(emission, index)
+        is_cancelled = isinstance(error, asyncio.CancelledError)
+        never = NEVER_RAN if is_cancelled else Discarded(queue.reason_of(error), started=False)
+        if queue.note(emission, index, never):
+            emission._open -= 1
+        raise
+    finally:
+        publisher.turn = None
+    if emission._note(index) is not WAITING:
+        queue.leave_mailbox(emission, index)
+        return False
+    assert emission._notes is not None  # that is where it waited
+    del emission._notes[index]
+    emission._open -= 1
+    return True
+
+
+def _cut_off(queue: Queue, emission: AnyEmission, error: BaseException) -> None:
+    """*error* leaves: what has not begun never will."""
+    if not emission._open:
+        return
+    rest = [*emission._cursor]
+    total = len(emission._route.calls)
+    begun = total - len(rest)
+    notes = {**(emission._notes or {})}
+    if isinstance(error, asyncio.CancelledError):
+        notes.update(dict.fromkeys(range(begun, total), NEVER_RAN))
+    else:
+        reason = queue.reason_of(error)
+        notes.update(dict.fromkeys(range(begun, total), Discarded(reason, started=False)))
+        if begun and notes.get(begun - 1, WAITING).__class__ is Progress:
+            notes[begun - 1] = Discarded(reason, started=True)
+    emission._notes = notes
+
+
+async def _take_back(publisher: Publisher) -> None:
+    # The emission was cancelled, and with it the handler that ran here; its caller was not. A cancellation that the
+    # handler did not get to see is still to come: it is taken here.
+    publisher.is_cut = False
+    if getattr(publisher.task, "_must_cancel", False):  # there is no public way to know
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+    publisher.task.uncancel()
+
+
+async def answered(queue: Queue, emission: AnyEmission) -> object:
+    """Wait for the first delivery of *emission*, and return the answer, or raise what its handler raised.
+
+    A cancellation takes the handler along, and goes on when that has ended, whatever it answered.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    delivery = Delivery(emission, 0)
+    loop = asyncio.get_running_loop()
+    try:
+        while delivery.outcome is None:
+            future = queue.asked[emission] = loop.create_future()
+            try:
+                await future
+            except asyncio.CancelledError as error:
+                cancelled = error
+                queue.cancel_delivery(emission, 0)
+    finally:
+        queue.asked.pop(emission, None)
+    outcome = delivery.outcome
+    if isinstance(outcome, Failed):
+        raise outcome.error
+    if cancelled is not None:
+        raise cancelled
+    if isinstance(outcome, Completed):
+        return outcome.value
+    raise asyncio.CancelledError(f"{spell_event(emission._event)} was not answered: {outcome}")

@@ -1,0 +1,1031 @@
+"""What one processor has accepted in one scheduler: accept, deliver, settle, cancel."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
+from functools import partial
+from threading import get_ident
+from typing import Any, Final, TypeAlias
+from weakref import finalize, ref
+
+from .._composed import Composed, Verdict, must_await
+from .._emission import (
+    CALLED,
+    EMPTY,
+    NEVER_RAN,
+    QUEUED,
+    STARTED,
+    WAITING,
+    AnyEmission,
+    Delivery,
+    Note,
+    Progress,
+    Release,
+    adopt,
+    complete,
+    current_emission,
+    get_current,
+    set_current,
+)
+from .._event import Event
+from .._ledger import Books, Epochs, Ledger
+from .._loops import runs_here
+from .._ordering import Mailbox, Ordering, Row, gate_of
+from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
+from .._processing import EmitterState
+from .._reports import Tell, guarded
+from .._spelling import spell_event, trim
+from .._subscription import PLAIN, Subscription
+from ..errors import EmissionRejected, EmitterClosed, NoRoom, WouldDeadlock
+from ._capacity import Capacity
+from ._scheduler import LOST, Scheduler, numbers
+from ._schedulers import scheduler_of
+from ._settings import Settings
+from ._tasks import Rest, conclude_by, make_task, serve, work
+from ._waiting import refuse, waiting_emission
+
+_PACKAGE = __name__.partition(".")[0]
+_CANCELLED_BEFORE: Final = Discarded("cancelled", started=False)
+_HAS_GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
+_KeyOf: TypeAlias = tuple[Any, int] | None  # Any: a key of the user's, and its hash
+Entry: TypeAlias = "tuple[Queue, AnyEmission, Context]"
+
+
+class Publisher:
+    """Who runs an emission in a task of its own, and waits for its turn there."""
+
+    __slots__ = ("is_cut", "task", "turn")
+
+    def __init__(self, task: "asyncio.Task[Any]") -> None:  # Any: whoever's
+        self.task = task
+        self.turn: asyncio.Future[None] | None = None  # while it waits
+        self.is_cut = False  # the handler that runs there was cancelled, not its caller
+
+
+class Queue:
+    """What one processor has accepted in one scheduler. Written by whoever runs that, but for what says otherwise."""
+
+    __slots__ = (
+        "__weakref__",
+        "asked",
+        "awaits",
+        "capacity",
+        "debug",
+        "gate",
+        "handed",
+        "is_orphan",
+        "is_simple",
+        "late",
+        "ledger",
+        "mailboxes",
+        "observer",
+        "owner",
+        "published",
+        "ref",
+        "scheduler",
+        "settings",
+        "_books",
+    )
+
+    def __init__(self, scheduler: Scheduler, settings: Settings, books: Books, processor: object) -> None:
+        self.scheduler = scheduler
+        self.settings = settings
+        self.observer = settings.observer
+        self._books = books
+        self.ledger = Ledger(next(numbers))
+        self.ref = ref(self)
+        self.owner = ref(processor, partial(_orphan, self.ref))
+        self._reset()
+        # What other threads have handed over, until it is taken: its context, and its key. They write it, too; who pops an
+        # emission from it is the one who goes on with it.
+        self.handed: dict[AnyEmission, tuple[Context, _KeyOf]] = {}
+        self.published: dict[AnyEmission, Publisher] = {}
+        self.asked: dict[AnyEmission, asyncio.Future[None]] = {}  # requests: they pass all gates
+        self.awaits: dict[AnyEmission, list[AnyEmission]] = {}  # what handlers wait for, each in its own task
+        debug, loop = settings.debug, scheduler.loop
+        self.debug = debug or (debug is None and loop is not None and loop.get_debug())
+        self.is_orphan = False  # its processor is gone
+        # Whether nothing but its place among the others is to be looked at when an emission enters, or is over.
+        self.is_simple = self.gate is None and self.capacity is None and self.observer is None and not self.debug
+        books.add(self.ledger)
+        finalize(self, books.fold, self.ledger).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
+
+    def _reset(self) -> None:
+        settings = self.settings
+        self.gate = gate_of(settings.ordering)
+        # By subscription, while it is busy.
+        self.mailboxes: dict[Subscription[Event], Mailbox] | None = (
+            {} if settings.ordering is Ordering.MAILBOX else None
+        )
+        self.capacity = None if settings.capacity is None else Capacity(settings.capacity)
+        self.late: dict[AnyEmission, int] = {}  # how many threads of it have not returned after their time-outs
+
+    def forget(self) -> None:
+        """Its loop is closed: nothing of it holds up anybody."""
+        self._reset()
+        if not self.scheduler.is_threads:
+            self._books.fold(self.ledger)
+
+    # -- accepting ----------------------------------------------------------------------------------------------------
+    def check_open(self, event: Event, state: EmitterState) -> None:
+        """Raise `EmitterClosed` unless the emitter is open for what is emitted here: for all, or for the descendants of
+        what was pending when its closing began.
+        """
+        if state.closed and not _is_descendant(state):
+            self._books.reject()
+            raise EmitterClosed(f"{spell_event(event)} was refused: the emitter is closed.", event)
+
+    def key_of(self, emission: AnyEmission) -> _KeyOf:
+        """The key of its event: a stranger's code, so before anything is decided. A key that fails fails all of it."""
+        if self.gate is None:
+            return None
+        try:
+            return self.gate.key(emission._event)
+        except Exception as error:  # noqa: BLE001 - it is the outcome of these deliveries
+            _fail_all(emission, error)
+            return None
+
+    def row_of(self, emission: AnyEmission, key: _KeyOf) -> Row | None:
+        """The row of *key*, among those that are there; comparing keys is a stranger's code, too."""
+        if self.gate is None or emission._route.errors is not None and all(emission._route.errors):
+            return None
+        try:
+            return self.gate.prepare(key)
+        except Exception as error:  # noqa: BLE001 - as above
+            _fail_all(emission, error)
+            return None
+
+    def release(self, row: Row | None) -> None:
+        """Who has asked for *row* will not enter it."""
+        if row is not None and self.gate is not None:
+            self.gate.settled(row)
+
+    def accept(
+        self,
+        emission: AnyEmission,
+        state: EmitterState,
+        context: Context,
+        *,
+        row: Row | None = None,
+        publisher: Publisher | None = None,
+        has_place: bool = False,
+    ) -> None:
+        """Accept *emission*, or raise `EmissionRejected`. No foreign code runs from here to where it stands in the queue.
+
+        With a *publisher* it is run there; else it is run as soon as it may. *has_place* is whether capacity was given.
+        """
+        scheduler = self.scheduler
+        assert not scheduler.busy  # else it is handed over
+        now: "Entry | None" = None
+        scheduler.busy = True
+        try:
+            try:
+                self.check_open(emission._event, state)
+                is_request = emission in self.asked
+                if self.capacity is not None and not is_request and not self._has_place(emission, has_place=has_place):
+                    return
+                has_place = False  # it is the emission's now
+                _use_up(emission)
+                entry = self._enter(emission, context)
+                if entry is None:
+                    return
+                if publisher is not None:
+                    self.published[emission] = publisher
+                if self.gate is None or row is None or is_request or self.gate.enter(row, emission, entry):
+                    now = self._place(entry)
+                elif publisher is not None:
+                    publisher.turn = asyncio.get_running_loop().create_future()
+            finally:
+                scheduler.busy = False
+                if has_place and self.capacity is not None:
+                    self.capacity.offer()  # nobody has taken it
+                self.release(row)
+            self._go_on(now)
+        except EmissionRejected:
+            raise
+        except BaseException as error:
+            self._abandon(emission, repr(error))
+            raise
+
+    def _abandon(self, emission: AnyEmission, reason: str) -> None:
+        """Ctrl-C, or what else is no `Exception`, came while *emission* was accepted: its emitter gets no handle."""
+        scheduler = self.scheduler
+        if scheduler.loop is None and not scheduler.runs:
+            scheduler.abandon(reason)  # it was to be run before emit returns
+        elif emission in self.ledger.open:
+            self.published.pop(emission, None)
+            self.withdraw(emission, reason)
+
+    def _enter(self, emission: AnyEmission, context: Context) -> "Entry | None":
+        """Enter *emission* in the books; what is ready then, unless it is settled already."""
+        emission._queue = self.ref
+        parent = adopt(emission) if emission not in self.ledger.open else emission.parent
+        self.ledger.accept(emission, self._inherited(parent))
+        if self.observer is not None:
+            _observe(emission, context, self)
+        if not emission._open:
+            self.settle(emission)
+            return None
+        if self.scheduler.ending is not None:  # emitted while its loop ends: accounted for, and never started
+            self.withdraw(emission, self.scheduler.ending)
+            return None
+        return (self, emission, context)
+
+    def _inherited(self, parent: AnyEmission | None) -> Epochs:
+        keeper = None if parent is None else parent._keeper()
+        if isinstance(keeper, Queue) and keeper.scheduler is self.scheduler:
+            return keeper.ledger.open.get(parent, ())
+        return ()
+
+    def _place(self, entry: "Entry") -> "Entry | None":
+        """It is the turn of this emission, as far as its order is concerned; *entry*, if it is to be delivered at once."""
+        scheduler, emission = self.scheduler, entry[1]
+        publisher = self.published.get(emission)
+        if publisher is not None:
+            if publisher.turn is not None:
+                complete(publisher.turn)
+            return None
+        # A task's first step comes after this turn of the loop: with nobody before it, it may be made at once.
+        if (
+            emission._route.is_async
+            and scheduler.loop is not None
+            and not scheduler.ready
+            and not scheduler.awake
+            and scheduler.ending is None
+        ):
+            scheduler.awake = True  # what is emitted from here on goes behind it
+            return entry
+        scheduler.ready.append(entry)
+        return None
+
+    def deliver_now(self, entry: "Entry") -> None:
+        """Deliver at once what has just been accepted in a loop: to receivers that all need tasks, with nobody before it."""
+        self.scheduler.awake = True  # what is emitted from here on goes behind it
+        self._go_on(entry)
+
+    def _go_on(self, now: "Entry | None" = None) -> None:
+        """After a change: what is to be delivered *now*, what came in between, and what is ready."""
+        scheduler = self.scheduler
+        if now is not None:
+            try:
+                now[2].run(Queue.deliver, self, now[1], now[2])
+            finally:
+                scheduler.awake = False
+        if scheduler.inbox and not scheduler.busy and not scheduler.is_taking:
+            scheduler.take()
+        if scheduler.ready or (scheduler.starting and scheduler.loop is None):
+            scheduler.wake()
+
+    def _has_place(self, emission: AnyEmission, *, has_place: bool) -> bool:
+        """Whether *emission* has a place; if not it was discarded, or `NoRoom` is raised."""
+        capacity, overflow = self.capacity, self.settings.overflow
+        assert capacity is not None  # whoever calls has looked
+        if not emission._open:
+            if has_place:
+                capacity.offer()
+            return True
+        if has_place:
+            capacity.holders[emission] = None
+            return True
+        while not capacity.take(emission):
+            oldest = next(filter(self._is_droppable, capacity.in_order()), None) if overflow == "drop_old" else None
+            if oldest is None:
+                if overflow == "drop_new":
+                    self.drop(emission)
+                    return False
+                self._books.reject()
+                raise self.no_room(emission)
+            self.withdraw(oldest, "capacity")  # whoever waits for a place is served before
+        return True
+
+    def no_room(self, emission: AnyEmission) -> NoRoom:
+        """The error of an emission for which there is no capacity."""
+        return NoRoom(
+            f"{spell_event(emission._event)} was not emitted: as many emissions are pending as capacity allows, "
+            f"{self.settings.capacity}. Wait for capacity with emit_wait, or choose another overflow.",
+            emission._event,
+        )
+
+    def _is_droppable(self, emission: AnyEmission) -> bool:
+        notes = emission._notes
+        return (
+            emission not in self.published
+            and not self.is_calling(emission)
+            and (notes is None or all(note is WAITING for note in notes.values()))
+            and emission._begun == len(notes or ())
+        )
+
+    def drop(self, emission: AnyEmission) -> None:
+        """Accept *emission* and discard it: there is no capacity for it."""
+        emission._queue = self.ref
+        parent = adopt(emission) if emission not in self.ledger.open else emission.parent
+        self.ledger.accept(emission, self._inherited(parent))
+        self.withdraw(emission, "capacity")
+
+    # -- from another thread, or in the middle of a change ------------------------------------------------------------
+    def hand_over(self, emission: AnyEmission, state: EmitterState, context: Context, key: _KeyOf) -> None:
+        """Accept *emission* for whoever runs the scheduler; or raise `EmissionRejected`. It is pending from here on."""
+        adopt(emission)
+        self.check_open(emission._event, state)
+        capacity = self.capacity
+        if capacity is not None and self.settings.overflow != "drop_old" and emission._open:
+            if not capacity.take(emission):
+                if self.settings.overflow == "drop_new":
+                    discarded = Discarded("capacity", started=False)
+                    emission._notes = dict.fromkeys(range(len(emission._route.calls)), discarded)
+                    emission._cursor, emission._open = EMPTY, 0
+                    self.scheduler.put(partial(self._count, emission))
+                    return
+                self._books.reject()
+                raise self.no_room(emission)
+        _use_up(emission)
+        if not emission._open:
+            self.scheduler.put(partial(self._count, emission))
+            return
+        self._hand_over(emission, context, key)
+        # First put, then looked once more: whoever closes does it the other way round.
+        if state.closed and not _is_descendant(state) and self.handed.pop(emission, None) is not None:
+            self.ledger.open.pop(emission, None)
+            if capacity is not None:
+                self.scheduler.put(partial(capacity.give_back, emission))
+            self._books.reject()
+            raise EmitterClosed(f"{spell_event(emission._event)} was refused: the emitter is closed.", emission._event)
+
+    def _hand_over(self, emission: AnyEmission, context: Context, key: _KeyOf) -> None:
+        emission._queue = self.ref
+        self.handed[emission] = (context, key)
+        self.ledger.open[emission] = ()
+        self.scheduler.put(partial(self._take_over, emission))
+
+    def _count(self, emission: AnyEmission) -> None:
+        """Count what another thread has settled."""
+        if emission not in self.ledger.open:
+            self.ledger.accept(emission)
+            self.ledger.settle(emission, emission._worst())
+
+    def _take_over(self, emission: AnyEmission) -> None:
+        """Go on with what was handed over, unless somebody was quicker."""
+        handed = self.handed.get(emission)
+        if handed is None:
+            return
+        context, key = handed
+        row = self.row_of(emission, key)
+        scheduler = self.scheduler
+        now: "Entry | None" = None
+        was, scheduler.busy = scheduler.busy, True
+        try:
+            if self.handed.pop(emission, None) is None:
+                return
+            if self.capacity is not None and emission._open and emission not in self.capacity.holders:
+                try:
+                    if not self._has_place(emission, has_place=False):
+                        return
+                except NoRoom:  # its emitter has the handle already
+                    self.drop(emission)
+                    return
+            entry = self._enter(emission, context)
+            if entry is not None and (self.gate is None or row is None or self.gate.enter(row, emission, entry)):
+                now = self._place(entry)
+        finally:
+            scheduler.busy = was
+            self.release(row)
+        self._go_on(now)
+
+    # -- delivering ---------------------------------------------------------------------------------------------------
+    def deliver(self, emission: AnyEmission, context: Context, /) -> bool:
+        """Begin what of *emission* has not begun, in its own *context*; whether a task was made.
+
+        It stops where a task was made and a plain call is next: that waits for the next turn. The cursor is `EMPTY` when
+        nothing is left to begin.
+        """
+        scheduler, event, made = self.scheduler, emission._event, False
+        scheduler.running = emission
+        if scheduler.loop is not None:  # else the thread knows it, and a context variable costs as much as two handlers
+            set_current(emission)
+        try:
+            for call in emission._cursor if self.mailboxes is None else self._idle(emission, context):
+                try:
+                    value = call(event)
+                except BaseException as error:  # noqa: BLE001 - sorted there
+                    self._raised(emission, error)
+                else:
+                    if value is not None and self._returned(emission, context, value):
+                        made = True
+                        if (scheduler.loop is None or not emission._route.is_async) and not self.next_needs_task(emission):
+                            return True
+        except BaseException as error:
+            self._cut_short(emission, error)
+            raise
+        finally:
+            scheduler.running = None
+        if scheduler.inbox:
+            scheduler.take()
+        if self.asked:
+            self.wake_asker(emission)
+        if emission._cursor is not EMPTY:
+            emission._cursor = EMPTY
+            emission._open -= 1
+            if not emission._open:
+                self.settle(emission)
+        return made
+
+    def _idle(self, emission: AnyEmission, context: Context) -> Iterator[Callable[..., object]]:
+        """The next calls, but for those whose receivers are busy: their mailboxes take them."""
+        for call in emission._cursor:
+            if not (self.mailboxes and self._is_busy(emission, context, call)):
+                yield call
+
+    def _cut_short(self, emission: AnyEmission, error: BaseException) -> None:
+        """What is no `Exception` leaves a call, or our own code between two calls."""
+        index = self._index(emission)
+        note = None if emission._notes is None else emission._notes.get(index)
+        if index >= 0 and (note is None or note is CALLED):
+            emission._write(index, Discarded(repr(error), started=True))
+
+    def next_needs_task(self, emission: AnyEmission, /) -> bool:
+        """Whether the next call runs nothing before it has a task; without a loop none can be made yet."""
+        if self.scheduler.loop is None:
+            return emission._cursor.__length_hint__() == 0  # type: ignore[attr-defined]  # of a tuple's iterator
+        calls, begun = emission._route.calls, emission._begun
+        call = calls[begun] if begun < len(calls) else None
+        return call is None or (type(call) is Composed and call.is_async)
+
+    def _index(self, emission: AnyEmission) -> int:
+        """Which call has just returned."""
+        while True:
+            if self.scheduler.inbox:
+                self.scheduler.take()
+            index = emission._begun - 1
+            if not self.scheduler.inbox:  # else another thread may have emptied the cursor meanwhile
+                break
+        notes = emission._notes
+        if notes is not None:
+            index = next((at for at, note in notes.items() if note is CALLED), index)
+        return index
+
+    def _raised(self, emission: AnyEmission, error: BaseException) -> None:
+        """A plain call has raised."""
+        index = self._index(emission)
+        if isinstance(error, Exception):
+            trim(error)
+            self.note(emission, index, Failed(error), error)
+        elif isinstance(error, asyncio.CancelledError):
+            self.note(emission, index, Cancelled())
+        else:
+            raise error  # noted there
+
+    def _returned(self, emission: AnyEmission, context: Context, value: Any) -> bool:  # Any: whatever a handler returns
+        """A call has returned *value*; whether that needs a task."""
+        index = len(emission._route.calls) - emission._cursor.__length_hint__() - 1  # type: ignore[attr-defined]  # as in _begun
+        if self.scheduler.inbox or emission._notes is not None:
+            index = self._index(emission)
+        if type(value) is Composed:
+            if value.is_async or (value.in_thread and self.scheduler.loop is not None):
+                self._spawn(emission, index, context, value, WAITING)
+                return True
+            run = value.run(Delivery(emission, index), owned=False, threads=self.scheduler.loop is not None)
+            try:
+                run.send(None)
+            except StopIteration as stop:
+                self.decide(emission, index, stop.value)
+                return False
+            except BaseException as error:  # noqa: BLE001 - as in deliver
+                self._raised(emission, error)
+                return False
+            value = Rest(run)
+        elif not must_await(value):
+            emission._write(index, Completed(value))
+            return False
+        self._spawn(emission, index, context, value, STARTED)
+        return True
+
+    def decide(self, emission: AnyEmission, index: int, verdict: Verdict) -> None:
+        """Note what a composed call has come to that was run in the caller."""
+        outcome = verdict.outcome
+        if verdict.until is not None:
+            self._keep_place(emission, index, verdict.until)
+        if type(outcome) is not Completed or outcome.value is not None or emission._notes is not None:
+            error = outcome.error if isinstance(outcome, Failed) and not verdict.notified else None
+            self.note(emission, index, outcome, error)
+
+    def note(self, emission: AnyEmission, index: int, outcome: Outcome, error: Exception | None = None) -> bool:
+        """Note an *outcome*, unless there is one; log its *error*, unless somebody will get it."""
+        fresh: dict[int, Note] = {}
+        # Look and write: nothing is called in between.
+        if emission._notes is None:
+            emission._notes = fresh
+        notes = emission._notes
+        if index in notes and notes[index].__class__ is not Progress:
+            return False
+        notes[index] = outcome
+        if error is not None:
+            self._tell(emission, index, error)
+        return True
+
+    def _tell(self, emission: AnyEmission, index: int, error: Exception) -> None:
+        """Log *error*, unless somebody will get it: who awaits the emission, publishes it, or has asked."""
+        if index == 0 and emission in self.asked:
+            return
+        if emission in self.published:
+            emission._with_rare().unseen.append((index, error))
+            return
+        emission._tell(index, error)
+
+    def _spawn(
+        self, emission: AnyEmission, index: int, context: Context, what: Any, progress: Progress
+    ) -> None:  # Any: see work
+        """Give a delivery a task, in a context of its own."""
+        own = context if len(emission._route.calls) == 1 else context.copy()
+        mailboxes = self.mailboxes
+        if mailboxes is None or emission in self.asked:
+            begun = work(self, emission, index, what)
+            begun.send(None)
+            self.scheduler.start(emission, index, begun, own, self.settings.loop_factory)
+            self._open_delivery(emission, index, progress)
+            return
+        subscription = emission._route.receivers[index]
+        mailbox = Mailbox(emission)
+        mailbox.append((emission, (index, own, what)))
+        mailboxes[subscription] = mailbox
+        self._open_delivery(emission, index, progress)
+        self._serve(subscription, mailbox)
+
+    def _open_delivery(self, emission: AnyEmission, index: int, progress: Progress) -> None:
+        """A delivery whose call has returned goes on elsewhere."""
+        fresh: dict[int, Note] = {}
+        # Look and write: nothing is called in between.
+        if emission._notes is None:
+            emission._notes = fresh
+        notes = emission._notes
+        if progress is WAITING and index in notes and notes[index] is CALLED:
+            notes[index] = _CANCELLED_BEFORE  # cancelled since its call: it has not started, so it never does
+        else:
+            notes[index] = progress
+            emission._open += 1
+
+    # -- mailboxes ----------------------------------------------------------------------------------------------------
+    def _is_busy(self, emission: AnyEmission, context: Context, call: Callable[..., object]) -> bool:
+        """Whether the receiver of the next delivery is busy: then its mailbox takes it."""
+        mailboxes = self.mailboxes
+        if mailboxes is None or emission in self.asked:
+            return False
+        index = self._index(emission) if emission._notes is not None or self.scheduler.inbox else emission._begun - 1
+        mailbox = mailboxes.get(emission._route.receivers[index])
+        if mailbox is None:
+            return False
+        own = context if len(emission._route.calls) == 1 else context.copy()
+        what = call if type(call) is Composed else Composed(call, PLAIN, is_async=False, is_bare=False)
+        mailbox.append((emission, (index, own, what)))
+        self._open_delivery(emission, index, WAITING)
+        return True
+
+    def _serve(self, subscription: Subscription[Event], mailbox: Mailbox) -> None:
+        serving = serve(
+            mailbox, partial(self._next_in, mailbox), partial(self._leave_mailbox, subscription, mailbox)
+        )
+        serving.send(None)
+        emission, first = mailbox[0]
+        index, _, _ = first  # type: ignore[misc]  # what _spawn and _is_busy put there
+        factory = self.settings.loop_factory
+        self.scheduler.start(emission, index, serving, Context(), factory)  # type: ignore[arg-type]  # as above
+
+    def _next_in(self, mailbox: Mailbox, task: "asyncio.Task[Any] | None") -> Any:  # Any: see serve
+        """The work of the next delivery in *mailbox*, and its context."""
+        while mailbox and not self.late.get(mailbox.holder, 0) :  # type: ignore[call-overload]  # emissions
+            emission, what = mailbox[0]
+            if isinstance(what, Publisher):
+                return None
+            mailbox.popleft()
+            index, context, call = what  # type: ignore[misc]  # as above
+            notes = emission._notes  # type: ignore[attr-defined]  # as above
+            if notes[index] is not WAITING and notes[index] is not STARTED:
+                continue  # discarded while it waited
+            mailbox.holder = emission
+            if task is not None:
+                self.scheduler.tasks[emission, index] = task  # type: ignore[index]  # as above
+            begun = work(self, emission, index, call)  # type: ignore[arg-type]  # as above
+            begun.send(None)
+            return begun, context
+        return None
+
+    def _leave_mailbox(self, subscription: Subscription[Event], mailbox: Mailbox) -> None:
+        """The task that served *mailbox* ends, or its holder: whoever is next gets a task of its own."""
+        mailboxes = self.mailboxes
+        if mailboxes is None or mailboxes.get(subscription) is not mailbox:
+            return  # its loop was closed
+        if self.late.get(mailbox.holder, 0):  # type: ignore[call-overload]  # as above
+            return  # its thread has not returned: that calls this again
+        while mailbox:
+            emission, what = mailbox[0]
+            if isinstance(what, Publisher):
+                mailbox.popleft()
+                if what.turn is not None and not what.turn.done():
+                    mailbox.holder = emission
+                    complete(what.turn)
+                    return
+            elif self.scheduler.ending is None and emission._notes[what[0]] in (WAITING, STARTED):  # type: ignore[attr-defined,index]  # as above
+                self._serve(subscription, mailbox)
+                return
+            else:
+                mailbox.popleft()
+        del mailboxes[subscription]
+
+    def enter_mailbox(
+        self, emission: AnyEmission, index: int, publisher: Publisher
+    ) -> "asyncio.Future[None] | None":
+        """The receiver of a published delivery is busy with it from here on; if it is already, what that waits for."""
+        mailboxes = self.mailboxes
+        assert mailboxes is not None  # whoever calls has looked
+        subscription = emission._route.receivers[index]
+        mailbox = mailboxes.get(subscription)
+        if mailbox is None:
+            mailboxes[subscription] = Mailbox(emission)
+            return None
+        publisher.turn = turn = asyncio.get_running_loop().create_future()
+        emission._write(index, WAITING)
+        emission._open += 1
+        mailbox.append((emission, publisher))
+        return turn
+
+    def leave_mailbox(self, emission: AnyEmission, index: int) -> None:
+        """The receiver of a published delivery is not busy with it any more."""
+        subscription = emission._route.receivers[index]
+        mailbox = None if self.mailboxes is None else self.mailboxes.get(subscription)
+        if mailbox is not None and mailbox.holder is emission:
+            self._leave_mailbox(subscription, mailbox)
+
+    def end_publishing(self, emission: AnyEmission) -> None:
+        """The caller of publish has run it, or was cut off."""
+        self.published.pop(emission, None)  # else its loop was closed
+        if emission._cursor is not EMPTY:
+            emission._cursor = EMPTY
+            emission._open -= 1
+            if not emission._open:
+                self.settle(emission)
+        self._go_on()
+
+    # -- the end of a delivery ----------------------------------------------------------------------------------------
+    def conclude(
+        self,
+        emission: AnyEmission,
+        index: int,
+        outcome: Outcome,
+        error: Exception | None = None,
+        until: "asyncio.Future[Any] | None" = None,  # Any: ends with a thread
+    ) -> None:
+        """The end of a delivery in a task. Does nothing but that if it has an outcome: it was discarded."""
+        scheduler = self.scheduler
+        scheduler.tasks.pop((emission, index), None)
+        if scheduler.ending is not None and type(outcome) is Discarded and not outcome.started:
+            outcome = Discarded(scheduler.ending, started=False)
+        if until is not None:
+            self._keep_place(emission, index, until)
+        # Look and write: nothing is called in between.
+        notes = emission._notes
+        if notes is None or index not in notes or notes[index].__class__ is not Progress:
+            return
+        notes[index] = outcome
+        emission._open -= 1
+        if outcome is NOTHING:  # needs no note any more
+            del notes[index]
+            if not notes:
+                emission._notes = None
+        try:
+            if error is not None:
+                self._tell(emission, index, error)
+        finally:
+            if index == 0 and self.asked:
+                self.wake_asker(emission)
+            if not emission._open:
+                self.settle(emission)
+
+    def _keep_place(self, emission: AnyEmission, index: int, until: "asyncio.Future[Any]") -> None:  # Any: as above
+        """A delivery is settled and keeps its place until its thread returns."""
+        self.late[emission] = self.late.get(emission, 0) + 1
+        until.add_done_callback(partial(self._returned_late, emission, index))
+
+    def _returned_late(self, emission: AnyEmission, index: int, _thread: object) -> None:
+        """A thread has returned after its time-out: it gives up its place."""
+        now: "Entry | None" = None
+        self.late[emission] -= 1
+        if not self.late[emission]:
+            del self.late[emission]
+            if self.gate is not None and not emission._open:
+                scheduler = self.scheduler
+                was, scheduler.busy = scheduler.busy, True
+                try:
+                    now = self._let_next(emission)
+                finally:
+                    scheduler.busy = was
+        if self.mailboxes is not None:
+            subscription = emission._route.receivers[index]
+            mailbox = self.mailboxes.get(subscription)
+            if mailbox is not None:
+                self._leave_mailbox(subscription, mailbox)
+        self._go_on(now)
+        self.scheduler.check_idle()
+
+    def _let_next(self, emission: AnyEmission) -> "Entry | None":
+        """*emission* is over in its order: whoever is next has its turn. In the middle of a change."""
+        entry = None if self.gate is None else self.gate.leave(emission)
+        return None if entry is None else self._place(entry)  # type: ignore[arg-type]  # what accept has entered
+
+    def settle(self, emission: AnyEmission) -> None:
+        """Each delivery of *emission* has its outcome."""
+        scheduler, ledger, notes = self.scheduler, self.ledger, emission._notes
+        if notes is None and self.is_simple:  # most of them: each has completed, and there is nobody to make room for
+            epochs = ledger.open[emission]
+            del ledger.open[emission]
+            ledger.completed += 1
+            for epoch in epochs:
+                epoch.open -= 1
+                if epoch.has_ended and not epoch.open:
+                    epoch.check()
+            if emission._rare is not None:
+                emission._call_waiters()
+            if self.is_orphan or scheduler.on_idle is not None:
+                self._emptied()
+            return
+        now: "Entry | None" = None
+        was, scheduler.busy = scheduler.busy, True
+        try:
+            status = Status.COMPLETED
+            for index, note in () if notes is None else notes.items():
+                if note is CALLED:  # it returned nothing
+                    notes[index] = NOTHING  # type: ignore[index]  # there is a note
+                elif note is not NOTHING:
+                    status = emission._worst()
+            epochs = ledger.settle(emission, status)
+            if status is not Status.COMPLETED and scheduler.ending is not None and status is not Status.FAILED:
+                scheduler.lost.append((self.settings.on_discard, emission))
+            if emission._rare is not None:
+                emission._call_waiters()
+            if not self.is_simple:
+                now = self._make_room(emission)
+            if self.awaits:
+                self.awaits.pop(emission, None)
+            for epoch in epochs:
+                if epoch.has_ended and not epoch.open:
+                    epoch.check()
+        finally:
+            scheduler.busy = was
+        if self.observer is not None:
+            guarded(self.observer.settled, emission)
+        if self.is_orphan or scheduler.on_idle is not None:
+            self._emptied()
+        if now is not None or (not was and (scheduler.inbox or scheduler.ready)):
+            self._go_on(now)
+
+    def _make_room(self, emission: AnyEmission) -> "Entry | None":
+        """*emission* gives up its place in the capacity and in the order; who is to be delivered at once by that."""
+        if self.capacity is not None:
+            self.capacity.give_back(emission)
+        return self._let_next(emission) if self.gate is not None and emission not in self.late else None
+
+    def _emptied(self) -> None:
+        """Something of it is over, and perhaps everything."""
+        scheduler = self.scheduler
+        if self.is_orphan and not self.ledger.open:
+            scheduler.queues.pop(self.owner, None)
+        if scheduler.on_idle is not None:
+            scheduler.check_idle()
+
+    def reason_of(self, error: BaseException) -> str:
+        """Why a task was left by *error*, which is no `Exception`; one that goes on through the loop is remembered."""
+        scheduler = self.scheduler
+        if isinstance(error, GeneratorExit) and not runs_here(scheduler.loop):
+            return scheduler.ending or LOST
+        if isinstance(error, KeyboardInterrupt | SystemExit) and (task := asyncio.current_task()) is not None:
+            scheduler.crashed.add(task)
+        return repr(error)
+
+    # -- cancelling and discarding ------------------------------------------------------------------------------------
+    def cancel(self, emission: AnyEmission, /) -> bool:
+        """As `Emission.cancel`, from any thread and at any instant."""
+        scheduler = self.scheduler
+        if not emission._open:
+            return False
+        if scheduler.busy or not scheduler.is_here:
+            taken: list[Callable[..., object]] = []
+            is_elsewhere = not scheduler.is_here
+            scheduler.put(partial(self._cancel_here, emission, "cancelled", taken))
+            if is_elsewhere and _HAS_GIL:
+                taken.extend(emission._cursor)  # in one step: none of these will be called
+            return True
+        return self._cancel_here(emission, "cancelled")
+
+    def _cancel_here(
+        self, emission: AnyEmission, reason: str, taken: list[Callable[..., object]] | None = None
+    ) -> bool:
+        """Discard what has not started, and cancel what runs."""
+        if emission not in self.ledger.open:
+            return False
+        self.withdraw(emission, reason, len(taken) if taken else 0)
+        for _, task in [*self.scheduler.tasks_of(emission)]:
+            task.cancel()
+        publisher = self.published.get(emission)
+        if publisher is not None and emission._open and not publisher.is_cut:
+            publisher.is_cut = True  # it takes the cancellation back
+            if publisher.turn is not None and not publisher.turn.done():
+                complete(publisher.turn)
+            else:
+                publisher.task.cancel()
+        self._go_on()
+        return True
+
+    def cancel_delivery(self, emission: AnyEmission, index: int) -> None:
+        """Discard one delivery if it waits; cancel its task if it runs in one."""
+        task = self.scheduler.tasks.get((emission, index))
+        note = emission._note(index)
+        if note is WAITING and task is None:
+            self._cancel_here(emission, "cancelled")
+            return
+        if note is WAITING:
+            self.conclude(emission, index, Discarded("cancelled", started=False))
+        if task is not None:
+            task.cancel()
+
+    def withdraw(self, emission: AnyEmission, reason: str, taken: int = 0) -> None:
+        """Discard what of *emission* has not started; *taken* calls were taken from its cursor already."""
+        scheduler = self.scheduler
+        was, scheduler.busy = scheduler.busy, True
+        try:
+            discarded = Discarded(reason, started=False)
+            total = len(emission._route.calls)
+            before = emission._notes or {}
+            notes: dict[int, Note] = dict(before)
+            waiting = [index for index, note in before.items() if note is WAITING]
+            notes.update(dict.fromkeys(waiting, discarded))
+            is_calling = self.is_calling(emission)
+            rest = [*emission._cursor]
+            begun = total - len(rest) - taken if emission._cursor is not EMPTY else total
+            notes.update(dict.fromkeys(range(begun, total), discarded))
+            if is_calling and 0 < begun and begun - 1 not in notes:
+                notes[begun - 1] = CALLED
+            given_back = len(waiting) + (emission._cursor is not EMPTY and not is_calling)
+            # From here on nothing is called.
+            if notes:
+                emission._notes = notes
+            if not is_calling:
+                emission._cursor = EMPTY
+            emission._open -= given_back
+            self.handed.pop(emission, None)
+            for index in waiting:
+                task = scheduler.tasks.pop((emission, index), None)
+                if task is not None and self.mailboxes is None:
+                    task.cancel()
+            if self.asked:
+                self.wake_asker(emission)
+            if given_back and not emission._open:
+                self.settle(emission)
+        finally:
+            scheduler.busy = was
+        if not was:
+            self._go_on()
+
+    def withdraw_all(self, reason: str, /) -> None:
+        """Discard whatever has not started."""
+        for emission in self.emissions():
+            if emission._open:
+                self.withdraw(emission, reason)
+
+    def discard_all(self, reason: str, /, *, queued: bool = True) -> None:
+        """Discard whatever is open: it will not go on. Unless *queued*, what waits for a thread decides by itself."""
+        for emission in self.emissions():
+            self.withdraw(emission, reason)
+            if emission not in self.ledger.open:
+                continue
+            notes = emission._notes or {}
+            left = [index for index, note in notes.items() if note is QUEUED and not queued]
+            for index, note in notes.items():
+                if note.__class__ is Progress and index not in left:
+                    notes[index] = Discarded(reason, started=note is not QUEUED)
+            emission._cursor, emission._open = EMPTY, len(left)
+            if not left:
+                self.settle(emission)
+        self.published.clear()
+
+    def emissions(self) -> list[AnyEmission]:
+        """What is open, in the order of acceptance."""
+        return [*self.ledger.open]  # type: ignore[list-item]  # nothing but emissions is in our ledgers
+
+    def pending(self) -> list[tuple[Tell | None, AnyEmission]]:
+        """What is open, and to whom it is reported if it is cut off."""
+        return [(self.settings.on_discard, emission) for emission in self.emissions()]
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something is pending, or a thread has not returned."""
+        return bool(self.ledger.open or self.late)
+
+    # -- waiting ------------------------------------------------------------------------------------------------------
+    def wake_asker(self, emission: AnyEmission) -> None:
+        """Something has become of a request: who asks looks at it."""
+        future = self.asked.get(emission)
+        if future is not None:
+            complete(future)
+
+    def is_calling(self, emission: AnyEmission, /) -> bool:
+        """Whether the last call of *emission* that has begun runs now."""
+        return self.scheduler.running is emission or emission in self.published
+
+    def runs_in(self, emission: AnyEmission, task: "asyncio.Task[Any]", /) -> bool:  # Any: whoever's
+        """Whether a handler of *emission* has *task* to itself."""
+        publisher = self.published.get(emission)
+        if publisher is not None:
+            return publisher.task is task
+        return any(one is task for _, one in self.scheduler.tasks_of(emission))
+
+    def waits_for(self, emission: AnyEmission, /) -> Iterator[AnyEmission]:
+        """Who must end, or go on, before *emission* can."""
+        if self.gate is not None:
+            yield from self.gate.ahead(emission)  # type: ignore[misc]  # as above
+        for subscription in emission._route.receivers if self.mailboxes else ():
+            mailbox = self.mailboxes.get(subscription) if self.mailboxes else None
+            places = () if mailbox is None else (mailbox.holder, *(place for place, _ in mailbox))
+            if emission in places[1:] or (emission in self.published and emission not in places):
+                for place in places:
+                    if place is emission:
+                        break
+                    yield place  # type: ignore[misc]  # as above
+        yield from self.awaits.get(emission, ())
+
+    def begin_wait(self, emission: AnyEmission, /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]":
+        """Judge a wait for *emission* here: a future of the running loop for it, what releases that at the end, and the
+        emission whose handler waits, if one does, for `end_wait`.
+        """
+        scheduler = self.scheduler
+        if not runs_here(scheduler.loop):
+            if scheduler.is_here:
+                raise WouldDeadlock(
+                    f"{spell_event(emission.event)} is pending in this thread, and not in the loop that would wait for "
+                    "it: it cannot go on until that returns. Wait for it there.",
+                    (emission,),
+                )
+            scheduler = scheduler_of(asyncio.get_running_loop())
+        waiting = None if get_current() is None and not scheduler.below.runs else self.refuse_deadlock(emission)
+        assert scheduler.loop is not None  # it is running
+        future: asyncio.Future[None] = scheduler.loop.create_future()
+        scheduler.waiting.add(future)  # whoever waits is held by nobody else
+        return future, scheduler.waiting.discard, waiting
+
+    def refuse_deadlock(self, emission: AnyEmission, /) -> AnyEmission | None:
+        """Judge a wait for *emission* here; the emission whose handler waits, if one does. It says `end_wait` then."""
+        waiting = waiting_emission()
+        keeper = None if waiting is None else waiting._keeper()
+        if waiting is not None and isinstance(keeper, Queue):
+            refuse([emission], waiting, "waits for")
+            keeper.awaits[waiting] = [*keeper.awaits.get(waiting, ()), emission]
+        return waiting
+
+    def end_wait(self, waiting: AnyEmission, emission: AnyEmission, /) -> None:
+        """The handler of *waiting* waits for *emission* no more."""
+        awaits = self.awaits.get(waiting)
+        if awaits is not None:
+            awaits.remove(emission)
+
+
+def _is_descendant(state: EmitterState) -> bool:
+    """Whether what is emitted here descends from what was pending when the closing of an emitter began."""
+    parent: AnyEmission | None = current_emission()
+    while parent is not None and parent._open:
+        keeper = parent._keeper()
+        if isinstance(keeper, Queue):
+            if keeper.scheduler is state.closing:
+                if any(epoch.number <= state.limit for epoch in keeper.ledger.open.get(parent, ())):
+                    return True
+            elif parent._state is state:
+                return True
+        parent = parent.parent
+    return False
+
+
+def _fail_all(emission: AnyEmission, error: Exception) -> None:
+    emission._route = emission._route.failed(error)
+    emission._cursor = iter(emission._route.calls)
+
+
+def _use_up(emission: AnyEmission) -> None:
+    """Use up the ``once`` of those who receive it: a subscription that another emission took meanwhile is no receiver."""
+    receivers = emission._route.receivers
+    if not emission._route.has_once:
+        return
+    gone = {index for index, one in enumerate(receivers) if one._options.once and not one.unsubscribe()}
+    if gone:
+        emission._route = emission._route.without(gone)
+        emission._cursor = iter(emission._route.calls)
+        emission._open = emission._route.share
+
+
+def _observe(emission: AnyEmission, context: Context, queue: Queue) -> None:
+    pass
+
+
+def _orphan(queue: "ref[Queue]", _processor: object) -> None:
+    # Its processor is gone, in whatever thread: either this or the end of its last emission sees what the other has done.
+    orphan = queue()
+    if orphan is not None:
+        orphan.is_orphan = True
+        if not orphan.ledger.open:
+            orphan.scheduler.queues.pop(orphan.owner, None)

@@ -1,0 +1,191 @@
+"""A delivery in a task: from its turn to its outcome."""
+
+import asyncio
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Coroutine, Generator, Sized
+from contextlib import suppress
+from contextvars import Context
+from types import CoroutineType, coroutine
+from typing import Any, Final, Protocol, TypeAlias, final
+
+from .._composed import OWN, Composed, Verdict, close_patiently
+from .._emission import QUEUED, STARTED, WAITING, AnyEmission, Delivery, set_current
+from .._loops import here
+from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
+from .._processing import Observer
+from .._reports import guarded
+from .._spelling import trim
+
+Work: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
+_Task = asyncio.Task
+AT_ONCE: Final = 100
+"""So many deliveries of one mailbox run in one turn of the loop; then others have theirs."""
+
+
+class Owner(Protocol):
+    """The queue of the delivery."""
+
+    @property
+    def observer(self) -> Observer | None: ...
+    def conclude(
+        self,
+        emission: AnyEmission,
+        index: int,
+        outcome: Outcome,
+        error: Exception | None = None,
+        until: "asyncio.Future[Any] | None" = None,  # Any: ends with a thread
+    ) -> None: ...
+    def reason_of(self, error: BaseException) -> str: ...
+
+
+@final
+class Rest:
+    """What is left of a composed call whose first part was run in the caller. Awaiting it gives the verdict."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Coroutine[Any, Any, Verdict]) -> None:  # Any: as above
+        self._run = run
+
+    def __await__(self) -> Generator[Any, None, Verdict]:  # Any: as above
+        return self._run.__await__()
+
+    def close(self) -> None:
+        """Close it as a coroutine is closed."""
+        self._run.close()
+
+
+def make_task(work: Work, loop: AbstractEventLoop | None, context: Context) -> "asyncio.Task[None]":
+    """A task for *work*, which stands at `OWN`."""
+    # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
+    task: Any = _Task(work, loop=loop, name="pyventus_typed", context=context)  # Any: below
+    # asyncio's own switch against "Task was destroyed but it is pending": whatever happens, it is accounted for.
+    task._log_destroy_pending = False  # unknown to the stubs
+    return task  # type: ignore[no-any-return]  # it is one
+
+
+def has_cancellation(task: Any) -> bool:  # Any: for a name that is unknown to the stubs
+    """Whether a cancellation is still to come that would hit what the task runs next. There is no public way to ask."""
+    return bool(getattr(task, "_must_cancel", False)) or task.cancelling() > 0
+
+
+async def work(owner: Owner, emission: AnyEmission, index: int, what: Any) -> None:  # Any: known to be awaitable
+    """Await *what*, a composed call or an awaitable, and conclude the delivery, whatever happens.
+
+    It awaits `OWN` first: up to there anybody may step it, and from there on a cancellation before the task's own first
+    step is seen, too.
+    """
+    value: Any  # Any: whatever a handler returns
+    outcome: Outcome
+    try:
+        await OWN
+        is_composed = what.__class__ is Composed
+        progress = QUEUED if is_composed and what.in_thread else STARTED
+        # Look and write: nothing is called in between.
+        notes = emission._notes
+        if notes is not None and notes[index] is WAITING:
+            notes[index] = progress
+        elif notes is None or notes[index] is not STARTED:
+            owner.conclude(emission, index, Discarded("cancelled", started=False))  # it has an outcome already
+            return
+        set_current(emission)
+        if owner.observer is not None:
+            guarded(owner.observer.started, Delivery(emission, index))
+        if is_composed:
+            what = (
+                what.handler(emission._event)
+                if what.is_bare
+                else what.run(Delivery(emission, index), owned=True, threads=True)
+            )
+        value = await what
+        what = None  # it has been awaited to its end
+        if value.__class__ is Verdict:
+            conclude_by(owner, emission, index, value)
+        else:
+            owner.conclude(emission, index, NOTHING if value is None else Completed(value))
+    except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
+        if here.closing is not None:
+            close_patiently(what)
+        trim(error)
+        owner.conclude(emission, index, Failed(error), error)
+    except asyncio.CancelledError:
+        outcome = Cancelled() if _has_started(emission, index) else Discarded("cancelled", started=False)
+        owner.conclude(emission, index, outcome)
+    except BaseException as error:
+        owner.conclude(emission, index, Discarded(owner.reason_of(error), started=_has_started(emission, index)))
+        raise
+    finally:
+        if type(what) is CoroutineType or type(what) is Rest:
+            what.close()  # cut off before its first step, it would complain that nobody awaited it
+
+
+def conclude_by(owner: Owner, emission: AnyEmission, index: int, verdict: Verdict) -> None:
+    """Conclude a delivery by what a composed call has come to."""
+    outcome = verdict.outcome
+    error = outcome.error if isinstance(outcome, Failed) and not verdict.notified else None
+    owner.conclude(emission, index, outcome, error, verdict.until)
+
+
+def _has_started(emission: AnyEmission, index: int) -> bool:
+    return emission._notes is not None and emission._notes.get(index) is STARTED
+
+
+# ---------------------------------------------------------------- one task for the deliveries of one mailbox
+class NextInMailbox(Protocol):
+    """Gives the work of the next delivery, and its context, up to its end."""
+
+    def __call__(self, task: "asyncio.Task[Any] | None", /) -> tuple[Work, Context] | None: ...  # Any: whoever's
+
+
+async def serve(mailbox: Sized, following: NextInMailbox, leave: Callable[[], object]) -> None:
+    """Run the deliveries of one mailbox one after the other, each in its own context, as long as none suspends.
+
+    One that does has this task to itself, and so has one that cancels it: what somebody does to that task later is done
+    to no other delivery. *leave* is called at the end: whoever is next then gets a task of its own.
+    """
+    try:
+        while True:
+            try:
+                await OWN
+            except BaseException as error:
+                # Cut off between two deliveries: that is the end of the one that would have been next here.
+                found = following(None)
+                if found is not None:
+                    work, context = found
+                    with suppress(StopIteration, type(error)):
+                        context.run(work.throw, error)
+                raise
+            task = asyncio.current_task()
+            for _ in range(AT_ONCE):
+                found = following(task)
+                if found is None:
+                    return
+                work, context = found
+                try:
+                    waits_for = context.run(work.send, None)
+                except StopIteration:
+                    if has_cancellation(task):
+                        return
+                else:
+                    await _in(context, work, waits_for)
+                    return
+            if not mailbox:
+                return
+    finally:
+        leave()
+
+
+@coroutine
+def _in(context: Context, work: Work, waits_for: Any) -> Generator[Any, Any, None]:  # Any: between a loop and its futures
+    """Go on with *work*, which waits, always in *context*."""
+    while True:
+        try:
+            sent = yield waits_for
+        except BaseException as error:  # noqa: BLE001 - it is the work's
+            step, value = work.throw, error
+        else:
+            step, value = work.send, sent
+        try:
+            waits_for = context.run(step, value)
+        except StopIteration:
+            return
