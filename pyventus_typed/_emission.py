@@ -89,6 +89,7 @@ class Keeper(Protocol):
     @property
     def scheduler(self) -> object: ...
     def cancel(self, emission: "AnyEmission", /) -> bool: ...
+    def started(self, emission: "AnyEmission", index: int, /) -> None: ...
     def is_calling(self, emission: "AnyEmission", /) -> bool: ...
     def runs_in(self, emission: "AnyEmission", task: "asyncio.Task[Any]", /) -> bool: ...  # Any: whoever's
     def waits_for(self, emission: "AnyEmission", /) -> "Iterator[AnyEmission]": ...
@@ -164,6 +165,9 @@ class Delivery(Generic[_T_co]):
         notes = self._emission._notes
         if notes is not None and notes.get(self._index) is QUEUED:
             notes[self._index] = STARTED
+            keeper = self._emission._keeper()
+            if keeper is not None:
+                keeper.started(self._emission, self._index)
 
     @property
     def _scheduler(self) -> object:

@@ -88,7 +88,7 @@ class AsyncIOProcessor:
             check_seconds("timeout", timeout)
         queue = self._queue_here()
         scheduler = queue.scheduler
-        scheduler.take()
+        scheduler.take_all()
         waiter = waiting_emission()
         if waiter is not None:
             is_own = waiter in queue.ledger.open
@@ -115,6 +115,9 @@ class AsyncIOProcessor:
             scheduler, ledger = queue.scheduler, queue.ledger
             if scheduler.loop is None:
                 if scheduler.thread == get_ident() and state.home is None and get_running_loop() is None:
+                    if not emission._open:  # nobody receives it
+                        ledger.completed += 1
+                        return
                     context = copy_context()
                     if not scheduler.runs and not scheduler.busy:
                         emission._queue = queue.ref
@@ -132,6 +135,9 @@ class AsyncIOProcessor:
                             raise
                         return
             elif runs_here(scheduler.loop):
+                if not emission._open:
+                    ledger.completed += 1
+                    return
                 entry = (queue, emission, copy_context())
                 if not scheduler.busy and scheduler.ending is None and not scheduler.below.runs:
                     emission._queue = queue.ref
@@ -193,6 +199,8 @@ class AsyncIOProcessor:
         row = queue.row_of(emission, queue.key_of(emission)) if emission._open else None
         task = asyncio.current_task()
         assert task is not None  # a coroutine of ours is awaited in a task
+        if queue.debug:
+            emission._with_rare().site = _caller()
         publisher = Publisher(task)
         queue.accept(emission, state, copy_context(), row=row, publisher=publisher)
         if emission in queue.published:
@@ -226,7 +234,7 @@ class AsyncIOProcessor:
         """
         queue = self._queue_here()
         scheduler = queue.scheduler
-        scheduler.take()
+        scheduler.take_all()
         waiter = waiting_emission()
         if waiter is not None:
             refuse([waiter], waiter, "closes the emitter, and waits for")
@@ -241,7 +249,7 @@ class AsyncIOProcessor:
             state.closed = True
         else:
             epochs = [one.ledger.end_epoch(next(numbers)) for one in queues]
-        scheduler.take()  # what was handed over by who did not see that it is closed
+        scheduler.take_all()  # what was handed over by who did not see that it is closed
         if await over(epochs, scheduler.waiting, grace):
             return True
         for one in queues:

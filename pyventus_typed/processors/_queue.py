@@ -86,6 +86,7 @@ class Queue:
         "scheduler",
         "settings",
         "_books",
+        "_contexts",
     )
 
     def __init__(self, scheduler: Scheduler, settings: Settings, books: Books, processor: object) -> None:
@@ -102,6 +103,7 @@ class Queue:
         self.handed: dict[AnyEmission, tuple[Context, _KeyOf]] = {}
         self.published: dict[AnyEmission, Publisher] = {}
         self.asked: dict[AnyEmission, asyncio.Future[None]] = {}  # requests: they pass all gates
+        self._contexts: dict[AnyEmission, Context] = {}  # what an observer is called in
         self.awaits: dict[AnyEmission, list[AnyEmission]] = {}  # what handlers wait for, each in its own task
         debug, loop = settings.debug, scheduler.loop
         self.debug = debug or (debug is None and loop is not None and loop.get_debug())
@@ -223,7 +225,7 @@ class Queue:
         parent = adopt(emission) if emission not in self.ledger.open else emission.parent
         self.ledger.accept(emission, self._inherited(parent))
         if self.observer is not None:
-            _observe(emission, context, self)
+            self._observe(emission, context)
         if not emission._open:
             self.settle(emission)
             return None
@@ -316,6 +318,26 @@ class Queue:
             and emission._begun == len(notes or ())
         )
 
+    def _observe(self, emission: AnyEmission, context: Context) -> None:
+        """From here on the observer hears of *emission*, in a copy of its context."""
+        assert self.observer is not None  # whoever calls has looked
+        own = self._contexts[emission] = context.copy()
+        own.run(set_current, emission)
+        calls = [partial(self._observed, emission, *one) for one in enumerate(emission._route.calls)]
+        emission._cursor = iter(tuple(calls))
+        own.run(guarded, self.observer.accepted, emission)
+
+    def _observed(self, emission: AnyEmission, index: int, call: Callable[..., object], event: object) -> object:
+        if call.__class__ is not Composed or not (call.is_async or call.in_thread and self.scheduler.loop is not None):  # type: ignore[attr-defined]  # as said
+            self.started(emission, index)
+        return call(event)
+
+    def started(self, emission: AnyEmission, index: int, /) -> None:
+        """The handler of a delivery is about to be called."""
+        context = self._contexts.get(emission)
+        if self.observer is not None and context is not None:
+            context.run(guarded, self.observer.started, Delivery(emission, index))
+
     def drop(self, emission: AnyEmission) -> None:
         """Accept *emission* and discard it: there is no capacity for it."""
         emission._queue = self.ref
@@ -335,13 +357,13 @@ class Queue:
                     discarded = Discarded("capacity", started=False)
                     emission._notes = dict.fromkeys(range(len(emission._route.calls)), discarded)
                     emission._cursor, emission._open = EMPTY, 0
-                    self.scheduler.put(partial(self._count, emission))
+                    self.scheduler.put(partial(self._count, emission), is_late=not self.scheduler.is_here)
                     return
                 self._books.reject()
                 raise self.no_room(emission)
         _use_up(emission)
         if not emission._open:
-            self.scheduler.put(partial(self._count, emission))
+            self.scheduler.put(partial(self._count, emission), is_late=not self.scheduler.is_here)
             return
         self._hand_over(emission, context, key)
         # First put, then looked once more: whoever closes does it the other way round.
@@ -356,13 +378,15 @@ class Queue:
         emission._queue = self.ref
         self.handed[emission] = (context, key)
         self.ledger.open[emission] = ()
-        self.scheduler.put(partial(self._take_over, emission))
+        self.scheduler.put(partial(self._take_over, emission), is_late=not self.scheduler.is_here)
 
     def _count(self, emission: AnyEmission) -> None:
         """Count what another thread has settled."""
         if emission not in self.ledger.open:
             self.ledger.accept(emission)
             self.ledger.settle(emission, emission._worst())
+            if self.scheduler.is_closed:
+                self._books.fold(self.ledger)
 
     def _take_over(self, emission: AnyEmission) -> None:
         """Go on with what was handed over, unless somebody was quicker."""
@@ -770,10 +794,12 @@ class Queue:
                     epoch.check()
         finally:
             scheduler.busy = was
-        if self.observer is not None:
-            guarded(self.observer.settled, emission)
+        if self.observer is not None and (context := self._contexts.pop(emission, None)) is not None:
+            context.run(guarded, self.observer.settled, emission)
         if self.is_orphan or scheduler.on_idle is not None:
             self._emptied()
+        if scheduler.is_closed:  # handed over a moment too late
+            self._books.fold(self.ledger)
         if now is not None or (not was and (scheduler.inbox or scheduler.ready)):
             self._go_on(now)
 
@@ -1016,10 +1042,6 @@ def _use_up(emission: AnyEmission) -> None:
         emission._route = emission._route.without(gone)
         emission._cursor = iter(emission._route.calls)
         emission._open = emission._route.share
-
-
-def _observe(emission: AnyEmission, context: Context, queue: Queue) -> None:
-    pass
 
 
 def _orphan(queue: "ref[Queue]", _processor: object) -> None:
