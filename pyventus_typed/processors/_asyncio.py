@@ -294,12 +294,13 @@ class AsyncIOProcessor:
     def _elsewhere(self, state: EmitterState) -> Scheduler | None:
         """The loop that an emission from this thread, which runs none, is handed over to."""
         for scheduler in (here.elsewhere, state.home() if isinstance(state.home, ref) else None):
-            if isinstance(scheduler, Scheduler) and scheduler.loop is not None and not scheduler.is_closed:
+            loop = scheduler.loop if isinstance(scheduler, Scheduler) else None
+            if isinstance(scheduler, Scheduler) and loop is not None and not scheduler.is_closed:
                 if scheduler.process != os.getpid():
                     raise EmitterClosed(
                         "This process was forked from the one whose loop the emitter works for. Make a new emitter here."
                     )
-                if not scheduler.loop.is_closed():
+                if not loop.is_closed():
                     return scheduler
         return None
 
