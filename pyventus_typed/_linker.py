@@ -58,9 +58,6 @@ class On(Generic[T_contra, A_co]):
         return handler
 
 
-_NONE = (None, False, 0, None, None, None, False)
-
-
 class Linker(Generic[E_contra]):
     """Who receives what: ``Linker()`` takes any event, ``Linker[Base]()`` and ``Linker[A | B]()`` a family.
 
@@ -208,7 +205,15 @@ class Linker(Generic[E_contra]):
         if not events:
             raise NotAnEvent("on() names no event. Name at least one: @linker.on(OrderPlaced).")
         kinds = self._single(events[0]) if len(events) == 1 else tuple(dict.fromkeys(map(self._own, events)))
-        options = self._options(when, once, priority, on_success, on_failure, timeout, in_thread)
+        options = Options(
+            when=when,
+            once=once,
+            priority=priority,
+            on_success=on_success,
+            on_failure=on_failure,
+            timeout=timeout,
+            in_thread=in_thread,
+        )
         return On(lambda handler: self._subscribe(kinds, handler, options))
 
     @overload
@@ -273,7 +278,15 @@ class Linker(Generic[E_contra]):
 
         Subscribing the same handler twice gives two subscriptions. In a ``with`` it ends with the block.
         """
-        options = self._options(when, once, priority, on_success, on_failure, timeout, in_thread)
+        options = Options(
+            when=when,
+            once=once,
+            priority=priority,
+            on_success=on_success,
+            on_failure=on_failure,
+            timeout=timeout,
+            in_thread=in_thread,
+        )
         return self._subscribe(self._single(event), handler, options)
 
     def answer(
@@ -313,10 +326,7 @@ class Linker(Generic[E_contra]):
         made: list[Subscription[Event]] = []
         for method, mark in methods_of(subscriber):
             kinds = tuple(map(self._own, mark.events))
-            options = mark.options
-            options = self._options(
-                options.when, False, options.priority, None, None, options.timeout, options.in_thread
-            )
+            options = mark.options.with_callbacks_of(self._plain)
             made.append(Subscription(kinds, method, options, self._registry))
         added: list[Subscription[Event]] = []
         try:
@@ -402,26 +412,10 @@ class Linker(Generic[E_contra]):
             kinds = self._singles.setdefault(kind, (kind,))
         return kinds
 
-    def _options(
-        self,
-        when: Callable[..., bool] | None,
-        once: bool,  # noqa: FBT001 - in the order of Options
-        priority: int,
-        on_success: Callable[..., object] | None,
-        on_failure: Callable[..., object] | None,
-        timeout: float | None,
-        in_thread: bool,  # noqa: FBT001 - as above
-    ) -> Options:
-        plain = self._plain
-        if (when, once, priority, on_success, on_failure, timeout, in_thread) == _NONE:
-            return plain
-        on_success = plain.on_success if on_success is None else on_success
-        on_failure = plain.on_failure if on_failure is None else on_failure
-        return Options(when, once, priority, on_success, on_failure, timeout, in_thread)
-
     def _subscribe(
         self, kinds: tuple[type[Event], ...], handler: Callable[..., object], options: Options
     ) -> Subscription[Any]:
+        options = options.with_callbacks_of(self._plain)
         subscription: Subscription[Event] = Subscription(kinds, handler, options, self._registry)
         self._registry.add(subscription)
         return subscription

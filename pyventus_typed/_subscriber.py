@@ -110,11 +110,18 @@ def handles(
     timeout: float | None = None, in_thread: bool = False,
 ) -> Handles[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
 # fmt: on
-def handles(*events: Any, **options: Any) -> Handles[Any]:  # Any: the overloads say what goes in and comes out
+def handles(
+    *events: Any,  # Any, here and below: the overloads say what goes in and comes out
+    when: Callable[..., bool] | None = None,
+    priority: int = 0,
+    timeout: float | None = None,
+    in_thread: bool = False,
+) -> Handles[Any]:
     """Mark a method of a `Subscriber` as the handler of these event types, with the options of ``Linker.on``."""
     if not events:
         raise NotAnEvent("handles() names no event. Name at least one: @handles(OrderPlaced).")
-    return Handles(Mark(tuple(dict.fromkeys(map(check_event_class, events))), Options(**options)))
+    options = Options(when=when, priority=priority, timeout=timeout, in_thread=in_thread)
+    return Handles(Mark(tuple(dict.fromkeys(map(check_event_class, events))), options))
 
 
 def methods_of(subscriber: object) -> Iterator[tuple[Callable[..., object], Mark]]:
