@@ -1,13 +1,15 @@
 """Which events a ``Linker[A | B]`` or a ``Subscriber[A]`` is for, as far as that is known at run time."""
 
+import sys
 import types
 import typing
+from pathlib import Path
 from typing import Annotated, Union, get_args, get_origin
 
 import typing_extensions
 
 from ._event import Event
-from ._spelling import spell
+from ._spelling import spell, spell_apart
 from .errors import ForeignEvent
 
 # typing_extensions has a class of its own where the standard library's is too old for it.
@@ -49,5 +51,33 @@ def holds(family: Family | None, kind: type[Event]) -> bool:
 
 def foreign(kind: type[Event], family: Family | None, what: str) -> ForeignEvent:
     """The error that says *what* is outside of *family*."""
-    names = " | ".join(map(spell, family or ()))
-    return ForeignEvent(f"{what}, {names}. Widen the family, or keep it out.", kind)
+    kinds = family or ()
+    names = " | ".join(spell_apart(member, kind.__mro__) for member in kinds)
+    way_out = _why_there_are_two(kind, kinds) or "Widen the family, or keep it out."
+    return ForeignEvent(f"{what}, {names}. {way_out}", kind)
+
+
+def _why_there_are_two(kind: type[Event], family: Family) -> str | None:
+    """What to do about a class, or a base of it, that is one of the family but for having been made twice."""
+    for ancestor in kind.__mro__:
+        for member in family:
+            if ancestor is member or ancestor.__qualname__ != member.__qualname__:
+                continue
+            name, module, other = spell(ancestor), ancestor.__module__, member.__module__
+            if module == other:
+                return (
+                    f"There are two classes {module}.{name}: that module was loaded twice, or the class was defined again. "
+                    "Make the linker again as well, or define the class once."
+                )
+            file = _file_of(module)
+            if file is not None and file == _file_of(other):
+                return (
+                    f"There are two classes {name}: {file.name} was loaded twice, as {other} and as {module}. "
+                    "Import it under one name, and import nothing from what is run as a script."
+                )
+    return None
+
+
+def _file_of(module: str) -> Path | None:
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).resolve() if isinstance(file, str) else None

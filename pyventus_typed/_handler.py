@@ -82,6 +82,48 @@ def is_surely_sync(found: object) -> bool:
     return not is_lambda and not _flags_of(function) & _COROUTINE
 
 
+def name_of(found: object) -> tuple[str, str]:
+    """The module and the qualified name by which *found* is known again when it was defined anew; else `NotAHandler`."""
+    name = find_name(found)
+    if name is None:
+        raise NotAHandler(
+            f"{_name(found)} has no name of its own, so replace=True cannot tell what it replaces. "
+            "Define it with def, or leave replace out.",
+            found,
+        )
+    return name
+
+
+def find_name(found: object) -> tuple[str, str] | None:
+    """The same; None for a lambda, a partial, a callable object. A method is known by the class of its instance."""
+    if type(found) is MethodType and type(found.__func__) is FunctionType:
+        owner = _owner_of(found)
+        return owner.__module__, f"{owner.__qualname__}.{found.__func__.__name__}"
+    if type(found) is FunctionType and found.__name__ != "<lambda>":
+        return found.__module__, found.__qualname__
+    return None
+
+
+def is_same(left: object, right: object) -> bool:
+    """Whether two handlers are one; a bound method is a new object each time that it is asked for."""
+    if type(left) is MethodType and type(right) is MethodType:
+        return left.__self__ is right.__self__ and left.__func__ is right.__func__
+    return left is right
+
+
+def is_method_of(found: object, kind: type) -> bool:
+    """Whether *found* is a method of an instance of *kind*, or of what had its module and name before."""
+    if type(found) is not MethodType:
+        return False
+    owner = _owner_of(found)
+    return (owner.__module__, owner.__qualname__) == (kind.__module__, kind.__qualname__)
+
+
+def _owner_of(method: MethodType) -> type:
+    found: object = method.__self__
+    return found if isinstance(found, type) else type(found)
+
+
 def _check_call(found: object, refuse: Refuse, count: int, *, not_callable: str, a_class: str, arguments: str) -> bool:
     if issubclass(type(found), type):
         refuse(a_class)

@@ -7,12 +7,13 @@ from typing_extensions import override
 
 from ._event import Event, Request, check_event, check_event_class, is_decorated
 from ._family import Family, fixed, foreign, holds, members
+from ._handler import find_name, is_method_of, is_same, name_of
 from ._registry import Registry
 from ._routes import Routes, check_routes
 from ._routing import Route, RouteTable
-from ._spelling import several, spell
+from ._spelling import several, spell, spell_apart
 from ._subscriber import Subscriber, methods_of
-from ._subscription import PLAIN, Options, Subscription
+from ._subscription import PLAIN, Options, Subscription, check_bool
 from ._typing import (
     T1,
     T2,
@@ -99,24 +100,28 @@ class Linker(Generic[E_contra]):
         self, e1: EventType[..., E_contra, T1], /, *,
         when: When[T1] = None, on_failure: OnFailure[T1] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1, object]: ...
     @overload
     def on(
         self, e1: EventType[..., E_contra, T1], /, *,
         on_success: OnSuccess[A], when: When[T1] = None, on_failure: OnFailure[T1] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1, Answer[A]]: ...
     @overload
     def on(
         self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], /, *,
         when: When[T1 | T2] = None, on_failure: OnFailure[T1 | T2] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1 | T2, object]: ...
     @overload
     def on(
         self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], /, *,
         on_success: OnSuccess[A], when: When[T1 | T2] = None, on_failure: OnFailure[T1 | T2] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1 | T2, Answer[A]]: ...
     @overload
     def on(
@@ -124,6 +129,7 @@ class Linker(Generic[E_contra]):
         /, *,
         when: When[T1 | T2 | T3] = None, on_failure: OnFailure[T1 | T2 | T3] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1 | T2 | T3, object]: ...
     @overload
     def on(
@@ -131,6 +137,7 @@ class Linker(Generic[E_contra]):
         /, *,
         on_success: OnSuccess[A], when: When[T1 | T2 | T3] = None, on_failure: OnFailure[T1 | T2 | T3] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1 | T2 | T3, Answer[A]]: ...
     @overload
     def on(
@@ -138,6 +145,7 @@ class Linker(Generic[E_contra]):
         e4: EventType[..., E_contra, T4], /, *,
         when: When[T1 | T2 | T3 | T4] = None, on_failure: OnFailure[T1 | T2 | T3 | T4] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1 | T2 | T3 | T4, object]: ...
     @overload
     def on(
@@ -146,6 +154,7 @@ class Linker(Generic[E_contra]):
         on_success: OnSuccess[A], when: When[T1 | T2 | T3 | T4] = None,
         on_failure: OnFailure[T1 | T2 | T3 | T4] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1 | T2 | T3 | T4, Answer[A]]: ...
     @overload
     def on(
@@ -153,6 +162,7 @@ class Linker(Generic[E_contra]):
         e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], /, *,
         when: When[T1 | T2 | T3 | T4 | T5] = None, on_failure: OnFailure[T1 | T2 | T3 | T4 | T5] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1 | T2 | T3 | T4 | T5, object]: ...
     @overload
     def on(
@@ -160,6 +170,7 @@ class Linker(Generic[E_contra]):
         e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], e6: EventType[..., E_contra, T6], /, *,
         when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1 | T2 | T3 | T4 | T5 | T6, object]: ...
     @overload
     def on(
@@ -169,6 +180,7 @@ class Linker(Generic[E_contra]):
         when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
         on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7, object]: ...
     @overload
     def on(
@@ -178,6 +190,7 @@ class Linker(Generic[E_contra]):
         when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None,
         on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8, object]: ...
     # fmt: on
     def on(
@@ -190,6 +203,7 @@ class Linker(Generic[E_contra]):
         priority: int = 0,
         timeout: float | None = None,
         in_thread: bool = False,
+        replace: bool = False,
     ) -> On[Any, Any]:
         """Decorate a handler: call it for each event of these types, and of their subclasses, from now on.
 
@@ -198,7 +212,9 @@ class Linker(Generic[E_contra]):
         the emitter's thread; false is no delivery, an exception is a failed one. ``once`` ends the subscription with
         the first emission accepted. ``timeout`` counts in seconds from the start of the handler, and cancels it.
         ``in_thread`` runs a blocking handler in a worker thread when a loop is running. ``on_success(result)`` and
-        ``on_failure(event, error)`` may be async; the delivery is open until they have ended.
+        ``on_failure(event, error)`` may be async; the delivery is open until they have ended. ``replace`` ends, in this
+        linker, the subscriptions of the handler of the same module and qualified name that stood here before, for a
+        notebook or a reloaded module; a handler without a name, such as a lambda, is then refused.
 
         Raises `DefinitionError` for what cannot work, before anything is subscribed.
         """
@@ -214,7 +230,8 @@ class Linker(Generic[E_contra]):
             timeout=timeout,
             in_thread=in_thread,
         )
-        return On(lambda handler: self._subscribe(kinds, handler, options))
+        check_bool("replace", replace)
+        return On(lambda handler: self._subscribe(kinds, handler, options, replace=replace))
 
     @overload
     def subscribe(
@@ -229,6 +246,7 @@ class Linker(Generic[E_contra]):
         priority: int = 0,
         timeout: float | None = None,
         in_thread: bool = False,
+        replace: bool = False,
     ) -> Subscription[T]: ...
     @overload
     def subscribe(
@@ -244,6 +262,7 @@ class Linker(Generic[E_contra]):
         priority: int = 0,
         timeout: float | None = None,
         in_thread: bool = False,
+        replace: bool = False,
     ) -> Subscription[T]: ...
     @overload
     def subscribe(
@@ -259,6 +278,7 @@ class Linker(Generic[E_contra]):
         priority: int = 0,
         timeout: float | None = None,
         in_thread: bool = False,
+        replace: bool = False,
     ) -> Subscription[T]: ...
     def subscribe(
         self,
@@ -273,10 +293,12 @@ class Linker(Generic[E_contra]):
         priority: int = 0,
         timeout: float | None = None,
         in_thread: bool = False,
+        replace: bool = False,
     ) -> Subscription[Any]:
         """Link *handler* to one event type, as ``on`` does, and return the subscription, which can end it.
 
-        Subscribing the same handler twice gives two subscriptions. In a ``with`` it ends with the block.
+        Subscribing the same handler twice gives two subscriptions, with ``replace`` one. In a ``with`` it ends with
+        the block.
         """
         options = Options(
             when=when,
@@ -287,15 +309,23 @@ class Linker(Generic[E_contra]):
             timeout=timeout,
             in_thread=in_thread,
         )
-        return self._subscribe(self._single(event), handler, options)
+        check_bool("replace", replace)
+        return self._subscribe(self._single(event), handler, options, replace=replace)
 
     def answer(
-        self, request: RequestType[..., E_contra, T, A], /, *, timeout: float | None = None, in_thread: bool = False
+        self,
+        request: RequestType[..., E_contra, T, A],
+        /,
+        *,
+        timeout: float | None = None,
+        in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T, Answer[A]]:
         """Decorate the one handler that answers *request*; what it returns is what ``await emitter.ask(...)`` gives.
 
-        A second one is refused with `SeveralHandlers` when it is decorated. The answer to a base class answers for a
-        subclass that has none of its own.
+        A second one is refused with `SeveralHandlers` when it is decorated, unless ``replace`` ends the first one: that
+        has the same module and qualified name then. The answer to a base class answers for a subclass that has none of
+        its own.
         """
         kind = self._own(request)
         if not issubclass(kind, Request):
@@ -304,36 +334,41 @@ class Linker(Generic[E_contra]):
             )
         options = Options(timeout=timeout, in_thread=in_thread, answers=True)
 
+        check_bool("replace", replace)
+
         def link(handler: Callable[..., object]) -> None:
             subscription: Subscription[Event] = Subscription((kind,), handler, options, self._registry)
-            # First in, then looked at: of two threads that race, the one that stands behind withdraws.
-            self._registry.add(subscription)
-            rival = next(one for one in self._registry.of((kind,)) if one.answers)
-            if rival is not subscription:
-                self._registry.remove(subscription)
-                raise SeveralHandlers(
-                    f"{spell(kind)} is answered by {spell(rival.handler)} already. End that one first, or use on(...)."
-                )
+            if replace:
+                self._end_older(subscription)
+            self._add_answer(subscription)
 
         return On(link)
 
-    def bind(self, subscriber: Subscriber[E_contra], /) -> tuple[Subscription[Any], ...]:  # Any: of several event types
-        """Subscribe the methods of *subscriber* that ``@handles`` marks, and return the subscriptions in that order:
+    def bind(
+        self, subscriber: Subscriber[E_contra], /, *, replace: bool = False
+    ) -> tuple[Subscription[Any], ...]:  # Any: of several event types
+        """Subscribe the methods of *subscriber* that ``@handles`` and ``@answers`` mark; return the subscriptions in order:
 
         the order of definition, base classes first, an overriding method in place of the overridden one. All are
-        checked before any is subscribed; if one is refused, none is.
+        checked before any is subscribed; if one is refused, none is. ``replace`` ends what is subscribed here of any
+        instance of a class of the same module and qualified name.
         """
+        check_bool("replace", replace)
         made: list[Subscription[Event]] = []
         for method, mark in methods_of(subscriber):
             kinds = tuple(map(self._own, mark.events))
-            options = mark.options.with_callbacks_of(self._plain)
+            options = mark.options if mark.options.answers else mark.options.with_callbacks_of(self._plain)
             made.append(Subscription(kinds, method, options, self._registry))
+        if replace:
+            for one in self._registry.all():
+                if is_method_of(one.handler, type(subscriber)):
+                    one.unsubscribe()
         added: list[Subscription[Event]] = []
         try:
             for one in made:
-                self._registry.add(one)
+                (self._add_answer if one.answers else self._registry.add)(one)
                 added.append(one)
-        except TooManySubscriptions:
+        except (TooManySubscriptions, SeveralHandlers):
             for one in added:
                 self._registry.remove(one)
             raise
@@ -398,7 +433,7 @@ class Linker(Generic[E_contra]):
     def _member(self, kind: type[Event]) -> type[Event]:
         family = self.family
         if not holds(family, kind):
-            raise foreign(kind, family, f"{spell(kind)} is outside of this linker's family")
+            raise foreign(kind, family, f"{spell_apart(kind, family)} is outside of this linker's family")
         return kind
 
     def _own(self, found: object) -> type[Event]:
@@ -413,12 +448,42 @@ class Linker(Generic[E_contra]):
         return kinds
 
     def _subscribe(
-        self, kinds: tuple[type[Event], ...], handler: Callable[..., object], options: Options
+        self,
+        kinds: tuple[type[Event], ...],
+        handler: Callable[..., object],
+        options: Options,
+        *,
+        replace: bool = False,
     ) -> Subscription[Any]:
         options = options.with_callbacks_of(self._plain)
         subscription: Subscription[Event] = Subscription(kinds, handler, options, self._registry)
+        if replace:
+            self._end_older(subscription)
         self._registry.add(subscription)
         return subscription
+
+    def _end_older(self, new: Subscription[Event]) -> None:
+        """End what the handler of this name has here: of an older function all, of this very one what *new* repeats.
+
+        So a function may be linked several times, to several events, and a decorator that changes its events is believed.
+        """
+        name = name_of(new.handler)
+        for one in self._registry.all():
+            if find_name(one.handler) == name and (one.events == new.events or not is_same(one.handler, new.handler)):
+                one.unsubscribe()
+
+    def _add_answer(self, subscription: Subscription[Event]) -> None:
+        # First in, then looked at: of two threads that race, the one that stands behind withdraws.
+        self._registry.add(subscription)
+        kind = subscription.events[0]
+        rival = next(one for one in self._registry.of((kind,)) if one.answers)
+        if rival is not subscription:
+            self._registry.remove(subscription)
+            is_reload = find_name(rival.handler) == find_name(subscription.handler) is not None
+            way_out = "Pass replace=True if it was defined again, or end" if is_reload else "End"
+            raise SeveralHandlers(
+                f"{spell(kind)} is answered by {spell(rival.handler)} already. {way_out} that one first, or use on(...)."
+            )
 
     def _find(self, kind: type[Event]) -> Route:
         return Route.of(kind, self._registry.of(kind.__mro__))

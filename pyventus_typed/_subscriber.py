@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from ._event import Event, check_event_class
 from ._family import fixed, foreign, holds
-from ._spelling import spell
+from ._spelling import spell, spell_apart
 from ._subscription import Options
 from ._typing import T1, T2, T3, T4, T5, T6, T7, T8, MethodOf, P, R, T_co, T_contra, When
 from .errors import DefinitionError, NotAHandler, NotAnEvent
@@ -42,7 +42,9 @@ class Subscriber(Generic[T_co]):
             for event in mark.events:
                 if not holds(family, event):
                     raise foreign(
-                        event, family, f"{spell(cls)}.{name} handles {spell(event)}, which is outside of its family"
+                        event,
+                        family,
+                        f"{spell(cls)}.{name} handles {spell_apart(event, family)}, which is outside of its family",
                     )
 
 

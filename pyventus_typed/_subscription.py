@@ -39,9 +39,9 @@ class Options:
             check_callback("on_success", self.on_success, "the result")
         if self.on_failure is not None:
             check_callback("on_failure", self.on_failure, "the event", "the error")
-        _check_bool("once", self.once)
-        _check_bool("in_thread", self.in_thread)
-        _check_bool("answers", self.answers)
+        check_bool("once", self.once)
+        check_bool("in_thread", self.in_thread)
+        check_bool("answers", self.answers)
         _check_int("priority", self.priority)
         if self.timeout is not None:
             check_seconds("timeout", self.timeout, least=None)
@@ -65,7 +65,8 @@ class Options:
 _values: Callable[[Options], tuple[object, ...]] = attrgetter(*(field.name for field in fields(Options)))
 
 
-def _check_bool(name: str, value: object) -> None:
+def check_bool(name: str, value: object) -> None:
+    """Refuse what is true or false, and no bool: ``once="no"``."""
     if not isinstance(value, bool):
         raise InvalidOption(f"{name}={value!r} is neither True nor False.", value)
 

@@ -131,8 +131,11 @@ SAID = tuple(name for name, kind in vars(Subscription).items() if isinstance(kin
 
 
 def options_of(door: object) -> list[str]:
+    """The keywords that say how the handler is called; ``replace`` says what becomes of an older one."""
     return [
-        each.name for each in inspect.signature(untyped(door)).parameters.values() if each.kind is each.KEYWORD_ONLY
+        each.name
+        for each in inspect.signature(untyped(door)).parameters.values()
+        if each.kind is each.KEYWORD_ONLY and each.name != "replace"
     ]
 
 
