@@ -73,6 +73,12 @@ def check_event_class(found: object) -> type[Event]:
     )
 
 
+def check_request_class(kind: type[Event], instead: str) -> None:
+    """Refuse an event class that is no request; *instead* is the decorator for those."""
+    if not issubclass(kind, Request):
+        raise NotAnEvent(f"{spell(kind)} is no request. Derive it from Request[...], or use {instead}.", kind)
+
+
 def check_event(found: object) -> type[Event]:
     """The class of *found*, if it can be emitted; else `NotAnEvent` in a sentence that names it and the cure."""
     if isinstance(found, Event):

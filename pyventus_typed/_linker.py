@@ -5,7 +5,7 @@ from typing import Any, Generic, get_args, overload
 
 from typing_extensions import override
 
-from ._event import Event, Request, check_event, check_event_class, is_decorated
+from ._event import Event, check_event, check_event_class, check_request_class, is_decorated
 from ._family import Family, fixed, foreign, holds, members
 from ._handler import find_name, is_method_of, is_same, name_of
 from ._registry import Registry
@@ -328,10 +328,7 @@ class Linker(Generic[E_contra]):
         its own.
         """
         kind = self._own(request)
-        if not issubclass(kind, Request):
-            raise NotAnEvent(
-                f"{spell(kind)} is no request. Derive it from Request[...], or use on({spell(kind)}).", kind
-            )
+        check_request_class(kind, f"on({spell(kind)})")
         options = Options(timeout=timeout, in_thread=in_thread, answers=True)
 
         check_bool("replace", replace)

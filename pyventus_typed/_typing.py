@@ -18,6 +18,7 @@ E_co = TypeVar("E_co", covariant=True)
 T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
 A_co = TypeVar("A_co", covariant=True)
+M_co = TypeVar("M_co", covariant=True, default=object)  # what a marked method gives: anything, or an answer
 R_co = TypeVar("R_co", covariant=True)
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -85,10 +86,10 @@ class HandlerOf(Protocol[T_contra, A_co, P, R_co]):  # pyright: ignore[reportInv
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
 
-class MethodOf(Protocol[T_contra, P, R_co]):  # pyright: ignore[reportInvalidTypeVarUse]  # P and R are captured
-    """A function of a class body that takes ``self`` and a ``T`` (checked), and its own signature (captured)."""
+class MethodOf(Protocol[T_contra, A_co, P, R_co]):  # pyright: ignore[reportInvalidTypeVarUse]  # P and R are captured
+    """A function of a class body that takes ``self`` and a ``T`` and gives an ``A`` (checked), and its own signature."""
 
     @overload
-    def __call__(self, owner: Any, event: T_contra, /) -> object: ...  # Any: the class does not exist yet
+    def __call__(self, owner: Any, event: T_contra, /) -> A_co: ...  # Any: the class does not exist yet
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...

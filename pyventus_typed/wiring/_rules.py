@@ -30,8 +30,10 @@ def events_without_receiver(facts: Facts) -> Iterator[Finding]:
             message = f"{name} has no receiver of its own; it is taken for the base of its subclasses"
             yield Finding(Rule.BASE, message, place, event)
         elif asks:
-            told = f", and {receivers[0].name} is only told of it" if receivers else ""
-            yield Finding(Rule.UNANSWERED, f"nobody answers {name}{told}{origin}", place, event)
+            handled = (
+                f"; {receivers[0].name} handles it, and only linker.answer and @answers answer" if receivers else ""
+            )
+            yield Finding(Rule.UNANSWERED, f"nobody answers {name}{handled}{origin}", place, event)
         else:
             yield Finding(Rule.UNHANDLED, f"nobody receives {name}{origin}", place, event)
 

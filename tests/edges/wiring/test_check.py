@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import TypeAliasType
 
-from pyventus_typed import Emitter, Event, Linker, Request
+from pyventus_typed import Emitter, Event, Linker, Request, Subscriber, answers, handles
 from pyventus_typed.wiring import Finding, NotAFamily, NotALinker, Report, Rule, check
 from tests.edges.wiring.told import told
 
@@ -213,6 +213,30 @@ def test_a_request_needs_an_answer_and_not_a_listener() -> None:
     assert rules(check(linker, family=WidthOf)) == [(Rule.UNANSWERED, WidthOf)]
     linker.answer(WidthOf)(lambda request: 3)
     assert rules(check(linker, family=WidthOf)) == []
+
+
+def test_a_request_that_methods_only_handle_is_unanswered_until_one_answers() -> None:
+    @dataclass(frozen=True)
+    class DepthOf(Request[int]):
+        box: str
+
+    class Hears(Subscriber[Event]):
+        @handles(DepthOf)
+        def hear(self, request: DepthOf) -> int:
+            return 3
+
+    class Answers(Hears):
+        @answers(DepthOf)
+        def depth(self, request: DepthOf) -> int:
+            return 3
+
+    linker = Linker()
+    linker.bind(Hears())
+    (fault,) = check(linker).faults
+    assert (fault.rule, fault.event) == (Rule.UNANSWERED, DepthOf)
+    assert fault.message == "nobody answers DepthOf; Hears.hear handles it, and only linker.answer and @answers answer"
+    linker.bind(Answers())
+    assert check(linker).faults == ()
 
 
 def test_two_events_of_one_name_are_told_apart_by_their_modules() -> None:
