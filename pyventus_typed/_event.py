@@ -4,7 +4,7 @@ import inspect
 from dataclasses import dataclass
 from typing import Generic, Self, get_origin
 
-from typing_extensions import TypeVar
+from typing_extensions import Format, TypeVar, get_annotations
 
 from ._spelling import spell, spell_event
 from .errors import NotAnEvent
@@ -106,8 +106,10 @@ def is_decorated(kind: type) -> bool:
 
 
 def _has_fields(kind: type) -> bool:
-    # A ClassVar is no field; with postponed annotations it is a text.
-    return any("ClassVar" not in str(annotation) for annotation in inspect.get_annotations(kind).values())
+    # A ClassVar is no field. As text or reference, because a name may exist for type checkers only, and Python 3.14 looks it
+    # up when it is asked for.
+    annotations = get_annotations(kind, format=Format.FORWARDREF)
+    return any("ClassVar" not in str(annotation) for annotation in annotations.values())
 
 
 def _argument_form(alias: object) -> str:

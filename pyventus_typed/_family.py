@@ -22,7 +22,10 @@ def members(form: object) -> Family | None:
     origin = get_origin(form)
     for alias in (form, origin):
         if isinstance(alias, _ALIASES):
-            return members(getattr(alias, "__value__"))  # noqa: B009 - of either class
+            try:
+                return members(getattr(alias, "__value__"))  # noqa: B009 - of either class
+            except NameError:  # one of its names is imported for type checkers only, and was never looked up before
+                return None
     if origin is Annotated:
         return members(get_args(form)[0])
     if origin is Union or origin is types.UnionType:

@@ -9,13 +9,19 @@ import inspect
 import sys
 from collections.abc import Callable
 from types import CodeType, FunctionType, MethodType
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from typing_extensions import Format
 
 from ._spelling import spell, spell_event
 from .errors import InvalidOption, NotAHandler
 
 _VARARGS, _COROUTINE = inspect.CO_VARARGS, inspect.CO_COROUTINE
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+# Since 3.14 annotations are evaluated when they are asked for, and a name may exist for type checkers only.
+_UNEVALUATED: dict[str, Any] = (
+    {"annotation_format": Format.STRING} if sys.version_info >= (3, 14) else {}
+)  # Any: as inspect's
 
 Refuse = Callable[[str], NoReturn]
 
@@ -153,7 +159,7 @@ def _takes(found: object, count: int) -> bool:
         declared = inspect.getattr_static(found, "__signature__", None)
         return _binds(declared, count) if type(declared) is inspect.Signature else _code_takes(call, count + 1)
     try:
-        signature = inspect.signature(found, follow_wrapped=False)  # type: ignore[arg-type]  # it was asked whether it is callable
+        signature = inspect.signature(found, follow_wrapped=False, **_UNEVALUATED)  # type: ignore[arg-type]  # it was asked whether it is callable
     except Exception:  # noqa: BLE001 - a builtin that does not say what it takes, or a mock inside of a partial
         return True
     return _binds(signature, count)

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from pyventus_typed import Event
 
-from ._hints import Scope, Unknown, bounds, is_class, resolve, scope_of_handler
+from ._hints import Scope, Unknown, bounds, is_class, resolve, scope_of_handler, signature_of, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,9 @@ class Expectation:
 
     @override
     def __str__(self) -> str:
-        if isinstance(self.annotation, str):
-            return self.annotation
+        text = text_of(self.annotation)
+        if text is not None:
+            return text
         spelled = self.annotation.__qualname__ if type(self.annotation) is type else repr(self.annotation)
         return re.sub(r"(?:\w+\.|<locals>\.)+(?=\w)", "", spelled)
 
@@ -39,7 +40,7 @@ class Expectation:
 def expectation_of(handler: Callable[..., object]) -> Expectation | None:
     """The annotation of the parameter that gets the event; None where there is none."""
     try:
-        parameters = inspect.signature(handler).parameters.values()
+        parameters = signature_of(handler).parameters.values()
     except (TypeError, ValueError):  # built in
         return None
     first = next((each for each in parameters if each.kind in _POSITIONAL), None)
@@ -58,8 +59,7 @@ _POSITIONAL = (
 def _takes(annotation: object, event: type[Event], scope: Scope) -> bool | None:
     resolved = resolve(annotation, scope)
     if resolved is Unknown:  # a name for type checkers only: if it is that of the event, it is the right one
-        is_named = isinstance(annotation, str) and annotation.rpartition(".")[2] == event.__name__
-        return True if is_named else None
+        return True if (text_of(annotation) or "").rpartition(".")[2] == event.__name__ else None
     # Any comes before all, for it is a class since Python 3.11; ``*args: P.args`` is whatever the wrapped function takes.
     if resolved is Any or isinstance(resolved, ParamSpecArgs):
         return True

@@ -11,7 +11,7 @@ from typing_extensions import TypeIs
 from pyventus_typed import Event, Request
 from pyventus_typed.errors import DefinitionError
 
-from ._hints import alias_value, is_alias, is_class
+from ._hints import alias_value, annotations_of, is_alias, is_class
 
 ROOTS: frozenset[type[Event]] = frozenset({Event, Request})
 
@@ -114,4 +114,4 @@ def is_decorated(cls: type[Event]) -> bool:
 
 def has_own_fields(cls: type[Event]) -> bool:
     """Whether the class body annotates fields, decorated or not."""
-    return any("ClassVar" not in str(annotation) for annotation in inspect.get_annotations(cls).values())
+    return any("ClassVar" not in str(annotation) for annotation in annotations_of(cls).values())

@@ -12,7 +12,7 @@ from pyventus_typed import Event, Request
 
 from ._bindings import annotations, assignments, local_imports
 from ._family import is_event_class
-from ._hints import Scope, Unknown, is_class, resolve, scope_of_class, scope_of_function
+from ._hints import Scope, Unknown, annotations_of, is_class, resolve, scope_of_class, scope_of_function
 from ._lookup import Missing, attribute_of, is_one_of, known
 from ._source import FunctionNode
 
@@ -155,9 +155,10 @@ class Frame:
             asked = self.events_of(call.args[0]) or NO_EVENT
             return _answer_of(next(iter(asked))) if len(asked) == 1 else None
         function = called.__func__ if isinstance(called, MethodType) else called
-        if isinstance(function, FunctionType) and "return" in function.__annotations__:
-            return function.__annotations__["return"], scope_of_function(function)
-        return None
+        if not isinstance(function, FunctionType):
+            return None
+        annotations = annotations_of(function)
+        return (annotations["return"], scope_of_function(function)) if "return" in annotations else None
 
 
 def events_of_type(annotation: object, scope: Scope) -> Classes | None:

@@ -1,14 +1,16 @@
 """Annotations as objects, also where a name in them exists for type checkers only."""
 
+import ast
 import builtins
 import functools
+import inspect
 import sys
 import typing
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Annotated, ForwardRef, TypeVar, get_args, get_origin
 
-from typing_extensions import TypeIs
+from typing_extensions import Format, TypeIs, get_annotations
 
 from ._source import function_of
 
@@ -62,6 +64,27 @@ def scope_of_handler(handler: Callable[..., object]) -> Scope:
     return Scope(vars(builtins)) if function is None else scope_of_function(function)
 
 
+def annotations_of(owner: type[object] | FunctionType) -> dict[str, object]:
+    """The annotations of a class or a function; what cannot be evaluated yet, or ever, is text or a ``ForwardRef``."""
+    return get_annotations(owner, format=Format.FORWARDREF)
+
+
+def signature_of(handler: Callable[..., object]) -> inspect.Signature:
+    """``inspect.signature``, with annotations as above: since Python 3.14 it evaluates them."""
+    if sys.version_info >= (3, 14):
+        return inspect.signature(handler, annotation_format=Format.FORWARDREF)
+    return inspect.signature(handler)
+
+
+def text_of(annotation: object) -> str | None:
+    """An annotation that is text, or a reference to what cannot be evaluated, as it was written; else None."""
+    if isinstance(annotation, ForwardRef):
+        if sys.version_info >= (3, 14):
+            return annotation.evaluate(format=Format.STRING)
+        return annotation.__forward_arg__
+    return annotation if isinstance(annotation, str) else None
+
+
 def resolve(annotation: object, scope: Scope) -> object:
     """The object that an annotation stands for: text is evaluated, aliases, ``Annotated`` and ``NewType`` are undone.
 
@@ -69,8 +92,8 @@ def resolve(annotation: object, scope: Scope) -> object:
     """
     for _ in range(100):  # ``type X = X`` is legal until somebody looks
         if isinstance(annotation, ForwardRef):
-            annotation = annotation.__forward_arg__
-        if isinstance(annotation, str):
+            annotation = _evaluate_reference(annotation, scope)
+        elif isinstance(annotation, str):
             annotation = _evaluate(annotation, scope)
         elif isinstance(annotation, typing.NewType):
             annotation = annotation.__supertype__
@@ -103,9 +126,11 @@ def alias_value(alias: object) -> object:
 
 def bounds(variable: TypeVar) -> tuple[object, ...]:
     """The types that a type variable may stand for; none if it is free."""
-    if variable.__constraints__:
-        return variable.__constraints__
-    return () if variable.__bound__ is None else (variable.__bound__,)
+    try:
+        constraints, bound = variable.__constraints__, variable.__bound__
+    except Exception:  # noqa: BLE001 - ``class Box[T: Later]`` is evaluated here for the first time
+        return (Unknown,)
+    return constraints or (() if bound is None else (bound,))
 
 
 _TRANSPARENT: tuple[object, ...] = (Annotated, typing.Final, typing.Required, typing.NotRequired)
@@ -123,6 +148,18 @@ def _evaluate(text: str, scope: Scope) -> object:
         return eval(_compile(text), {"__builtins__": builtins}, scope)  # noqa: S307
     except Exception:  # noqa: BLE001 - whatever a stranger's annotation raises, it cannot be read
         return Unknown
+
+
+def _evaluate_reference(reference: ForwardRef, scope: Scope) -> object:
+    text = reference.__forward_arg__
+    if sys.version_info >= (3, 14):
+        # The text may hold names that only the reference knows, for the parts of it that could be evaluated.
+        try:
+            names = {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
+            return reference.evaluate(locals={name: scope[name] for name in names})
+        except Exception:  # noqa: BLE001 - as above
+            return Unknown
+    return text
 
 
 def _scope_of_module(name: str) -> Scope:

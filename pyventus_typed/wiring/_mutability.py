@@ -2,13 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, MutableMapping, MutableSequence, MutableSet
-from inspect import get_annotations
 from types import UnionType
 from typing import ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from typing_extensions import is_typeddict
 
-from ._hints import Scope, bounds, is_class, resolve, scope_of_class
+from ._hints import Scope, annotations_of, bounds, is_class, resolve, scope_of_class
 from ._source import spell_class, with_article
 
 # Sequence and Mapping are not here: they promise readers only, and say that nobody is meant to change the value.
@@ -28,7 +27,7 @@ def mutable_fields(event: type) -> Iterator[MutableField]:
     if not dataclasses.is_dataclass(event):
         return
     for field in dataclasses.fields(event):
-        owner = next(cls for cls in event.__mro__ if field.name in get_annotations(cls))
+        owner = next(cls for cls in event.__mro__ if field.name in annotations_of(cls))
         if reason := _why(field.type, scope_of_class(owner), frozenset({event})):
             yield MutableField(owner, field.name, reason)
 
@@ -70,7 +69,7 @@ def _why_class(cls: type[object], seen: frozenset[object]) -> str | None:
     if _is_thawed(cls):
         return f"{held}, which is a dataclass that is not frozen"
     for part, owner in _parts_of(cls):
-        if reason := _why(get_annotations(owner)[part], scope_of_class(owner), seen | {cls}):
+        if reason := _why(annotations_of(owner)[part], scope_of_class(owner), seen | {cls}):
             return f"{reason} (in {name}.{part})"
     return None
 
@@ -83,7 +82,7 @@ def _is_thawed(cls: type[object]) -> bool:
 def _parts_of(cls: type[object]) -> Iterator[tuple[str, type[object]]]:
     """The fields of a frozen dataclass or of a named tuple, each with the class that annotates it."""
     for name in _names_of(cls):
-        owner = next((base for base in cls.__mro__ if name in get_annotations(base)), None)
+        owner = next((base for base in cls.__mro__ if name in annotations_of(base)), None)
         if owner is not None:
             yield name, owner
 
