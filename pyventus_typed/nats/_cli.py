@@ -60,9 +60,14 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _complain(error: object) -> int:
+def _complain(error: object, code: int = 1) -> int:
     sys.stderr.write(f"python -m pyventus_typed: {error}\n")
-    return 1
+    return code
+
+
+def _refuse(error: object) -> int:
+    """The same for a command that makes no sense, whatever the server would say."""
+    return _complain(error, 2)
 
 
 def _say(line: str = "") -> None:
@@ -71,7 +76,7 @@ def _say(line: str = "") -> None:
 
 def _run_demo(options: argparse.Namespace) -> int:
     if options.kills > options.orders // 2:
-        return _complain(f"{options.kills} kills are too many for {options.orders} orders: half as many at most.")
+        return _refuse(f"{options.kills} kills are too many for {options.orders} orders: half as many at most.")
     try:
         return asyncio.run(_demo.run(orders=options.orders, kills=options.kills, seed=options.seed))
     except NatsError as error:
@@ -88,8 +93,10 @@ def _with_letters(action: Action, options: argparse.Namespace) -> int:
 
     try:
         return asyncio.run(run())
-    except (NatsError, ValueError) as error:
+    except NatsError as error:
         return _complain(error)
+    except ValueError as error:  # a name, or an address, that cannot be one
+        return _refuse(error)
     except nats.errors.Error as error:
         return _complain(f"the server at {redact(options.server)} does not do it: {error}")
 
@@ -160,7 +167,7 @@ def _harmless(text: str) -> str:
 
 async def _send(letters: DeadLetters, options: argparse.Namespace) -> int:
     if bool(options.numbers) == options.all:
-        return _complain("say which dead letters: their numbers, or --all.")
+        return _refuse("say which dead letters: their numbers, or --all.")
     if options.all:
         chosen = [letter async for letter in letters.all(group=options.group)]
     else:
