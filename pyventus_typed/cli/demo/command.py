@@ -46,7 +46,7 @@ def run(path: str | None, *, program: str) -> int:
         return _refuse(program, f"{path!r}: {error.strerror}. Name a directory or a Python file, or leave PATH out.")
     complete = scan.read(places)
     if complete and not report.files:
-        unread = "".join(f"\n  {str(failure.path)!r}: {failure.reason}" for failure in report.failures)
+        unread = "".join(f"\n  {str(failure.found.path)!r}: {failure.reason}" for failure in report.failures)
         return _refuse(program, f"{path!r} holds no Python file.{unread}")
     scan.show(root)
     return 0 if complete else 130
