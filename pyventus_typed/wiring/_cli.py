@@ -6,7 +6,7 @@ from typing import TypeAlias, get_args
 
 from ._check import check
 from ._family import NotAFamily
-from ._load import NotLoaded, load_family, load_linker
+from ._load import NotLoaded, load_family, load_linker, load_module
 from ._render import Format, render
 
 _ABOUT = """\
@@ -30,6 +30,15 @@ def add_parser(subparsers: Subparsers) -> None:
         help="a linker to import, such as shop.wiring:linker; an event that any of them handles is handled",
     )
     parser.add_argument(
+        "--import",
+        dest="imports",
+        metavar="MODULE",
+        action="append",
+        default=[],
+        help="a module to import first, such as shop.handlers: one that subscribes handlers and that the module of the "
+        "linker does not import; may be repeated",
+    )
+    parser.add_argument(
         "--family",
         metavar="MODULE:TYPE",
         action="append",
@@ -43,7 +52,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="text with the findings, or the wiring as json, mermaid or svg, with the findings on stderr "
         "(default: text)",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, program=parser.prog)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,11 +61,16 @@ def run(arguments: argparse.Namespace) -> int:
     families: list[str] = arguments.family or []
     form: Format = arguments.format
     try:
+        for name in arguments.imports:
+            load_module(name)
         first, *rest = [load_linker(target) for target in linkers]
         family = tuple(load_family(target) for target in families) or None
         report = check(first, *rest, family=family)
     except (NotLoaded, NotAFamily) as error:
-        sys.stderr.write(f"check: {error}\n")
+        sys.stderr.write(f"{arguments.program}: {error}\n")
+        return 2
+    if not (report.events or report.handlers):  # in a green CI job nobody would ever notice
+        sys.stderr.write(f"{arguments.program}: {report}\n")
         return 2
     sys.stdout.write(render(report, form))
     if form in ("mermaid", "svg"):

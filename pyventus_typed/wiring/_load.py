@@ -36,6 +36,12 @@ def load_linker(target: str) -> AnyLinker:
     raise NotLoaded(target, f"this is no Linker but {kind}.{_linkers_in(module)}")
 
 
+def load_module(name: str) -> None:
+    """Import the module, for what it subscribes. Raises ``NotLoaded``, whatever the module raises."""
+    _check_module_name(name, name, "")
+    _import(name, name)
+
+
 def load_family(target: str) -> object:
     """The class, union or alias that ``MODULE:TYPE`` names. Raises ``NotLoaded``."""
     return _load(target, "TYPE")[1]
@@ -47,11 +53,7 @@ def _load(target: str, wanted: str) -> tuple[ModuleType, object]:
         is_module = wanted == "LINKER" and all(part.isidentifier() for part in name.split("."))
         hint = _linkers_in(_import(name, target)) if is_module else ""
         raise NotLoaded(target, f"write MODULE:{wanted}, such as shop.wiring:linker.{hint}")
-    if "/" in name or name.endswith(".py"):
-        dotted = name.removesuffix(".py").strip("./").replace("/", ".")
-        raise NotLoaded(target, f"this is the path of a file; write the module's name, {dotted}:{path}.")
-    if not all(part.isidentifier() for part in name.split(".")):
-        raise NotLoaded(target, f"{name!r} is not the name of a module.")
+    _check_module_name(name, target, f":{path}")
     module = _import(name, target)
     found: object = module
     for attribute in path.split("."):
@@ -64,6 +66,14 @@ def _load(target: str, wanted: str) -> tuple[ModuleType, object]:
         except BaseException as error:
             raise NotLoaded(target, f"{attribute!r} raised {_spell(error)}") from error
     return module, found
+
+
+def _check_module_name(name: str, target: str, rest: str) -> None:
+    if "/" in name or name.endswith(".py"):
+        dotted = name.removesuffix(".py").strip("./").replace("/", ".")
+        raise NotLoaded(target, f"this is the path of a file; write the module's name, {dotted}{rest}.")
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise NotLoaded(target, f"{name!r} is not the name of a module.")
 
 
 def _import(name: str, target: str) -> ModuleType:
@@ -80,6 +90,8 @@ def _import(name: str, target: str) -> ModuleType:
             reason = f"there is no module {error.name!r}; it was looked for in {here} and in the installed packages."
             raise NotLoaded(target, reason) from error
         raise NotLoaded(target, f"{name} cannot be imported: {_where(error)}{error}.") from error
+    except KeyboardInterrupt:
+        raise
     except BaseException as error:  # SystemExit included: a module that ends the program is no answer
         raise NotLoaded(target, f"{name} cannot be imported: {_where(error)}{_spell(error)}") from error
 

@@ -141,6 +141,11 @@ class Report:
     def __str__(self) -> str:
         lines = [str(fault) for fault in self.faults]
         lines += [f"{note.place or '(no source)'}: note: {note.message}" for note in self.notes]
+        if not self.handlers:
+            lines.append(
+                "Nothing is subscribed to what was checked. Import the modules that hold the handlers first "
+                "(in a terminal: --import MODULE)."
+            )
         lines.append(self.summary)
         return "\n".join(lines)
 
