@@ -7,15 +7,16 @@ from ._check import check
 from ._cli import add_parser, run
 from ._facts import NotALinker
 from ._family import NotAFamily
-from ._load import NotLoaded
 from ._render import Format, render
 from ._report import (
     Cycle,
     Emits,
     Finding,
+    NotLoaded,
     Place,
     Report,
     Rule,
+    WiredCode,
     WiredEvent,
     WiredHandler,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Place",
     "Report",
     "Rule",
+    "WiredCode",
     "WiredEvent",
     "WiredHandler",
     "add_parser",

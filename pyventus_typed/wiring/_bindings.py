@@ -64,20 +64,22 @@ def annotations(node: FunctionNode) -> dict[str, ast.expr]:
     return found
 
 
-def local_imports(node: FunctionNode, module: str) -> Iterator[tuple[str, object]]:
-    """Names that the body imports, as far as they are loaded already. Nothing is imported for them."""
-    package = sys.modules.get(module)
+def imports(node: ast.AST, package: str) -> Iterator[tuple[str, object]]:
+    """Names that a function or a module of *package* imports, as far as they are loaded already. Nothing is imported."""
     for each in ast.walk(node):
         if isinstance(each, ast.ImportFrom):
             source = each.module or ""
             if each.level:
-                parent = (getattr(package, "__package__", None) or "").split(".")
+                parent = package.split(".")
                 parent = parent[: len(parent) + 1 - each.level]
                 source = ".".join([*parent, source] if source else parent)
             loaded = sys.modules.get(source)
+            names = {} if loaded is None else vars(loaded)
             for alias in each.names:
-                if loaded is not None and alias.name in vars(loaded):
-                    yield alias.asname or alias.name, vars(loaded)[alias.name]
+                if alias.name == "*":
+                    yield from names.items()
+                elif alias.name in names:
+                    yield alias.asname or alias.name, names[alias.name]
         elif isinstance(each, ast.Import):
             for alias in each.names:
                 name = alias.name if alias.asname else alias.name.partition(".")[0]

@@ -1,6 +1,6 @@
 """check(): the facts, judged by every rule, as one report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pyventus_typed import Event
 
@@ -11,7 +11,9 @@ from ._report import Cycle, Finding, Place, Report, Rule, WiredEvent, WiredHandl
 from ._rules import RULES
 
 
-def check(linker: AnyLinker, /, *linkers: AnyLinker, family: object = None) -> Report:
+def check(
+    linker: AnyLinker, /, *linkers: AnyLinker, family: object = None, sources: Iterable[str] | None = None
+) -> Report:
     """Check the wiring of some linkers together: what any of them handles is handled.
 
     *family* says which events there are: a base class (with all of its subclasses that are imported), a union, an
@@ -19,10 +21,14 @@ def check(linker: AnyLinker, /, *linkers: AnyLinker, family: object = None) -> R
     Without it, the family is that of the linkers where it is known at run time, ``Linker[A | B]()`` or a subclass of
     ``Linker[A | B]``, and else what the handlers are linked to and what they emit.
 
+    *sources* are the names of packages and modules whose code is read for what it emits, beside the handlers, such as
+    ``["shop"]``: then events that nothing emits are found too. A module of them that is not imported stays so.
+
     Nothing is emitted, no handler is called and nothing is changed. The source of the handlers is read, but not run;
-    annotations that are text are evaluated. Raises ``NotALinker`` and ``NotAFamily``, and nothing for what it finds.
+    annotations that are text are evaluated. Raises ``NotALinker``, ``NotAFamily``, and ``NotLoaded`` for a source that is not
+    there, and nothing for what it finds.
     """
-    return _report(Facts([linker, *linkers], family))
+    return _report(Facts([linker, *linkers], family, sources))
 
 
 def _report(facts: Facts) -> Report:
@@ -40,6 +46,7 @@ def _report(facts: Facts) -> Report:
         events=events,
         handlers=handlers,
         cycles=cycles,
+        code=facts.code.emitting,
     )
 
 

@@ -6,8 +6,9 @@ from typing import TypeAlias, get_args
 
 from ._check import check
 from ._family import NotAFamily
-from ._load import NotLoaded, load_family, load_linker, load_module
+from ._load import load_family, load_linker, load_module
 from ._render import Format, render
+from ._report import NotLoaded
 
 _ABOUT = """\
 Import linkers and check their wiring: events that nobody receives, handlers that nothing reaches, events with fields
@@ -46,6 +47,14 @@ def add_parser(subparsers: Subparsers) -> None:
         "linkers are made for, where that is known at run time, else what they handle and emit)",
     )
     parser.add_argument(
+        "--source",
+        dest="sources",
+        metavar="PACKAGE",
+        action="append",
+        help="a package, or a module, whose code is read for what it emits beside the handlers; events that nothing emits "
+        "are then found too; may be repeated",
+    )
+    parser.add_argument(
         "--format",
         choices=get_args(Format),
         default="text",
@@ -65,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             load_module(name)
         first, *rest = [load_linker(target) for target in linkers]
         family = tuple(load_family(target) for target in families) or None
-        report = check(first, *rest, family=family)
+        report = check(first, *rest, family=family, sources=arguments.sources)
     except (NotLoaded, NotAFamily) as error:
         sys.stderr.write(f"{arguments.program}: {error}\n")
         return 2

@@ -7,7 +7,7 @@ from types import FunctionType, MethodType
 
 from pyventus_typed import Emitter, Event
 
-from ._family import is_emittable
+from ._family import is_emittable, is_event_class
 from ._frame import Classes, Frame
 from ._lookup import Missing
 from ._report import Emits, Place
@@ -60,15 +60,11 @@ class _Reading:
         if node is None or key in self._done:
             return
         self._done.add(key)
-        frame = Frame(function, node, bound, event)
-        for call in _calls(node):
-            for method, argument in _candidates(call, frame):
-                place = Place(function.__code__.co_filename, call.lineno)
-                events = frame.events_of(argument)
-                # A base that cannot be emitted stands for a subclass, and only a run can tell which.
-                self.emits.update(Emits(each, place) for each in events or () if is_emittable(each))
-                if (events is None or not all(map(is_emittable, events))) and _is_ours(method, frame):
-                    self.unread.add(place)
+        frame = Frame.of(function, node, bound, event)
+        found = emissions_in(node, frame, function.__code__.co_filename, is_certain=_is_ours)
+        self.emits.update(found.emits)
+        self.unread.update(found.unread)
+        for call in calls_in(node):
             self._follow(frame.look_up(call.func))
 
     def _follow(self, called: object) -> None:
@@ -79,7 +75,35 @@ class _Reading:
             self.read(function, bound_arguments(called), None)
 
 
-def _calls(node: FunctionNode) -> Iterator[ast.Call]:
+def emissions_in(
+    node: FunctionNode, frame: Frame, file: str, *, is_certain: Callable[[ast.expr, Frame], bool]
+) -> Emissions:
+    """The same for one function, without what it calls. Where it *is_certain* that an emitter of ours is called, an
+    event that cannot be read is worth a note.
+    """
+    emits: dict[Emits, None] = {}
+    unread: dict[Place, None] = {}
+    for call in calls_in(node):
+        for method, argument in _candidates(call, frame):
+            place = Place(file, call.lineno)
+            events = frame.events_of(argument)
+            # A base that cannot be emitted stands for a subclass, and only a run can tell which.
+            emits.update(dict.fromkeys(Emits(each, place) for each in events or () if is_emittable(each)))
+            if (events is None or not all(map(is_emittable, events))) and is_certain(method, frame):
+                unread[place] = None
+    return Emissions(tuple(emits), tuple(unread))
+
+
+def classes_made_in(node: FunctionNode, frame: Frame) -> Iterator[type[Event]]:
+    """The event classes that it calls, or a class method of which it calls."""
+    for call in calls_in(node):
+        called = frame.look_up(call.func)
+        owner = called.__self__ if isinstance(called, MethodType) else called
+        if is_event_class(owner):
+            yield owner
+
+
+def calls_in(node: FunctionNode) -> Iterator[ast.Call]:
     # The decorators and defaults of a function run once, when it is defined, and not when the handler is called.
     bodies = [node.body] if isinstance(node, ast.Lambda) else node.body
     for body in bodies:
@@ -101,6 +125,11 @@ def _is_ours(method: ast.expr, frame: Frame) -> bool:
     """Whether this is an emission for certain, so that an event that cannot be read is worth a note."""
     receiver = frame.look_up(method.value) if isinstance(method, ast.Attribute) else Missing
     return isinstance(receiver, Emitter) if receiver is not Missing else frame.is_method(method, _OURS)
+
+
+def is_emitter(method: ast.expr, frame: Frame) -> bool:
+    """Whether it is a method of an `Emitter` that is there; other libraries have an ``emit`` of their own."""
+    return isinstance(method, ast.Attribute) and isinstance(frame.look_up(method.value), Emitter)
 
 
 def _is_users(function: FunctionType, home: str) -> bool:

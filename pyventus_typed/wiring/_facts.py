@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Never
 
 from typing_extensions import TypeIs
@@ -9,6 +10,7 @@ from typing_extensions import TypeIs
 from pyventus_typed import Event, Linker, Subscription
 from pyventus_typed.errors import DefinitionError
 
+from ._code import Code, read_code
 from ._emissions import Emissions, emissions_of
 from ._family import ROOTS, is_emittable, roots_of, with_subclasses
 from ._lookup import own_text
@@ -51,7 +53,7 @@ class Link:
 class Facts:
     """The wiring of some linkers, seen together."""
 
-    def __init__(self, linkers: Iterable[object], family: object) -> None:
+    def __init__(self, linkers: Iterable[object], family: object, packages: Iterable[str] | None) -> None:
         self.linkers: list[AnyLinker] = []
         for linker in linkers:
             if not is_linker(linker):
@@ -69,13 +71,17 @@ class Facts:
         for link in self.links:
             link.emissions = emissions_of(link.handler, link.events, self.sources)
         self.emitted = tuple(dict.fromkeys(each.event for link in self.links for each in link.emissions.emits))
+        self.is_code_read = packages is not None
+        code = read_code(packages or ())
         # A family is closed if somebody said what belongs to it; else it is whatever is linked or emitted.
         roots, self.closed = self._roots(family)
         known = [cls for root in roots for cls in self._known(root, given=family is not None)]
-        known += [cls for cls in (*self.linked, *self.emitted) if not self.closed or issubclass(cls, roots)]
+        beside = [each.event for one in code.emitting for each in one.emits]
+        known += [cls for cls in (*self.linked, *self.emitted, *beside) if not self.closed or issubclass(cls, roots)]
         self.family = tuple(cls for cls in dict.fromkeys(known) if cls not in ROOTS)
         self.events = tuple(dict.fromkeys([*self.family, *self.linked, *self.emitted]))
         self._names = _unique_names(self.events)
+        self.code = self._beside_the_handlers(code)
 
     def name(self, event: type[Event]) -> str:
         return self._names.get(event) or spell_class(event)
@@ -95,8 +101,25 @@ class Facts:
         """Whether the family has events below *event*; it is then taken for their base, unless it is emitted."""
         return any(cls is not event and issubclass(cls, event) and is_emittable(cls) for cls in self.family)
 
-    def emitters_of(self, event: type[Event]) -> list[tuple[Link, Place]]:
-        return [(link, each.place) for link in self.links for each in link.emissions.emits if each.event is event]
+    def emitters_of(self, event: type[Event]) -> list[tuple[str, Place]]:
+        by_handlers = [(link.name, each) for link in self.links for each in link.emissions.emits]
+        by_code = [(code.name, each) for code in self.code.emitting for each in code.emits]
+        return [(name, each.place) for name, each in (*by_handlers, *by_code) if each.event is event]
+
+    def is_emitted(self, event: type[Event]) -> bool:
+        """Whether something emits *event*, or makes one and so may hand it to what does."""
+        return event in self.code.made or bool(self.emitters_of(event))
+
+    def _beside_the_handlers(self, code: Code) -> Code:
+        """*code* without what handlers were found to emit, by themselves or by what they call, and without the events of
+        other emitters.
+        """
+        known = {each for link in self.links for each in link.emissions.emits}
+        emitting = [
+            replace(one, emits=tuple(each for each in one.emits if each.event in self.events and each not in known))
+            for one in code.emitting
+        ]
+        return replace(code, emitting=tuple(one for one in emitting if one.emits))
 
     def _links(self) -> list[Link]:
         links: list[Link] = []

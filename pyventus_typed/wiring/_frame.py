@@ -10,7 +10,7 @@ from typing import Final, Union, get_args, get_origin
 
 from pyventus_typed import Event, Request
 
-from ._bindings import annotations, assignments, local_imports
+from ._bindings import annotations, assignments, imports
 from ._family import is_event_class
 from ._hints import Scope, Unknown, annotations_of, is_class, resolve, scope_of_class, scope_of_function
 from ._lookup import Missing, attribute_of, is_one_of, known
@@ -25,24 +25,32 @@ _SAME_ELEMENTS: tuple[object, ...] = (list, tuple, set, frozenset, sorted, rever
 
 
 class Frame:
-    """One function as it is read: its globals, its closure, its parameters, and what is assigned in its body.
+    """One function as it is read: the names around it, its parameters, and what is assigned in its body.
 
     *bound* is what its first parameters are known to be, and *event* which events the next one may be.
     """
 
     def __init__(
-        self, function: FunctionType, node: FunctionNode, bound: tuple[object, ...], event: Classes | None
+        self, scope: Scope, package: str, node: FunctionNode, bound: tuple[object, ...], event: Classes | None
     ) -> None:
-        self._scope = scope_of_function(function)
+        self._scope = scope
         self._assigned = assignments(node)
         self._annotations = annotations(node)
         parameters = [each.arg for each in (*node.args.posonlyargs, *node.args.args)]
         self._local = {*parameters, *(each.arg for each in node.args.kwonlyargs), *self._assigned}
-        self._values = dict(local_imports(node, function.__module__))
+        self._values = dict(imports(node, package))
         self._values.update(zip(parameters, bound, strict=False))
         self._event: dict[str, Classes] = {}
         if event is not None and len(bound) < len(parameters):
             self._event[parameters[len(bound)]] = event
+
+    @classmethod
+    def of(
+        cls, function: FunctionType, node: FunctionNode, bound: tuple[object, ...], event: Classes | None
+    ) -> "Frame":
+        """That of a function that is there, with its globals and its closure."""
+        package = function.__globals__.get("__package__") or ""
+        return cls(scope_of_function(function), package, node, bound, event)
 
     def look_up(self, expression: ast.expr) -> object:
         """The object that a name or an attribute stands for, or ``Missing``. No property of the user's is run."""

@@ -13,11 +13,12 @@ class Kind(enum.StrEnum):
     REQUEST = "request"
     BASE = "base"  # stands for all of its subclasses
     HANDLER = "handler"
+    CODE = "code"  # emits, and is no handler
 
 
 class Edging(enum.StrEnum):
     RECEIVES = "receives"  # event -> handler
-    EMITS = "emits"  # handler -> event
+    EMITS = "emits"  # handler or other code -> event
     BELONGS = "belongs"  # event -> base, through which alone it is received
 
 
@@ -62,6 +63,10 @@ def graph_of(report: Report) -> Graph:
         edges += [Edge(event_keys[event], key, Edging.RECEIVES) for event in handler.events]
         emitted = dict.fromkeys(each.event for each in handler.emits)
         edges += [Edge(key, event_keys[event], Edging.EMITS) for event in emitted]
+    for number, code in enumerate(report.code):
+        nodes.append(Node(f"c{number}", Kind.CODE, code.name, code.place, ()))
+        emitted = dict.fromkeys(each.event for each in code.emits)
+        edges += [Edge(f"c{number}", event_keys[event], Edging.EMITS) for event in emitted]
     for event in shown:
         if event not in bases and not any(event.type in handler.events for handler in report.handlers):
             edges += [
@@ -76,7 +81,7 @@ def _is_used(report: Report, event: WiredEvent) -> bool:
     return any(
         event.type in handler.events or any(each.event is event.type for each in handler.emits)
         for handler in report.handlers
-    )
+    ) or any(each.event is event.type for code in report.code for each in code.emits)
 
 
 def _is_base(report: Report, event: WiredEvent) -> bool:

@@ -39,6 +39,14 @@ def json_of(report: Report) -> str:
             }
             for handler in report.handlers
         ],
+        "code": [
+            {
+                "name": code.name,
+                "place": _place(code.place),
+                "emits": [{"event": names[each.event], "place": _place(each.place)} for each in code.emits],
+            }
+            for code in report.code
+        ],
         "cycles": [
             [{"event": event.name, "handler": handler.name} for event, handler in cycle.steps]
             for cycle in report.cycles

@@ -8,19 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 from pyventus_typed import Emitter
-from pyventus_typed.errors import PyventusError
 
 from ._facts import AnyLinker, is_linker
-from ._report import Place
+from ._report import NotLoaded, Place
 from ._source import is_library, with_article
-
-
-class NotLoaded(PyventusError, LookupError):
-    """What MODULE:NAME names cannot be imported, is not there, or is something else. ``target`` is the text given."""
-
-    def __init__(self, target: str, reason: str) -> None:
-        super().__init__(f"{target}: {reason}")
-        self.target = target
 
 
 def load_linker(target: str) -> AnyLinker:

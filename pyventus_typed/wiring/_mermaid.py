@@ -7,6 +7,7 @@ _SHAPES = {
     Kind.REQUEST: ('{{"', '"}}'),
     Kind.BASE: ('(["', '"])'),
     Kind.HANDLER: ('["', '"]'),
+    Kind.CODE: ('[/"', '"/]'),
 }
 _ARROWS = {Edging.RECEIVES: "-->", Edging.EMITS: "==>", Edging.BELONGS: "-.->"}
 

@@ -1,4 +1,4 @@
-"""What the check found, as values: places, findings, events, handlers, cycles, and the report that holds them."""
+"""What the check found, as values: places, findings, events, handlers, code, cycles, and the report that holds them."""
 
 import enum
 from collections.abc import Callable
@@ -8,6 +8,15 @@ from pathlib import Path
 from typing_extensions import override
 
 from pyventus_typed import Event
+from pyventus_typed.errors import PyventusError
+
+
+class NotLoaded(PyventusError, LookupError):
+    """What MODULE:NAME names cannot be imported, is not there, or is something else. ``target`` is the text given."""
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(f"{target}: {reason}")
+        self.target = target
 
 
 class Rule(enum.StrEnum):
@@ -24,6 +33,7 @@ class Rule(enum.StrEnum):
     BASE = "base"  # a base class without a receiver of its own
     OUTSIDE = "outside"  # an event that is emitted, but is not in the family
     UNBOUND = "unbound"  # a Subscriber class of which no instance is bound
+    UNEMITTED = "unemitted"  # an event that nothing emits or makes, in the code that was read
     UNREAD = "unread"  # an emission whose event cannot be read from the source
     UNRESOLVED = "unresolved"  # an annotation that cannot be evaluated
 
@@ -110,6 +120,15 @@ class WiredHandler:
 
 
 @dataclass(frozen=True, slots=True)
+class WiredCode:
+    """A function, or the top of a module, that is no handler and emits something."""
+
+    name: str
+    place: Place
+    emits: tuple[Emits, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Cycle:
     """Handlers that set each other off: each step is an event and the handler that it reaches.
 
@@ -136,6 +155,7 @@ class Report:
     events: tuple[WiredEvent, ...]
     handlers: tuple[WiredHandler, ...]
     cycles: tuple[Cycle, ...]
+    code: tuple[WiredCode, ...] = ()  # of the packages that were named to be read
 
     @override
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ def events_without_receiver(facts: Facts) -> Iterator[Finding]:
         name, place = facts.name(event), facts.sources.place_of_class(event)
         receivers = facts.receivers(event)
         emitters = facts.emitters_of(event)
-        origin = f"; {emitters[0][0].name} emits it at {emitters[0][1]}" if emitters else ""
+        origin = f"; {emitters[0][0]} emits it at {emitters[0][1]}" if emitters else ""
         asks = is_request(event)
         if asks and any(link.answers for link in receivers):
             continue
@@ -104,7 +104,18 @@ def emissions_outside_of_the_family(facts: Facts) -> Iterator[Finding]:
                 yield Finding(Rule.OUTSIDE, message, emission.place, emission.event, link.name)
 
 
+def events_that_nothing_emits(facts: Facts) -> Iterator[Finding]:
+    if not facts.is_code_read:
+        return  # other code than the handlers emits, and nobody has shown it to us
+    for event in facts.family:
+        if is_emittable(event) and not facts.is_base(event) and not facts.is_emitted(event):
+            message = f"nothing that was read emits {facts.name(event)}, or makes one"
+            yield Finding(Rule.UNEMITTED, message, facts.sources.place_of_class(event), event)
+
+
 def unread_emissions(facts: Facts) -> Iterator[Finding]:
+    for place, reason in facts.code.unread:
+        yield Finding(Rule.UNREAD, reason, place)
     for link in facts.links:
         for place in link.emissions.unread:
             message = f"{link.name} emits an event here that cannot be read from the source"
@@ -131,6 +142,7 @@ RULES = (
     mutable_events,
     disagreeing_annotations,
     emissions_outside_of_the_family,
+    events_that_nothing_emits,
     unread_emissions,
     unbound_subscribers,
 )

@@ -21,6 +21,9 @@ def _rows(report: Report) -> Iterator[Row]:
         if not event.emittable:
             continue
         yield event.name, event.place, "" if event.receivers else ", nobody receives it"
+        for code in report.code:
+            for place in dict.fromkeys(each.place for each in code.emits if each.event is event.type):
+                yield f"  <- {code.name}", place, ""
         for handler in report.receivers(event.type):
             verb = "answered by" if handler.answers and event.type in handler.events else "->"
             emitted = ", ".join(dict.fromkeys(names[each.event] for each in handler.emits))
