@@ -30,6 +30,7 @@ class Node:
     place: Place | None
     faults: tuple[str, ...]
     members: tuple[str, ...] = ()  # of a base: the events that it stands for
+    group: str = ""  # of an event: its nearest base, or else its module
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +96,17 @@ def _event_node(report: Report, event: WiredEvent, key: str, *, is_base: bool) -
     faults = tuple(fault.message for fault in report.faults if fault.event is event.type and fault.rule in of_events)
     if is_base:
         members = (each for each in report.events if each.emittable and issubclass(each.type, event.type))
-        return Node(key, Kind.BASE, f"any {event.name}", event.place, faults, tuple(each.name for each in members))
+        names, group = tuple(each.name for each in members), _group_of(report, event)
+        return Node(key, Kind.BASE, f"any {event.name}", event.place, faults, names, group)
     kind = Kind.REQUEST if issubclass(event.type, Request) else Kind.EVENT
-    return Node(key, kind, event.name, event.place, faults)
+    return Node(key, kind, event.name, event.place, faults, group=_group_of(report, event))
+
+
+def _group_of(report: Report, event: WiredEvent) -> str:
+    if any(each is not event and issubclass(each.type, event.type) for each in report.events):
+        return event.name
+    bases = (base for base in event.type.__mro__[1:] if issubclass(base, Event) and base not in (Event, Request))
+    return next((base.__qualname__ for base in bases), event.type.__module__)
 
 
 def _is_of(name: str | None, place: Place | None, handler: WiredHandler) -> bool:
