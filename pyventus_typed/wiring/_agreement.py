@@ -28,6 +28,13 @@ class Expectation:
         except Exception:  # noqa: BLE001 - a stranger's metaclass is asked whether the event is a subclass
             return None
 
+    def is_namesake_of(self, event: type[Event]) -> str | None:
+        """The module of what it takes, if that is another class of the event's name: a module that was loaded twice."""
+        resolved = resolve(self.annotation, self.scope)
+        cls = get_origin(resolved) or resolved
+        is_other = is_class(cls) and cls is not event and cls.__qualname__ == event.__qualname__
+        return cls.__module__ if is_other else None
+
     @override
     def __str__(self) -> str:
         text = text_of(self.annotation)

@@ -4,6 +4,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from typing_extensions import override
 
@@ -20,38 +21,29 @@ class NotLoaded(PyventusError, LookupError):
 
 
 class Rule(enum.StrEnum):
-    """What a finding is about. The first six are faults, the others are notes."""
+    """What a finding is about: a fault, or a note, which changes no exit code."""
 
-    UNHANDLED = "unhandled"  # an event without a receiver
-    UNANSWERED = "unanswered"  # a request that nobody answers
-    UNREACHABLE = "unreachable"  # a handler linked to what can never arrive
-    MUTABLE = "mutable"  # a field whose value can change after the event was emitted
-    ANNOTATION = "annotation"  # a handler that expects another event than the one it is linked to
-    UNDECORATED = "undecorated"  # fields, but no @dataclass: no emitter takes it
+    UNHANDLED = "unhandled", True  # an event without a receiver
+    UNANSWERED = "unanswered", True  # a request that nobody answers
+    UNREACHABLE = "unreachable", True  # a handler linked to what can never arrive
+    MUTABLE = "mutable", True  # a field whose value can change after the event was emitted
+    ANNOTATION = "annotation", True  # a handler that expects another event than the one it is linked to
+    UNDECORATED = "undecorated", True  # fields, but no @dataclass: no emitter takes it
+    CYCLE = "cycle", False  # handlers that set each other off
+    BASE = "base", False  # a base class without a receiver of its own
+    OUTSIDE = "outside", False  # an event that is emitted, but is not in the family
+    UNBOUND = "unbound", False  # a Subscriber class of which no instance is bound
+    UNEMITTED = "unemitted", False  # an event that nothing emits or makes, in the code that was read
+    UNREAD = "unread", False  # an emission whose event cannot be read from the source
+    UNRESOLVED = "unresolved", False  # an annotation that cannot be evaluated
 
-    CYCLE = "cycle"  # handlers that set each other off
-    BASE = "base"  # a base class without a receiver of its own
-    OUTSIDE = "outside"  # an event that is emitted, but is not in the family
-    UNBOUND = "unbound"  # a Subscriber class of which no instance is bound
-    UNEMITTED = "unemitted"  # an event that nothing emits or makes, in the code that was read
-    UNREAD = "unread"  # an emission whose event cannot be read from the source
-    UNRESOLVED = "unresolved"  # an annotation that cannot be evaluated
+    is_fault: bool
 
-    @property
-    def is_fault(self) -> bool:
-        return self in _FAULTS
-
-
-_FAULTS = frozenset(
-    {
-        Rule.UNHANDLED,
-        Rule.UNANSWERED,
-        Rule.UNREACHABLE,
-        Rule.MUTABLE,
-        Rule.ANNOTATION,
-        Rule.UNDECORATED,
-    }
-)
+    def __new__(cls, name: str, is_fault: bool) -> Self:  # noqa: FBT001 - each stands beside its name, above
+        self = str.__new__(cls, name)
+        self._value_ = name
+        self.is_fault = is_fault
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ def disagreeing_annotations(facts: Facts) -> Iterator[Finding]:
             match expected.takes(event):
                 case False:
                     message = f"{link.name} is linked to {name}, but its annotation takes {expected}"
+                    if module := expected.is_namesake_of(event):
+                        message += f": two classes, of {event.__module__} and of {module}; was a module loaded twice?"
                     yield Finding(Rule.ANNOTATION, message, link.place, event, link.name)
                 case None:
                     message = f"{link.name} is linked to {name}; its annotation, {expected}, cannot be evaluated"

@@ -14,6 +14,7 @@ from typing_extensions import TypeAliasType
 from pyventus_typed import Emitter, Event, Linker, Request, Subscriber, answers, handles
 from pyventus_typed.wiring import Finding, NotAFamily, NotALinker, Report, Rule, check
 from tests.edges.wiring.told import told
+from tests.programs import HOUSE
 
 
 @pytest.fixture(scope="module")
@@ -264,3 +265,10 @@ def test_nothing_is_called_while_it_is_checked() -> None:
     linker.subscribe(Opened, calls.append, when=judge)
     check(linker)
     assert calls == []
+
+
+@pytest.mark.parametrize("rule", Rule)
+def test_the_page_says_of_each_rule_whether_it_is_a_fault_or_a_note(rule: Rule) -> None:
+    page = (HOUSE / "docs" / "how-to" / "check-the-wiring.md").read_text(encoding="utf-8")
+    faults, _, notes = page.partition("## What is a note")
+    assert f"| `{rule}` |" in (faults if rule.is_fault else notes)
