@@ -6,7 +6,6 @@
 from ._check import check
 from ._cli import add_parser, run
 from ._facts import NotALinker
-from ._family import NotAFamily
 from ._render import Format, render
 from ._report import (
     Cycle,
@@ -20,6 +19,7 @@ from ._report import (
     WiredEvent,
     WiredHandler,
 )
+from ._types import NotAFamily
 
 __all__ = [
     "Cycle",

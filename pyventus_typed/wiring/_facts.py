@@ -10,12 +10,10 @@ from typing_extensions import TypeIs
 from pyventus_typed import Event, Linker, Subscription
 from pyventus_typed.errors import DefinitionError
 
-from ._code import Code, read_code
-from ._emissions import Emissions, emissions_of
-from ._family import ROOTS, is_emittable, roots_of, with_subclasses
-from ._lookup import own_text
+from ._emissions import Code, Emissions, emissions_of, read_code
 from ._report import Place
-from ._source import Sources, spell_class, spell_handler
+from ._source import Sources, own_text, spell_class, spell_handler
+from ._types import ROOTS, is_emittable, roots_of, with_subclasses
 
 AnyLinker = Linker[Never]  # a linker takes its family and nothing else, so Linker[Never] is what all linkers are
 

@@ -16,7 +16,7 @@ class Kind(enum.StrEnum):
     CODE = "code"  # emits, and is no handler
 
 
-class Edging(enum.StrEnum):
+class EdgeKind(enum.StrEnum):
     RECEIVES = "receives"  # event -> handler
     EMITS = "emits"  # handler or other code -> event
     BELONGS = "belongs"  # event -> base, through which alone it is received
@@ -37,7 +37,7 @@ class Node:
 class Edge:
     source: str
     target: str
-    kind: Edging
+    kind: EdgeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +61,17 @@ def graph_of(report: Report) -> Graph:
         key = f"h{number}"
         faults = tuple(fault.message for fault in report.faults if _is_of(fault.handler, fault.place, handler))
         nodes.append(Node(key, Kind.HANDLER, handler.name, handler.place, faults))
-        edges += [Edge(event_keys[event], key, Edging.RECEIVES) for event in handler.events]
+        edges += [Edge(event_keys[event], key, EdgeKind.RECEIVES) for event in handler.events]
         emitted = dict.fromkeys(each.event for each in handler.emits)
-        edges += [Edge(key, event_keys[event], Edging.EMITS) for event in emitted]
+        edges += [Edge(key, event_keys[event], EdgeKind.EMITS) for event in emitted]
     for number, code in enumerate(report.code):
         nodes.append(Node(f"c{number}", Kind.CODE, code.name, code.place, ()))
         emitted = dict.fromkeys(each.event for each in code.emits)
-        edges += [Edge(f"c{number}", event_keys[event], Edging.EMITS) for event in emitted]
+        edges += [Edge(f"c{number}", event_keys[event], EdgeKind.EMITS) for event in emitted]
     for event in shown:
         if event not in bases and not any(event.type in handler.events for handler in report.handlers):
             edges += [
-                Edge(event_keys[event.type], event_keys[base.type], Edging.BELONGS)
+                Edge(event_keys[event.type], event_keys[base.type], EdgeKind.BELONGS)
                 for base in bases
                 if issubclass(event.type, base.type)
             ]

@@ -12,7 +12,6 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 
 import pyventus_typed
 
-from ._lookup import own_text
 from ._report import Place
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -39,6 +38,15 @@ def spell_class(cls: type) -> str:
 
 def with_article(noun: str) -> str:
     return f"{'an' if noun[:1] in 'AEIOUaeiou' else 'a'} {noun}"
+
+
+def own_text(found: object, name: str) -> str | None:
+    """An attribute that is a text, such as ``__module__``; None if it is not, or if asking for it raises."""
+    try:
+        value: object = getattr(found, name, None)
+    except Exception:  # noqa: BLE001 - the object is a stranger's
+        return None
+    return value if isinstance(value, str) else None
 
 
 def spell_handler(handler: Callable[..., object]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-from ._graph import Edging, Graph, Kind, Node
+from ._graph import EdgeKind, Graph, Kind, Node
 
 _LETTER = 7.9  # of a monospaced font of 13 px; a little more than most have, so that text never leaves its box
 _HEIGHT = 28.0
@@ -71,9 +71,9 @@ marker.belongs path { fill: #0969da; }
 """.strip()
 
 _MEANING = {
-    Edging.RECEIVES: "event to handler",
-    Edging.EMITS: "emits event",
-    Edging.BELONGS: "received by its base",
+    EdgeKind.RECEIVES: "event to handler",
+    EdgeKind.EMITS: "emits event",
+    EdgeKind.BELONGS: "received by its base",
 }
 
 
@@ -82,7 +82,7 @@ class _Receiver:
     """Who stands to the right of an event: a handler, or the base by which alone it is received."""
 
     node: Node
-    by: Edging
+    by: EdgeKind
     emits: tuple[tuple[Node, ...], ...]  # in lines
 
     @property
@@ -122,7 +122,7 @@ def svg_of(graph: Graph) -> str:
         f'<desc id="wiring-summary">{escape(_summary(graph))}</desc>',
         f"<style>\n{_STYLE}\n</style>",
         "<defs>",
-        *(_marker(kind) for kind in Edging),
+        *(_marker(kind) for kind in EdgeKind),
         "</defs>",
         f'<rect class="page" width="{width:.0f}" height="{height:.0f}"/>',
         f'<g transform="translate({_MARGIN:.0f} {_MARGIN:.0f})">',
@@ -137,8 +137,8 @@ def svg_of(graph: Graph) -> str:
 def _rows(graph: Graph) -> list[_Row]:
     """A row for each event; those of one group stand together, where its first one stands, and their base leads."""
     nodes = {node.key: node for node in graph.nodes}
-    after: dict[tuple[str, Edging], list[Node]] = {}
-    before: dict[tuple[str, Edging], list[Node]] = {}
+    after: dict[tuple[str, EdgeKind], list[Node]] = {}
+    before: dict[tuple[str, EdgeKind], list[Node]] = {}
     for edge in graph.edges:
         after.setdefault((edge.source, edge.kind), []).append(nodes[edge.target])
         before.setdefault((edge.target, edge.kind), []).append(nodes[edge.source])
@@ -146,11 +146,11 @@ def _rows(graph: Graph) -> list[_Row]:
     groups = list(dict.fromkeys(node.group for node in events))
     return [
         _Row(
-            emitters=tuple(before.get((event.key, Edging.EMITS), ())),
+            emitters=tuple(before.get((event.key, EdgeKind.EMITS), ())),
             event=event,
             receivers=tuple(
-                _Receiver(node, kind, _wrapped(after.get((node.key, Edging.EMITS), ())))
-                for kind in (Edging.RECEIVES, Edging.BELONGS)
+                _Receiver(node, kind, _wrapped(after.get((node.key, EdgeKind.EMITS), ())))
+                for kind in (EdgeKind.RECEIVES, EdgeKind.BELONGS)
                 for node in after.get((event.key, kind), ())
             ),
         )
@@ -189,7 +189,9 @@ class _Page:
         middle = top + _HEIGHT / 2
         for number, node in enumerate(row.emitters):
             y = top + number * _LINE
-            yield _arrow(Edging.EMITS, (self._emitters, y + _HEIGHT / 2), (self._event, middle), self._event - _GAP / 2)
+            yield _arrow(
+                EdgeKind.EMITS, (self._emitters, y + _HEIGHT / 2), (self._event, middle), self._event - _GAP / 2
+            )
             yield from _box(node, self._emitters - _width(node), y)  # it ends where the arrow begins
         yield from _box(row.event, self._event, top)
         start = self._event + _width(row.event), middle
@@ -197,7 +199,7 @@ class _Page:
         for receiver in row.receivers:
             end = self._receiver, y + _HEIGHT / 2
             yield _arrow(receiver.by, start, end, self._receiver - _GAP / 2)
-            yield from _box(receiver.node, self._receiver, y, is_link=receiver.by is Edging.BELONGS)
+            yield from _box(receiver.node, self._receiver, y, is_link=receiver.by is EdgeKind.BELONGS)
             for number, nodes in enumerate(receiver.emits):
                 yield from self._emitted(receiver.node, y, nodes, y + number * _LINE)
             y += receiver.lines * _LINE
@@ -205,7 +207,7 @@ class _Page:
 
     def _emitted(self, handler: Node, y: float, nodes: Sequence[Node], line: float) -> Iterator[str]:
         start = self._receiver + _width(handler), y + _HEIGHT / 2
-        yield _arrow(Edging.EMITS, start, (self._emits, line + _HEIGHT / 2), self._emits - _GAP / 2)
+        yield _arrow(EdgeKind.EMITS, start, (self._emits, line + _HEIGHT / 2), self._emits - _GAP / 2)
         x = self._emits
         for node in nodes:
             yield from _box(node, x, line, is_link=True)
@@ -224,20 +226,20 @@ def _line_width(nodes: Sequence[Node]) -> float:
 def _summary(graph: Graph) -> str:
     """The drawing in words, for those who cannot see it."""
     labels = {node.key: node.label for node in graph.nodes}
-    words = {Edging.RECEIVES: "goes to", Edging.EMITS: "emits", Edging.BELONGS: "is received by"}
+    words = {EdgeKind.RECEIVES: "goes to", EdgeKind.EMITS: "emits", EdgeKind.BELONGS: "is received by"}
     sentences = [f"{labels[edge.source]} {words[edge.kind]} {labels[edge.target]}." for edge in graph.edges]
     sentences += [f"Fault: {fault}." for node in graph.nodes for fault in node.faults]
     return " ".join(sentences) or "There is nothing to show."
 
 
-def _marker(kind: Edging) -> str:
+def _marker(kind: EdgeKind) -> str:
     return (
         f'<marker id="wiring-{kind}" class="{kind}" viewBox="0 0 8 8" refX="7.4" refY="4" markerWidth="8" '
         'markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 .6 8 4 0 7.4z"/></marker>'
     )
 
 
-def _arrow(kind: Edging, start: tuple[float, float], end: tuple[float, float], corner: float) -> str:
+def _arrow(kind: EdgeKind, start: tuple[float, float], end: tuple[float, float], corner: float) -> str:
     """A straight line, or one that goes up or down at *corner*."""
     (x, y), (to_x, to_y) = start, end
     path = f"M{x:.1f} {y:.1f}" + ("" if y == to_y else f"H{corner:.1f}V{to_y:.1f}") + f"H{to_x:.1f}"

@@ -16,14 +16,16 @@ from pyventus_typed import errors
 
 PACKAGE = Path(pyventus_typed.__file__).parent
 NAME = PACKAGE.name
-ORDER = [
+LISTED = [
     line for line in (Path(__file__).parent / "order.txt").read_text().splitlines() if line and not line.startswith("#")
 ]
-NOUNS = ORDER[: ORDER.index("_typing")]
-WITH_ASYNCIO = {"_loops", "_emission", "_emitter", *(name for name in ORDER if name.startswith("processors."))}
 EDGES = sorted(
     part.name for part in PACKAGE.iterdir() if part.is_dir() and part.name not in ("processors", "__pycache__")
 )
+OF_EDGES = [name for name in LISTED if name.partition(".")[0] in EDGES]
+ORDER = [name for name in LISTED if name not in OF_EDGES]
+NOUNS = ORDER[: ORDER.index("_typing")]
+WITH_ASYNCIO = {"_loops", "_emission", "_emitter", *(name for name in ORDER if name.startswith("processors."))}
 
 
 def path_of(name: str) -> Path:
@@ -74,9 +76,15 @@ def test_every_file_of_the_core_has_its_place() -> None:
     assert len(ORDER) == len(set(ORDER))
 
 
-@pytest.mark.parametrize("name", ORDER)
+@pytest.mark.parametrize("edge", sorted({name.partition(".")[0] for name in OF_EDGES}))
+def test_every_file_of_an_edge_that_is_listed_has_its_place(edge: str) -> None:
+    files = {f"{edge}.{path.stem}" for path in (PACKAGE / edge).glob("*.py") if path.stem != "__init__"}
+    assert sorted(files) == sorted(name for name in OF_EDGES if name.startswith(f"{edge}."))
+
+
+@pytest.mark.parametrize("name", LISTED)
 def test_a_file_imports_only_what_stands_above_it(name: str) -> None:
-    above = ORDER[: ORDER.index(name)]
+    above = LISTED[: LISTED.index(name)]
     assert ours(path_of(name)) - set(above) == set()
 
 

@@ -13,7 +13,7 @@ from typing_extensions import TypeAliasType
 
 from pyventus_typed import Emitter, Event, Linker, Request, Subscriber, answers, handles
 from pyventus_typed.wiring import Finding, NotAFamily, NotALinker, Report, Rule, check
-from tests.edges.wiring.told import told
+from tests.edges.wiring.notes import own_notes
 from tests.programs import HOUSE
 
 
@@ -123,7 +123,7 @@ def test_a_base_that_can_be_emitted_itself_is_a_note_unless_a_handler_emits_it()
     linker.subscribe(Slammed, lambda event: None)
     report = check(linker, family=Closed)
     assert report.faults == ()
-    assert [(note.rule, note.event) for note in told(report)] == [(Rule.BASE, Closed)]
+    assert [(note.rule, note.event) for note in own_notes(report)] == [(Rule.BASE, Closed)]
 
 
 def test_a_family_may_be_an_alias() -> None:

@@ -11,7 +11,7 @@ import pytest
 from pyventus_typed import Event, Linker
 from pyventus_typed.errors import NotAHandler, NotAnEvent
 from pyventus_typed.wiring import Report, Rule, check
-from tests.edges.wiring.told import told
+from tests.edges.wiring.notes import own_notes
 from tests.events import untyped
 
 HEAD = """
@@ -52,7 +52,7 @@ def run(first_line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run
 
 
 def messages(report: Report, rule: Rule) -> list[str]:
-    return [finding.message for finding in (*report.faults, *told(report)) if finding.rule is rule]
+    return [finding.message for finding in (*report.faults, *own_notes(report)) if finding.rule is rule]
 
 
 # ---------------------------------------------------------------- the core
@@ -87,7 +87,7 @@ class Paid(Event):
 def ship(paid: Paid) -> None: ...
 """)
     report = check(shop.linker)
-    assert (report.faults, told(report)) == ((), [])
+    assert (report.faults, own_notes(report)) == ((), [])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Annotations as objects, also where a name in them exists for type checkers only."""
+"""Which events there are, and annotations as objects, also where a name in them exists for type checkers only."""
 
 import ast
 import builtins
@@ -6,11 +6,14 @@ import functools
 import inspect
 import sys
 import typing
-from collections.abc import Callable
-from types import CodeType, FunctionType
-from typing import Annotated, ForwardRef, TypeVar, get_args, get_origin
+from collections.abc import Callable, Iterable, Iterator
+from types import CodeType, FunctionType, UnionType
+from typing import Annotated, ForwardRef, TypeVar, Union, get_args, get_origin
 
 from typing_extensions import Format, TypeIs, get_annotations
+
+from pyventus_typed import Event, Request
+from pyventus_typed.errors import DefinitionError
 
 from ._source import function_of
 
@@ -70,7 +73,7 @@ def annotations_of(owner: type[object] | FunctionType) -> dict[str, object]:
 
 
 def signature_of(handler: Callable[..., object]) -> inspect.Signature:
-    """``inspect.signature``, with annotations as above: since Python 3.14 it evaluates them."""
+    """``inspect.signature``, with annotations that cannot be evaluated left as they are: since 3.14 it evaluates them."""
     if sys.version_info >= (3, 14):
         return inspect.signature(handler, annotation_format=Format.FORWARDREF)
     return inspect.signature(handler)
@@ -157,7 +160,7 @@ def _evaluate_reference(reference: ForwardRef, scope: Scope) -> object:
         try:
             names = {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
             return reference.evaluate(locals={name: scope[name] for name in names})
-        except Exception:  # noqa: BLE001 - as above
+        except Exception:  # noqa: BLE001 - whatever a stranger's annotation raises, it cannot be read
             return Unknown
     return text
 
@@ -170,3 +173,107 @@ def _scope_of_module(name: str) -> Scope:
 def _add_type_parameters(scope: Scope, owner: object) -> None:
     for parameter in getattr(owner, "__type_params__", ()):
         scope[parameter.__name__] = parameter
+
+
+ROOTS: frozenset[type[Event]] = frozenset({Event, Request})
+
+
+class NotAFamily(DefinitionError):
+    """The family is no event class, no union of them and no alias of one."""
+
+    def __init__(self, found: object) -> None:
+        super().__init__(
+            f"A family is an event class, a union of event classes, or an alias of one, and {found!r} is none of them. "
+            "Give a base class (its subclasses belong to the family), `A | B`, or a tuple of these.",
+            found,
+        )
+
+
+def roots_of(family: object) -> tuple[type[Event], ...]:
+    """The event classes that a family is written with: aliases, unions, tuples and ``Changed[int]`` undone."""
+    return tuple(dict.fromkeys(_unfold(family, 0)))
+
+
+def _unfold(form: object, depth: int) -> Iterator[type[Event]]:
+    origin = get_origin(form)
+    if depth > 100:  # noqa: PLR2004 - ``type X = X``
+        raise NotAFamily(form)
+    if is_alias(form):
+        yield from _unfold(alias_value(form), depth + 1)
+    elif origin is Union or origin is UnionType:
+        for member in get_args(form):
+            yield from _unfold(member, depth + 1)
+    elif origin is Annotated:
+        yield from _unfold(get_args(form)[0], depth + 1)
+    elif is_tuple(form) and form:
+        for member in form:
+            yield from _unfold(member, depth + 1)
+    elif is_event_class(cls := form if origin is None else origin):
+        yield cls
+    else:
+        raise NotAFamily(form)
+
+
+def is_tuple(found: object) -> TypeIs[tuple[object, ...]]:
+    return isinstance(found, tuple)
+
+
+def is_event_class(found: object) -> TypeIs[type[Event]]:
+    return is_class(found) and issubclass(found, Event)
+
+
+def is_request(event: type[Event]) -> bool:
+    return issubclass(event, Request)
+
+
+def with_subclasses(roots: Iterable[type[Event]]) -> tuple[type[Event], ...]:
+    """*roots* and every subclass that is known now, each once, in the order of definition."""
+    found: dict[type[Event], None] = {}
+    waiting = list(roots)[::-1]
+    while waiting:
+        cls = waiting.pop()
+        if cls not in found and not _is_replaced(cls):
+            found[cls] = None
+            waiting.extend(reversed(cls.__subclasses__()))
+    return tuple(found)
+
+
+def _is_replaced(cls: type[Event]) -> bool:
+    """Whether *cls* is the class that ``@dataclass(slots=True)`` made a copy of, and that nobody can name any more.
+
+    It stays among the subclasses of its base until the garbage collector finds it, and longer if a method says
+    ``super()``.
+    """
+    module = sys.modules.get(cls.__module__)
+    if "__slots__" in vars(cls):
+        return False
+    named: object = module
+    for name in cls.__qualname__.split("."):
+        named = vars(named).get(name) if isinstance(named, type) else getattr(named, name, None)
+    if isinstance(named, type) and named is not cls:
+        return "__slots__" in vars(named) and named.__bases__ == cls.__bases__
+    # A local class cannot be looked up by its name, but its copy is a sibling.
+    return any(_is_copy(sibling, cls) for base in cls.__bases__ for sibling in _children(base))
+
+
+def _children(cls: type[object]) -> list[type[object]]:
+    return cls.__subclasses__()
+
+
+def _is_copy(twin: type[object], cls: type[Event]) -> bool:
+    names = ("__module__", "__qualname__", "__doc__")
+    return "__slots__" in vars(twin) and all(getattr(twin, name) == getattr(cls, name) for name in names)
+
+
+def is_emittable(cls: type[Event]) -> bool:
+    """Whether an emitter takes instances of exactly this class: decorated, not abstract, no root."""
+    return cls not in ROOTS and is_decorated(cls) and not inspect.isabstract(cls)
+
+
+def is_decorated(cls: type[Event]) -> bool:
+    return "__dataclass_fields__" in vars(cls)
+
+
+def has_own_fields(cls: type[Event]) -> bool:
+    """Whether the class body annotates fields, decorated or not."""
+    return any("ClassVar" not in str(annotation) for annotation in annotations_of(cls).values())
