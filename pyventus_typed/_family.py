@@ -35,7 +35,7 @@ def members(form: object) -> Family | None:
     return (kind,) if isinstance(kind, type) and issubclass(kind, Event) else None
 
 
-def fixed(kind: type, generic: type) -> Family | None:
+def declared_family(kind: type, generic: type) -> Family | None:
     """The family that the class *kind* fixes for its base *generic*: ``(A, B)`` for ``class Orders(Linker[A | B])``."""
     for ancestor in kind.__mro__:
         for base in ancestor.__dict__.get("__orig_bases__", ()):
@@ -52,7 +52,7 @@ def holds(family: Family | None, kind: type[Event]) -> bool:
     return family is None or issubclass(kind, family)
 
 
-def foreign(kind: type[Event], family: Family | None, what: str) -> ForeignEvent:
+def outside_family_error(kind: type[Event], family: Family | None, what: str) -> ForeignEvent:
     """The error that says *what* is outside of *family*."""
     kinds = family or ()
     names = " | ".join(spell_apart(member, kind.__mro__) for member in kinds)

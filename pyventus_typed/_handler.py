@@ -26,27 +26,27 @@ _UNEVALUATED: dict[str, Any] = (
 Refuse = Callable[[str], NoReturn]
 
 
-def check_handler(found: object) -> bool:
-    """Whether *found* is an ``async def`` underneath; `NotAHandler` if it cannot be called with one event.
+def check_handler(callee: object) -> bool:
+    """Whether *callee* is an ``async def`` underneath; `NotAHandler` if it cannot be called with one event.
 
     ``False`` does not promise a synchronous handler: a lambda may return a coroutine. What the call returns decides.
     """
     # The usual handler takes one argument and nothing else: it is through with two looks.
-    if type(found) is FunctionType:
-        code = found.__code__
+    if type(callee) is FunctionType:
+        code = callee.__code__
         flags = code.co_flags
-        name = found.__qualname__
+        name = callee.__qualname__
         dot = name.rfind(".")
         if dot > 0 and name[dot - 1] != ">":
-            _check_no_method(found)  # before its arguments, of which self would be one too many
+            _check_no_method(callee)  # before its arguments, of which self would be one too many
         if code.co_argcount == 1 and not code.co_kwonlyargcount and not flags & _GENERATORS:
             return flags & _COROUTINE != 0
 
     def refuse(reason: str) -> NoReturn:
-        raise NotAHandler(f"{_name(found)} {reason}", found)
+        raise NotAHandler(f"{_name(callee)} {reason}", callee)
 
     return _check_call(
-        found,
+        callee,
         refuse,
         1,
         not_callable="cannot be called. A handler is any callable that takes the event.",
@@ -56,15 +56,15 @@ def check_handler(found: object) -> bool:
     )
 
 
-def check_callback(option: str, found: object, *arguments: str) -> bool:
+def check_callback(option: str, callee: object, *arguments: str) -> bool:
     """The same for what an *option* names; `InvalidOption` if it cannot be called with these *arguments*."""
 
     def refuse(reason: str) -> NoReturn:
-        raise InvalidOption(f"{option}={_name(found)} {reason}", found)
+        raise InvalidOption(f"{option}={_name(callee)} {reason}", callee)
 
     count = "one positional argument" if len(arguments) == 1 else f"{len(arguments)} positional arguments"
     return _check_call(
-        found,
+        callee,
         refuse,
         len(arguments),
         not_callable="cannot be called. Pass a function, or leave it out.",
@@ -74,9 +74,9 @@ def check_callback(option: str, found: object, *arguments: str) -> bool:
     )
 
 
-def is_surely_sync(found: object) -> bool:
+def is_surely_sync(callee: object) -> bool:
     """Whether nothing awaitable can come of a call: a lambda, or what is wrapped around an ``async def``, may return it."""
-    function = _unwrapped(found)
+    function = _unwrapped(callee)
     for _ in range(100):  # a __wrapped__ that leads back to itself must end
         if type(function) is MethodType:
             function = function.__func__
@@ -88,25 +88,25 @@ def is_surely_sync(found: object) -> bool:
     return not is_lambda and not _flags_of(function) & _COROUTINE
 
 
-def name_of(found: object) -> tuple[str, str]:
-    """The module and the qualified name by which *found* is known again when it was defined anew; else `NotAHandler`."""
-    name = find_name(found)
+def name_of(callee: object) -> tuple[str, str]:
+    """The module and the qualified name by which *callee* is known again when it was defined anew; else `NotAHandler`."""
+    name = find_name(callee)
     if name is None:
         raise NotAHandler(
-            f"{_name(found)} has no name of its own, so replace=True cannot tell what it replaces. "
+            f"{_name(callee)} has no name of its own, so replace=True cannot tell what it replaces. "
             "Define it with def, or leave replace out.",
-            found,
+            callee,
         )
     return name
 
 
-def find_name(found: object) -> tuple[str, str] | None:
+def find_name(callee: object) -> tuple[str, str] | None:
     """The same; None for a lambda, a partial, a callable object. A method is known by the class of its instance."""
-    if type(found) is MethodType and type(found.__func__) is FunctionType:
-        owner = _owner_of(found)
-        return owner.__module__, f"{owner.__qualname__}.{found.__func__.__name__}"
-    if type(found) is FunctionType and found.__name__ != "<lambda>":
-        return found.__module__, found.__qualname__
+    if type(callee) is MethodType and type(callee.__func__) is FunctionType:
+        owner = _owner_of(callee)
+        return owner.__module__, f"{owner.__qualname__}.{callee.__func__.__name__}"
+    if type(callee) is FunctionType and callee.__name__ != "<lambda>":
+        return callee.__module__, callee.__qualname__
     return None
 
 
@@ -117,49 +117,49 @@ def is_same(left: object, right: object) -> bool:
     return left is right
 
 
-def is_method_of(found: object, kind: type) -> bool:
-    """Whether *found* is a method of an instance of *kind*, or of what had its module and name before."""
-    if type(found) is not MethodType:
+def is_method_of(callee: object, kind: type) -> bool:
+    """Whether *callee* is a method of an instance of *kind*, or of what had its module and name before."""
+    if type(callee) is not MethodType:
         return False
-    owner = _owner_of(found)
+    owner = _owner_of(callee)
     return (owner.__module__, owner.__qualname__) == (kind.__module__, kind.__qualname__)
 
 
 def _owner_of(method: MethodType) -> type:
-    found: object = method.__self__
-    return found if isinstance(found, type) else type(found)
+    owner: object = method.__self__
+    return owner if isinstance(owner, type) else type(owner)
 
 
-def _check_call(found: object, refuse: Refuse, count: int, *, not_callable: str, a_class: str, arguments: str) -> bool:
-    if issubclass(type(found), type):
+def _check_call(callee: object, refuse: Refuse, count: int, *, not_callable: str, a_class: str, arguments: str) -> bool:
+    if issubclass(type(callee), type):
         refuse(a_class)
-    if not callable(found):
+    if not callable(callee):
         refuse(not_callable)
-    flags = _flags_of(_unwrapped(found))
+    flags = _flags_of(_unwrapped(callee))
     if flags & _GENERATORS:
         refuse("is a generator function: calling it runs none of it. Use a plain or an async def, without yield.")
-    if not _takes(found, count):
+    if not _takes(callee, count):
         refuse(arguments)
     return flags & _COROUTINE != 0
 
 
-def _takes(found: object, count: int) -> bool:
-    """Whether *found* can be called with so many positional arguments; also where only the call will show it."""
+def _takes(callee: object, count: int) -> bool:
+    """Whether *callee* can be called with so many positional arguments; also where only the call will show it."""
     # Functions and methods are judged by their code object: ten times faster than inspect.signature, and it is what
     # runs, where a signature may come from what a decorator wraps.
-    if type(found) is FunctionType:
-        return _code_takes(found, count)
-    if type(found) is MethodType and type(found.__func__) is FunctionType:
-        return _code_takes(found.__func__, count + 1)
-    if type(found) is staticmethod:
-        return _takes(found.__func__, count)
-    call = getattr(type(found), "__call__")  # noqa: B004, B009 - that of the type, whatever the instance says
+    if type(callee) is FunctionType:
+        return _code_takes(callee, count)
+    if type(callee) is MethodType and type(callee.__func__) is FunctionType:
+        return _code_takes(callee.__func__, count + 1)
+    if type(callee) is staticmethod:
+        return _takes(callee.__func__, count)
+    call = getattr(type(callee), "__call__")  # noqa: B004, B009 - that of the type, whatever the instance says
     if type(call) is FunctionType:
         # What mock.create_autospec makes refuses other arguments when it is called.
-        declared = inspect.getattr_static(found, "__signature__", None)
+        declared = inspect.getattr_static(callee, "__signature__", None)
         return _binds(declared, count) if type(declared) is inspect.Signature else _code_takes(call, count + 1)
     try:
-        signature = inspect.signature(found, follow_wrapped=False, **_UNEVALUATED)  # type: ignore[arg-type]  # it was asked whether it is callable
+        signature = inspect.signature(callee, follow_wrapped=False, **_UNEVALUATED)  # type: ignore[arg-type]  # it was asked whether it is callable
     except Exception:  # noqa: BLE001 - a builtin that does not say what it takes, or a mock inside of a partial
         return True
     return _binds(signature, count)
@@ -180,16 +180,16 @@ def _binds(signature: inspect.Signature, count: int) -> bool:
     return True
 
 
-def _unwrapped(found: object) -> object:
+def _unwrapped(callee: object) -> object:
     """What is called in the end, below ``partial`` and ``staticmethod``."""
     while True:
-        match found:
-            case functools.partial() if issubclass(type(found), functools.partial):
-                found = found.func
-            case staticmethod() if issubclass(type(found), staticmethod):
-                found = found.__func__
+        match callee:
+            case functools.partial() if issubclass(type(callee), functools.partial):
+                callee = callee.func
+            case staticmethod() if issubclass(type(callee), staticmethod):
+                callee = callee.__func__
             case _:
-                return found
+                return callee
 
 
 def _flags_of(inner: object) -> int:
@@ -206,8 +206,8 @@ def _flags_of(inner: object) -> int:
     return call.__code__.co_flags if type(call) is FunctionType else 0
 
 
-def _name(found: object) -> str:
-    return spell(found) if callable(found) else spell_event(found)
+def _name(callee: object) -> str:
+    return spell(callee) if callable(callee) else spell_event(callee)
 
 
 def _check_no_method(function: FunctionType) -> None:

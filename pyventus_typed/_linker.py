@@ -6,7 +6,7 @@ from typing import Any, Generic, get_args, overload
 from typing_extensions import override
 
 from ._event import Event, check_event, check_event_class, check_request_class, is_decorated
-from ._family import Family, fixed, foreign, holds, members
+from ._family import Family, declared_family, holds, members, outside_family_error
 from ._handler import find_name, is_method_of, is_same, name_of
 from ._registry import Registry
 from ._routes import Routes, check_routes
@@ -89,7 +89,7 @@ class Linker(Generic[E_contra]):
         self._routes = RouteTable(self._find)
         self._registry = Registry(max_subscriptions, self._routes.drop)
         self._singles: dict[type[Event], tuple[type[Event]]] = {}  # as long as the registry's buckets: for good
-        self._family: Family | None = fixed(type(self), Linker)
+        self._family: Family | None = declared_family(type(self), Linker)
 
     # -- linking ------------------------------------------------------------------------------------------------------
     # One overload for each number of events, and for each of the first four one with on_success: typing has no other
@@ -220,7 +220,11 @@ class Linker(Generic[E_contra]):
         """
         if not events:
             raise NotAnEvent("on() names no event. Name at least one: @linker.on(OrderPlaced).")
-        kinds = self._single(events[0]) if len(events) == 1 else tuple(dict.fromkeys(map(self._own, events)))
+        kinds = (
+            self._as_shared_tuple(events[0])
+            if len(events) == 1
+            else tuple(dict.fromkeys(map(self._checked_class, events)))
+        )
         options = Options(
             when=when,
             once=once,
@@ -310,7 +314,7 @@ class Linker(Generic[E_contra]):
             in_thread=in_thread,
         )
         check_bool("replace", replace)
-        return self._subscribe(self._single(event), handler, options, replace=replace)
+        return self._subscribe(self._as_shared_tuple(event), handler, options, replace=replace)
 
     def answer(
         self,
@@ -327,7 +331,7 @@ class Linker(Generic[E_contra]):
         has the same module and qualified name then. The answer to a base class answers for a subclass that has none of
         its own.
         """
-        kind = self._own(request)
+        kind = self._checked_class(request)
         check_request_class(kind, f"on({spell(kind)})")
         options = Options(timeout=timeout, in_thread=in_thread, answers=True)
 
@@ -353,7 +357,7 @@ class Linker(Generic[E_contra]):
         check_bool("replace", replace)
         made: list[Subscription[Event]] = []
         for method, mark in methods_of(subscriber):
-            kinds = tuple(map(self._own, mark.events))
+            kinds = tuple(map(self._checked_class, mark.events))
             options = mark.options if mark.options.answers else mark.options.with_callbacks_of(self._plain)
             made.append(Subscription(kinds, method, options, self._registry))
         if replace:
@@ -376,7 +380,7 @@ class Linker(Generic[E_contra]):
         """A linker whose family is what *routes* cover, with one subscription for each of them, in their order."""
         linker: Linker[T] = Linker()
         for event, handler in check_routes(routes).pairs:
-            linker._subscribe(linker._single(event), handler, PLAIN)
+            linker._subscribe(linker._as_shared_tuple(event), handler, PLAIN)
         linker._family = tuple(event for event, _ in routes.pairs)
         return linker
 
@@ -415,7 +419,7 @@ class Linker(Generic[E_contra]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} with {several(len(self.subscriptions()), 'subscription')}>"
 
-    # -- ours ---------------------------------------------------------------------------------------------------------
+    # -- internal ---------------------------------------------------------------------------------------------------------
     def _route(self, event: Event) -> Route:
         """The route of an event to be emitted; the first of its class is checked."""
         routes = self._routes
@@ -430,17 +434,17 @@ class Linker(Generic[E_contra]):
     def _member(self, kind: type[Event]) -> type[Event]:
         family = self.family
         if not holds(family, kind):
-            raise foreign(kind, family, f"{spell_apart(kind, family)} is outside of this linker's family")
+            raise outside_family_error(kind, family, f"{spell_apart(kind, family)} is outside of this linker's family")
         return kind
 
-    def _own(self, found: object) -> type[Event]:
-        return self._member(check_event_class(found))
+    def _checked_class(self, value: object) -> type[Event]:
+        return self._member(check_event_class(value))
 
-    def _single(self, found: Any) -> tuple[type[Event], ...]:
+    def _as_shared_tuple(self, value: Any) -> tuple[type[Event], ...]:
         """The one event type, checked once; all subscriptions to it share the tuple."""
-        kinds = self._singles.get(found) if isinstance(found, type) else None
+        kinds = self._singles.get(value) if isinstance(value, type) else None
         if kinds is None:
-            kind = self._own(found)
+            kind = self._checked_class(value)
             kinds = self._singles.setdefault(kind, (kind,))
         return kinds
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, overload
 from typing_extensions import override
 
 from ._event import Event, check_event_class, check_request_class
-from ._family import fixed, foreign, holds
+from ._family import declared_family, holds, outside_family_error
 from ._spelling import spell, spell_apart
 from ._subscription import Options
 from ._typing import (
@@ -57,12 +57,12 @@ class Subscriber(Generic[T_co]):
     @override
     def __init_subclass__(cls, **options: Any) -> None:  # Any: for the next class in line
         super().__init_subclass__(**options)
-        family = fixed(cls, Subscriber)
+        family = declared_family(cls, Subscriber)
         for name, mark in _marks(cls).items():
             verb = "answers" if mark.options.answers else "handles"
             for event in mark.events:
                 if not holds(family, event):
-                    raise foreign(
+                    raise outside_family_error(
                         event,
                         family,
                         f"{spell(cls)}.{name} {verb} {spell_apart(event, family)}, which is outside of its family",
