@@ -6,10 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, TypeAlias
 
-if TYPE_CHECKING:
-    Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
+from pyventus_typed.cli._parsing import Subparsers
 
 PROGRAM = "python -m pyventus_typed"
 

@@ -18,7 +18,7 @@ from pyventus_typed.nats._names import check_token
 from pyventus_typed.nats.errors import NatsError, NoStream
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # it has no other name
+    from pyventus_typed.cli._parsing import Subparsers
 
 
 Action: TypeAlias = Callable[[DeadLetters, argparse.Namespace], Awaitable[int]]

@@ -7,7 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import TypeAlias, get_args
+from typing import TYPE_CHECKING, get_args
 
 from pyventus_typed import Emitter
 
@@ -18,6 +18,9 @@ from ._report import NotLoaded, Place
 from ._source import is_library, with_article
 from ._types import NotAFamily
 
+if TYPE_CHECKING:
+    from pyventus_typed.cli._parsing import Subparsers
+
 _ABOUT = """\
 Import linkers and check their wiring: events that nobody receives, handlers that nothing reaches, events with fields
 that can change, annotations that disagree with the event. Nothing is emitted and no handler is called.
@@ -25,11 +28,7 @@ that can change, annotations that disagree with the event. Nothing is emitted an
 _CODES = "exit codes: 0 no fault, 1 faults were found, 2 nothing could be checked"
 
 
-# argparse has no public name for what add_subparsers() returns.
-Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyright: ignore[reportPrivateUsage]
-
-
-def add_parser(subparsers: Subparsers) -> None:
+def add_parser(subparsers: "Subparsers") -> None:
     """Add the command ``check``, whose default ``run`` takes what was parsed."""
     parser = subparsers.add_parser("check", help="check the wiring of linkers", description=_ABOUT, epilog=_CODES)
     parser.add_argument(
