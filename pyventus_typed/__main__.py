@@ -8,7 +8,7 @@ if __name__ == "__main__":
         # Imported here, because Ctrl-C may come at any time, and until rich or NATS is imported takes a moment.
         from pyventus_typed.cli import main
 
-        code = main()
+        code: int = main()
     except KeyboardInterrupt:
         code = 130
     # What is left is the end of the interpreter, which waits for threads: a second Ctrl-C shall not leave its traceback.

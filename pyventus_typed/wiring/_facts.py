@@ -8,11 +8,12 @@ from typing import Any, Never
 from typing_extensions import TypeIs
 
 from pyventus_typed import Event, Linker, Subscription
+from pyventus_typed._spelling import spell
 from pyventus_typed.errors import DefinitionError
 
 from ._emissions import Code, Emissions, emissions_of, read_code
 from ._report import Place
-from ._source import Sources, own_text, spell_class, spell_handler
+from ._source import Sources, own_text, spell_handler
 from ._types import ROOTS, is_emittable, roots_of, with_subclasses
 
 AnyLinker = Linker[Never]  # a linker takes its family and nothing else, so Linker[Never] is what all linkers are
@@ -82,7 +83,7 @@ class Facts:
         self.code = self._beside_the_handlers(code)
 
     def name(self, event: type[Event]) -> str:
-        return self._names.get(event) or spell_class(event)
+        return self._names.get(event) or spell(event)
 
     def receivers(self, event: type[Event]) -> tuple[Link, ...]:
         """Who receives *event*, linker by linker, in the order of delivery. A base stands for what may be below it."""
@@ -163,8 +164,5 @@ def _is_same(left: object, right: object) -> bool:
 
 def _unique_names(classes: Iterable[type[Event]]) -> dict[type[Event], str]:
     classes = list(classes)
-    short = Counter(spell_class(cls) for cls in classes)
-    return {
-        cls: spell_class(cls) if short[spell_class(cls)] == 1 else f"{cls.__module__}.{spell_class(cls)}"
-        for cls in classes
-    }
+    short = Counter(spell(cls) for cls in classes)
+    return {cls: spell(cls) if short[spell(cls)] == 1 else f"{cls.__module__}.{spell(cls)}" for cls in classes}

@@ -9,6 +9,7 @@ from typing import Self
 from typing_extensions import override
 
 from pyventus_typed import Event
+from pyventus_typed._spelling import several
 from pyventus_typed.errors import PyventusError
 
 
@@ -163,14 +164,9 @@ class Report:
 
     @property
     def summary(self) -> str:
-        counts = (
-            (len(self.faults), "fault"),
-            (len(self.notes), "note"),
-            (sum(event.emittable for event in self.events), "event"),
-            (len(self.handlers), "handler"),
-        )
-        faults, notes, events, handlers = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts)
-        return f"{faults}, {notes}; {events}, {handlers} checked"
+        found = f"{several(len(self.faults), 'fault')}, {several(len(self.notes), 'note')}"
+        events = several(sum(event.emittable for event in self.events), "event")
+        return f"{found}; {events}, {several(len(self.handlers), 'handler')} checked"
 
     def receivers(self, event: type[Event]) -> tuple[WiredHandler, ...]:
         """The handlers that *event* reaches: in the order of delivery, one linker after the other."""

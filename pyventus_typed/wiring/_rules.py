@@ -11,10 +11,11 @@ from typing import Any, ClassVar, Literal, ParamSpecArgs, TypeVar, Union, get_ar
 from typing_extensions import is_typeddict, override
 
 from pyventus_typed import Event, Subscriber
+from pyventus_typed._spelling import spell
 
 from ._facts import Facts, Link
 from ._report import Finding, Rule
-from ._source import bound_arguments, spell_class, with_article
+from ._source import bound_arguments, with_article
 from ._types import (
     ROOTS,
     Scope,
@@ -95,7 +96,7 @@ def mutable_events(facts: Facts) -> Iterator[Finding]:
         for field in mutable_fields(event):
             if (field.owner, field.name) not in seen:
                 seen.add((field.owner, field.name))
-                owner = facts.name(field.owner) if is_event_class(field.owner) else spell_class(field.owner)
+                owner = facts.name(field.owner) if is_event_class(field.owner) else spell(field.owner)
                 place = facts.sources.place_of_class(field.owner, field.name)
                 yield Finding(Rule.MUTABLE, f"{owner}.{field.name} {field.reason}", place, event)
 
@@ -155,7 +156,7 @@ def unbound_subscribers(facts: Facts) -> Iterator[Finding]:
         waiting += below
         known = "<locals>" not in cls.__qualname__ and cls.__module__.partition(".")[0] in facts.packages
         if known and not below and cls not in bound and not inspect.isabstract(cls):
-            message = f"{spell_class(cls)} is a Subscriber, but no instance of it is bound to a linker that is checked"
+            message = f"{spell(cls)} is a Subscriber, but no instance of it is bound to a linker that is checked"
             yield Finding(Rule.UNBOUND, message, facts.sources.place_of_class(cls))
 
 
@@ -294,7 +295,7 @@ def _first(annotations: tuple[object, ...], scope: Scope, seen: frozenset[object
 
 
 def _why_class(cls: type[object], seen: frozenset[object]) -> str | None:
-    name = spell_class(cls)
+    name = spell(cls)
     held = f"holds {with_article(name)}"
     if cls in seen:
         return None

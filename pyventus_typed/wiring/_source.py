@@ -11,6 +11,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 
 import pyventus_typed
+from pyventus_typed._spelling import spell
 
 from ._report import Place
 
@@ -32,10 +33,6 @@ def is_library(file: str) -> bool:
     return any(path.is_relative_to(library) for library in _LIBRARIES)
 
 
-def spell_class(cls: type) -> str:
-    return cls.__qualname__.rpartition("<locals>.")[2]
-
-
 def with_article(noun: str) -> str:
     return f"{'an' if noun[:1] in 'AEIOUaeiou' else 'a'} {noun}"
 
@@ -54,7 +51,7 @@ def spell_handler(handler: Callable[..., object]) -> str:
         return f"partial({spell_handler(handler.func)})"
     name = own_text(handler, "__qualname__")
     if name is None:  # a callable object
-        return spell_class(type(handler))
+        return spell(type(handler))
     name = name.rpartition("<locals>.")[2]
     return "lambda" if name == "<lambda>" else name
 
