@@ -12,7 +12,7 @@ from pyventus_typed._spelling import spell
 from pyventus_typed.errors import DefinitionError
 
 from ._emissions import Code, Emissions, emissions_of, read_code
-from ._report import Place
+from ._report import Emits, Place
 from ._source import Sources, own_text, spell_handler
 from ._types import ROOTS, is_emittable, roots_of, with_subclasses
 
@@ -113,9 +113,9 @@ class Facts:
         """*code* without what handlers were found to emit, by themselves or by what they call, and without the events of
         other emitters.
         """
-        known = {each for link in self.links for each in link.emissions.emits}
+        known = {_where(each) for link in self.links for each in link.emissions.emits}
         emitting = [
-            replace(one, emits=tuple(each for each in one.emits if each.event in self.events and each not in known))
+            replace(one, emits=tuple(e for e in one.emits if e.event in self.events and _where(e) not in known))
             for one in code.emitting
         ]
         return replace(code, emitting=tuple(one for one in emitting if one.emits))
@@ -153,6 +153,11 @@ class Facts:
         if given or root not in ROOTS:
             return known
         return tuple(cls for cls in known if cls.__module__.partition(".")[0] in self.packages)
+
+
+def _where(emits: Emits) -> tuple[type[Event], str, int]:
+    # One file may have two names: what imported it looked for it along a relative path, or through a link.
+    return emits.event, emits.place.path, emits.place.line
 
 
 def _is_same(left: object, right: object) -> bool:

@@ -121,6 +121,14 @@ def test_what_a_handler_emits_is_its_own_and_not_counted_twice() -> None:
     assert not any(each.event.__name__ == "Printed" for one in report("bookshop").code for each in one.emits)
 
 
+def test_a_file_that_was_imported_through_a_link_is_the_same_file(books: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (books.parent / "link").symlink_to(books.parent, target_is_directory=True)
+    events = __import__("bookshop.events").events
+    code = events.print_it.__code__.replace(co_filename=str(books.parent / "link" / "bookshop" / "events.py"))
+    monkeypatch.setattr(events.print_it, "__code__", code)
+    assert not any(each.event.__name__ == "Printed" for one in report("bookshop").code for each in one.emits)
+
+
 @pytest.mark.usefixtures("books")
 def test_events_of_other_emitters_are_nobodys_business_here() -> None:
     assert "Elsewhere" not in {event.name for event in report("bookshop").events}
