@@ -39,9 +39,14 @@ def emissions_of(handler: Callable[..., object], events: tuple[type[Event], ...]
         return Emissions()
     reading = _Reading(function.__module__, sources)
     reading.read(function, bound_arguments(handler), frozenset(events))
+    return _sorted(reading.emits, reading.unread)
+
+
+def _sorted(emits: Iterable[Emits], unread: Iterable[Place]) -> Emissions:
+    """Both by file and line: sets of classes have another order in each process."""
     return Emissions(
-        tuple(sorted(reading.emits, key=lambda each: (*_order(each.place), each.event.__qualname__))),
-        tuple(sorted(reading.unread, key=_order)),
+        tuple(sorted(emits, key=lambda each: (*_order(each.place), each.event.__qualname__))),
+        tuple(sorted(unread, key=_order)),
     )
 
 
@@ -87,17 +92,17 @@ def emissions_in(
     """The same for one function, without what it calls. Where it *is_certain* that an emitter of ours is called, an
     event that cannot be read is worth a note.
     """
-    emits: dict[Emits, None] = {}
-    unread: dict[Place, None] = {}
+    emits: set[Emits] = set()
+    unread: set[Place] = set()
     for call in calls_in(node):
         for method, argument in _candidates(call, frame):
             place = Place(file, call.lineno)
             events = frame.events_of(argument)
             # A base that cannot be emitted stands for a subclass, and only a run can tell which.
-            emits.update(dict.fromkeys(Emits(each, place) for each in events or () if is_emittable(each)))
+            emits.update(Emits(each, place) for each in events or () if is_emittable(each))
             if (events is None or not all(map(is_emittable, events))) and is_certain(method, frame):
-                unread[place] = None
-    return Emissions(tuple(emits), tuple(unread))
+                unread.add(place)
+    return _sorted(emits, unread)
 
 
 def classes_made_in(node: FunctionNode, frame: Frame) -> Iterator[type[Event]]:

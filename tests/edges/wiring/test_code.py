@@ -121,6 +121,14 @@ def test_what_a_handler_emits_is_its_own_and_not_counted_twice() -> None:
     assert not any(each.event.__name__ == "Printed" for one in report("bookshop").code for each in one.emits)
 
 
+def test_events_of_one_line_stand_in_the_order_of_their_names(books: Path) -> None:
+    (books / "jobs.py").write_text(
+        "from .events import *\ndef run(event: 'Sold | Pulped | Ordered | Printed'): emitter.emit(event)\n"
+    )
+    (jobs,) = [one for one in report("bookshop").code if one.name == "run"]
+    assert [each.event.__name__ for each in jobs.emits] == ["Ordered", "Printed", "Pulped", "Sold"]
+
+
 def test_a_file_that_was_imported_through_a_link_is_the_same_file(books: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (books.parent / "link").symlink_to(books.parent, target_is_directory=True)
     events = __import__("bookshop.events").events
