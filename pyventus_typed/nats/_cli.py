@@ -18,7 +18,7 @@ from pyventus_typed.nats._names import check_token
 from pyventus_typed.nats.errors import NatsError, NoStream
 
 if TYPE_CHECKING:
-    from pyventus_typed.cli._parsing import Subparsers
+    Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # it has no other name
 
 
 Action: TypeAlias = Callable[[DeadLetters, argparse.Namespace], Awaitable[int]]
@@ -60,14 +60,9 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _complain(error: object, code: int = 1) -> int:
+def _complain(error: object) -> int:
     sys.stderr.write(f"python -m pyventus_typed: {error}\n")
-    return code
-
-
-def _refuse(error: object) -> int:
-    """The same for a command that makes no sense, whatever the server would say."""
-    return _complain(error, 2)
+    return 1
 
 
 def _say(line: str = "") -> None:
@@ -76,7 +71,7 @@ def _say(line: str = "") -> None:
 
 def _run_demo(options: argparse.Namespace) -> int:
     if options.kills > options.orders // 2:
-        return _refuse(f"{options.kills} kills are too many for {options.orders} orders: half as many at most.")
+        return _complain(f"{options.kills} kills are too many for {options.orders} orders: half as many at most.")
     try:
         return asyncio.run(_demo.run(orders=options.orders, kills=options.kills, seed=options.seed))
     except NatsError as error:
@@ -93,10 +88,8 @@ def _with_letters(action: Action, options: argparse.Namespace) -> int:
 
     try:
         return asyncio.run(run())
-    except NatsError as error:
+    except (NatsError, ValueError) as error:
         return _complain(error)
-    except ValueError as error:  # a name, or an address, that cannot be one
-        return _refuse(error)
     except nats.errors.Error as error:
         return _complain(f"the server at {redact(options.server)} does not do it: {error}")
 
@@ -167,7 +160,7 @@ def _harmless(text: str) -> str:
 
 async def _send(letters: DeadLetters, options: argparse.Namespace) -> int:
     if bool(options.numbers) == options.all:
-        return _refuse("say which dead letters: their numbers, or --all.")
+        return _complain("say which dead letters: their numbers, or --all.")
     if options.all:
         chosen = [letter async for letter in letters.all(group=options.group)]
     else:

@@ -22,8 +22,9 @@ LISTED = [
 EDGES = sorted(
     part.name for part in PACKAGE.iterdir() if part.is_dir() and part.name not in ("processors", "__pycache__")
 )
-OF_EDGES = [name for name in LISTED if name.partition(".")[0] in EDGES]
-ORDER = [name for name in LISTED if name not in OF_EDGES]
+ROOMS = [name for name in LISTED if name.partition(".")[0] in EDGES]
+"""Of the edges that have put their files in order."""
+ORDER = [name for name in LISTED if name not in ROOMS]
 NOUNS = ORDER[: ORDER.index("_typing")]
 WITH_ASYNCIO = {"_loops", "_emission", "_emitter", *(name for name in ORDER if name.startswith("processors."))}
 
@@ -32,12 +33,15 @@ def path_of(name: str) -> Path:
     return PACKAGE.joinpath(*name.split(".")).with_suffix(".py")
 
 
-def imports(path: Path) -> Iterator[str]:
-    """The modules that the code of *path* imports, inside of functions too, by their full names."""
+def imports(path: Path, *, types_too: bool = False) -> Iterator[str]:
+    """The modules that the code of *path* imports, inside of functions too, by their full names.
+
+    *types_too*: also under ``if TYPE_CHECKING``.
+    """
     package = [NAME, *path.relative_to(PACKAGE).parent.parts]
 
     def visit(node: ast.AST) -> Iterator[str]:
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        if not types_too and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             for otherwise in node.orelse:
                 yield from visit(otherwise)
             return
@@ -57,9 +61,11 @@ def imports(path: Path) -> Iterator[str]:
     yield from visit(ast.parse(path.read_text(encoding="utf-8")))
 
 
-def ours(path: Path) -> set[str]:
-    """The files of the core that *path* imports."""
-    found = {name.removeprefix(f"{NAME}.") for name in imports(path) if name.startswith(f"{NAME}.")}
+def ours(path: Path, *, types_too: bool = False) -> set[str]:
+    """The files of ours that *path* imports."""
+    found = {
+        name.removeprefix(f"{NAME}.") for name in imports(path, types_too=types_too) if name.startswith(f"{NAME}.")
+    }
     return {name for name in found if path_of(name).exists()}
 
 
@@ -76,15 +82,9 @@ def test_every_file_of_the_core_has_its_place() -> None:
     assert len(ORDER) == len(set(ORDER))
 
 
-@pytest.mark.parametrize("edge", sorted({name.partition(".")[0] for name in OF_EDGES}))
-def test_every_file_of_an_edge_that_is_listed_has_its_place(edge: str) -> None:
-    files = {f"{edge}.{path.stem}" for path in (PACKAGE / edge).glob("*.py") if path.stem != "__init__"}
-    assert sorted(files) == sorted(name for name in OF_EDGES if name.startswith(f"{edge}."))
-
-
-@pytest.mark.parametrize("name", LISTED)
+@pytest.mark.parametrize("name", ORDER)
 def test_a_file_imports_only_what_stands_above_it(name: str) -> None:
-    above = LISTED[: LISTED.index(name)]
+    above = ORDER[: ORDER.index(name)]
     assert ours(path_of(name)) - set(above) == set()
 
 
@@ -103,6 +103,21 @@ def test_what_needs_no_loop_imports_none(name: str) -> None:
 @pytest.mark.parametrize("name", NOUNS)
 def test_nouns_know_no_threads_and_no_input_or_output(name: str) -> None:
     assert foreign(path_of(name)) & {"asyncio", "threading", "concurrent", "logging", "io", "os", "socket"} == set()
+
+
+# ---------------------------------------------------------------- the rooms of the edges
+def test_every_file_of_an_edge_in_order_has_its_place() -> None:
+    edges = {name.partition(".")[0] for name in ROOMS}
+    files = {f"{edge}.{path.stem}" for edge in edges for path in (PACKAGE / edge).glob("*.py")}
+    assert {name for name in files if not name.endswith(".__init__")} == set(ROOMS)
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_file_of_an_edge_needs_only_what_stands_above_it_for_its_types_too(name: str) -> None:
+    edge = name.partition(".")[0]
+    above = ROOMS[: ROOMS.index(name)]
+    assert {one for one in ours(path_of(name), types_too=True) if one.startswith(f"{edge}.")} - set(above) == set()
+    assert f"{NAME}.{edge}" not in imports(path_of(name), types_too=True), "that is the door, which imports it"
 
 
 # ---------------------------------------------------------------- what comes from outside
@@ -159,8 +174,8 @@ def test_errors_lists_every_error_and_each_is_of_the_tree() -> None:
 
 
 @pytest.mark.parametrize("edge", EDGES)
-def test_an_edge_imports_the_facade_and_errors_and_of_the_core_only_the_ground(edge: str) -> None:
-    private = re.compile(rf"{NAME}\.(_(?!spelling\b|family\b)\w+|processors)(\.|$)")
+def test_an_edge_imports_the_facade_and_the_ground_and_no_other_file_of_the_core(edge: str) -> None:
+    private = re.compile(rf"{NAME}\.((?!_spelling\b|_family\b)_\w+|processors)(\.|$)")
     wrong = {
         f"{path.relative_to(PACKAGE)}: {name}"
         for path in sorted((PACKAGE / edge).rglob("*.py"))
