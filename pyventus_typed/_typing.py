@@ -18,7 +18,6 @@ E_co = TypeVar("E_co", covariant=True)
 T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
 A_co = TypeVar("A_co", covariant=True)
-M_co = TypeVar("M_co", covariant=True, default=object)  # what a marked method gives: anything, or an answer
 R_co = TypeVar("R_co", covariant=True)
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,6 +33,7 @@ T5 = TypeVar("T5", bound=Event)
 T6 = TypeVar("T6", bound=Event)
 T7 = TypeVar("T7", bound=Event)
 T8 = TypeVar("T8", bound=Event)
+M_co = TypeVar("M_co", covariant=True, default=object)  # what a marked method gives: anything, or an answer
 
 When: TypeAlias = Callable[[T_opt], bool] | None
 OnSuccess: TypeAlias = Callable[[T_opt], object]
