@@ -9,7 +9,7 @@ from ._ordering import KeyedOrdering, Ordering, PerKey
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
 from ._processing import EmitterState, Observer, Processor
 from ._routes import Routes, route
-from ._subscriber import Subscriber, handles
+from ._subscriber import Subscriber, answers, handles
 from ._subscription import Subscription
 from .processors._asyncio import AsyncIOProcessor
 
@@ -37,6 +37,7 @@ __all__ = [
     "Subscriber",
     "Subscription",
     "Tally",
+    "answers",
     "asyncio_emitter",
     "current_emission",
     "errors",

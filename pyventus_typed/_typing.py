@@ -33,6 +33,7 @@ T5 = TypeVar("T5", bound=Event)
 T6 = TypeVar("T6", bound=Event)
 T7 = TypeVar("T7", bound=Event)
 T8 = TypeVar("T8", bound=Event)
+M_co = TypeVar("M_co", covariant=True, default=object)  # what a marked method gives: anything, or an answer
 
 When: TypeAlias = Callable[[T_opt], bool] | None
 OnSuccess: TypeAlias = Callable[[T_opt], object]
@@ -85,10 +86,10 @@ class HandlerOf(Protocol[T_contra, A_co, P, R_co]):  # pyright: ignore[reportInv
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
 
-class MethodOf(Protocol[T_contra, P, R_co]):  # pyright: ignore[reportInvalidTypeVarUse]  # P and R are captured
-    """A function of a class body that takes ``self`` and a ``T`` (checked), and its own signature (captured)."""
+class MethodOf(Protocol[T_contra, A_co, P, R_co]):  # pyright: ignore[reportInvalidTypeVarUse]  # P and R are captured
+    """A function of a class body that takes ``self`` and a ``T`` and gives an ``A`` (checked), and its own signature."""
 
     @overload
-    def __call__(self, owner: Any, event: T_contra, /) -> object: ...  # Any: the class does not exist yet
+    def __call__(self, owner: Any, event: T_contra, /) -> A_co: ...  # Any: the class does not exist yet
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...

@@ -87,13 +87,13 @@ _PROTOCOLS: Final = (
     ),
     _respell(
         "a marked method takes anything",
-        "method: MethodOf[T_contra, P, R], /) -> Callable[P, R]",
+        "method: MethodOf[T_contra, M_co, P, R], /) -> Callable[P, R]",
         "Callable[P, R]",
         "Callable[..., R]",
     ),
     _respell(
         "a marked method gives anything",
-        "method: MethodOf[T_contra, P, R], /) -> Callable[P, R]",
+        "method: MethodOf[T_contra, M_co, P, R], /) -> Callable[P, R]",
         "Callable[P, R]",
         "Callable[P, Any]",
     ),
@@ -242,6 +242,14 @@ _LINKER: Final = (
         "handler: Callable[[T], object], /) -> Routes[T]:",
         "handler: Callable[[T], object], /) -> Routes[Any]:",
     ),
+    Mutant(
+        "a marked answer may be anything",
+        "owner: Any, event: T_contra, /) -> A_co",
+        "owner: Any, event: T_contra, /) -> object",
+    ),
+    Mutant("answers() forgets its request", "-> Handles[T, Answer[A]]:", "-> Handles[Any, Answer[A]]:"),
+    Mutant("answers() forgets the answer", "-> Handles[T, Answer[A]]:", "-> Handles[T, object]:"),
+    Mutant("answers() wants a sync method", "-> Handles[T, Answer[A]]:", "-> Handles[T, A]:"),
     Mutant("handles(A) forgets A", "-> Handles[T1]: ...", "-> Handles[Any]: ..."),
     *(
         Mutant(

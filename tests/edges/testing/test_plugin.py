@@ -56,6 +56,8 @@ def run_suite(folder: Path, conftest: str, tests: str, *options: str) -> str:
         sys.executable,
         "-W",
         "error",
+        "-W",
+        "default::DeprecationWarning:anyio.pytest_plugin",  # pytest loads it wherever anyio is installed
         "-m",
         "pytest",
         "-q",

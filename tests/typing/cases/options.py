@@ -205,6 +205,10 @@ linker.on(OrderPlaced, priority="high")  # E: a priority is an int
 linker.on(OrderPlaced, priority=1.5)  # E: a priority is an int
 linker.on(OrderPlaced, timeout="2s")  # E: a timeout is in seconds
 linker.on(OrderPlaced, in_thread=3)  # E: in_thread is a bool
+linker.on(OrderPlaced, replace=True)(nothing)
+linker.subscribe(OrderPlaced, nothing, replace=True)
+linker.on(OrderPlaced, replace=3)  # E: replace is a bool
+linker.subscribe(OrderPlaced, nothing, replace="yes")  # E: replace is a bool
 linker.on(OrderPlaced, prioriy=3)  # E: a misspelled option
 linker.on(OrderPlaced, True)  # E: options are keywords
 linker.on(OrderPlaced, OrderPaid, priority="high")  # E: a priority is an int, with two events as well

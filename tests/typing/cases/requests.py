@@ -58,7 +58,7 @@ def price_as_int(request: PriceOf) -> int:
     return 9
 
 
-@linker.answer(PriceOf, timeout=3, in_thread=True)
+@linker.answer(PriceOf, timeout=3, in_thread=True, replace=True)
 def price_in_thread(request: PriceOf) -> float:
     return 9.5
 
