@@ -88,7 +88,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy, strict, on all that is typed, as the oldest and the newest Python see it; then the typing cases, four checkers."""
+    """Mypy, strict, on all that is typed, as the oldest and the newest Python see it; then the typing cases, six checkers."""
     install(session, "types", "tests", "nox", "docs", package=[wheel()])
     for version in (SUPPORTED[0], SUPPORTED[-1]):
         session.run("mypy", "--python-version", version, *TYPED)
@@ -172,7 +172,7 @@ def oldest_checkers(session: nox.Session) -> None:
 
 @nox.session(python="3.13" if "3.13" in OTHERS else None)
 def compare_types(session: nox.Session) -> None:
-    """Twenty-two mistakes, nine libraries, four type checkers."""
+    """Twenty-two mistakes, nine libraries, six type checkers."""
     install(session, "types", "peers", package=[wheel()])
     session.run("python", "benchmarks/typing/compare.py", *session.posargs)
 

@@ -408,9 +408,19 @@ linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp)(
 linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped)(
     shop_only
 )  # E: a handler without the first event
-linker.on(
-    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_bool
-)  # E: a success callback is for up to four events
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_bool)(any_event)
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_text)(
+    any_event
+)  # E: the result is a bool
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_bool)(
+    gives_text
+)  # E: the result is a str
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_bool)(
+    shop_only
+)  # E: with a callback too, the last event is accepted
+linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, on_success=takes_bool)(
+    shop_only
+)  # E: with a callback too, the first event is accepted
 
 # Six
 linker.on(
@@ -465,9 +475,21 @@ linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, Use
 linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced)(
     shop_only
 )  # E: a handler without the first event
-linker.on(
-    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_bool
-)  # E: a success callback is for up to four events
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_bool)(
+    any_event
+)
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_text)(
+    any_event
+)  # E: the result is a bool
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_bool)(
+    gives_text
+)  # E: the result is a str
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_bool)(
+    shop_only
+)  # E: with a callback too, the last event is accepted
+linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, on_success=takes_bool)(
+    shop_only
+)  # E: with a callback too, the first event is accepted
 
 # Seven
 linker.on(
@@ -526,7 +548,19 @@ linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, Or
 )  # E: a handler without the first event
 linker.on(
     OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_bool
-)  # E: a success callback is for up to four events
+)(any_event)
+linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_text
+)(any_event)  # E: the result is a bool
+linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_bool
+)(gives_text)  # E: the result is a str
+linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_bool
+)(shop_only)  # E: with a callback too, the last event is accepted
+linker.on(
+    UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, on_success=takes_bool
+)(shop_only)  # E: with a callback too, the first event is accepted
 
 # Eight
 linker.on(
@@ -651,4 +685,48 @@ linker.on(
     OrderShipped,
     UserSignedUp,
     on_success=takes_bool,
-)  # E: a success callback is for up to four events
+)(any_event)
+linker.on(
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    UserSignedUp,
+    on_success=takes_text,
+)(any_event)  # E: the result is a bool
+linker.on(
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    UserSignedUp,
+    on_success=takes_bool,
+)(gives_text)  # E: the result is a str
+linker.on(
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    UserSignedUp,
+    on_success=takes_bool,
+)(shop_only)  # E: with a callback too, the last event is accepted
+linker.on(
+    UserSignedUp,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    on_success=takes_bool,
+)(shop_only)  # E: with a callback too, the first event is accepted

@@ -148,7 +148,7 @@ linker.on(object)  # E: not every object is an event
 linker.on(Exception)  # E: an exception is no event
 linker.on(None)  # E: None is no event type
 linker.on([OrderPlaced, OrderPaid])  # E: event types are arguments, not a list
-linker.on(OrderPlaced | OrderPaid)  # E[mypy,pyright,ty]: several event types are several arguments
+linker.on(OrderPlaced | OrderPaid)  # E[mypy,pyright,basedpyright,ty,zuban]: several event types are several arguments
 linker.on(event=OrderPlaced)  # E: event types are passed by position
 
 # The decorator gives the function back as it was, so that it can be called and tested.
@@ -173,5 +173,7 @@ text: str = of_a_union(OrderPaid(1))  # E: the result keeps its type
 
 async def call_them() -> None:
     await exact_async(OrderPlaced(1, 2.0))
-    exact_async(OrderPlaced(1, 2.0))  # E: the handler is still a coroutine function: somebody must await it
+    exact_async(
+        OrderPlaced(1, 2.0)
+    )  # E[mypy,pyright,basedpyright,pyrefly,ty]: the handler is still a coroutine function: somebody must await it
     await exact(OrderPlaced(1, 2.0))  # E: a sync handler has nothing to await
