@@ -92,7 +92,7 @@ def types(session: nox.Session) -> None:
     install(session, "types", "tests", "nox", "docs", package=[wheel()])
     for version in (SUPPORTED[0], SUPPORTED[-1]):
         session.run("mypy", "--python-version", version, *TYPED)
-    session.run("python", "-m", "pytest", "tests/typing", *session.posargs)
+    session.run("python", "-m", "pytest", f"--numprocesses={WORKERS}", "tests/typing", *session.posargs)
 
 
 @nox.session
@@ -175,6 +175,13 @@ def compare_types(session: nox.Session) -> None:
     """Twenty-two mistakes, nine libraries, six type checkers."""
     install(session, "types", "peers", package=[wheel()])
     session.run("python", "benchmarks/typing/compare.py", *session.posargs)
+
+
+@nox.session
+def scale_types(session: nox.Session) -> None:
+    """What 84 and 252 events cost each type checker; `-- --write` puts the table into the page."""
+    install(session, "types", package=["-e", "."])
+    session.run("python", "benchmarks/typing/scale.py", *session.posargs)
 
 
 @nox.session

@@ -24,7 +24,7 @@ from ._typing import (
     T8,
     A,
     A_any,
-    A_co,
+    A_contra,
     A_obj,
     Answer,
     AnyClass,
@@ -41,14 +41,17 @@ from ._typing import (
     R,
     RequestType,
     T,
-    T_contra,
+    T_co,
     When,
 )
 from .errors import DefinitionError, InvalidOption, NotAnEvent, SeveralHandlers, TooManySubscriptions
 
 
-class On(Generic[T_contra, A_co]):
-    """The decorator that ``linker.on`` and ``linker.answer`` return; it gives back the very function it was given."""
+class On(Generic[T_co, A_contra]):
+    """The decorator that ``linker.on`` and ``linker.answer`` return; it gives back the very function it was given.
+
+    ``On[OrderPaid, object]`` takes a function of an ``OrderPaid``; ``On[PriceOf, float | Awaitable[float]]`` one that answers.
+    """
 
     __slots__ = ("_link",)
 
@@ -56,9 +59,9 @@ class On(Generic[T_contra, A_co]):
         self._link = link
 
     @overload
-    def __call__(self, handler: HandlerOf[T_contra, A_co, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # on purpose, see below
+    def __call__(self, handler: HandlerOf[T_co, A_contra, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # on purpose, see below
     @overload  # for what a checker cannot match above (mypy: positional-only, overloaded); also gives mypy the clearer message
-    def __call__(self, handler: Callable[[T_contra], A_co], /) -> Callable[[T_contra], A_co]: ...  # pyright: ignore[reportOverlappingOverload]  # as above
+    def __call__(self, handler: Callable[[T_co], A_contra], /) -> Callable[[T_co], A_contra]: ...  # pyright: ignore[reportOverlappingOverload]  # as above
     def __call__(self, handler: Any, /) -> Any:  # Any: the overloads say what goes in and comes out
         """Link *handler*, and return it unchanged."""
         self._link(handler)

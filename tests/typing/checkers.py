@@ -106,6 +106,11 @@ def run(checker: Checker, job: Job) -> Report:
     return Report(checker, done.returncode, diagnostics)
 
 
+def program(checker: Checker) -> tuple[str, ...]:
+    """The start of a command line that runs *checker*."""
+    return _TOOLS[checker].program
+
+
 def _clean_environment() -> dict[str, str]:
     """The environment without what would change a checker's mind."""
     foreign = ("MYPY", "PYRIGHT_PYTHON_FORCE", "PYRIGHT_PYTHON_PYLANCE", "PYREFLY_", "TY_", "ZUBAN", "PYTHONPATH")

@@ -57,8 +57,8 @@ def _union(count: int) -> str:
 
 
 _CHECKED: Final = "def __call__(self, event: T_contra, /) -> A_co: ..."
-_CAPTURED: Final = "def __call__(self, handler: HandlerOf[T_contra, A_co, P, R], /) -> Callable[P, R]: ..."
-_PLAIN: Final = "def __call__(self, handler: Callable[[T_contra], A_co], /) -> Callable[[T_contra], A_co]: ..."
+_CAPTURED: Final = "def __call__(self, handler: HandlerOf[T_co, A_contra, P, R], /) -> Callable[P, R]: ..."
+_PLAIN: Final = "def __call__(self, handler: Callable[[T_co], A_contra], /) -> Callable[[T_co], A_contra]: ..."
 _EMITS: Final = ("emit", "try_emit", "emit_wait", "publish")
 
 _EVENTS: Final = (
@@ -81,12 +81,12 @@ _PROTOCOLS: Final = (
     Mutant(
         "on() takes every function",
         _PLAIN,
-        _PLAIN.replace("handler: Callable[[T_contra], A_co]", "handler: Callable[..., Any]"),
+        _PLAIN.replace("handler: Callable[[T_co], A_contra]", "handler: Callable[..., Any]"),
     ),
     Mutant(
         "on() takes every result",
         _PLAIN,
-        _PLAIN.replace("handler: Callable[[T_contra], A_co]", "handler: Callable[[T_contra], object]"),
+        _PLAIN.replace("handler: Callable[[T_co], A_contra]", "handler: Callable[[T_co], object]"),
     ),
     _respell(
         "a marked method takes anything",
