@@ -41,7 +41,7 @@ EVENTS: Final = 7  # of each context
 _EVENTS: Final = """\
 from dataclasses import dataclass
 
-from pyventus_typed import Event, Request
+from pyventus_typed import {imported}
 {base_import}
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +189,7 @@ def write(folder: Path, contexts: int, family: Family) -> None:
             _EVENTS.format(
                 n=n,
                 base=base,
+                imported="Request" if family == "base" else "Event, Request",
                 base_import="from base import AppEvent\n" if family == "base" else "",
                 request_base="AppEvent, " if family == "base" else "",
             )
