@@ -166,7 +166,15 @@ def type_mutants(session: nox.Session) -> None:
 def oldest_checkers(session: nox.Session) -> None:
     """The typing cases under the oldest type checkers that we support."""
     install(session, "tests", package=[wheel()])
-    session.install("-q", "mypy==1.16.0", "pyright[nodejs]==1.1.400", "pyrefly==1.4.0", "ty==0.0.95")
+    oldest = (
+        "mypy==1.16.0",
+        "pyright[nodejs]==1.1.400",
+        "basedpyright==1.39.0",
+        "pyrefly==1.5.0",
+        "ty==0.0.95",
+        "zuban==0.10.2",
+    )
+    session.install("-q", *oldest)
     session.run("python", "-m", "pytest", "tests/typing/test_cases.py", "--older-checkers")
 
 
