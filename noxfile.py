@@ -96,11 +96,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy, strict, on all that is typed, as the oldest and the newest Python see it; then the typing cases, four checkers."""
+    """Mypy, strict, on all that is typed, as the oldest and the newest Python see it; then the typing cases, six checkers."""
     install(session, "types", "tests", "nox", "docs", package=[wheel()])
     for version in (SUPPORTED[0], SUPPORTED[-1]):
         session.run("mypy", "--python-version", version, *TYPED)
-    session.run("python", "-m", "pytest", "tests/typing", *session.posargs)
+    session.run("python", "-m", "pytest", f"--numprocesses={WORKERS}", "tests/typing", *session.posargs)
 
 
 @nox.session
@@ -174,15 +174,30 @@ def type_mutants(session: nox.Session) -> None:
 def oldest_checkers(session: nox.Session) -> None:
     """The typing cases under the oldest type checkers that we support."""
     install(session, "tests", package=[wheel()])
-    session.install("-q", "mypy==1.16.0", "pyright[nodejs]==1.1.400", "pyrefly==1.4.0", "ty==0.0.95")
+    oldest = (
+        "mypy==1.16.0",
+        "pyright[nodejs]==1.1.400",
+        "basedpyright==1.39.0",
+        "pyrefly==1.5.0",
+        "ty==0.0.95",
+        "zuban==0.10.2",
+    )
+    session.install("-q", *oldest)
     session.run("python", "-m", "pytest", "tests/typing/test_cases.py", "--older-checkers")
 
 
 @nox.session(python="3.13" if "3.13" in OTHERS else None)
 def compare_types(session: nox.Session) -> None:
-    """Twenty-two mistakes, nine libraries, four type checkers."""
+    """Twenty-two mistakes, nine libraries, six type checkers."""
     install(session, "types", "peers", package=[wheel()])
     session.run("python", "benchmarks/typing/compare.py", *session.posargs)
+
+
+@nox.session
+def scale_types(session: nox.Session) -> None:
+    """What 84 and 252 events cost each type checker; `-- --write` puts the table into the page."""
+    install(session, "types", package=["-e", "."])
+    session.run("python", "benchmarks/typing/scale.py", *session.posargs)
 
 
 @nox.session

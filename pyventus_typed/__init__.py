@@ -4,7 +4,7 @@ from . import errors
 from ._emission import Delivery, Emission, current_emission
 from ._emitter import Emitter, asyncio_emitter
 from ._event import Event, Request
-from ._linker import Linker
+from ._linker import Linker, On
 from ._ordering import KeyedOrdering, Ordering, PerKey
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
 from ._processing import EmitterState, Observer, Processor
@@ -27,6 +27,7 @@ __all__ = [
     "KeyedOrdering",
     "Linker",
     "Observer",
+    "On",
     "Ordering",
     "Outcome",
     "PerKey",

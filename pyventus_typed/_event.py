@@ -9,7 +9,18 @@ from typing_extensions import Format, TypeVar, get_annotations
 from ._spelling import spell, spell_event
 from .errors import NotAnEvent
 
+_E_co = TypeVar("_E_co", covariant=True)
 _R_co = TypeVar("_R_co", covariant=True)
+
+
+class Member(Generic[_E_co]):
+    """An event, as type checkers see it: what `Event.__event__` gives. At run time nobody has one.
+
+    It is a class, because mypy compares two bare unions pair by pair whenever it infers something, and two of them inside
+    a class not at all. A family is a union, and an application has hundreds of events.
+    """
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +37,14 @@ class Event:
     def __init__(self) -> None:
         """Make an event without fields; a decorated subclass has its own."""
 
-    def __event__(self) -> Self:
-        """Let a type checker see, at once, the event's own class and whether it belongs to a family."""
-        return self
+    def __event__(self) -> Member[Self]:
+        """Let a type checker see, at once, the event's own class and whether it belongs to a family. Nobody calls it."""
+        return Member()
+
+    @classmethod
+    def __kind__(cls) -> Member[Self]:
+        """Let a type checker see the same of a class that is a ``type[E]`` in generic code. Nobody calls it."""
+        return Member()
 
 
 @dataclass(frozen=True)

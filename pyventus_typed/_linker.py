@@ -24,10 +24,17 @@ from ._typing import (
     T7,
     T8,
     A,
-    A_co,
+    A_any,
+    A_contra,
+    A_obj,
     Answer,
+    AnyClass,
+    ClassVariable,
     E_contra,
-    EventType,
+    EventClass,
+    Failure,
+    Filter,
+    Handler,
     HandlerOf,
     OnFailure,
     OnSuccess,
@@ -35,14 +42,17 @@ from ._typing import (
     R,
     RequestType,
     T,
-    T_contra,
+    T_co,
     When,
 )
 from .errors import DefinitionError, InvalidOption, NotAnEvent, SeveralHandlers, TooManySubscriptions
 
 
-class On(Generic[T_contra, A_co]):
-    """The decorator that ``linker.on`` and ``linker.answer`` return; it gives back the very function it was given."""
+class On(Generic[T_co, A_contra]):
+    """The decorator that ``linker.on`` and ``linker.answer`` return; it gives back the very function it was given.
+
+    ``On[OrderPaid, object]`` takes a function of an ``OrderPaid``; ``On[PriceOf, float | Awaitable[float]]`` one that answers.
+    """
 
     __slots__ = ("_link",)
 
@@ -50,9 +60,9 @@ class On(Generic[T_contra, A_co]):
         self._link = link
 
     @overload
-    def __call__(self, handler: HandlerOf[T_contra, A_co, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # on purpose, see below
+    def __call__(self, handler: HandlerOf[T_co, A_contra, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # on purpose, see below
     @overload  # for what a checker cannot match above (mypy: positional-only, overloaded); also gives mypy the clearer message
-    def __call__(self, handler: Callable[[T_contra], A_co], /) -> Callable[[T_contra], A_co]: ...  # pyright: ignore[reportOverlappingOverload]  # as above
+    def __call__(self, handler: Callable[[T_co], A_contra], /) -> Callable[[T_co], A_contra]: ...  # pyright: ignore[reportOverlappingOverload]  # as above
     def __call__(self, handler: Any, /) -> Any:  # Any: the overloads say what goes in and comes out
         """Link *handler*, and return it unchanged."""
         self._link(handler)
@@ -92,106 +102,76 @@ class Linker(Generic[E_contra]):
         self._family: Family | None = declared_family(type(self), Linker)
 
     # -- linking ------------------------------------------------------------------------------------------------------
-    # One overload for each number of events, and for each of the first four one with on_success: typing has no other
-    # way to say "one to eight". They stand one below the other so that the difference shows.
     # fmt: off
+    # -- overloads of on: one for each number of events, written by tests/typing/overloads.py
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], /, *,
-        when: When[T1] = None, on_failure: OnFailure[T1] = None,
+        self, e1: EventClass[E_contra, T1], /, *, when: When[T1] = None, on_failure: OnFailure[T1] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
         replace: bool = False,
     ) -> On[T1, object]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], /, *,
-        on_success: OnSuccess[A], when: When[T1] = None, on_failure: OnFailure[T1] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-        replace: bool = False,
-    ) -> On[T1, Answer[A]]: ...
+        self, e1: EventClass[E_contra, T1], /, *, on_success: OnSuccess[A_any] | None, when: When[T1] = None,
+        on_failure: OnFailure[T1] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
+        in_thread: bool = False, replace: bool = False,
+    ) -> On[T1, Answer[A_any]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], /, *,
-        when: When[T1 | T2] = None, on_failure: OnFailure[T1 | T2] = None,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /, *,
+        on_success: OnSuccess[A_obj] | None = None, when: When[T1 | T2] = None, on_failure: OnFailure[T1 | T2] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
         replace: bool = False,
-    ) -> On[T1 | T2, object]: ...
+    ) -> On[T1 | T2, Answer[A_obj]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], /, *,
-        on_success: OnSuccess[A], when: When[T1 | T2] = None, on_failure: OnFailure[T1 | T2] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-        replace: bool = False,
-    ) -> On[T1 | T2, Answer[A]]: ...
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *,
+        on_success: OnSuccess[A_obj] | None = None, when: When[T1 | T2 | T3] = None,
+        on_failure: OnFailure[T1 | T2 | T3] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
+        in_thread: bool = False, replace: bool = False,
+    ) -> On[T1 | T2 | T3, Answer[A_obj]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        /, *,
-        when: When[T1 | T2 | T3] = None, on_failure: OnFailure[T1 | T2 | T3] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-        replace: bool = False,
-    ) -> On[T1 | T2 | T3, object]: ...
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], /, *, on_success: OnSuccess[A_obj] | None = None,
+        when: When[T1 | T2 | T3 | T4] = None, on_failure: OnFailure[T1 | T2 | T3 | T4] = None, once: bool = False,
+        priority: int = 0, timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+    ) -> On[T1 | T2 | T3 | T4, Answer[A_obj]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        /, *,
-        on_success: OnSuccess[A], when: When[T1 | T2 | T3] = None, on_failure: OnFailure[T1 | T2 | T3] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-        replace: bool = False,
-    ) -> On[T1 | T2 | T3, Answer[A]]: ...
-    @overload
-    def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        e4: EventType[..., E_contra, T4], /, *,
-        when: When[T1 | T2 | T3 | T4] = None, on_failure: OnFailure[T1 | T2 | T3 | T4] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-        replace: bool = False,
-    ) -> On[T1 | T2 | T3 | T4, object]: ...
-    @overload
-    def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        e4: EventType[..., E_contra, T4], /, *,
-        on_success: OnSuccess[A], when: When[T1 | T2 | T3 | T4] = None,
-        on_failure: OnFailure[T1 | T2 | T3 | T4] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-        replace: bool = False,
-    ) -> On[T1 | T2 | T3 | T4, Answer[A]]: ...
-    @overload
-    def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], /, *,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, on_success: OnSuccess[A_obj] | None = None,
         when: When[T1 | T2 | T3 | T4 | T5] = None, on_failure: OnFailure[T1 | T2 | T3 | T4 | T5] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
         replace: bool = False,
-    ) -> On[T1 | T2 | T3 | T4 | T5, object]: ...
+    ) -> On[T1 | T2 | T3 | T4 | T5, Answer[A_obj]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], e6: EventType[..., E_contra, T6], /, *,
-        when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-        replace: bool = False,
-    ) -> On[T1 | T2 | T3 | T4 | T5 | T6, object]: ...
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
+        on_success: OnSuccess[A_obj] | None = None, when: When[T1 | T2 | T3 | T4 | T5 | T6] = None,
+        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6] = None, once: bool = False, priority: int = 0,
+        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+    ) -> On[T1 | T2 | T3 | T4 | T5 | T6, Answer[A_obj]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], e6: EventType[..., E_contra, T6],
-        e7: EventType[..., E_contra, T7], /, *,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], /, *, on_success: OnSuccess[A_obj] | None = None,
         when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
-        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-        replace: bool = False,
-    ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7, object]: ...
+        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None, once: bool = False, priority: int = 0,
+        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+    ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7, Answer[A_obj]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], e6: EventType[..., E_contra, T6],
-        e7: EventType[..., E_contra, T7], e8: EventType[..., E_contra, T8], /, *,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *, on_success: OnSuccess[A_obj] | None = None,
         when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None,
-        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-        replace: bool = False,
-    ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8, object]: ...
+        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, once: bool = False, priority: int = 0,
+        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+    ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8, Answer[A_obj]]: ...
+    # -- end of overloads
     # fmt: on
     def on(
         self,
@@ -237,53 +217,46 @@ class Linker(Generic[E_contra]):
         check_bool("replace", replace)
         return On(lambda handler: self._subscribe(kinds, handler, options, replace=replace))
 
+    # fmt: off
+    # -- overloads of subscribe: written by tests/typing/overloads.py
     @overload
     def subscribe(
-        self,
-        event: EventType[..., E_contra, T],
-        handler: Callable[[T], object],
-        /,
-        *,
-        when: When[T] = None,
-        on_failure: OnFailure[T] = None,
-        once: bool = False,
-        priority: int = 0,
-        timeout: float | None = None,
-        in_thread: bool = False,
-        replace: bool = False,
+        self, event: EventClass[E_contra, T], handler: Callable[[T], object], /, *, when: When[T] = None,
+        on_failure: OnFailure[T] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
+        in_thread: bool = False, replace: bool = False,
     ) -> Subscription[T]: ...
     @overload
     def subscribe(
-        self,
-        event: EventType[..., E_contra, T],
-        handler: Callable[[T], Coroutine[Any, Any, R]],
-        /,
-        *,  # Any: asyncio's business
-        on_success: OnSuccess[R],
-        when: When[T] = None,
-        on_failure: OnFailure[T] = None,
-        once: bool = False,
-        priority: int = 0,
-        timeout: float | None = None,
-        in_thread: bool = False,
-        replace: bool = False,
+        self, event: EventClass[E_contra, T], handler: Callable[[T], Coroutine[Any, Any, R]], /, *,
+        on_success: OnSuccess[R], when: When[T] = None, on_failure: OnFailure[T] = None, once: bool = False,
+        priority: int = 0, timeout: float | None = None, in_thread: bool = False, replace: bool = False,
     ) -> Subscription[T]: ...
     @overload
     def subscribe(
-        self,
-        event: EventType[..., E_contra, T],
-        handler: Callable[[T], R],
-        /,
-        *,
-        on_success: OnSuccess[R],
-        when: When[T] = None,
-        on_failure: OnFailure[T] = None,
-        once: bool = False,
-        priority: int = 0,
-        timeout: float | None = None,
-        in_thread: bool = False,
-        replace: bool = False,
+        self, event: EventClass[E_contra, T], handler: Callable[[T], R], /, *, on_success: OnSuccess[R],
+        when: When[T] = None, on_failure: OnFailure[T] = None, once: bool = False, priority: int = 0,
+        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
     ) -> Subscription[T]: ...
+    @overload
+    def subscribe(
+        self, event: AnyClass[..., E_contra, T], handler: Callable[[T], object], /, *, when: When[T] = None,
+        on_failure: OnFailure[T] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
+        in_thread: bool = False, replace: bool = False,
+    ) -> Subscription[T]: ...
+    @overload
+    def subscribe(
+        self: "Linker[Event]", event: ClassVariable[T], handler: Callable[[T], object], /, *, when: When[T] = None,
+        on_failure: OnFailure[T] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
+        in_thread: bool = False, replace: bool = False,
+    ) -> Subscription[T]: ...
+    @overload
+    def subscribe(
+        self, event: ClassVariable[E_contra], handler: Handler[E_contra], /, *, when: Filter[E_contra] | None = None,
+        on_failure: Failure[E_contra] | None = None, once: bool = False, priority: int = 0,
+        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+    ) -> Subscription[E_contra]: ...
+    # -- end of overloads
+    # fmt: on
     def subscribe(
         self,
         event: Any,  # Any, here and below: as for on

@@ -95,10 +95,10 @@ class Handles(Generic[T_contra, M_co]):
 
 
 # fmt: off
+# -- overloads of handles: one for each number of events, written by tests/typing/overloads.py
 @overload
 def handles(
-    e1: type[T1], /, *, when: When[T1] = None, priority: int = 0, timeout: float | None = None,
-    in_thread: bool = False,
+    e1: type[T1], /, *, when: When[T1] = None, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
 ) -> Handles[T1]: ...
 @overload
 def handles(
@@ -118,8 +118,7 @@ def handles(
 @overload
 def handles(
     e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], /, *,
-    when: When[T1 | T2 | T3 | T4 | T5] = None, priority: int = 0, timeout: float | None = None,
-    in_thread: bool = False,
+    when: When[T1 | T2 | T3 | T4 | T5] = None, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
 ) -> Handles[T1 | T2 | T3 | T4 | T5]: ...
 @overload
 def handles(
@@ -135,10 +134,11 @@ def handles(
 ) -> Handles[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
 @overload
 def handles(
-    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], e6: type[T6], e7: type[T7], e8: type[T8],
-    /, *, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, priority: int = 0,
-    timeout: float | None = None, in_thread: bool = False,
+    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], e6: type[T6], e7: type[T7], e8: type[T8], /,
+    *, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, priority: int = 0, timeout: float | None = None,
+    in_thread: bool = False,
 ) -> Handles[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+# -- end of overloads
 # fmt: on
 def handles(
     *events: Any,  # Any, here and below: the overloads say what goes in and comes out

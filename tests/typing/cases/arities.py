@@ -424,9 +424,19 @@ linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp)(
 linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped)(
     shop_only
 )  # E: a handler without the first event
-linker.on(
-    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_bool
-)  # E: a success callback is for up to four events
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_bool)(any_event)
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_text)(
+    any_event
+)  # E: the result is a bool
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_bool)(
+    gives_text
+)  # E: the result is a str
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_bool)(
+    shop_only
+)  # E: with a callback too, the last event is accepted
+linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, on_success=takes_bool)(
+    shop_only
+)  # E: with a callback too, the first event is accepted
 
 # Six
 linker.on(
@@ -485,9 +495,21 @@ linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, Use
 linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced)(
     shop_only
 )  # E: a handler without the first event
-linker.on(
-    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_bool
-)  # E: a success callback is for up to four events
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_bool)(
+    any_event
+)
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_text)(
+    any_event
+)  # E: the result is a bool
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_bool)(
+    gives_text
+)  # E: the result is a str
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_bool)(
+    shop_only
+)  # E: with a callback too, the last event is accepted
+linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, on_success=takes_bool)(
+    shop_only
+)  # E: with a callback too, the first event is accepted
 
 # Seven
 linker.on(
@@ -550,7 +572,19 @@ linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, Or
 )  # E: a handler without the first event
 linker.on(
     OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_bool
-)  # E: a success callback is for up to four events
+)(any_event)
+linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_text
+)(any_event)  # E: the result is a bool
+linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_bool
+)(gives_text)  # E: the result is a str
+linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_bool
+)(shop_only)  # E: with a callback too, the last event is accepted
+linker.on(
+    UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, on_success=takes_bool
+)(shop_only)  # E: with a callback too, the first event is accepted
 
 # Eight
 linker.on(
@@ -676,4 +710,48 @@ linker.on(
     OrderShipped,
     UserSignedUp,
     on_success=takes_bool,
-)  # E: a success callback is for up to four events
+)(any_event)
+linker.on(
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    UserSignedUp,
+    on_success=takes_text,
+)(any_event)  # E: the result is a bool
+linker.on(
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    UserSignedUp,
+    on_success=takes_bool,
+)(gives_text)  # E: the result is a str
+linker.on(
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    UserSignedUp,
+    on_success=takes_bool,
+)(shop_only)  # E: with a callback too, the last event is accepted
+linker.on(
+    UserSignedUp,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    on_success=takes_bool,
+)(shop_only)  # E: with a callback too, the first event is accepted

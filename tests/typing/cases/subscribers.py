@@ -63,7 +63,9 @@ class Warehouse(Subscriber[OrderPlaced | OrderPaid]):
     @handles(OrderPlaced)
     def a_field(self, order: int) -> None: ...  # E: the event, not its fields
 
-    @handles(OrderPlaced, when=lambda event: event.tracking == "")  # E: OrderPlaced has no tracking
+    @handles(
+        OrderPlaced, when=lambda event: event.tracking == ""
+    )  # E[mypy,pyright,basedpyright,pyrefly,ty]: OrderPlaced has no tracking
     def wrong_filter(self, event: OrderPlaced) -> None: ...
 
     @handles(OrderPaid, when=large)  # E: a filter of another event
@@ -232,4 +234,4 @@ class NoEvents(Subscriber[int]):  # GAP: the type argument is not bounded; refus
 async def call() -> None:
     await warehouse.ship(OrderPaid(1))
     await warehouse.ship(OrderPlaced(1, 2.0))  # E: called directly, it still wants its event
-    warehouse.ship(OrderPaid(1))  # E: nobody awaits it
+    warehouse.ship(OrderPaid(1))  # E[mypy,pyright,basedpyright,pyrefly,ty]: nobody awaits it
