@@ -13,8 +13,8 @@ from nats.js.errors import NotFoundError
 
 from pyventus_typed.nats import _demo
 from pyventus_typed.nats._connection import Server, connect, redact, shut
-from pyventus_typed.nats._dead import DeadLetter, DeadLetters
-from pyventus_typed.nats._names import check_token
+from pyventus_typed.nats._dead_letters import DeadLetter, DeadLetters
+from pyventus_typed.nats._wire import check_token
 from pyventus_typed.nats.errors import NatsError, NoStream
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _run_demo(options: argparse.Namespace) -> int:
 
 def _with_letters(action: Action, options: argparse.Namespace) -> int:
     async def run() -> int:
-        async with _open(options) as letters:
+        async with _open_letters(options) as letters:
             return await action(letters, options)
 
     try:
@@ -95,7 +95,7 @@ def _with_letters(action: Action, options: argparse.Namespace) -> int:
 
 
 @asynccontextmanager
-async def _open(options: argparse.Namespace) -> AsyncGenerator[DeadLetters]:
+async def _open_letters(options: argparse.Namespace) -> AsyncGenerator[DeadLetters]:
     stream = check_token("stream", options.stream)
     if getattr(options, "group", None) is not None:
         check_token("group", options.group)
@@ -130,7 +130,7 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
         letter.group,
         letter.name,
         str(letter.attempts),
-        _one_line(letter.reason),
+        _shorten(letter.reason),
     )
 
 
@@ -179,6 +179,6 @@ def _none_of(options: argparse.Namespace) -> str:
     return "No dead letters." if options.group is None else f"No dead letters of the group {options.group!r}."
 
 
-def _one_line(text: str, width: int = 80) -> str:
+def _shorten(text: str, width: int = 80) -> str:
     line = _harmless(" ".join(text.split()))
     return line if len(line) <= width else line[: width - 1] + "…"

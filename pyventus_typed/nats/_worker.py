@@ -11,15 +11,12 @@ from typing import Generic, final
 from typing_extensions import TypeVar
 
 from pyventus_typed import Event, Linker
-from pyventus_typed.nats._attempts import Records
-from pyventus_typed.nats._consumer import Group, Start, ensure_consumers, wanted_names
-from pyventus_typed.nats._names import attempts_bucket, check_token
-from pyventus_typed.nats._publisher import JetStream, Opened
-from pyventus_typed.nats._pull import Puller
-from pyventus_typed.nats._received import Received
-from pyventus_typed.nats._refusal import answered
-from pyventus_typed.nats._settings import ensure_dead_stream
-from pyventus_typed.nats._shift import Counts, Shift, Terms
+from pyventus_typed.nats._connection import answered
+from pyventus_typed.nats._consumer import Group, Puller, Start, ensure_consumers, wanted_names
+from pyventus_typed.nats._dead_letters import ensure_dead_stream
+from pyventus_typed.nats._deliveries import Counts, Deliveries, Records, RetryPolicy
+from pyventus_typed.nats._stream import JetStream, Opened
+from pyventus_typed.nats._wire import Received, attempts_bucket, check_token
 
 _E = TypeVar("_E", bound=Event)
 
@@ -72,7 +69,7 @@ class Worker(Generic[_E]):
         self._stream = stream
         self._linker = linker
         place = Group(check_token("group", group), start, ack_wait)
-        self._terms = Terms(place, concurrency, attempts, tuple(backoff), context)
+        self._terms = RetryPolicy(place, concurrency, attempts, tuple(backoff), context)
         self._counts = Counts()
         self._stop = asyncio.Event()
 
@@ -101,7 +98,7 @@ class Worker(Generic[_E]):
             records, consumers = await self._prepare(opened, names)
         try:
             async with _signals(stop_on, self.stop), asyncio.TaskGroup() as tasks:
-                shift = Shift(
+                deliveries = Deliveries(
                     self._stream,
                     self._linker,
                     self._terms,
@@ -116,16 +113,16 @@ class Worker(Generic[_E]):
                         self._stream.stream,
                         consumer,
                         room=self._terms.concurrency if lane is None else 1,
-                        take=shift.take,
+                        take=deliveries.take,
                     )
                     for consumer, lane in consumers
                 ]
                 for puller in pullers:
                     tasks.create_task(puller.run())
-                tasks.create_task(shift.beat())
+                tasks.create_task(deliveries.beat())
                 await self._stop.wait()
                 await asyncio.gather(*(puller.close() for puller in pullers))
-                await shift.finish()
+                await deliveries.finish()
         except ExceptionGroup as several:
             # Every lane notices the same loss: one of these errors says it all.
             if len({type(error) for error in several.exceptions}) == 1:

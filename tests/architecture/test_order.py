@@ -17,7 +17,9 @@ from pyventus_typed import errors
 PACKAGE = Path(pyventus_typed.__file__).parent
 NAME = PACKAGE.name
 ORDER = [
-    line for line in (Path(__file__).parent / "order.txt").read_text().splitlines() if line and not line.startswith("#")
+    line
+    for line in (Path(__file__).parent / "order.txt").read_text().splitlines()
+    if line and not line.startswith(("#", "nats."))
 ]
 NOUNS = ORDER[: ORDER.index("_typing")]
 WITH_ASYNCIO = {"_loops", "_emission", "_emitter", *(name for name in ORDER if name.startswith("processors."))}

@@ -15,7 +15,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 
 from pyventus_typed import Linker
 from pyventus_typed.nats import JetStream, LocalServer, Server, StreamSettings, Worker, errors, local_server, received
-from pyventus_typed.nats._server import find_server
+from pyventus_typed.nats._local_server import find_server
 from pyventus_typed.nats.errors import (
     AccessDenied,
     NatsError,

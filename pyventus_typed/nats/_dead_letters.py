@@ -7,10 +7,12 @@ from typing import Final
 
 import nats.errors
 from nats.aio.client import Client
-from nats.js.api import RawStreamMsg
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, RawStreamMsg, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
-from pyventus_typed.nats._headers import (
+from pyventus_typed.nats._connection import answered, create_stream, refusal
+from pyventus_typed.nats._wire import (
     ATTEMPTS,
     DIED,
     GROUP,
@@ -18,15 +20,39 @@ from pyventus_typed.nats._headers import (
     MSG_ID,
     REASON,
     SEQUENCE,
+    again_subject,
     dead_letter,
+    dead_stream,
+    dead_subject,
+    original_headers,
     unescape,
-    without_obituary,
 )
-from pyventus_typed.nats._names import again_subject, dead_stream, dead_subject
-from pyventus_typed.nats._refusal import answered, refusal
 from pyventus_typed.nats.errors import NoDeadLetter, NotStored, Refused
 
 _WAIT: Final = 5.0
+
+
+async def ensure_dead_stream(js: JetStreamContext, stream: str, replicas: int) -> None:
+    """The stream of the dead letters: no limits, because a letter that is refused would come back without end."""
+    name = dead_stream(stream)
+    try:
+        await js.stream_info(name)
+    except NotFoundError:
+        await create_stream(
+            js,
+            StreamConfig(
+                name=name,
+                subjects=[f"{name}.>"],
+                retention=RetentionPolicy.LIMITS,
+                storage=StorageType.FILE,
+                discard=DiscardPolicy.NEW,
+                max_bytes=-1,
+                num_replicas=replicas,
+                # A worker that dies between the letter and the end of the message is followed by one that writes it
+                # again, after ack_wait.
+                duplicate_window=3600.0,
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +123,7 @@ class DeadLetters:
                 letter.data,
                 stream=self._stream,
                 timeout=_WAIT,
-                headers={**without_obituary(letter.headers), MSG_ID: once},
+                headers={**original_headers(letter.headers), MSG_ID: once},
             )
         except (NoStreamResponseError, nats.errors.TimeoutError) as error:
             raise NotStored(letter.name, once, _WAIT, error) from error
@@ -134,7 +160,7 @@ class DeadLetters:
         )
 
 
-async def bury(
+async def store_dead_letter(
     client: Client,
     *,
     stream: str,
@@ -150,15 +176,17 @@ async def bury(
     headers: Mapping[str, str],
 ) -> None:
     """Store a dead letter, once however often this is repeated. Raises what nats-py raises."""
-    obituary = dead_letter(
+    headers_of_letter = dead_letter(
         headers, group=group, subject=subject, sequence=sequence, attempts=attempts, reason=reason, time=time
     )
-    obituary[MSG_ID] = f"{group}:{stream}:{created}:{sequence}"
+    headers_of_letter[MSG_ID] = f"{group}:{stream}:{created}:{sequence}"
     js = client.jetstream()
     target = dead_subject(stream, group, name)
     try:
-        await js.publish(target, data, stream=dead_stream(stream), headers=dict(obituary), timeout=_WAIT)
+        await js.publish(target, data, stream=dead_stream(stream), headers=dict(headers_of_letter), timeout=_WAIT)
     except nats.errors.MaxPayloadError:
         # Somebody else's publisher left no room for our headers. The bytes are still in the stream.
-        obituary[REASON] = f"{obituary[REASON]}%20[too%20large:%20the%20bytes%20are%20in%20the%20stream]"
-        await js.publish(target, b"", stream=dead_stream(stream), headers=dict(obituary), timeout=_WAIT)
+        headers_of_letter[REASON] = (
+            f"{headers_of_letter[REASON]}%20[too%20large:%20the%20bytes%20are%20in%20the%20stream]"
+        )
+        await js.publish(target, b"", stream=dead_stream(stream), headers=dict(headers_of_letter), timeout=_WAIT)

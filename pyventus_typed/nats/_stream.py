@@ -1,34 +1,167 @@
-"""Events into a stream: stored, or an error that says so."""
+"""A stream: its settings, the check that an existing one has them, and events into it."""
 
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Generic, Self, final
+from typing import Any, Final, Generic, Literal, Self, final
 
 import msgspec
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.errors import APIError, ServiceUnavailableError
+from nats.js.api import StreamConfig, StreamInfo
+from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 from typing_extensions import TypeVar
 
 from pyventus_typed import Event
-from pyventus_typed.nats._asking import Asking
 from pyventus_typed.nats._codec import Codec, Encoded
-from pyventus_typed.nats._connection import VIOLATION, Server, check, connect, shut
-from pyventus_typed.nats._dead import DeadLetters
-from pyventus_typed.nats._headers import HEADROOM, check_extra, cloud_event
-from pyventus_typed.nats._names import check_token, event_subject, lane_of
-from pyventus_typed.nats._refusal import FULL, answered, refusal
-from pyventus_typed.nats._settings import StreamSettings, ensure_stream, lanes_of
-from pyventus_typed.nats.errors import AccessDenied, NatsError, NotOpen, NotStored, PayloadTooLarge
+from pyventus_typed.nats._connection import (
+    FULL,
+    VIOLATION,
+    Requester,
+    Server,
+    answered,
+    check,
+    connect,
+    create_stream,
+    refusal,
+    shut,
+)
+from pyventus_typed.nats._dead_letters import DeadLetters
+from pyventus_typed.nats._wire import (
+    HEADROOM,
+    check_extra,
+    check_token,
+    cloud_event,
+    event_subject,
+    lane_of,
+)
+from pyventus_typed.nats.errors import (
+    AccessDenied,
+    NatsError,
+    NoStream,
+    NotOpen,
+    NotStored,
+    PayloadTooLarge,
+    Refused,
+    StreamDiffers,
+)
 
 _E = TypeVar("_E", bound=Event)
+_T = TypeVar("_T")
 
-_ONE_TRY = 5.0  # seconds to wait for one acknowledgement before the same id is sent again
+_LANES: Final = "pyventus-lanes"
+_ONE_TRY: Final = 5.0  # seconds to wait for one acknowledgement before the same id is sent again
+
+
+def _setting(default: _T, *, server: str, key: str | None = None, none: object = None) -> _T:
+    """A setting: what the server calls it (*key*: in which entry of that), and what it says for ``None``."""
+    return field(default=default, metadata={"server": server, "key": key, "none": none})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSettings:
+    """How a stream keeps events. Sizes in bytes, times in seconds.
+
+    A stream that exists with other settings is never changed: opening it raises ``StreamDiffers``.
+    """
+
+    lanes: int = _setting(0, server="metadata", key=_LANES)
+    """How many events with different ordering keys one group handles at the same time; 0 if nothing is ordered.
+    It is fixed for the life of the stream."""
+    retention: Literal["limits", "interest"] = _setting("limits", server="retention")
+    """``"limits"`` keeps events until a limit is reached, so that a new group can start from the first one;
+    ``"interest"`` deletes an event when every group that exists has handled it."""
+    max_bytes: int | None = _setting(1 << 30, server="max_bytes", none=-1)
+    """How much it holds. A full stream refuses new events (``StreamFull``); nothing is deleted to make room.
+    ``None`` leaves the limit to the disk."""
+    max_age: float | None = _setting(None, server="max_age", none=0.0)
+    """Events older than this are deleted, handled or not. ``None`` keeps them."""
+    duplicates: float = _setting(120.0, server="duplicate_window")
+    """How long the server remembers the ids of events, so that a repeated publish is stored once."""
+    replicas: int = _setting(1, server="num_replicas")
+    """On how many servers of a cluster each event is stored: 1, 3 or 5. Dead letters have as many."""
+    storage: Literal["file", "memory"] = _setting("file", server="storage")
+    """``"memory"`` loses everything when the server stops."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.lanes <= 1024:  # noqa: PLR2004  # each lane is a consumer of every group
+            raise ValueError(f"lanes={self.lanes} is not between 0 and 1024.")
+        if self.max_bytes is not None and self.max_bytes < 1:
+            raise ValueError(f"max_bytes={self.max_bytes} must be positive; None leaves the limit to the disk.")
+        if self.duplicates <= 0:
+            raise ValueError(f"duplicates={self.duplicates} must be positive: without it a retry is stored twice.")
+        if self.max_age is not None and self.max_age < self.duplicates:
+            raise ValueError(f"max_age={self.max_age} must not be below duplicates={self.duplicates}.")
+        if self.replicas not in {1, 3, 5}:
+            raise ValueError(f"replicas={self.replicas} must be 1, 3 or 5: an even number survives no more losses.")
+
+    def config(self, stream: str) -> StreamConfig:
+        values: dict[str, Any] = {}  # Any: each field of the configuration has its own type
+        for setting in fields(self):
+            name, key, none = (setting.metadata[part] for part in ("server", "key", "none"))
+            value = getattr(self, setting.name)
+            written = none if value is None else value
+            values[name] = written if key is None else {key: str(written)}
+        return StreamConfig(name=stream, subjects=[f"{stream}.>"], **_FIXED, **values)
+
+
+# What no setting changes, and what would break a promise where somebody else changed it.
+_FIXED: Final[Mapping[str, Any]] = {  # Any: each field of the configuration has its own type
+    "discard": "new",
+    "max_msgs": -1,
+    "max_msgs_per_subject": -1,
+    "max_msg_size": -1,
+    "no_ack": False,
+}
+
+
+async def ensure_stream(js: JetStreamContext, stream: str, settings: StreamSettings | None) -> StreamInfo:
+    """The stream, created if it is missing and *settings* say how. Raises ``StreamDiffers``, ``NoStream``."""
+    try:
+        info = await js.stream_info(stream)
+    except NotFoundError:
+        if settings is None:
+            raise NoStream(f"There is no stream {stream!r}, and settings=None says not to create one.") from None
+        try:
+            return await create_stream(js, settings.config(stream))
+        except Refused as refused:
+            try:
+                info = await js.stream_info(stream)  # another process was quicker, with other settings
+            except NotFoundError:
+                raise refused from None
+    if settings is not None:
+        _compare(stream, info.config, settings)
+    return info
+
+
+def lanes_of(info: StreamInfo) -> int:
+    return int((info.config.metadata or {}).get(_LANES, "0"))
+
+
+def _compare(stream: str, found: StreamConfig, settings: StreamSettings) -> None:
+    wanted = settings.config(stream)
+    same = [(name, name, None, value) for name, value in {"subjects": wanted.subjects, **_FIXED}.items()]
+    own = [
+        (each.name, each.metadata["server"], each.metadata["key"], each.metadata["none"]) for each in fields(settings)
+    ]
+    different: dict[str, tuple[object, object]] = {}
+    for name, server, key, none in (*same, *own):
+        one, other = (_value_of(config, server, key, none) for config in (found, wanted))
+        if one != other:
+            different[name] = (one, other)
+    if different:
+        raise StreamDiffers(stream, different)
+
+
+def _value_of(config: StreamConfig, name: str, key: str | None, none: object) -> object:
+    value = getattr(config, name)
+    if key is not None:
+        value = (value or {}).get(key, "0")
+    return none if value is None or (none == -1 and value == 0) else value  # the server writes -1 for a limit of 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +218,7 @@ class JetStream(Generic[_E]):
         /,
         *,
         stream: str,
-        settings: StreamSettings | None = StreamSettings(),  # noqa: B008  # frozen
+        settings: StreamSettings | None = StreamSettings(),  # frozen
         key: Callable[[_E], str | int | None] | None = None,
         source: str | None = None,
         headers: Callable[[_E], Mapping[str, str]] | None = None,
@@ -119,20 +252,20 @@ class JetStream(Generic[_E]):
             self._check_window(info.config.duplicate_window)
             if self._key is not None and not lanes_of(info):
                 raise ValueError(f"The stream {self.stream!r} has no lanes, so an ordering key cannot be kept.")
-            asking = await Asking(client).start()
+            requester = await Requester(client).start()
         except BaseException:
             if client is not given:
                 await shut(client)
             raise
         created = int(info.created.timestamp()) if info.created is not None else 0
         loop = asyncio.get_running_loop()
-        self._open = Opened(client, js, asking, lanes_of(info), created, loop, info.config.num_replicas or 1)
+        self._open = Opened(client, js, requester, lanes_of(info), created, loop, info.config.num_replicas or 1)
         return self
 
     async def _connect(self, server: Server) -> Client:
         def on_silence() -> None:
             if self._open is not None:
-                self._open.asking.end_all()
+                self._open.requester.end_all()
 
         return await connect(server, name=f"pyventus_typed {self.stream}", on_silence=on_silence)
 
@@ -142,7 +275,7 @@ class JetStream(Generic[_E]):
         opened, self._open = self._open, None
         if opened is None:
             return
-        await opened.asking.close()
+        await opened.requester.close()
         if opened.client is not self._server:
             # Not drain(): with nats-py 2.16 it hangs after pull requests. Everything awaited is already through.
             await shut(opened.client)
@@ -212,7 +345,7 @@ class JetStream(Generic[_E]):
             # While the connection is lost nats-py would queue each try and send all of them later.
             if opened.client.is_connected:
                 try:
-                    answer = await opened.asking.ask(
+                    answer = await opened.requester.ask(
                         subject, outgoing.data, timeout=min(left, _ONE_TRY), headers=headers
                     )
                     ack = _read_ack(answer.data)
@@ -263,7 +396,7 @@ class Opened:
 
     client: Client
     js: JetStreamContext
-    asking: Asking
+    requester: Requester
     lanes: int
     created: int
     loop: asyncio.AbstractEventLoop

@@ -1,6 +1,8 @@
-"""One run of a worker: what it holds, and how each message is settled."""
+"""What a worker holds, from arrival to acknowledgement: attempts, limits, and how each message is settled."""
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -8,21 +10,137 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Generic
 
+import msgspec
 import nats.errors
 from nats.aio.msg import Msg
-from nats.js.errors import APIError
+from nats.js import JetStreamContext
+from nats.js.api import KeyValueConfig
+from nats.js.errors import APIError, BucketNotFoundError, KeyNotFoundError
+from nats.js.kv import KeyValue
 from typing_extensions import TypeVar
 
 from pyventus_typed import AsyncIOProcessor, Emitter, Event, Linker, Status
-from pyventus_typed.nats._attempts import Record, Records, plan
-from pyventus_typed.nats._consumer import Group
-from pyventus_typed.nats._dead import bury
-from pyventus_typed.nats._gate import Gate
-from pyventus_typed.nats._log import logger
-from pyventus_typed.nats._publisher import JetStream
-from pyventus_typed.nats._pull import Puller
-from pyventus_typed.nats._received import Received, read, set_received
+from pyventus_typed.nats._connection import logger
+from pyventus_typed.nats._consumer import Group, Puller
+from pyventus_typed.nats._dead_letters import store_dead_letter
+from pyventus_typed.nats._stream import JetStream
+from pyventus_typed.nats._wire import Received, read, set_received
 from pyventus_typed.nats.errors import HandlerFailed, UnknownWireName
+
+_KEEP = 30 * 24 * 3600.0  # seconds; records of messages that were deleted before they were settled
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """*started* attempts; *open* while nobody knows how the last one ended; *reason*: the last failure."""
+
+    started: int
+    open: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with a delivery: the number of this attempt, or why there is none."""
+
+    attempt: int
+    alone: bool = False
+    give_up: str | None = None
+
+
+def plan(delivered: int, record: Record | None, attempts: int) -> Plan:
+    """Decide about the message that the server delivers for the *delivered*-th time."""
+    if delivered <= 1:
+        return Plan(attempt=1)
+    # Delivered before, and nobody wrote down a failure: the process was killed, or the server lost the answer.
+    known = record or Record(started=1, open=True)
+    if known.started >= attempts:
+        died = f"The process ended while it was handled, {known.started} times."
+        reason = known.reason if not known.open else f"{died} {known.reason}".rstrip()
+        return Plan(known.started, give_up=reason)
+    return Plan(known.started + 1, alone=known.open)
+
+
+class Records:
+    """The records of one group, in a key-value bucket beside the stream."""
+
+    def __init__(self, bucket: KeyValue, prefix: str) -> None:
+        self._bucket = bucket
+        self._prefix = prefix
+
+    @classmethod
+    async def open(cls, js: JetStreamContext, bucket: str, prefix: str, replicas: int) -> "Records":
+        try:
+            kv = await js.key_value(bucket)
+        except BucketNotFoundError:
+            kv = await js.create_key_value(KeyValueConfig(bucket=bucket, ttl=_KEEP, replicas=replicas))
+        return cls(kv, prefix)
+
+    async def read(self, sequence: int) -> Record | None:
+        try:
+            entry = await self._bucket.get(f"{self._prefix}.{sequence}")
+        except KeyNotFoundError:  # also what a deleted key raises
+            return None
+        return None if not entry.value else msgspec.json.decode(entry.value, type=Record)
+
+    async def write(self, sequence: int, record: Record) -> None:
+        await self._bucket.put(f"{self._prefix}.{sequence}", msgspec.json.encode(record))
+
+    async def forget(self, sequence: int) -> None:
+        with contextlib.suppress(KeyNotFoundError):
+            await self._bucket.purge(f"{self._prefix}.{sequence}")
+
+
+class Limiter:
+    """First come, first served. One who must be alone waits for those inside, and those behind wait for it.
+
+    After a crash nobody knows which of the messages in flight was the cause. Such a message runs alone,
+    so that if it kills the process again, it takes no other one with it.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._inside = 0
+        self._alone = False
+        self._waiting: deque[tuple[asyncio.Future[None], bool]] = deque()
+
+    async def enter(self, *, alone: bool) -> None:
+        """Wait for a place; each one who got in must ``leave``. One who is cancelled did not get in."""
+        if not self._waiting and self._fits(alone=alone):
+            self._take(alone=alone)
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        place = (turn, alone)
+        self._waiting.append(place)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave(alone=alone)
+            else:
+                self._waiting.remove(place)
+                self._admit()
+            raise
+
+    def leave(self, *, alone: bool) -> None:
+        self._inside -= 1
+        if alone:
+            self._alone = False
+        self._admit()
+
+    def _fits(self, *, alone: bool) -> bool:
+        return not self._alone and self._inside < (1 if alone else self._room)
+
+    def _take(self, *, alone: bool) -> None:
+        self._inside += 1
+        self._alone = alone
+
+    def _admit(self) -> None:
+        while self._waiting and self._fits(alone=self._waiting[0][1]):
+            turn, alone = self._waiting.popleft()
+            self._take(alone=alone)
+            turn.set_result(None)
+
 
 _E = TypeVar("_E", bound=Event)
 
@@ -41,7 +159,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RetryPolicy:
     """What a worker was told about trying."""
 
     group: Group
@@ -54,14 +172,14 @@ class Terms:
         return self.backoff[min(attempt, len(self.backoff)) - 1]
 
 
-class Shift(Generic[_E]):
+class Deliveries(Generic[_E]):
     """The messages that a worker holds, from arrival to acknowledgement."""
 
     def __init__(
         self,
         stream: JetStream[_E],
         linker: Linker[_E],
-        terms: Terms,
+        terms: RetryPolicy,
         *,
         records: Records,
         counts: Counts,
@@ -78,7 +196,7 @@ class Shift(Generic[_E]):
         self._counts = counts
         self._stopping = stopping
         self._tasks = tasks
-        self._gate = Gate(terms.concurrency + self._opened.lanes)
+        self._limiter = Limiter(terms.concurrency + self._opened.lanes)
         self._held: dict[int, Msg] = {}  # by id(): nats-py's messages cannot be hashed
         self._empty = asyncio.Event()
         self._empty.set()
@@ -127,13 +245,13 @@ class Shift(Generic[_E]):
         if todo.give_up is not None:
             await self._give_up(msg, todo.attempt, todo.give_up)
             return
-        await self._gate.enter(alone=todo.alone)
+        await self._limiter.enter(alone=todo.alone)
         try:
             settle = await self._attempt(msg, todo.attempt, record)
             if todo.alone:  # a neighbour that killed the process now would count against it
                 await settle()
         finally:
-            self._gate.leave(alone=todo.alone)
+            self._limiter.leave(alone=todo.alone)
         if not todo.alone:  # those who wait for their turn need not wait for the server's answer too
             await settle()
 
@@ -201,7 +319,7 @@ class Shift(Generic[_E]):
         message = read(msg, stream=self._stream.stream, group=self._group.name, attempt=attempts)
         # First the letter, then the end of the message: between the two it may be written again, and is stored once.
         try:
-            await bury(
+            await store_dead_letter(
                 self._opened.client,
                 stream=self._stream.stream,
                 created=self._opened.created,
@@ -231,7 +349,7 @@ class Shift(Generic[_E]):
         while True:
             try:
                 if self._opened.client.is_connected:
-                    await self._opened.asking.ask(msg.reply, payload, timeout=_ACK_TRY)
+                    await self._opened.requester.ask(msg.reply, payload, timeout=_ACK_TRY)
                     return
             except nats.errors.ConnectionClosedError:
                 raise
