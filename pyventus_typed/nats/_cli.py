@@ -105,7 +105,7 @@ async def _open_letters(options: argparse.Namespace) -> AsyncGenerator[DeadLette
             await client.jetstream().stream_info(stream)
         except NotFoundError:
             raise NoStream(f"The server at {redact(options.server)} has no stream {stream!r}.") from None
-        yield DeadLetters(client, stream)
+        yield DeadLetters(client, client.jetstream(), stream)
     finally:
         await shut(client)
 

@@ -19,7 +19,9 @@ from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext, api
 from nats.js.api import StreamConfig, StreamInfo
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
+from typing_extensions import override
 
+from pyventus_typed.nats._wire import read_header_block, size_of_headers
 from pyventus_typed.nats.errors import AccessDenied, NatsError, NoJetStream, NoServer, Refused, ServerTooOld, StreamFull
 
 logger = logging.getLogger("pyventus_typed.nats")
@@ -163,11 +165,31 @@ async def shut(client: Client) -> None:
         logger.debug("nats: %r", error)
 
 
+class _Client(Client):
+    """nats-py's client, which must not fall silent because of what a stranger wrote into a message.
+
+    It decodes subjects and headers in its reading task, and there an exception ends the reading: nothing arrives any
+    more, without an error. A client that was handed over is used as it is.
+    """
+
+    @override
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        return (read_header_block(headers) or None) if headers else None
+
+    @override
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Msg:
+        text = subject.decode("utf-8", "replace").encode()
+        msg: Msg = super()._build_message(sid, text, reply, data, headers)
+        return msg
+
+
 async def _open(server: Server, *, name: str, stay: bool, on_silence: Callable[[], None] = lambda: None) -> Client:
     where = redact(server.urls)
     if server.credentials is not None:
         await asyncio.to_thread(_check_credentials, server.credentials)
-    client = Client()
+    client = _Client()
     callbacks = _Callbacks(client, where, stay=stay, on_silence=on_silence)
     # Any: annotated as int by nats-py, which hands them to asyncio as they are.
     seconds: dict[str, Any] = {"connect_timeout": server.connect_timeout, "reconnect_time_wait": 0.2}
@@ -286,6 +308,9 @@ class Requester:
 
         *timeout* is in seconds.
         """
+        # nats-py looks at the data alone, and the server closes the connection of who sends too much.
+        if len(data) + size_of_headers(headers or {}) > self._client.max_payload:
+            raise nats.errors.MaxPayloadError
         loop = asyncio.get_running_loop()
         token = next(self._tokens)
         answer: asyncio.Future[Msg | Exception] = loop.create_future()

@@ -19,7 +19,7 @@ from nats.js.errors import NotFoundError
 from pyventus_typed import Event, Linker
 from pyventus_typed.nats._connection import logger
 from pyventus_typed.nats._stream import JetStream
-from pyventus_typed.nats._wire import again_subject, consumer_name, event_subject
+from pyventus_typed.nats._wire import again_subject, consumer_name, covers, event_subject
 from pyventus_typed.nats.errors import NoServer, NothingToDo, NoWireName, Refused, WouldLoop
 
 Start: TypeAlias = Literal["first", "new"] | datetime
@@ -128,8 +128,10 @@ async def _ensure(client: Client, stream: str, config: ConsumerConfig, subjects:
             )
         before = set(found.filter_subjects or ([found.filter_subject] if found.filter_subject else []))
         change = _change(found, config)
-        if not subjects <= before:
-            change |= {"filter_subjects": sorted(subjects | before), "filter_subject": None}
+        # An operator may have widened it with wildcards, and the server refuses filters that overlap.
+        missing = {subject for subject in subjects if not any(covers(pattern, subject) for pattern in before)}
+        if missing:
+            change |= {"filter_subjects": sorted(missing | before), "filter_subject": None}
         if not change:
             break
         await _write(client, stream, found.evolve(**change), "update")
@@ -271,7 +273,7 @@ class Puller:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
-        if self._refused:  # requester again at once would be refused again
+        if self._refused:  # asking again at once would be refused again
             self._refused = False
             await asyncio.sleep(_LOOK)
 
@@ -301,12 +303,13 @@ class Puller:
     async def _arrive(self, msg: Msg) -> None:
         self._heard = asyncio.get_running_loop().time()
         headers = msg.headers or {}
-        status = headers.get(api.Header.STATUS.value) if not msg.data else None
-        if status is None:
+        # Not by its headers, which are the publisher's: only what the server says itself comes to the inbox.
+        if msg.subject != self._inbox:
             self._asked = max(0, self._asked - 1)
             self._held += 1
             self._take(self, msg)
             return
+        status = headers.get(api.Header.STATUS.value)
         if status == "100":  # the server still knows of a request
             return
         said = str(headers.get(api.Header.DESCRIPTION.value, "")).lower()

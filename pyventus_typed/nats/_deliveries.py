@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Generic
 
@@ -22,11 +21,13 @@ from typing_extensions import TypeVar
 from pyventus_typed import AsyncIOProcessor, Emitter, Event, Linker, Status
 from pyventus_typed.nats._connection import logger
 from pyventus_typed.nats._consumer import Group, Puller
-from pyventus_typed.nats._dead_letters import store_dead_letter
+from pyventus_typed.nats._dead_letters import GivenUp, store_dead_letter
 from pyventus_typed.nats._stream import JetStream
 from pyventus_typed.nats._wire import Received, read, set_received
 from pyventus_typed.nats.errors import HandlerFailed, UnknownWireName
 
+_MOST_REASONS = 10  # failures of one attempt that are written down
+_LONGEST_TEXT = 2000  # characters of one of them
 _KEEP = 30 * 24 * 3600.0  # seconds; records of messages that were deleted before they were settled
 
 
@@ -232,6 +233,12 @@ class Deliveries(Generic[_E]):
             await self._work(msg)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             logger.warning("%s could not be settled and will be delivered again: %r", _spell(msg), error)
+        except Exception as error:  # noqa: BLE001  # see below
+            # Whatever a message or a handler holds that we did not foresee must end neither the worker nor come
+            # back without end: it is a failed attempt like any other.
+            logger.exception("%s made the worker itself fail", _spell(msg))
+            with suppress(nats.errors.Error, TimeoutError, OSError):
+                await self._fail(msg, msg.metadata.num_delivered, f"The worker itself failed. {_reason(error)}")
         finally:
             del self._held[id(msg)]
             if not self._held:
@@ -321,17 +328,19 @@ class Deliveries(Generic[_E]):
         try:
             await store_dead_letter(
                 self._opened.client,
-                stream=self._stream.stream,
-                created=self._opened.created,
-                group=self._group.name,
-                name=message.name,
-                subject=msg.subject,
-                sequence=message.sequence,
-                attempts=attempts,
-                reason=reason,
-                time=datetime.now(UTC),
-                data=msg.data,
-                headers=message.headers,
+                self._opened.js,
+                GivenUp(
+                    stream=self._stream.stream,
+                    created=self._opened.created,
+                    group=self._group.name,
+                    name=message.name,
+                    subject=msg.subject,
+                    sequence=message.sequence,
+                    attempts=attempts,
+                    reason=reason,
+                    data=msg.data,
+                    headers=message.headers,
+                ),
             )
         except APIError as error:
             logger.error("the dead letter of %s is refused, so it is tried again: %s", _spell(msg), error)
@@ -365,11 +374,27 @@ def _spell(msg: Msg) -> str:
     return f"{msg.subject} (sequence {msg.metadata.sequence.stream}, group {msg.metadata.consumer})"
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, ExceptionGroup):
-        return "; ".join(_reason(inner) for inner in error.exceptions)
-    notes = "".join(f" [{note}]" for note in getattr(error, "__notes__", ()))
-    return f"{type(error).__qualname__}: {error}{notes}"
+def _reason(error: BaseException) -> str:
+    """Why it failed, as text that can be written anywhere, whatever the error holds."""
+    leaves: list[str] = []
+    waiting = [error]
+    while waiting and len(leaves) < _MOST_REASONS:
+        found = waiting.pop()
+        if isinstance(found, BaseExceptionGroup):  # not by recursion: groups may be nested deeper than Python's stack
+            waiting.extend(reversed(found.exceptions))
+        else:
+            notes = "".join(f" [{_text(note)}]" for note in getattr(found, "__notes__", ()))
+            leaves.append(f"{type(found).__qualname__}: {_text(found)}{notes}")
+    more = f"; and {len(waiting)} more" if waiting else ""
+    return ("; ".join(leaves) + more).encode("utf-8", "backslashreplace").decode()
+
+
+def _text(value: object) -> str:
+    try:
+        text = str(value)
+    except Exception as error:  # noqa: BLE001  # a message about one fault must survive another one in its text
+        return f"(its text raised {type(error).__qualname__})"
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} [...]"
 
 
 def _one_line(reason: str) -> str:

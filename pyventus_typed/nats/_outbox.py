@@ -18,13 +18,13 @@ from pyventus_typed import Event
 from pyventus_typed.nats._codec import Codec
 from pyventus_typed.nats._connection import logger
 from pyventus_typed.nats._stream import JetStream, Outgoing
-from pyventus_typed.nats._wire import MSG_ID, check_extra, check_token, cloud_event, lane_of
-from pyventus_typed.nats.errors import NoTransaction, NotStored, PayloadTooLarge, Refused, StreamFull
+from pyventus_typed.nats._wire import MSG_ID, check_extra, check_size, check_token, cloud_event, lane_of
+from pyventus_typed.nats.errors import NoTransaction, NotStored, Refused, StreamFull
 
 _E = TypeVar("_E", bound=Event)
 _R = TypeVar("_R")
 
-_LARGEST: Final = 1_000_000  # bytes; the server's own default for a message is 1 MiB
+_MAX_PAYLOAD: Final = 1 << 20  # bytes; the server's own default: no server is asked while a row is added
 
 
 class Cursor(Protocol):
@@ -125,8 +125,6 @@ class Outbox(Generic[_E]):
                 "without what it tells about. Execute BEGIN first."
             )
         encoded = self._codec.encode(event)
-        if len(encoded.data) > _LARGEST:
-            raise PayloadTooLarge(encoded.name, len(encoded.data), _LARGEST)
         event_id = str(uuid.uuid4())
         headers = cloud_event(
             event_id=event_id,
@@ -137,6 +135,7 @@ class Outbox(Generic[_E]):
         )
         if self._headers is not None:
             headers.update(check_extra(self._headers(event)))
+        check_size(encoded.name, encoded.data, headers, _MAX_PAYLOAD)
         key = None if self._key is None else self._key(event)
         values = (event_id, encoded.name, None if key is None else str(key), encoded.data, json.dumps(headers))
         marks = ", ".join([self._mark] * len(values))

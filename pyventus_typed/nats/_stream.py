@@ -32,9 +32,10 @@ from pyventus_typed.nats._connection import (
 )
 from pyventus_typed.nats._dead_letters import DeadLetters
 from pyventus_typed.nats._wire import (
-    HEADROOM,
     check_extra,
+    check_size,
     check_token,
+    check_wire_name,
     cloud_event,
     event_subject,
     lane_of,
@@ -45,7 +46,6 @@ from pyventus_typed.nats.errors import (
     NoStream,
     NotOpen,
     NotStored,
-    PayloadTooLarge,
     Refused,
     StreamDiffers,
 )
@@ -295,7 +295,7 @@ class JetStream(Generic[_E]):
     @property
     def dead_letters(self) -> DeadLetters:
         """What groups of this stream gave up. Raises ``NotOpen``."""
-        return DeadLetters(self.opened.client, self.stream)
+        return DeadLetters(self.opened.client, self.opened.js, self.stream)
 
     def prepare(self, event: _E, /, *, event_id: str | None = None) -> Outgoing:
         """Encode *event* and decide everything about it, without sending. Raises what the codec raises."""
@@ -314,7 +314,7 @@ class JetStream(Generic[_E]):
         if self._headers is not None:
             headers.update(check_extra(self._headers(event)))
         lane = None if key is None else lane_of(str(key), lanes)
-        return Outgoing(event_id, encoded.name, lane, encoded.data, headers)
+        return Outgoing(event_id, check_wire_name(encoded.name), lane, encoded.data, headers)
 
     async def publish(self, event: _E, /, *, event_id: str | None = None) -> Stored:
         """Store *event* in the stream. When it returns, the server has confirmed it; when it raises, see below.
@@ -335,13 +335,11 @@ class JetStream(Generic[_E]):
         opened = self.opened
         subject = event_subject(self.stream, outgoing.name, outgoing.lane)
         headers = {**outgoing.headers, "Nats-Expected-Stream": self.stream}
-        limit = opened.client.max_payload - HEADROOM
-        if len(outgoing.data) > limit:
-            raise PayloadTooLarge(outgoing.name, len(outgoing.data), limit)
         deadline = opened.loop.time() + self._patience
         pause = 0.02
         last: Exception | None = None
         while (left := deadline - opened.loop.time()) > 0:
+            check_size(outgoing.name, outgoing.data, headers, opened.client.max_payload)
             # While the connection is lost nats-py would queue each try and send all of them later.
             if opened.client.is_connected:
                 try:
@@ -349,12 +347,12 @@ class JetStream(Generic[_E]):
                         subject, outgoing.data, timeout=min(left, _ONE_TRY), headers=headers
                     )
                     ack = _read_ack(answer.data)
-                    if ack.error is None:
-                        return Stored(ack.stream, ack.seq, outgoing.id, ack.duplicate)
-                    last = APIError.from_error(ack.error)
+                    if ack.error is not None:
+                        APIError.from_error(ack.error)  # raises it
+                    return Stored(ack.stream, ack.seq, outgoing.id, ack.duplicate)
                 except nats.errors.Error as error:
                     last = error
-                final = self._final(outgoing, subject, limit, last)
+                final = self._final(outgoing, subject, last)
                 if final is not None:
                     raise final from last
             else:
@@ -363,12 +361,10 @@ class JetStream(Generic[_E]):
             pause = min(pause * 2, 0.5)
         raise NotStored(outgoing.name, outgoing.id, self._patience, last) from last
 
-    def _final(self, outgoing: Outgoing, subject: str, limit: int, error: Exception) -> NatsError | None:
+    def _final(self, outgoing: Outgoing, subject: str, error: Exception) -> NatsError | None:
         """What to raise for *error*; ``None`` if it may pass: a server that starts up has no stream, no room, no answer."""
         size = len(outgoing.data)
         match error:
-            case nats.errors.MaxPayloadError():
-                return PayloadTooLarge(outgoing.name, size, limit)
             case nats.errors.ConnectionClosedError():
                 return NotStored(outgoing.name, outgoing.id, self._patience, error)
             case ServiceUnavailableError() if error.err_code not in FULL:

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 
 from nats.aio.msg import Msg
 
-from pyventus_typed.nats.errors import BadWire
+from pyventus_typed.nats.errors import BadWire, PayloadTooLarge
 
 ANY: Final = "any"
 AGAIN: Final = "again"
@@ -62,7 +62,13 @@ def dead_stream(stream: str) -> str:
 
 
 def dead_subject(stream: str, group: str, name: str) -> str:
-    return f"{dead_stream(stream)}.{group}.{name}"
+    # A consumer that an operator widened delivers subjects that nobody could publish a letter to.
+    return f"{dead_stream(stream)}.{group}.{name if _WIRE_NAME.fullmatch(name) else '_'}"
+
+
+def parts_subject(stream: str) -> str:
+    """Where the bytes of a letter are that does not fit into one message. No group can have this name."""
+    return f"{dead_stream(stream)}.@part"
 
 
 def attempts_bucket(stream: str) -> str:
@@ -72,6 +78,17 @@ def attempts_bucket(stream: str) -> str:
 def consumer_name(group: str, lane: int | None) -> str:
     # '@' cannot be part of a group, so no group can take the name of another one's lane.
     return group if lane is None else f"{group}@{lane}"
+
+
+def covers(pattern: str, subject: str) -> bool:
+    """Whether *pattern*, which may hold ``*`` and ``>``, is also for *subject*."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for place, part in enumerate(wanted):
+        if part == ">":
+            return len(given) > place
+        if place >= len(given) or part not in {"*", given[place]}:
+            return False
+    return len(wanted) == len(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +119,22 @@ SEQUENCE: Final = "Pyventus-Sequence"
 ATTEMPTS: Final = "Pyventus-Attempts"
 REASON: Final = "Pyventus-Reason"
 DIED: Final = "Pyventus-Time"
+PARTS: Final = "Pyventus-Parts"
 
-HEADROOM: Final = 8192  # what a dead letter adds to an event must still fit below the server's max_payload
-_LONGEST_REASON = 2000
+MOST_HEADERS: Final = 65_535  # bytes; the server stores no message with more
+# What a dead letter, or sending one again, adds to an event must fit below both limits.
+HEADROOM: Final = 8192
+_LONGEST_REASON: Final = 4096  # bytes, escaped
+_SHORTEST_REASON: Final = 200  # bytes; a letter without room for these goes in parts
 
-_NAME = re.compile(r"[!-9;-~]+")  # printable ASCII without space and ':'
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # a token, as HTTP has it: nats-py writes no other name
 _VALUE = re.compile(r"[ -~]*")
 _KEPT = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 
 
 def escape(text: str) -> str:
     """*text* as CloudEvents wants it in a header: printable ASCII, the rest percent-encoded UTF-8."""
-    return quote(text, safe=_KEPT)
+    return quote(text, safe=_KEPT, errors="backslashreplace")
 
 
 def unescape(value: str) -> str:
@@ -139,34 +160,98 @@ def check_extra(extra: Mapping[str, str]) -> Mapping[str, str]:
         if key.lower().startswith(("ce-", "nats-", "pyventus-")):
             raise ValueError(f"The header {key!r} is taken: names with ce-, Nats- and Pyventus- are ours.")
         if not _NAME.fullmatch(key):
-            raise ValueError(f"{key!r} cannot name a header: use printable ASCII without spaces or ':'.")
+            raise ValueError(f"{key!r} cannot name a header: use ASCII letters, digits and any of !#$%&'*+-.^_`|~")
         if not _VALUE.fullmatch(value):
             raise ValueError(f"The header {key!r} cannot have the value {value!r}: use printable ASCII, or quote it.")
     return extra
 
 
+def check_size(name: str, data: bytes, headers: Mapping[str, str], max_payload: int) -> None:
+    """Refuse an event for which, or for whose dead letter, the server has no room: its limit counts headers too."""
+    block = size_of_headers(headers)
+    if block > MOST_HEADERS - HEADROOM:
+        raise PayloadTooLarge(name, block, MOST_HEADERS - HEADROOM, "of headers")
+    if block + len(data) > max_payload - HEADROOM:
+        raise PayloadTooLarge(name, block + len(data), max_payload - HEADROOM, "with its headers")
+
+
+def size_of_headers(headers: Mapping[str, str]) -> int:
+    """How many bytes *headers* are on the wire."""
+    return len(header_block(headers)) if headers else 0
+
+
+def header_block(headers: Mapping[str, str]) -> bytes:
+    """*headers* as they stand on the wire, whatever they hold."""
+    lines = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
+    return f"NATS/1.0\r\n{lines}\r\n".encode(errors="backslashreplace")
+
+
+def read_header_block(block: bytes) -> dict[str, str]:
+    """The headers that *block* holds. Anybody may have written it: what is no text is replaced, and nothing raises.
+
+    A status line becomes the headers ``Status`` and ``Description``, as it does in nats-py.
+    """
+    first, *lines = block.decode("utf-8", "replace").split("\r\n")
+    found: dict[str, str] = {}
+    status, _, description = first.removeprefix("NATS/1.0").strip().partition(" ")
+    if status.isdecimal():
+        found["Status"] = status
+        if description:
+            found["Description"] = description
+    for line in lines:
+        key, colon, value = line.partition(":")
+        if colon and (key := key.strip()) and not any(map(str.isspace, key)):
+            found[key] = value.strip()
+    return found
+
+
+def can_be_written(headers: Mapping[str, str]) -> bool:
+    """Whether nats-py writes *headers* as they are, and the server stores them."""
+    return size_of_headers(headers) <= MOST_HEADERS and all(
+        _NAME.fullmatch(key) and "\r" not in value and "\n" not in value for key, value in headers.items()
+    )
+
+
 def dead_letter(
-    original: Mapping[str, str], *, group: str, subject: str, sequence: int, attempts: int, reason: str, time: datetime
-) -> dict[str, str]:
+    original: Mapping[str, str],
+    *,
+    group: str,
+    subject: str,
+    sequence: int,
+    attempts: int,
+    reason: str,
+    time: datetime,
+    room: int,
+) -> dict[str, str] | None:
     """The headers of a dead letter: those of the message, and who gave it up, when and why.
 
     ``Nats-`` headers are orders to the server, for the stream that they were written for: they do not travel.
+    The reason is cut to what *room* bytes leave for it. ``None`` if that is nothing, or a header cannot be written.
     """
-    short = reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + " [...]"
-    return {
-        **{key: value for key, value in original.items() if not key.lower().startswith("nats-")},
+    headers = {
+        **original_headers({key: value for key, value in original.items() if not key.lower().startswith("nats-")}),
         GROUP: group,
-        ORIGIN: subject,
+        ORIGIN: escape(subject),
         SEQUENCE: str(sequence),
         ATTEMPTS: str(attempts),
-        REASON: escape(short)[: HEADROOM // 2],
         DIED: time.isoformat(),
+        REASON: "",
     }
+    left = min(room, MOST_HEADERS) - size_of_headers(headers)
+    if left < _SHORTEST_REASON or not can_be_written(headers):
+        return None
+    headers[REASON] = _cut(escape(reason), min(left, _LONGEST_REASON))
+    return headers
+
+
+def _cut(escaped: str, room: int) -> str:
+    more = " [...]"
+    return escaped if len(escaped) <= room else re.sub(r"%.?$", "", escaped[: room - len(more)]) + more
 
 
 def original_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers of a dead letter as they were before it died."""
-    return {key: value for key, value in headers.items() if not key.startswith("Pyventus-")}
+    return {key: value for key, value in headers.items() if not key.lower().startswith("pyventus-")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,11 +83,11 @@ class StreamFull(NatsError, RuntimeError):
 
 
 class PayloadTooLarge(NatsError, ValueError):
-    """The encoded event is larger than the server or the stream takes. It was not stored."""
+    """The encoded event is larger than the server or the stream takes, its headers included. It was not stored."""
 
-    def __init__(self, name: str, size: int, limit: int) -> None:
+    def __init__(self, name: str, size: int, limit: int, what: str) -> None:
         super().__init__(
-            f"{name} is {size} bytes on the wire, and {limit} is the limit. "
+            f"{name} is {size} bytes {what}, and {limit} is the limit. "
             "Store the large part elsewhere and send its address, or raise max_payload of the server."
         )
         self.size = size

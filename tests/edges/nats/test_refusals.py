@@ -268,7 +268,7 @@ async def test_a_full_stream_is_a_loud_error_and_keeps_what_it_has(server: Local
 
 
 async def test_an_event_above_the_servers_limit_is_refused_before_it_is_sent(stream: JetStream[ShopEvent]) -> None:
-    with pytest.raises(PayloadTooLarge, match=r"is 11000\d\d bytes on the wire, and 1040384 is the limit") as caught:
+    with pytest.raises(PayloadTooLarge, match=r"is 1100\d\d\d bytes with its headers, and 1040384 is the limit") as caught:
         await stream.publish(OrderPlaced(1, customer="x" * 1_100_000))
     assert caught.value.limit == 1040384
     await stream.publish(OrderPlaced(2, customer="x" * 1_000_000))
