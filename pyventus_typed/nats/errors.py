@@ -23,6 +23,10 @@ class AccessDenied(NatsError, PermissionError):
     """The server refuses the credentials or what we may do with them, or they cannot be used."""
 
 
+class NotSecure(NatsError, ConnectionError):
+    """An encrypted connection was asked for, and cannot be had. No credentials were sent."""
+
+
 class ServerTooOld(NatsError, RuntimeError):
     """The server is older than 2.10, which would ignore our filters without a word."""
 

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from pyventus_typed.nats import JetStream, LocalServer, StreamSettings
+from pyventus_typed.nats._local_server import find_server
 from tests.edges.nats.shop import ShopEvent, codec, customer
 
 ROOT = Path(__file__).parents[3]
@@ -48,6 +50,26 @@ async def stream(server: LocalServer) -> AsyncIterator[JetStream[ShopEvent]]:
     settings = StreamSettings(lanes=4, max_bytes=100_000_000)
     async with JetStream(server.url, codec, stream="SHOP", settings=settings, key=customer) as stream:
         yield stream
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def run_server(tmp_path: Path, config: str) -> tuple[asyncio.subprocess.Process, str]:
+    port = free_port()
+    (tmp_path / "own.conf").write_text(f'host: "127.0.0.1"\nport: {port}\n{config}')
+    process = await asyncio.create_subprocess_exec(
+        find_server(), "-c", str(tmp_path / "own.conf"), stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(10):
+        while b"Server is ready" not in await process.stderr.readline():
+            pass
+    return process, f"127.0.0.1:{port}"
 
 
 async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 20) -> None:
