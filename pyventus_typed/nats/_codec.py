@@ -9,6 +9,7 @@ import msgspec
 from typing_extensions import TypeVar
 
 from pyventus_typed import Event
+from pyventus_typed._spelling import spell_event
 from pyventus_typed.nats._wire import check_wire_name
 from pyventus_typed.nats.errors import BadWire, NotFaithful, NoWireName, Undecodable, UnknownWireName
 
@@ -76,7 +77,7 @@ class Wire(Readable[_T]):
         """
         check_wire_name(name)
         if name in self.readers:
-            raise BadWire(f"{name!r} is registered twice for {self.event.__qualname__}: a name has one shape for ever.")
+            raise BadWire(f"{name!r} is registered twice for {self.event.__qualname__}: a name keeps its shape.")
         read = _reader(name, shape)
         self.readers[name] = lambda data: upcast(read(data))
         return self
@@ -127,10 +128,10 @@ class JsonCodec(Generic[_E]):
             data = self._encoder.encode(event)
             returned = read(data)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise NotFaithful(f"{event!r} cannot be sent as {name!r}: {error}") from error
+            raise NotFaithful(f"{spell_event(event)} cannot be sent as {name!r}: {error}") from error
         if returned != event or type(returned) is not type(event):
             raise NotFaithful(
-                f"{event!r} would not come back from {name!r} as it was sent: {_difference(event, returned, '$')}."
+                f"{spell_event(event)} would not come back from {name!r} as it was sent: {_difference(event, returned, '$')}."
             )
         return Encoded(name, data)
 
@@ -166,7 +167,8 @@ def _difference(sent: object, returned: object, path: str) -> str:
     """Where two values that are not equal differ first."""
     if type(sent) is not type(returned):
         return (
-            f"{path} is {sent!r} ({type(sent).__qualname__}) and becomes {returned!r} ({type(returned).__qualname__})"
+            f"{path} is {spell_event(sent)} ({type(sent).__qualname__}) "
+            f"and becomes {spell_event(returned)} ({type(returned).__qualname__})"
         )
     inside: list[tuple[str, Any, Any]] = []  # Any: whatever users put into their fields
     if isinstance(sent, str | bytes):  # sequences of themselves
@@ -180,4 +182,4 @@ def _difference(sent: object, returned: object, path: str) -> str:
     for step, one, other in inside:
         if one != other:
             return _difference(one, other, path + step)
-    return f"{path} is {sent!r} and becomes {returned!r}"
+    return f"{path} is {spell_event(sent)} and becomes {spell_event(returned)}"

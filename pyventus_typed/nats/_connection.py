@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, fields
 from importlib.util import find_spec
@@ -18,8 +18,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext, api
 from nats.js.api import StreamConfig, StreamInfo
-from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
-from typing_extensions import override
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
+from typing_extensions import TypeVar, override
 
 from pyventus_typed.nats._wire import read_header_block, size_of_headers
 from pyventus_typed.nats.errors import (
@@ -37,7 +37,11 @@ logger = logging.getLogger("pyventus_typed.nats")
 
 
 FULL = frozenset({10002, 10023, 10047, 10048, 10077})  # the server's codes for "no room", of the stream or the account
+_NO_JETSTREAM = frozenset({10039, 10076})
 _TOO_LARGE = 10054
+_PAUSE = 0.25  # seconds between two questions to a server that starts up
+
+_R = TypeVar("_R")
 
 
 def refusal(error: APIError, *, stream: str, name: str, event_id: str, size: int) -> NatsError:
@@ -58,7 +62,29 @@ async def create_stream(js: JetStreamContext, config: StreamConfig) -> StreamInf
     try:
         return await js.add_stream(config)
     except APIError as error:
+        if is_temporary(error):
+            raise
         raise Refused(f"The server does not create the stream {config.name!r}: {error.description}.") from error
+
+
+def is_temporary(error: Exception) -> bool:
+    """Whether it may pass without anybody's help: a server that starts up, a cluster that elects a leader."""
+    if isinstance(error, ServiceUnavailableError):
+        return error.err_code not in FULL | _NO_JETSTREAM
+    return isinstance(error, nats.errors.TimeoutError | nats.errors.NoRespondersError | NoStreamResponseError)
+
+
+async def patiently(ask: Callable[[], Awaitable[_R]], seconds: float) -> _R:
+    """The answer, asked for again while it fails for a reason that may pass, for so many *seconds*."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while True:
+        try:
+            return await ask()
+        except nats.errors.Error as error:
+            if not is_temporary(error) or loop.time() + _PAUSE > deadline:
+                raise
+        await asyncio.sleep(_PAUSE)
 
 
 @contextmanager
@@ -198,41 +224,55 @@ async def connect(server: Server, *, name: str, on_silence: Callable[[], None] =
             if loop.time() + server.reconnect_wait > deadline:
                 raise
         await asyncio.sleep(server.reconnect_wait)
-    client = await _open(server, name=name, stay=True, on_silence=on_silence)
-    try:
-        await check(client, where=redact(server.urls))
-    except BaseException:
-        await shut(client)
-        raise
-    return client
+    return await _open(server, name=name, stay=True, on_silence=on_silence)
 
 
-async def check(client: Client, *, where: str) -> None:
+def find_api(domain: str | None, api_prefix: str | None) -> str:
+    """Where JetStream's API is."""
+    if domain is not None and api_prefix is not None:
+        raise ValueError(f"domain={domain!r} and api_prefix={api_prefix!r} say the same thing twice: give one of them.")
+    return f"$JS.{domain}.API" if domain is not None else api_prefix or api.DEFAULT_PREFIX
+
+
+async def check(client: Client, js: JetStreamContext, *, where: str, patience: float) -> None:
     """Refuse servers that are too old or keep nothing."""
     version = client.connected_server_version
     if (version.major, version.minor) < OLDEST:
         raise ServerTooOld(f"{version.major}.{version.minor}.{version.patch}", where)
-    before = client.last_error
-    asking = asyncio.ensure_future(client.jetstream().account_info())
+    denied = (
+        f"The server at {where} does not answer questions about JetStream. It does so where an account "
+        "may not publish to $JS.API.> or subscribe to _INBOX.>: give it these permissions, or set inbox_prefix."
+    )
+
+    async def ask() -> None:
+        before = client.last_error
+        asking = asyncio.ensure_future(js.account_info())
+        try:
+            # The server tells of a missing permission aside, and leaves the question without an answer.
+            while not asking.done() and (client.last_error is before or VIOLATION not in str(client.last_error)):
+                await asyncio.wait({asking}, timeout=0.05)
+            if not asking.done():
+                raise AccessDenied(denied) from client.last_error
+            asking.result()
+        except ServiceUnavailableError as error:
+            if error.err_code is None:  # nobody listens: no server has JetStream
+                raise NoJetStream(no_jetstream) from error
+            raise
+        finally:
+            asking.cancel()
+
+    no_jetstream = (
+        f"The server at {where} has no JetStream for this account, so it would keep nothing. "
+        "Start it with jetstream enabled (nats-server -js), or use local_server()."
+    )
     try:
-        # The server tells of a missing permission aside, and leaves the question without an answer.
-        while not asking.done() and (client.last_error is before or VIOLATION not in str(client.last_error)):
-            await asyncio.wait({asking}, timeout=0.05)
-        if not asking.done():
-            raise nats.errors.TimeoutError
-        asking.result()
+        await patiently(ask, patience)
     except nats.errors.TimeoutError as error:
-        raise AccessDenied(
-            f"The server at {where} does not answer questions about JetStream. It does so where an account "
-            "may not publish to $JS.API.> or subscribe to _INBOX.>: give it these permissions, or set inbox_prefix."
-        ) from error
-    except (NoStreamResponseError, nats.errors.NoRespondersError, APIError) as error:
-        raise NoJetStream(
-            f"The server at {where} has no JetStream for this account, so it would keep nothing. "
-            "Start it with jetstream enabled (nats-server -js), or use local_server()."
-        ) from error
-    finally:
-        asking.cancel()
+        raise AccessDenied(denied) from error
+    except APIError as error:
+        if is_temporary(error):
+            raise NoServer(f"JetStream at {where} is not available: {error.description}. Try again later.") from error
+        raise NoJetStream(no_jetstream) from error
 
 
 async def shut(client: Client) -> None:

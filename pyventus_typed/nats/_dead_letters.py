@@ -8,11 +8,10 @@ from typing import Final
 import msgspec
 import nats.errors
 from nats.aio.client import Client
-from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js import JetStreamContext, api
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
-from pyventus_typed.nats._connection import answered, create_stream, logger, refusal
+from pyventus_typed.nats._connection import answered, logger, refusal
 from pyventus_typed.nats._wire import (
     ATTEMPTS,
     DIED,
@@ -42,29 +41,6 @@ from pyventus_typed.nats.errors import NoDeadLetter, NotStored, PayloadTooLarge,
 
 _WAIT: Final = 5.0
 _ID_OF_A_PART: Final = 512  # bytes, more than its headers ever are
-
-
-async def ensure_dead_stream(js: JetStreamContext, stream: str, replicas: int) -> None:
-    """The stream of the dead letters: no limits, because a letter that is refused would come back without end."""
-    name = dead_stream(stream)
-    try:
-        await js.stream_info(name)
-    except NotFoundError:
-        await create_stream(
-            js,
-            StreamConfig(
-                name=name,
-                subjects=[f"{name}.>"],
-                retention=RetentionPolicy.LIMITS,
-                storage=StorageType.FILE,
-                discard=DiscardPolicy.NEW,
-                max_bytes=-1,
-                num_replicas=replicas,
-                # A worker that dies between the letter and the end of the message is followed by one that writes it
-                # again, after ack_wait.
-                duplicate_window=3600.0,
-            ),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +101,10 @@ class DeadLetters:
     What others wrote into the stream of the letters is listed too, as far as it can be read.
     """
 
-    def __init__(self, client: Client, js: JetStreamContext, stream: str) -> None:
+    def __init__(self, client: Client, stream: str, *, api_prefix: str = api.DEFAULT_PREFIX) -> None:
         self._client = client
-        self._js = js
+        self._js = client.jetstream(prefix=api_prefix)
+        self._api_prefix = api_prefix
         self._stream = stream
 
     async def all(self, *, group: str | None = None) -> AsyncIterator[DeadLetter]:
@@ -224,7 +201,7 @@ class DeadLetters:
 
     async def _raw(self, what: str, request: dict[str, object]) -> _Raw | None:
         # Not get_msg() of nats-py, which reads headers as those of an e-mail and fails on some.
-        subject = f"{self._js._prefix}.STREAM.MSG.GET.{dead_stream(self._stream)}"
+        subject = f"{self._api_prefix}.STREAM.MSG.GET.{dead_stream(self._stream)}"
         try:
             with answered(what):
                 reply = await self._client.request(subject, msgspec.json.encode(request), timeout=_WAIT)

@@ -89,7 +89,7 @@ class _Scene:
         self._workers = [await self._start("worker") for _ in range(_WORKERS)]
         client = await connect(Server(self._server.url), name="demo")
         try:
-            dead = await self._until_done(DeadLetters(client, client.jetstream(), STREAM), kills)
+            dead = await self._until_done(DeadLetters(client, STREAM), kills)
             books = Books.read(self._journal)
         finally:
             await shut(client)

@@ -12,7 +12,7 @@ import msgspec
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import StreamConfig, StreamInfo
+from nats.js.api import Placement, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 from typing_extensions import TypeVar
 
@@ -27,6 +27,9 @@ from pyventus_typed.nats._connection import (
     check,
     connect,
     create_stream,
+    find_api,
+    patiently,
+    redact,
     refusal,
     shut,
 )
@@ -37,6 +40,7 @@ from pyventus_typed.nats._wire import (
     check_token,
     check_wire_name,
     cloud_event,
+    dead_stream,
     event_subject,
     lane_of,
 )
@@ -57,9 +61,12 @@ _LANES: Final = "pyventus-lanes"
 _ONE_TRY: Final = 5.0  # seconds to wait for one acknowledgement before the same id is sent again
 
 
-def _setting(default: _T, *, server: str, key: str | None = None, none: object = None) -> _T:
-    """A setting: what the server calls it (*key*: in which entry of that), and what it says for ``None``."""
-    return field(default=default, metadata={"server": server, "key": key, "none": none})
+def _setting(default: _T, *, server: str, key: str | None = None, none: object = None, dead: bool = False) -> _T:
+    """A setting: what the server calls it (*key*: in which entry of that), and what it says for ``None``.
+
+    *dead*: it is one of the stream of the dead letters.
+    """
+    return field(default=default, metadata={"server": server, "key": key, "none": none, "dead": dead})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,8 @@ class StreamSettings:
     max_bytes: int | None = _setting(1 << 30, server="max_bytes", none=-1)
     """How much it holds. A full stream refuses new events (``StreamFull``); nothing is deleted to make room.
     ``None`` leaves the limit to the disk."""
+    max_msgs: int | None = _setting(None, server="max_msgs", none=-1)
+    """How many events it holds; the same rule."""
     max_age: float | None = _setting(None, server="max_age", none=0.0)
     """Events older than this are deleted, handled or not. ``None`` keeps them."""
     duplicates: float = _setting(120.0, server="duplicate_window")
@@ -86,12 +95,24 @@ class StreamSettings:
     """On how many servers of a cluster each event is stored: 1, 3 or 5. Dead letters have as many."""
     storage: Literal["file", "memory"] = _setting("file", server="storage")
     """``"memory"`` loses everything when the server stops."""
+    compression: Literal["none", "s2"] = _setting("none", server="compression")
+    """How the server compresses what is on the disk."""
+    placement: Placement | None = _setting(None, server="placement")  # noqa: RUF009  # nats-py's class is not frozen, and None is
+    """On which servers: ``nats.js.api.Placement(cluster=..., tags=[...])``. ``None`` leaves it to the cluster."""
+    description: str | None = _setting(None, server="description", none="")
+    """What ``nats stream ls`` shows."""
+    dead_max_bytes: int | None = _setting(None, server="max_bytes", none=-1, dead=True)
+    """How much the stream of the dead letters holds. Beyond it the oldest letters are deleted: one that was refused
+    would hold up its lane. ``None`` keeps them all."""
+    dead_max_age: float | None = _setting(None, server="max_age", none=0.0, dead=True)
+    """Dead letters older than this are deleted. ``None`` keeps them."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.lanes <= 1024:  # noqa: PLR2004  # each lane is a consumer of every group
             raise ValueError(f"lanes={self.lanes} is not between 0 and 1024.")
-        if self.max_bytes is not None and self.max_bytes < 1:
-            raise ValueError(f"max_bytes={self.max_bytes} must be positive; None leaves the limit to the disk.")
+        for name in ("max_bytes", "max_msgs", "max_age", "dead_max_bytes", "dead_max_age"):
+            if (value := getattr(self, name)) is not None and value <= 0:
+                raise ValueError(f"{name}={value} must be positive; None sets no limit.")
         if self.duplicates <= 0:
             raise ValueError(f"duplicates={self.duplicates} must be positive: without it a retry is stored twice.")
         if self.max_age is not None and self.max_age < self.duplicates:
@@ -100,22 +121,42 @@ class StreamSettings:
             raise ValueError(f"replicas={self.replicas} must be 1, 3 or 5: an even number survives no more losses.")
 
     def config(self, stream: str) -> StreamConfig:
-        values: dict[str, Any] = {}  # Any: each field of the configuration has its own type
+        return StreamConfig(name=stream, subjects=[f"{stream}.>"], **_FIXED, **self._values(dead=False))
+
+    def dead_config(self, stream: str, replicas: int) -> StreamConfig:
+        return StreamConfig(
+            name=dead_stream(stream),
+            subjects=[f"{dead_stream(stream)}.>"],
+            num_replicas=replicas,
+            **_FIXED_DEAD,
+            **self._values(dead=True),
+        )
+
+    def _values(self, *, dead: bool) -> dict[str, Any]:  # Any: each field of the configuration has its own type
+        values: dict[str, Any] = {}  # Any: the same
         for setting in fields(self):
             name, key, none = (setting.metadata[part] for part in ("server", "key", "none"))
-            value = getattr(self, setting.name)
-            written = none if value is None else value
-            values[name] = written if key is None else {key: str(written)}
-        return StreamConfig(name=stream, subjects=[f"{stream}.>"], **_FIXED, **values)
+            if setting.metadata["dead"] is dead:
+                value = getattr(self, setting.name)
+                written = none if value is None else value
+                values[name] = written if key is None else {key: str(written)}
+        return values
 
 
 # What no setting changes, and what would break a promise where somebody else changed it.
 _FIXED: Final[Mapping[str, Any]] = {  # Any: each field of the configuration has its own type
     "discard": "new",
-    "max_msgs": -1,
     "max_msgs_per_subject": -1,
     "max_msg_size": -1,
     "no_ack": False,
+}
+_FIXED_DEAD: Final[Mapping[str, Any]] = {  # Any: the same
+    **_FIXED,
+    "discard": "old",
+    "retention": "limits",
+    # A worker that dies between the letter and the end of the message is followed by one that writes it again,
+    # after ack_wait.
+    "duplicate_window": 3600.0,
 }
 
 
@@ -134,27 +175,41 @@ async def ensure_stream(js: JetStreamContext, stream: str, settings: StreamSetti
             except NotFoundError:
                 raise refused from None
     if settings is not None:
-        _compare(stream, info.config, settings)
+        _compare(info.config, settings.config(stream), settings, _FIXED, dead=False)
     return info
+
+
+async def ensure_dead_stream(js: JetStreamContext, stream: str, replicas: int, settings: StreamSettings | None) -> None:
+    """The stream of the dead letters. Raises ``StreamDiffers`` if *settings* name other limits than it has."""
+    wanted = (settings or StreamSettings()).dead_config(stream, replicas)
+    try:
+        info = await js.stream_info(wanted.name or "")
+    except NotFoundError:
+        await create_stream(js, wanted)
+        return
+    if settings is not None:
+        _compare(info.config, wanted, settings, {}, dead=True)
 
 
 def lanes_of(info: StreamInfo) -> int:
     return int((info.config.metadata or {}).get(_LANES, "0"))
 
 
-def _compare(stream: str, found: StreamConfig, settings: StreamSettings) -> None:
-    wanted = settings.config(stream)
-    same = [(name, name, None, value) for name, value in {"subjects": wanted.subjects, **_FIXED}.items()]
-    own = [
-        (each.name, each.metadata["server"], each.metadata["key"], each.metadata["none"]) for each in fields(settings)
+def _compare(
+    found: StreamConfig, wanted: StreamConfig, settings: StreamSettings, fixed: Mapping[str, object], *, dead: bool
+) -> None:
+    own = [each for each in fields(settings) if each.metadata["dead"] is dead]
+    facts = [
+        *((name, name, None, value) for name, value in fixed.items()),
+        *((each.name, each.metadata["server"], each.metadata["key"], each.metadata["none"]) for each in own),
     ]
     different: dict[str, tuple[object, object]] = {}
-    for name, server, key, none in (*same, *own):
+    for name, server, key, none in (("subjects", "subjects", None, None), *facts):
         one, other = (_value_of(config, server, key, none) for config in (found, wanted))
         if one != other:
             different[name] = (one, other)
     if different:
-        raise StreamDiffers(stream, different)
+        raise StreamDiffers(wanted.name or "", different)
 
 
 def _value_of(config: StreamConfig, name: str, key: str | None, none: object) -> object:
@@ -208,7 +263,9 @@ class JetStream(Generic[_E]):
     in the order of publishing. ``None`` means no order. It needs ``StreamSettings(lanes=...)``.
     *source* is CloudEvents' ``source``; the name of the stream, if not given.
     *headers* is called for each event in the publisher's context and may add headers, ``traceparent`` say.
-    *patience* is how many seconds ``publish`` tries before it raises ``NotStored``.
+    *patience* is how many seconds ``publish`` tries before it raises ``NotStored``, and how many a worker tries to start.
+    *domain* is JetStream's domain, where the server that we connect to is a leaf node of another one;
+    *api_prefix* is where an account finds the API that another one exports to it, in place of ``$JS.API``.
     """
 
     def __init__(
@@ -223,15 +280,18 @@ class JetStream(Generic[_E]):
         source: str | None = None,
         headers: Callable[[_E], Mapping[str, str]] | None = None,
         patience: float = 30.0,
+        domain: str | None = None,
+        api_prefix: str | None = None,
     ) -> None:
         self.stream: str = check_token("stream", stream)
         self.codec = codec
         self._server = Server(server) if isinstance(server, str) else server
-        self._settings = settings
+        self.settings = settings
         self._key = key
         self._source = source or stream
         self._headers = headers
-        self._patience = patience
+        self.patience = patience
+        self._api_prefix = find_api(domain, api_prefix)
         self._open: Opened | None = None
         if settings is not None:
             self._check_window(settings.duplicates)
@@ -244,11 +304,11 @@ class JetStream(Generic[_E]):
         given = self._server
         client = given if isinstance(given, Client) else await self._connect(given)
         try:
-            if isinstance(given, Client):
-                await check(client, where="the given client")
-            js = client.jetstream()
+            js = client.jetstream(prefix=self._api_prefix)
+            where = "the given client" if isinstance(given, Client) else redact(given.urls)
+            await check(client, js, where=where, patience=self.patience)
             with answered(f"stream {self.stream!r}"):
-                info = await ensure_stream(js, self.stream, self._settings)
+                info = await patiently(lambda: ensure_stream(js, self.stream, self.settings), self.patience)
             self._check_window(info.config.duplicate_window)
             if self._key is not None and not lanes_of(info):
                 raise ValueError(f"The stream {self.stream!r} has no lanes, so an ordering key cannot be kept.")
@@ -259,7 +319,9 @@ class JetStream(Generic[_E]):
             raise
         created = int(info.created.timestamp()) if info.created is not None else 0
         loop = asyncio.get_running_loop()
-        self._open = Opened(client, js, requester, lanes_of(info), created, loop, info.config.num_replicas or 1)
+        self._open = Opened(
+            client, js, self._api_prefix, requester, lanes_of(info), created, loop, info.config.num_replicas or 1
+        )
         return self
 
     async def _connect(self, server: Server) -> Client:
@@ -295,7 +357,7 @@ class JetStream(Generic[_E]):
     @property
     def dead_letters(self) -> DeadLetters:
         """What groups of this stream gave up. Raises ``NotOpen``."""
-        return DeadLetters(self.opened.client, self.opened.js, self.stream)
+        return DeadLetters(self.opened.client, self.stream, api_prefix=self._api_prefix)
 
     def prepare(self, event: _E, /, *, event_id: str | None = None) -> Outgoing:
         """Encode *event* and decide everything about it, without sending. Raises what the codec raises."""
@@ -335,7 +397,7 @@ class JetStream(Generic[_E]):
         opened = self.opened
         subject = event_subject(self.stream, outgoing.name, outgoing.lane)
         headers = {**outgoing.headers, "Nats-Expected-Stream": self.stream}
-        deadline = opened.loop.time() + self._patience
+        deadline = opened.loop.time() + self.patience
         pause = 0.02
         last: Exception | None = None
         while (left := deadline - opened.loop.time()) > 0:
@@ -359,14 +421,14 @@ class JetStream(Generic[_E]):
                 last = ConnectionError("there is no connection")
             await asyncio.sleep(min(pause, max(0.0, deadline - opened.loop.time())))
             pause = min(pause * 2, 0.5)
-        raise NotStored(outgoing.name, outgoing.id, self._patience, last) from last
+        raise NotStored(outgoing.name, outgoing.id, self.patience, last) from last
 
     def _final(self, outgoing: Outgoing, subject: str, error: Exception) -> NatsError | None:
         """What to raise for *error*; ``None`` if it may pass: a server that starts up has no stream, no room, no answer."""
         size = len(outgoing.data)
         match error:
             case nats.errors.ConnectionClosedError():
-                return NotStored(outgoing.name, outgoing.id, self._patience, error)
+                return NotStored(outgoing.name, outgoing.id, self.patience, error)
             case ServiceUnavailableError() if error.err_code not in FULL:
                 return None
             case APIError():
@@ -379,9 +441,9 @@ class JetStream(Generic[_E]):
                 return None
 
     def _check_window(self, duplicates: float) -> None:
-        if duplicates <= self._patience:
+        if duplicates <= self.patience:
             raise ValueError(
-                f"patience={self._patience:g} must be shorter than the stream's duplicates window of {duplicates:g} s: "
+                f"patience={self.patience:g} must be shorter than the stream's duplicates window of {duplicates:g} s: "
                 "a retry after the window would be stored a second time."
             )
 
@@ -392,6 +454,7 @@ class Opened:
 
     client: Client
     js: JetStreamContext
+    api_prefix: str
     requester: Requester
     lanes: int
     created: int
