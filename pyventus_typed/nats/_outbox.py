@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,46 +23,12 @@ from pyventus_typed.nats._wire import MSG_ID, check_extra, check_size, check_tok
 from pyventus_typed.nats.errors import NoTransaction, NotStored, Refused, StreamFull
 
 _E = TypeVar("_E", bound=Event)
+_C_contra = TypeVar("_C_contra", contravariant=True)
 _R = TypeVar("_R")
 
 _MAX_PAYLOAD: Final = 1 << 20  # bytes; the server's own default: no server is asked while a row is added
-
-
-class Cursor(Protocol):
-    """What is used of a DB-API cursor."""
-
-    def execute(self, sql: str, parameters: Sequence[Any], /) -> object: ...  # Any: the database's values
-    def fetchall(self) -> Sequence[Sequence[Any]]: ...  # Any: the same
-
-
-class Connection(Protocol):
-    """What is used of a DB-API connection."""
-
-    def cursor(self) -> Cursor: ...
-    def commit(self) -> object: ...
-    def close(self) -> object: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """What differs between databases: the mark of a parameter, and the table.
-
-    ``{table}`` in *create* becomes the table's name. Its columns: ``number`` (ascending, given by the
-    database), ``id``, ``name``, ``lane_key``, ``data`` (bytes), ``headers`` and ``after`` (a number, or null).
-    """
-
-    mark: str
-    create: str
-
-
-SQLITE: Final = Dialect(
-    mark="?",
-    # AUTOINCREMENT: without it the number of a deleted last row is given again.
-    create=(
-        "CREATE TABLE IF NOT EXISTS {table} (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, "
-        "name TEXT NOT NULL, lane_key TEXT, data BLOB NOT NULL, headers TEXT NOT NULL, after INTEGER)"
-    ),
-)
+_WINDOW: Final = 64  # publishes of a relay that are on their way
+_FULL: Final = 1.0  # seconds before a full stream is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +44,36 @@ class Row:
     after: int | None
 
 
-@final
-class Outbox(Generic[_E]):
-    """A table in the user's own database. Rows are added in the user's transaction; a ``Relay`` publishes them.
+class RelayTable(Protocol):
+    """The rows of one outbox, as a relay uses them."""
 
-    An event is in the stream if and only if its transaction was committed: there is no moment at which a crash
-    leaves one without the other. *source*, *key* and *headers* are those of ``JetStream``. An ``Outbox``
-    has no connection and no state; threads may share it.
-    """
+    async def may_relay(self) -> bool:
+        """Whether no other relay is at work."""
+        ...
+
+    async def waiting(self, limit: int) -> list[Row]:
+        """The first rows, in order. It leaves no transaction open, and neither do the others."""
+        ...
+
+    async def mark_sent(self, rows: Sequence[Row], after: int) -> None:
+        """Note, before *rows* are sent, where the stream ends."""
+        ...
+
+    async def remove(self, rows: Sequence[Row]) -> None:
+        """Delete *rows*, which are stored."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class RelaySource(Protocol[_C_contra]):
+    """What has rows to relay, and opens them with a *connect* of its own kind."""
+
+    async def open_table(self, connect: _C_contra, /) -> RelayTable: ...
+
+
+class OutboxRows(Generic[_E]):
+    """What the outboxes of all databases have in common: how an event becomes a row."""
 
     def __init__(
         self,
@@ -95,35 +84,15 @@ class Outbox(Generic[_E]):
         key: Callable[[_E], str | int | None] | None = None,
         headers: Callable[[_E], Mapping[str, str]] | None = None,
         table: str = "outbox",
-        dialect: Dialect = SQLITE,
     ) -> None:
         self._codec = codec
         self._source = source
         self._key = key
         self._headers = headers
-        self._table = check_token("table", table).replace("-", "_")
-        self._mark = dialect.mark
-        self._create = dialect.create
+        self.table: str = check_token("table", table).replace("-", "_")
 
-    def create(self, connection: Connection, /) -> None:
-        """Create the table if it is missing. Does not commit."""
-        connection.cursor().execute(self._create.format(table=self._table), ())
-
-    def add(self, connection: Connection, event: _E, /) -> str:
-        """Add *event* to the open transaction of *connection* and return its id. Does not commit.
-
-        Raises what the codec raises, ``PayloadTooLarge``, and ``NoTransaction`` where the row would be committed
-        at once, alone.
-        """
-        # Unless in autocommit mode, sqlite3 begins a transaction by itself before it inserts.
-        if isinstance(connection, sqlite3.Connection) and (connection.isolation_level, connection.in_transaction) == (
-            None,
-            False,
-        ):
-            raise NoTransaction(
-                "This connection is in autocommit mode and no transaction is open, so the event would be committed "
-                "without what it tells about. Execute BEGIN first."
-            )
+    def _values(self, event: _E) -> tuple[str, str, str | None, bytes, str]:
+        """Id, name, key, data and headers of a new row. Raises what the codec raises, and ``PayloadTooLarge``."""
         encoded = self._codec.encode(event)
         event_id = str(uuid.uuid4())
         headers = cloud_event(
@@ -137,48 +106,137 @@ class Outbox(Generic[_E]):
             headers.update(check_extra(self._headers(event)))
         check_size(encoded.name, encoded.data, headers, _MAX_PAYLOAD)
         key = None if self._key is None else self._key(event)
-        values = (event_id, encoded.name, None if key is None else str(key), encoded.data, json.dumps(headers))
-        marks = ", ".join([self._mark] * len(values))
-        connection.cursor().execute(
-            f"INSERT INTO {self._table} (id, name, lane_key, data, headers) VALUES ({marks})",  # noqa: S608  # a checked name
-            values,
-        )
-        return event_id
-
-    def waiting(self, connection: Connection, limit: int) -> list[Row]:
-        """The first rows, in order."""
-        cursor = connection.cursor()
-        cursor.execute(
-            f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT {self._mark}",  # noqa: S608
-            (limit,),
-        )
-        return [
-            Row(number, event_id, name, lane_key, bytes(data), json.loads(headers), after)
-            for number, event_id, name, lane_key, data, headers, after in cursor.fetchall()
-        ]
-
-    def mark_sent(self, connection: Connection, rows: Sequence[Row], after: int) -> None:
-        """Note, before *rows* are sent, where the stream ends. Commits."""
-        for row in rows:
-            connection.cursor().execute(
-                f"UPDATE {self._table} SET after = {self._mark} WHERE number = {self._mark} AND after IS NULL",  # noqa: S608
-                (after, row.number),
-            )
-        connection.commit()
-
-    def remove(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Delete *rows*, which are stored. Commits."""
-        # Each by its number: a row with a lower one may be committed later, in databases with many writers.
-        for row in rows:
-            connection.cursor().execute(f"DELETE FROM {self._table} WHERE number = {self._mark}", (row.number,))  # noqa: S608
-        connection.commit()
+        return event_id, encoded.name, None if key is None else str(key), encoded.data, json.dumps(headers)
 
 
 @final
-class Relay(Generic[_E]):
-    """Publishes what is committed in an outbox, in the order of its rows. Run one relay for each outbox.
+class Outbox(OutboxRows[_E]):
+    """A table in the user's own sqlite3 database. Rows are added in the user's transaction; a ``Relay`` publishes them.
 
-    *connect* opens a connection of the relay's own; it is called, used and closed in a thread of the relay's.
+    An event is in the stream if and only if its transaction was committed: there is no moment at which a crash
+    leaves one without the other. *source*, *key* and *headers* are those of ``JetStream``. An ``Outbox``
+    has no connection and no state; threads may share it. ``pyventus_typed.nats.postgresql`` has the same for PostgreSQL.
+    """
+
+    def create(self, connection: sqlite3.Connection, /) -> None:
+        """Create the table if it is missing. Does not commit."""
+        # AUTOINCREMENT: without it the number of a deleted last row is given again.
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {self.table} (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, "
+            "name TEXT NOT NULL, lane_key TEXT, data BLOB NOT NULL, headers TEXT NOT NULL, after INTEGER)"
+        )
+
+    def add(self, connection: sqlite3.Connection, event: _E, /) -> str:
+        """Add *event* to the open transaction of *connection* and return its id. Does not commit.
+
+        Raises what the codec raises, ``PayloadTooLarge``, and ``NoTransaction`` where the row would be committed
+        at once, alone.
+        """
+        check_sqlite_transaction(connection)
+        values = self._values(event)
+        connection.execute(
+            f"INSERT INTO {self.table} (id, name, lane_key, data, headers) VALUES (?, ?, ?, ?, ?)",  # noqa: S608  # a checked name
+            values,
+        )
+        return values[0]
+
+    async def open_table(self, connect: Callable[[], sqlite3.Connection], /) -> RelayTable:
+        """For ``Relay``: the rows, on a connection that *connect* opens in a thread of its own."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        try:
+            loop = asyncio.get_running_loop()
+            return _SqliteTable(self.table, thread, await loop.run_in_executor(thread, _with_transactions, connect))
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+
+
+def check_sqlite_transaction(connection: sqlite3.Connection) -> None:
+    """Raise ``NoTransaction`` where what is written next would be committed at once."""
+    if not isinstance(connection, sqlite3.Connection):
+        raise TypeError(
+            f"{type(connection).__qualname__} is no sqlite3.Connection. For psycopg there is pyventus_typed.nats.postgresql."
+        )
+    # From Python 3.12 on `autocommit` decides, unless it is LEGACY_TRANSACTION_CONTROL, which is neither True nor False.
+    mode = getattr(connection, "autocommit", None)
+    commits_each = mode if isinstance(mode, bool) else connection.isolation_level is None
+    if commits_each and not connection.in_transaction:
+        raise NoTransaction(
+            "This connection is in autocommit mode and no transaction is open, so the row would be committed "
+            "without what it tells about. Execute BEGIN first."
+        )
+
+
+def _with_transactions(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+    """A connection that begins a transaction when it writes, and none when it reads, however it was opened."""
+    connection = connect()
+    if sys.version_info >= (3, 12):
+        connection.autocommit = sqlite3.LEGACY_TRANSACTION_CONTROL
+    connection.isolation_level = "IMMEDIATE"
+    return connection
+
+
+class _SqliteTable:
+    """The rows of an outbox, on a connection that lives in one thread."""
+
+    def __init__(self, table: str, thread: ThreadPoolExecutor, connection: sqlite3.Connection) -> None:
+        self._table = table
+        self._thread = thread
+        self._connection = connection
+
+    async def may_relay(self) -> bool:
+        return True  # sqlite3 has no lock that outlives a transaction: the user runs one relay
+
+    async def waiting(self, limit: int) -> list[Row]:
+        def read() -> list[Row]:
+            cursor = self._connection.execute(
+                f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT ?",  # noqa: S608
+                (limit,),
+            )
+            return [row_of(values) for values in cursor.fetchall()]
+
+        return await self._do(read)
+
+    async def mark_sent(self, rows: Sequence[Row], after: int) -> None:
+        def mark() -> None:
+            with self._connection:
+                self._connection.executemany(
+                    f"UPDATE {self._table} SET after = ? WHERE number = ? AND after IS NULL",  # noqa: S608
+                    [(after, row.number) for row in rows],
+                )
+
+        await self._do(mark)
+
+    async def remove(self, rows: Sequence[Row]) -> None:
+        def remove() -> None:
+            with self._connection:
+                self._connection.executemany(
+                    f"DELETE FROM {self._table} WHERE number = ?",  # noqa: S608
+                    [(row.number,) for row in rows],
+                )
+
+        await self._do(remove)
+
+    async def close(self) -> None:
+        await self._do(self._connection.close)
+        self._thread.shutdown(wait=False)
+
+    async def _do(self, work: Callable[[], _R]) -> _R:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def row_of(values: Sequence[Any]) -> Row:  # Any: the database's values
+    number, event_id, name, lane_key, data, headers, after = values
+    return Row(number, event_id, name, lane_key, bytes(data), json.loads(headers), after)
+
+
+@final
+class Relay(Generic[_E, _C_contra]):
+    """Publishes what is committed in an outbox: rows with an equal key in their order, others side by side.
+
+    *connect* opens a connection of the relay's own: for sqlite3 a function that returns one, which is called, used and
+    closed in a thread of the relay's; for PostgreSQL what its ``Outbox`` says. Run one relay for each sqlite3 outbox; of
+    several for PostgreSQL one is at work, and another one takes over when it dies.
     *poll*: seconds between two looks at an empty outbox. *batch*: rows that are marked and removed together.
 
     A relay that is killed may have stored events whose rows are still there. Before it sends a row again it looks
@@ -188,14 +246,16 @@ class Relay(Generic[_E]):
 
     def __init__(
         self,
-        outbox: Outbox[_E],
+        outbox: RelaySource[_C_contra],
         stream: JetStream[_E],
-        connect: Callable[[], Connection],
+        connect: _C_contra,
         /,
         *,
         poll: float = 0.1,
-        batch: int = 100,
+        batch: int = 500,
     ) -> None:
+        if poll <= 0 or batch < 1:
+            raise ValueError(f"poll={poll} must be positive and batch={batch} 1 or more.")
         self._outbox = outbox
         self._stream = stream
         self._connect = connect
@@ -203,55 +263,70 @@ class Relay(Generic[_E]):
         self._batch = batch
 
     async def run(self) -> None:
-        """Relay until cancelled. A lost server and a full stream are waited for, and logged; nothing overtakes.
+        """Relay until cancelled. A lost server and a full stream are waited for, and logged; no key's order is broken.
 
         Raises what the database raises, and ``Refused`` or ``PayloadTooLarge`` for a row that the stream will never take.
         """
         task = asyncio.current_task()
         assert task is not None  # this is a coroutine
         before = task.cancelling()
-        with ThreadPoolExecutor(1, thread_name_prefix="outbox") as thread:
-            connection = await _ThreadConnection.open(thread, self._connect)
-            try:
-                while task.cancelling() == before:
-                    if not await self._once(connection):
-                        await asyncio.sleep(self._poll)
-                # nats-py waits with wait_for, and that of Python 3.11 may have lost the cancellation.
-                raise asyncio.CancelledError
-            finally:
-                await connection.close()
+        table = await self._outbox.open_table(self._connect)
+        try:
+            while task.cancelling() == before:
+                if not await table.may_relay() or not await self._once(table):
+                    await asyncio.sleep(self._poll)
+            # nats-py waits with wait_for, and that of Python 3.11 may have lost the cancellation.
+            raise asyncio.CancelledError
+        finally:
+            await asyncio.shield(table.close())
 
     async def flush(self) -> int:
-        """Relay what is there now and return; the number of rows that were removed."""
+        """Relay what is there now and return; the number of rows that were removed. 0 if another relay is at work."""
         done = 0
-        with ThreadPoolExecutor(1, thread_name_prefix="outbox") as thread:
-            connection = await _ThreadConnection.open(thread, self._connect)
-            try:
-                while count := await self._once(connection):
-                    done += count
-            finally:
-                await connection.close()
+        table = await self._outbox.open_table(self._connect)
+        try:
+            while await table.may_relay() and (count := await self._once(table)):
+                done += count
+        finally:
+            await asyncio.shield(table.close())
         return done
 
-    async def _once(self, connection: "_ThreadConnection") -> int:
-        rows = await connection.do(lambda connection: self._outbox.waiting(connection, self._batch))
+    async def _once(self, table: RelayTable) -> int:
+        rows = await table.waiting(self._batch)
         if not rows:
             return 0
         stored = await self._stored_before([row for row in rows if row.after is not None])
         fresh = [row for row in rows if row.after is None]
         if fresh:
             end = (await self._stream.opened.js.stream_info(self._stream.stream)).state.last_seq
-            await connection.do(lambda connection: self._outbox.mark_sent(connection, fresh, end))
-        sent: list[Row] = []
+            await table.mark_sent(fresh, end)
+        sent = [row for row in rows if row.id in stored]
         try:
-            for row in rows:
-                if row.id not in stored:
-                    await self._send(row)
-                sent.append(row)
+            await self._send_all([row for row in rows if row.id not in stored], sent)
         finally:
             # Also when cancelled: each row removed now need not be looked for later.
-            await asyncio.shield(connection.do(lambda connection: self._outbox.remove(connection, sent)))
+            await asyncio.shield(table.remove(sent))
         return len(sent)
+
+    async def _send_all(self, rows: Sequence[Row], sent: list[Row]) -> None:
+        """Send *rows*, many at a time, those of one key one after the other; add to *sent* what is stored."""
+        chains: dict[object, list[Row]] = {}
+        for row in rows:
+            chains.setdefault(row.number if row.lane_key is None else row.lane_key, []).append(row)
+        waiting = iter(chains.values())
+
+        async def send() -> None:
+            for chain in waiting:
+                for row in chain:
+                    await self._send(row)
+                    sent.append(row)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(min(_WINDOW, len(chains))):
+                    tasks.create_task(send())
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from None
 
     async def _send(self, row: Row) -> None:
         lanes = self._stream.opened.lanes
@@ -267,7 +342,7 @@ class Relay(Generic[_E]):
                 await self._stream.send(outgoing)
             except (StreamFull, NotStored) as error:
                 logger.warning("the outbox waits at row %d: %s", row.number, error)
-                await asyncio.sleep(1)
+                await asyncio.sleep(_FULL)
             else:
                 return
 
@@ -311,21 +386,3 @@ class Relay(Generic[_E]):
                     return found
         finally:
             await reader.unsubscribe()
-
-
-class _ThreadConnection:
-    """A database connection that lives in one thread."""
-
-    def __init__(self, thread: ThreadPoolExecutor, connection: Connection) -> None:
-        self._thread = thread
-        self._connection = connection
-
-    @classmethod
-    async def open(cls, thread: ThreadPoolExecutor, connect: Callable[[], Connection]) -> "_ThreadConnection":
-        return cls(thread, await asyncio.get_running_loop().run_in_executor(thread, connect))
-
-    async def do(self, work: Callable[[Connection], _R]) -> _R:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._connection)
-
-    async def close(self) -> None:
-        await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close))

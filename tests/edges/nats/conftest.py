@@ -4,14 +4,20 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
 import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from pyventus_typed.nats import JetStream, LocalServer, StreamSettings
@@ -150,3 +156,60 @@ async def workers(server: LocalServer, tmp_path: Path) -> AsyncIterator[Workers]
     yield workers
     for process in workers.processes:
         await process.kill()
+
+
+def find_postgresql() -> Path | None:
+    """The folder with ``initdb`` and ``postgres``, if this machine has them."""
+    on_path = shutil.which("initdb")
+    places = [Path(on_path).parent] if on_path else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((place for place in places if (place / "postgres").exists()), None)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """A PostgreSQL server of these tests; its connection string."""
+    binaries = find_postgresql()
+    if binaries is None:
+        pytest.skip("there is no PostgreSQL server on this machine: install Debian's package postgresql")
+    # PostgreSQL refuses to run as root; in a container these tests may.
+    user = "nobody" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="pyventus-postgresql-"))
+    port = free_port()
+    try:
+        if user is not None:
+            shutil.chown(folder, user)
+        subprocess.run(
+            [binaries / "initdb", "-D", folder / "data", "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8"],
+            user=user,
+            check=True,
+            capture_output=True,
+        )
+        options = ["-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen([binaries / "postgres", "-D", folder / "data", *options], user=user, stderr=log)
+        try:
+            place = f"host=127.0.0.1 port={port} user=shop dbname=postgres"
+            for _ in range(200):
+                try:
+                    psycopg.connect(place).close()
+                    break
+                except psycopg.OperationalError:
+                    assert server.poll() is None, (folder / "log").read_text()
+                    time.sleep(0.05)
+            yield place
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(20)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgresql(postgresql_server: str) -> Iterator[str]:
+    """An empty database; its connection string."""
+    name = f"shop_{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield postgresql_server.replace("dbname=postgres", f"dbname={name}")
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
