@@ -66,8 +66,13 @@ class RelayTable(Protocol):
     async def close(self) -> None: ...
 
 
-class RelaySource(Protocol[_C_contra]):
+class RelaySource(Protocol[_E, _C_contra]):
     """What has rows to relay, and opens them with a *connect* of its own kind."""
+
+    @property
+    def codec(self) -> Codec[_E]:
+        """Of which family the rows are."""
+        ...
 
     async def open_table(self, connect: _C_contra, /) -> RelayTable: ...
 
@@ -85,7 +90,7 @@ class OutboxRows(Generic[_E]):
         headers: Callable[[_E], Mapping[str, str]] | None = None,
         table: str = "outbox",
     ) -> None:
-        self._codec = codec
+        self.codec = codec
         self._source = source
         self._key = key
         self._headers = headers
@@ -93,14 +98,14 @@ class OutboxRows(Generic[_E]):
 
     def _values(self, event: _E) -> tuple[str, str, str | None, bytes, str]:
         """Id, name, key, data and headers of a new row. Raises what the codec raises, and ``PayloadTooLarge``."""
-        encoded = self._codec.encode(event)
+        encoded = self.codec.encode(event)
         event_id = str(uuid.uuid4())
         headers = cloud_event(
             event_id=event_id,
             name=encoded.name,
             source=self._source,
             time=datetime.now(UTC),
-            content_type=self._codec.content_type,
+            content_type=self.codec.content_type,
         )
         if self._headers is not None:
             headers.update(check_extra(self._headers(event)))
@@ -246,7 +251,7 @@ class Relay(Generic[_E, _C_contra]):
 
     def __init__(
         self,
-        outbox: RelaySource[_C_contra],
+        outbox: RelaySource[_E, _C_contra],
         stream: JetStream[_E],
         connect: _C_contra,
         /,
