@@ -1,24 +1,31 @@
-"""The command line of this edge: ``nats demo``, ``nats health`` and ``nats dead-letters``."""
+"""The command line of this edge: ``nats demo``, ``health``, ``asyncapi``, ``schemas`` and ``dead-letters``."""
 
 import argparse
 import asyncio
+import contextlib
+import importlib
+import json
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
+from pyventus_typed._spelling import spell
 from pyventus_typed.nats import _demo
+from pyventus_typed.nats._codec import JsonCodec
 from pyventus_typed.nats._connection import Server, check, connect, find_api, redact, shut
 from pyventus_typed.nats._consumer import read_group
 from pyventus_typed.nats._dead_letters import DeadLetter, DeadLetters
-from pyventus_typed.nats._stream import lanes_of
+from pyventus_typed.nats._schemas import asyncapi, event_schemas, schema_changes
+from pyventus_typed.nats._stream import JetStream, lanes_of
 from pyventus_typed.nats._wire import check_token, original_headers
 from pyventus_typed.nats.errors import NatsError, NoStream
 
@@ -46,6 +53,16 @@ def add_parser(subparsers: "Subparsers") -> None:
     health.add_argument("group")
     health.add_argument("--max-lag", type=_positive, default=None, help="how many events may wait")
     health.set_defaults(run=partial(_connected, _health))
+
+    document = below.add_parser("asyncapi", help="an AsyncAPI 3 document of a stream")
+    document.add_argument("target", metavar="MODULE:NAME", help="a JetStream with a JsonCodec")
+    document.add_argument("--version", default="1.0.0", help="the version of the document (default: 1.0.0)")
+    document.set_defaults(run=_asyncapi)
+
+    shapes = below.add_parser("schemas", help="a JSON Schema of each event, or whether one has changed")
+    shapes.add_argument("target", metavar="MODULE:NAME", help="a JsonCodec, or a JetStream with one")
+    shapes.add_argument("--check", metavar="FILE", default=None, help="compare with what this command wrote earlier")
+    shapes.set_defaults(run=_schemas)
 
     letters = below.add_parser("dead-letters", help="what a group gave up: list, show, send again")
     _add_connection(letters)
@@ -152,6 +169,72 @@ async def _session(server: Server, options: argparse.Namespace) -> AsyncGenerato
         yield _Session(client, js, api_prefix, lanes_of(info))
     finally:
         await shut(client)
+
+
+# ---------------------------------------------------------------- schemas
+
+
+def _asyncapi(options: argparse.Namespace) -> int:
+    try:
+        stream, codec = _load(options.target)
+    except _NotLoaded as error:
+        return _complain(error)
+    if stream is None:
+        return _complain(f"{options.target} is a codec, and a document is about a stream. Name the JetStream.")
+    _write_json(asyncapi(stream, codec, version=options.version))
+    return 0
+
+
+def _schemas(options: argparse.Namespace) -> int:
+    try:
+        _, codec = _load(options.target)
+    except _NotLoaded as error:
+        return _complain(error)
+    now = event_schemas(codec)
+    if options.check is None:
+        _write_json(now)
+        return 0
+    try:
+        before = json.loads(Path(options.check).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return _complain(f"{options.check} cannot be read: {error}. Write it with: nats schemas {options.target}.")
+    changes = schema_changes(before, now)
+    for line in changes:
+        _say(line)
+    if changes:
+        return _complain(
+            "The wire has changed. A new event, or a new field with a default, is safe: write the file again. Anything "
+            "else needs a new name: Wire('...v2', ...).formerly('...v1', ...)."
+        )
+    return 0
+
+
+def _write_json(document: object) -> None:
+    _say(json.dumps(document, indent=2, ensure_ascii=True))
+
+
+class _NotLoaded(Exception):
+    """What MODULE:NAME names cannot be used."""
+
+
+def _load(target: str) -> tuple[JetStream[Any] | None, JsonCodec[Any]]:  # Any: of whatever family
+    module, colon, path = target.partition(":")
+    if not colon or not module or not path:
+        raise _NotLoaded(f"{target!r} names nothing: write MODULE:NAME, such as shop.events:codec.")
+    if str(Path.cwd()) not in sys.path and "" not in sys.path:  # a console script does not look there
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            found: object = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # a module may raise whatever it likes while it is imported
+        raise _NotLoaded(f"{target} cannot be loaded: {type(error).__name__}: {error}") from error
+    stream = found if isinstance(found, JetStream) else None
+    codec = found.codec if isinstance(found, JetStream) else found
+    if not isinstance(codec, JsonCodec):
+        raise _NotLoaded(f"{target} is no JsonCodec and no JetStream with one, but {spell(type(codec))}.")
+    return stream, codec
 
 
 # ---------------------------------------------------------------- health

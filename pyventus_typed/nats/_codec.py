@@ -59,6 +59,7 @@ class Readable(Generic[_T_co]):
         self.name: str = check_wire_name(name)
         self.event: type[_T_co] = event
         self.readers: dict[str, Callable[[bytes], _T_co]] = {name: _reader(name, event)}
+        self.shapes: dict[str, type[object]] = {name: event}
 
 
 class Wire(Readable[_T]):
@@ -80,6 +81,7 @@ class Wire(Readable[_T]):
             raise BadWire(f"{name!r} is registered twice for {self.event.__qualname__}: a name keeps its shape.")
         read = _reader(name, shape)
         self.readers[name] = lambda data: upcast(read(data))
+        self.shapes[name] = shape
         return self
 
 
@@ -95,6 +97,7 @@ class JsonCodec(Generic[_E]):
     def __init__(self, *wires: Readable[_E]) -> None:
         self._written: dict[type[_E], tuple[str, Callable[[bytes], _E]]] = {}
         self._read: dict[str, Callable[[bytes], _E]] = {}
+        self._shapes: dict[str, type[object]] = {}
         names: dict[str, type[_E]] = {}
         for wire in wires:
             if wire.event in self._written:
@@ -107,12 +110,21 @@ class JsonCodec(Generic[_E]):
                     raise BadWire(f"{name!r} names both {names[name].__qualname__} and {wire.event.__qualname__}.")
                 names[name] = wire.event
                 self._read[name] = read
+            self._shapes |= wire.shapes
             self._written[wire.event] = (wire.name, wire.readers[wire.name])
         self._names = MappingProxyType(names)
         self._encoder = msgspec.json.Encoder()
 
     def names(self) -> Mapping[str, type[_E]]:
         return self._names
+
+    def shapes(self) -> Mapping[str, type[object]]:
+        """Every wire name that can be read, with the dataclass whose form its bytes have."""
+        return MappingProxyType(self._shapes)
+
+    def written(self) -> frozenset[str]:
+        """The wire names that are written; the others are retired."""
+        return frozenset(name for name, _ in self._written.values())
 
     def encode(self, event: _E, /) -> Encoded:
         # The exact class: an instance of a subclass would arrive as its base, with fields cut off.
