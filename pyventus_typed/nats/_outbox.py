@@ -18,7 +18,7 @@ from typing_extensions import TypeVar
 from pyventus_typed import Event
 from pyventus_typed.nats._codec import Codec
 from pyventus_typed.nats._connection import logger
-from pyventus_typed.nats._stream import JetStream, Outgoing
+from pyventus_typed.nats._stream import JetStream, Outgoing, side_by_side
 from pyventus_typed.nats._wire import MSG_ID, check_extra, check_size, check_token, cloud_event, lane_of
 from pyventus_typed.nats.errors import NoTransaction, NotStored, Refused, StreamFull
 
@@ -27,7 +27,6 @@ _C_contra = TypeVar("_C_contra", contravariant=True)
 _R = TypeVar("_R")
 
 _MAX_PAYLOAD: Final = 1 << 20  # bytes; the server's own default: no server is asked while a row is added
-_WINDOW: Final = 64  # publishes of a relay that are on their way
 _FULL: Final = 1.0  # seconds before a full stream is tried again
 
 
@@ -318,20 +317,13 @@ class Relay(Generic[_E, _C_contra]):
         chains: dict[object, list[Row]] = {}
         for row in rows:
             chains.setdefault(row.number if row.lane_key is None else row.lane_key, []).append(row)
-        waiting = iter(chains.values())
 
-        async def send() -> None:
-            for chain in waiting:
-                for row in chain:
-                    await self._send(row)
-                    sent.append(row)
+        async def send(chain: Sequence[Row]) -> None:
+            for row in chain:
+                await self._send(row)
+                sent.append(row)
 
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for _ in range(min(_WINDOW, len(chains))):
-                    tasks.create_task(send())
-        except ExceptionGroup as several:
-            raise several.exceptions[0] from None
+        await side_by_side(chains.values(), send)
 
     async def _send(self, row: Row) -> None:
         lanes = self._stream.opened.lanes

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from types import TracebackType
@@ -48,6 +48,7 @@ from pyventus_typed.nats.errors import (
     AccessDenied,
     NatsError,
     NoStream,
+    NotAllStored,
     NotOpen,
     NotStored,
     Refused,
@@ -58,6 +59,7 @@ _E = TypeVar("_E", bound=Event)
 _T = TypeVar("_T")
 
 _LANES: Final = "pyventus-lanes"
+_WINDOW: Final = 64  # publishes that are on their way at a time
 _ONE_TRY: Final = 5.0  # seconds to wait for one acknowledgement before the same id is sent again
 
 
@@ -392,6 +394,46 @@ class JetStream(Generic[_E]):
         """
         return await self.send(self.prepare(event, event_id=event_id))
 
+    async def publish_all(
+        self, events: Iterable[_E], /, *, event_ids: Sequence[str] | None = None
+    ) -> tuple[Stored, ...]:
+        """Store *events*, many at a time. When it returns, the server has confirmed each of them.
+
+        Those with an equal key are stored in their order, others side by side. All are encoded before the first is
+        sent, so what raises ``NoWireName`` or ``NotFaithful`` sends nothing.
+
+        Raises ``NotAllStored`` where some were not: an event that fails keeps back those of its lane, and no others.
+        To try again, publish all of them with its ``ids`` as *event_ids*: what is stored already is not stored twice
+        within the stream's window for duplicates.
+        """
+        batch = list(events)
+        ids = [str(uuid.uuid4()) for _ in batch] if event_ids is None else list(event_ids)
+        if len(set(ids)) != len(batch):
+            raise ValueError(
+                f"There are {len(batch)} events and {len(set(ids))} different event_ids: give one for each."
+            )
+        stored: list[Stored | None] = [None] * len(batch)
+        errors: list[NatsError] = []
+        chains: dict[object, list[tuple[int, Outgoing]]] = {}
+        for place, (event, event_id) in enumerate(zip(batch, ids, strict=True)):
+            outgoing = self.prepare(event, event_id=event_id)
+            chains.setdefault(("lane", outgoing.lane) if outgoing.lane is not None else place, []).append(
+                (place, outgoing)
+            )
+
+        async def send(chain: Sequence[tuple[int, Outgoing]]) -> None:
+            try:
+                for place, outgoing in chain:
+                    stored[place] = await self.send(outgoing)
+            except NatsError as error:
+                errors.append(error)
+
+        await side_by_side(chains.values(), send)
+        confirmed = tuple(one for one in stored if one is not None)
+        if errors:
+            raise NotAllStored(stored, ids, errors) from errors[0]
+        return confirmed
+
     async def send(self, outgoing: Outgoing, /) -> Stored:
         """Store what ``prepare`` made; as often as wanted, it is stored once within the duplicates window."""
         opened = self.opened
@@ -446,6 +488,22 @@ class JetStream(Generic[_E]):
                 f"patience={self.patience:g} must be shorter than the stream's duplicates window of {duplicates:g} s: "
                 "a retry after the window would be stored a second time."
             )
+
+
+async def side_by_side(chains: Collection[_T], send: Callable[[_T], Awaitable[None]]) -> None:
+    """Call *send* for each of *chains*, for so many at a time as keep the server busy. One that raises ends the others."""
+    waiting = iter(chains)
+
+    async def take() -> None:
+        for chain in waiting:
+            await send(chain)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(min(_WINDOW, len(chains))):
+                tasks.create_task(take())
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
 
 
 @dataclass(frozen=True, slots=True)

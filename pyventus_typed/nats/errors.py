@@ -3,7 +3,7 @@
 All of them are ``PyventusError``. The facts are attributes, so nobody has to parse a message.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyventus_typed.errors import DefinitionError, PyventusError
 
@@ -80,6 +80,23 @@ class NotStored(NatsError, TimeoutError):
         )
         self.name = name
         self.id = event_id
+
+
+class NotAllStored(NatsError, RuntimeError):
+    """Some events of ``publish_all`` were not stored, or it is not known whether they are."""
+
+    def __init__(self, stored: Sequence[object], ids: Sequence[str], errors: Sequence[NatsError]) -> None:
+        missing = sum(one is None for one in stored)
+        super().__init__(
+            f"{missing} of {len(ids)} events were not confirmed, the first because: {errors[0]} "
+            "To try again, publish all of them with event_ids=error.ids: none is stored twice."
+        )
+        self.stored: tuple[object, ...] = tuple(stored)
+        """For each event where it is (``Stored``), or ``None``."""
+        self.ids: tuple[str, ...] = tuple(ids)
+        """For each event its id."""
+        self.errors: tuple[NatsError, ...] = tuple(errors)
+        """What stopped a key, or an event without one."""
 
 
 class StreamFull(NatsError, RuntimeError):

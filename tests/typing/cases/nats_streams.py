@@ -139,6 +139,9 @@ async def publishing() -> None:
     await stream.publish(UserSignedUp("ada"))  # E: not of the family
     await stream.publish(OrderPaid)  # E: the class
     await stream.publish(OrderPaid(1), event_id=1)  # E: text
+    assert_type(await stream.publish_all([OrderPaid(1), OrderPlaced(1, 0.0)]), tuple[Stored, ...])
+    await stream.publish_all([UserSignedUp("ada")])  # E: not of the family
+    await stream.publish_all(OrderPaid(1))  # E: several
     assert_type(stream.dead_letters, DeadLetters)
     async for letter in stream.dead_letters.all(group="billing"):
         assert_type(letter, DeadLetter)
