@@ -111,7 +111,7 @@ VIOLATION: Final = "permissions violation"  # in what the server says of a missi
 _INBOX: Final = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
 _CLOSE: Final = 1.0  # seconds
 _SECOND_CONNECT: Final = 10.0  # seconds
-_PING: Final = 20  # seconds; a connection that died without a word is noticed after two of them
+_PING: Final = 20  # seconds; a connection that breaks without a notice is found out after two of them
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -210,7 +210,7 @@ async def connect(server: Server, *, name: str, on_silence: Callable[[], None] =
     """Open a connection that reconnects for as long as it lives. Raises at once if nobody answers now.
 
     *on_silence* is called whenever questions that were asked may never be answered: the connection was lost,
-    or the server told of a missing permission.
+    or the server reported a missing permission.
     """
     # nats-py has one setting for the first connection and for all later ones: either a missing server
     # is reported at once, or a lost one is waited for. We want both, so the first attempt is a probe.
@@ -248,7 +248,7 @@ async def check(client: Client, js: JetStreamContext, *, where: str, patience: f
         before = client.last_error
         asking = asyncio.ensure_future(js.account_info())
         try:
-            # The server tells of a missing permission aside, and leaves the question without an answer.
+            # The server reports a missing permission by an error of its own, and does not answer the request.
             while not asking.done() and (client.last_error is before or VIOLATION not in str(client.last_error)):
                 await asyncio.wait({asking}, timeout=0.05)
             if not asking.done():
@@ -276,7 +276,7 @@ async def check(client: Client, js: JetStreamContext, *, where: str, patience: f
 
 
 async def shut(client: Client) -> None:
-    """Close *client*. One whose server is lost may fail to say goodbye, and that is no news."""
+    """Close *client*. That may fail where its server is lost, which is logged for debugging only."""
     try:
         # After a handshake that failed nats-py waits without end for the end of a transport that has no protocol.
         async with asyncio.timeout(_CLOSE):
@@ -396,7 +396,7 @@ def _why_not(error: Exception, where: str) -> NatsError:
 
 
 class _Callbacks:
-    """What nats-py tells while it connects and later."""
+    """What nats-py calls while it connects and later."""
 
     def __init__(self, client: Client, where: str, *, stay: bool, on_silence: Callable[[], None]) -> None:
         self._client = client

@@ -206,7 +206,7 @@ async def _ensure(opened: Opened, stream: str, config: ConsumerConfig, subjects:
 def _change(found: ConsumerConfig, wanted: ConsumerConfig) -> dict[str, Any]:  # Any: values of the configuration
     """What must be otherwise for our promises to hold. The rest is the operator's, where a group started also."""
     change: dict[str, Any] = {}
-    # Never shorter: the heartbeats of a worker that runs are as far apart as the time that it was told allows.
+    # Never shorter: the heartbeats of a worker that runs are as far apart as its own *ack_wait* allows.
     if (found.ack_wait or 0.0) + _NANO_ROUNDING < (wanted.ack_wait or 0.0):
         change["ack_wait"] = wanted.ack_wait
     if found.max_deliver not in {None, 0, -1}:
@@ -215,7 +215,7 @@ def _change(found: ConsumerConfig, wanted: ConsumerConfig) -> dict[str, Any]:  #
         change["backoff"] = None
     if found.inactive_threshold:
         change["inactive_threshold"] = None
-    # An operator's own value stays, unless the worker was told one.
+    # An operator's own value stays, unless the worker was given one.
     if wanted.max_ack_pending not in {_UNORDERED_PENDING, found.max_ack_pending}:
         change["max_ack_pending"] = wanted.max_ack_pending
     if wanted.num_replicas is not None and found.num_replicas != wanted.num_replicas:

@@ -200,7 +200,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
-    """What a worker was told, beside its stream and its linker."""
+    """The options of a worker, beside its stream and its linker."""
 
     group: Group
     concurrency: int
@@ -299,7 +299,9 @@ class Deliveries(Generic[_E]):
                     await self._over.wait()
             for msg in tuple(self._held.values()):
                 if self._opened.client.is_connected and not msg.is_acked:
-                    with suppress(nats.errors.Error):  # a connection that is lost right now: the next beat tells
+                    with suppress(
+                        nats.errors.Error
+                    ):  # a connection that is lost right now: the next heartbeat finds out
                         await msg.in_progress()
 
     async def _settle(self, puller: Puller, msg: Msg) -> None:

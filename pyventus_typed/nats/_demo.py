@@ -51,7 +51,7 @@ class Books:
 
 async def run(*, orders: int, kills: int, seed: int | None) -> int:
     """Run the demo on a server of its own in a temporary folder. Returns 0 if nothing was lost, else 1."""
-    logger.setLevel(logging.ERROR)  # that the server is lost is told where it is killed
+    logger.setLevel(logging.ERROR)  # that the server is lost is printed where it is killed
     with tempfile.TemporaryDirectory(prefix="pyventus-demo-") as folder:
         async with LocalServer(Path(folder) / "server") as server:
             scene = _Scene(server, Path(folder) / "journal", orders, random.Random(seed))  # noqa: S311  # no cipher
@@ -59,7 +59,7 @@ async def run(*, orders: int, kills: int, seed: int | None) -> int:
                 return await scene.play(kills)
             except (
                 asyncio.CancelledError
-            ):  # Ctrl-C; what comes next must not be written over the line that tells how it goes
+            ):  # Ctrl-C; what comes next must not be written over the line that shows the progress
                 sys.stdout.write("\n")
                 raise
             finally:

@@ -476,7 +476,7 @@ class JetStream(Generic[_E]):
             case APIError():
                 return refusal(error, stream=self.stream, name=outgoing.name, event_id=outgoing.id, size=size)
             case _:
-                # The server tells of a missing permission aside, and answers nothing.
+                # The server reports a missing permission by an error of its own, and does not answer the publish.
                 said = str(self.opened.client.last_error)
                 if VIOLATION in said and f'"{subject.lower()}"' in said:
                     return AccessDenied(f"The server does not let us publish {outgoing.name}: {said}.")

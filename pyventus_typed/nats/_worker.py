@@ -68,7 +68,7 @@ class Worker(Generic[_E]):
     dead letter. After a crash, the events that were in flight run alone, so that a handler that kills
     its process is found out without harm to its neighbours. What cannot be decoded is a dead letter at once.
 
-    While a handler runs, the worker tells the server so three times in *ack_wait* seconds; a worker that was killed
+    While a handler runs, the worker says so to the server three times in *ack_wait* seconds; a worker that was killed
     loses its events to another one after that time. A group keeps the longest *ack_wait* of its workers.
     A sync handler that blocks the loop keeps it from telling: subscribe it with ``in_thread=True``.
 

@@ -28,7 +28,7 @@ class NotSecure(NatsError, ConnectionError):
 
 
 class ServerTooOld(NatsError, RuntimeError):
-    """The server is older than 2.10, which would ignore our filters without a word."""
+    """The server is older than 2.10, which would ignore our filters and report nothing."""
 
     def __init__(self, found: str, where: str) -> None:
         super().__init__(
@@ -127,7 +127,7 @@ class BadWire(DefinitionError, NatsError):
 
 
 class NoWireName(NatsError, LookupError):
-    """An event of a class that the codec was not told of."""
+    """An event of a class for which the codec has no wire name."""
 
 
 class UnknownWireName(NatsError, LookupError):

@@ -115,7 +115,7 @@ class _Table:
 
     async def may_relay(self) -> bool:
         if not self._is_ours:
-            # The one with a single number: the numbers of the keys are pairs, so the two never meet.
+            # The lock with a single number: those of the keys have two, and PostgreSQL keeps them apart.
             ((self._is_ours,),) = await self._fetch(
                 b"SELECT pg_try_advisory_lock(%s)", [zlib.crc32(self._table.encode())]
             )
