@@ -17,6 +17,8 @@ from tests.edges.nats.conftest import ROOT, Workers, eventually
 from tests.edges.nats.raw import RawClient, header_block
 from tests.edges.nats.shop import OrderPlaced, ShopEvent
 
+PAGE = (ROOT / "docs" / "how-to" / "go-beyond-one-process.md").read_text(encoding="utf-8")
+
 Run: TypeAlias = Callable[..., Awaitable[tuple[int, str, str]]]
 
 
@@ -166,6 +168,14 @@ async def test_health_is_0_for_a_group_that_is_served_and_1_with_the_reason_for_
     await workers.until(lambda: workers.numbers("end") == [1])
     await asyncio.sleep(0.2)  # until its acknowledgement is through
     assert await run(*at) == (0, "consumers  5 of 5\nasked      yes\nlag        0\n", "")
+    await stream.publish(OrderPlaced(2, customer="ada", seconds=1.5))
+    await workers.until(lambda: workers.numbers("start") == [1, 2])
+    code, out, err = await here(*at)
+    shown = re.search(r"^\$ python -m pyventus_typed nats health .*\n((?:.+\n)+)```", PAGE, re.MULTILINE)
+    assert shown is not None
+    assert (code, re.sub(r"\d+", "N", out)) == (0, re.sub(r"\d+", "N", shown[1]))
+    await workers.until(lambda: workers.numbers("end") == [1, 2])
+    await asyncio.sleep(0.2)
     await worker.kill()
     for number in range(3):
         await stream.publish(OrderPlaced(number, customer="ada"))

@@ -16,6 +16,7 @@ from pyventus_typed import Event
 from pyventus_typed.cli import main
 from pyventus_typed.nats import JetStream, JsonCodec, StreamSettings, Wire
 from pyventus_typed.nats._schemas import asyncapi, event_schemas, schema_changes
+from tests.edges.nats.conftest import ROOT
 
 
 class ShopEvent(Event):
@@ -159,6 +160,9 @@ def test_the_commands_print_documents_and_notice_a_change(here: Path, capsys: py
     out, err = capsys.readouterr()
     assert out == "shop.paid.v1: $.$defs.OrderPaid.properties.order.type was 'integer' and is 'string'\n"
     assert err.startswith("imported\npython -m pyventus_typed: The wire has changed. ")
+    page = (ROOT / "docs" / "how-to" / "go-beyond-one-process.md").read_text(encoding="utf-8")
+    assert err.splitlines()[-1] in page.splitlines()
+    assert out.replace("shop.paid.v1", "shop.order_paid.v2").replace(".order.", ".cents.") in page
     assert main(["nats", "asyncapi", "own_shop:stream", "--version", "3.0.0"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["asyncapi"], document["info"]["version"]) == ("3.0.0", "3.0.0")
