@@ -268,7 +268,9 @@ async def check(client: Client, js: JetStreamContext, *, where: str, patience: f
     try:
         await patiently(ask, patience)
     except nats.errors.TimeoutError as error:
-        raise AccessDenied(denied) from error
+        raise NoServer(
+            f"JetStream at {where} does not answer ({patience:g} s). A cluster does so as long as most of its servers are away."
+        ) from error
     except APIError as error:
         if is_temporary(error):
             raise NoServer(f"JetStream at {where} is not available: {error.description}. Try again later.") from error
