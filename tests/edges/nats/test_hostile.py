@@ -26,6 +26,12 @@ PLACED = "SHOP.any.shop.order_placed.v1"
 LARGEST = 1 << 20  # the server's max_payload
 
 
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Megabytes of tracebacks are not kept, nor lone surrogates, which xdist cannot send from a worker."""
+    caplog.set_level(logging.CRITICAL, "pyventus_typed")
+
+
 class Billing:
     """A group in this process: what it handled, and what its handler raises for which order."""
 
@@ -294,11 +300,9 @@ ERRORS = st.recursive(
 @given(messages=st.lists(st.tuples(SUBJECTS, BODIES, HEADER_LINES), max_size=4), errors=st.lists(ERRORS, max_size=4))
 async def test_whatever_messages_and_errors_hold_every_neighbour_is_handled_and_the_worker_runs_on(
     server: LocalServer,
-    caplog: pytest.LogCaptureFixture,
     messages: list[tuple[bytes, bytes, list[bytes]]],
     errors: list[Exception],
 ) -> None:
-    caplog.set_level(logging.CRITICAL, "pyventus_typed")  # megabytes of tracebacks with megabytes of texts
     async with JetStream(
         server.url, codec, stream="SHOP", settings=StreamSettings(lanes=2, max_bytes=None), key=customer
     ) as stream:
