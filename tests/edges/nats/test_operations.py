@@ -8,7 +8,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import nats.errors
 import pytest
+from nats.aio.client import Client
 
 from pyventus_typed import Linker
 from pyventus_typed.nats import Failure, JetStream, LocalServer, Server, StreamSettings, Worker
@@ -254,7 +256,19 @@ async def test_a_stream_in_the_domain_of_another_server_is_reached_through_a_lea
             raise LookupError("no such order")
         handled.append(event.number)
 
+    client = Client()
+    await client.connect(where)
+
+    async def hub_answers() -> bool:
+        try:
+            await client.request("$JS.hub.API.INFO", b"", timeout=1)
+        except nats.errors.NoRespondersError:
+            return False
+        return True
+
     try:
+        await eventually(hub_answers)  # the leaf has found it
+        await client.close()
         async with JetStream(
             where, codec, stream="SHOP", domain="hub", settings=StreamSettings(lanes=2), key=customer
         ) as stream:
