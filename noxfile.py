@@ -22,7 +22,7 @@ HOUSE = Path(__file__).parent
 PROJECT = load_toml(HOUSE / "pyproject.toml")
 SUPPORTED = python_versions(PROJECT)
 TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py")
-EXTRAS = "[cli,testing,nats,nats-server]"
+EXTRAS = "[cli,testing,nats,nats-server,postgresql]"
 WORKERS = (os.cpu_count() or 1) + 1  # one more than there are cores: some tests wait for processes
 # Typing cases are programs for the type checkers, so they are judged in `types`.
 PYTEST = ("python", "-m", "pytest", f"--numprocesses={WORKERS}", "--ignore=tests/typing")

@@ -15,6 +15,7 @@ FACADES = (
     "pyventus_typed.testing",
     "pyventus_typed.wiring",
     "pyventus_typed.nats",
+    "pyventus_typed.nats.postgresql",
 )
 PAGES = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "reference").glob("*.md")))
 DOCUMENTED = Counter(re.findall(r"^\.\. auto(?:class|exception|function|data):: (\S+)$", PAGES, re.MULTILINE))

@@ -129,7 +129,7 @@ class LocalServer:
     async def _ready(self, ports: Path) -> int:
         process = self._process
         while process is not None and process.returncode is None:
-            text = await asyncio.to_thread(_read, ports)
+            text = await asyncio.to_thread(_text_of, ports)
             if text:
                 port = int(json.loads(text)["nats"][0].rpartition(":")[2])
                 try:
@@ -174,12 +174,12 @@ def _forget_ports(folder: Path) -> None:
         old.unlink()
 
 
-def _read(path: Path) -> str:
+def _text_of(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
 def _last_words(log: Path) -> str:
-    lines = _read(log).splitlines()
+    lines = _text_of(log).splitlines()
     return next(
         (line for line in reversed(lines) if "[FTL]" in line or "[ERR]" in line), lines[-1] if lines else "nothing"
     )
