@@ -2,8 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from ._checks import afterwards, always, sometimes
-from ._errors import (
+from ._explore import Exploration, explore
+from ._loop import VirtualLoop
+from ._recorder import Recorder
+from ._run import Ending, afterwards, always, run, sometimes
+from ._schedule import Schedule, Step
+from .errors import (
     BackgroundError,
     DeadlockError,
     InterleavingError,
@@ -16,28 +20,27 @@ from ._errors import (
     StateLeakError,
     UnreachedError,
 )
-from ._explore import Exploration, explore
-from ._loop import VirtualLoop
-from ._recorder import Recorder
-from ._run import Ending, run
-from ._schedule import Schedule
-from ._trace import Step
 
 if TYPE_CHECKING:
+    from ._events import events
     from ._given import InterleavedTest, given_interleavings
     from ._machine import EventMachine
-    from ._strategies import events
 else:
     # These need Hypothesis, which the others do not; a checker must not see this, or it would believe in any name.
-    from ._lazy import lazily
+    from importlib import import_module
 
-    __getattr__ = lazily(
-        __name__,
-        EventMachine="_machine",
-        InterleavedTest="_given",
-        given_interleavings="_given",
-        events="_strategies",
-    )
+    _WITH_HYPOTHESIS = {
+        "EventMachine": "_machine",
+        "InterleavedTest": "_given",
+        "events": "_events",
+        "given_interleavings": "_given",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _WITH_HYPOTHESIS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f".{_WITH_HYPOTHESIS[name]}", __name__), name)
+
 
 __all__ = [
     "BackgroundError",

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
 
-from ._checks import Reached
-from ._entries import PATIENCE
-from ._errors import NonDeterminismError, NotABody, ScheduleError, StateLeakError
-from ._policies import POLICIES, as_far_as_it_fits, portfolio
-from ._report import Told, report
-from ._run import Body, Ending, Options, Run, perform
-from ._schedule import FIFO, Schedule
+from ._loop import Reorder
+from ._ready import MAX_OVERTAKES
+from ._report import Example, report
+from ._run import Body, Ending, LeakDetector, Options, Reached, Run, run_once
+from ._schedule import FIFO, POLICIES, Chooser, Schedule, Step, as_far_as_it_fits, portfolio
 from ._shrink import Attempt, Deviations, smallest_deviations
-from ._trace import Observer
-from ._watch import Watch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from ._loop import Reorder
-    from ._policies import Chooser
-    from ._threads import Threads
-    from ._trace import Step
-
-_T = TypeVar("_T")
+from ._story import Story
+from ._threads import Threads
+from .errors import NonDeterminismError, NotABody, ScheduleError, StateLeakError
 
 _MOST_EXHAUSTIVE = 200_000
 _MOST_STEPS_OF_SHRINKING = 50_000
@@ -52,7 +41,7 @@ def explore(
     reach: Iterable[str] = (),
     reorder: Reorder = "resume",
     max_steps: int = 100_000,
-    threads: Threads = "baton",
+    threads: Threads = "real",
     ending: Ending = "cancel",
 ) -> Exploration:
     """Run ``body()`` under many schedules; raise ``InterleavingError`` with the smallest one that breaks it.
@@ -73,7 +62,7 @@ def explore(
     if isinstance(first, str | Schedule):
         raise ScheduleError(f"first is a list of schedules. Did you mean first=[{first!r}]?")
     search = Search(body, Options(reorder, max_steps, threads, ending))
-    with Reached(reach) as reached, search.watch:
+    with Reached(reach) as reached, search.leaks:
         fifo = search.fifo_twice()
         pinned = [Schedule.of(schedule) for schedule in first]
         for schedule in pinned:
@@ -89,62 +78,62 @@ def explore(
 
 
 class Search:
-    """One exploration of one body. Its watch must be entered."""
+    """One exploration of one body. Its leak detector must be entered."""
 
     def __init__(
         self,
         body: Body[object],
         options: Options,
         *,
-        told: Callable[[], Told] | None = None,
+        example: Callable[[], Example] | None = None,
         final: bool = True,
     ) -> None:
         self.body = body
         self.options = options
         self._asked = options
-        self.watch = Watch()
+        self.leaks = LeakDetector()
         self.runs = 0
-        self._told = told
+        self._example = example
         self._final = final
         self._fifo: tuple[Run[object], list[Step]] | None = None
 
     def attempt(self, chooser: Chooser, policy: str) -> Run[object]:
         """One run; if it fails, shrink its schedule and raise the report."""
         self.runs += 1
-        done = perform(self.body, self.options, self.watch, chooser=chooser)
-        if done.error is not None:
-            self.fail(done, policy)
-        return done
+        result = run_once(self.body, self.options, self.leaks, chooser=chooser)
+        if result.error is not None:
+            self.fail(result, policy)
+        return result
 
-    def fail(self, done: Run[object], policy: str) -> None:
-        """Raise what *done* found: an `InterleavingError` for the smallest schedule that fails in the same way."""
-        error = done.error
+    def fail(self, result: Run[object], policy: str) -> None:
+        """Raise what *result* found: an `InterleavingError` for the smallest schedule that fails in the same way."""
+        error = result.error
         assert error is not None
         if not _is_finding(error):
             raise error
         wanted = _signature(error)
-        smallest = Schedule(done.deviations)
+        smallest = Schedule(result.deviations)
         if self._final and smallest:
             smallest = Schedule(smallest_deviations(smallest, lambda: self._failing_as(wanted)))
-        last, observer = self._observe(smallest)
+        last, story = self._observe(smallest)
         if last.error is None or _signature(last.error) != wanted:
             outcome = "passed" if last.error is None else f"raised {last.error!r}"
             raise NonDeterminismError(
                 f"Under the schedule '{smallest}' the body raised {error!r}, and under the same schedule once more it {outcome}. "
                 "It depends on something that the schedule does not decide: the clock, random numbers, the order of a set of "
                 "objects that hash by address, or state that outlives the body.",
-                len(observer.trace),
+                len(story.trace),
             ) from error
         raise report(
             self.body,
             self._asked,
             last.error,
             smallest,
-            observer,
+            story,
             runs=self.runs,
             policy=policy,
-            found=len(done.deviations),
-            told=None if self._told is None else self._told(),
+            found=len(result.deviations),
+            example=None if self._example is None else self._example(),
         ) from last.error
 
     def _failing_as(self, wanted: tuple[object, ...]) -> Attempt:
@@ -155,7 +144,7 @@ class Search:
             nonlocal steps
             if steps > _MOST_STEPS_OF_SHRINKING:
                 return None
-            again = perform(self.body, self.options, self.watch, chooser=chooser, log=log)
+            again = run_once(self.body, self.options, self.leaks, chooser=chooser, log=log)
             steps += again.steps
             if again.error is None or _signature(again.error) != wanted:
                 return None
@@ -166,39 +155,41 @@ class Search:
     def fifo_once(self) -> Run[object]:
         """The FIFO run, which must not fail."""
         self.runs += 1
-        done, observer = self._observe(FIFO)
-        if done.error is not None:
-            self.fail(done, "fifo")
-        self._fifo = done, observer.trace
+        result, story = self._observe(FIFO)
+        if result.error is not None:
+            self.fail(result, "fifo")
+        self._fifo = result, story.trace
         # Who busily waits for somebody who is held spins as often as patience allows, and no more: more is a livelock.
-        self.options = replace(self.options, max_steps=min(self.options.max_steps, 2 * PATIENCE * done.steps + 1_000))
-        return done
+        self.options = replace(
+            self.options, max_steps=min(self.options.max_steps, 2 * MAX_OVERTAKES * result.steps + 1_000)
+        )
+        return result
 
     def fifo_twice(self) -> Run[object]:
         """The FIFO run, and its repetition, which must not differ."""
-        done = self.fifo_once()
+        result = self.fifo_once()
         self.fifo_again()
-        return done
+        return result
 
     def fifo_again(self) -> None:
         """Run FIFO once more: nothing may have changed since the first time."""
         assert self._fifo is not None
         first, trace = self._fifo
-        again, observer = self._observe(FIFO)
+        again, story = self._observe(FIFO)
         if _same(first, again):
             return
         if isinstance(again.error, NotABody):  # it makes a coroutine once, and not again
             raise again.error
         repeated = [again, *(self._observe(FIFO)[0] for _ in range(3))]
         step = next(
-            (i for i, (a, b) in enumerate(zip(trace, observer.trace, strict=False)) if a != b),
-            min(len(trace), len(observer.trace)),
+            (i for i, (a, b) in enumerate(zip(trace, story.trace, strict=False)) if a != b),
+            min(len(trace), len(story.trace)),
         )
-        before, now = (str(t[step]).strip() if step < len(t) else "the end" for t in (trace, observer.trace))
+        before, now = (str(t[step]).strip() if step < len(t) else "the end" for t in (trace, story.trace))
         difference = (
             f"at step {step}: first {before!r}, then {now!r}"
-            if step < max(len(trace), len(observer.trace))
-            else f"in the result: first {first.result!r}, then {again.error or again.result!r}"
+            if step < max(len(trace), len(story.trace))
+            else f"in the result: first {first.value!r}, then {again.error or again.value!r}"
         )
         # What has leaked stays, or piles up; what is random comes and goes.
         lengths = [one.steps for one in (first, *repeated)]
@@ -225,14 +216,14 @@ class Search:
 
     def exhaust(self, delays: int) -> None:
         """Every schedule with at most *delays* delays."""
-        done = perform(self.body, self.options, self.watch, chooser=_Counting(()))
+        result = run_once(self.body, self.options, self.leaks, chooser=_Counting(()))
         stack: list[Deviations] = [()]
         while stack:
             deviations = stack.pop()
             if self.runs >= _MOST_EXHAUSTIVE:
                 raise ScheduleError(
                     f"exhaustive={delays} needs more than {_MOST_EXHAUSTIVE} schedules for this program, which has "
-                    f"{done.choices} choices. It is for tiny programs: make the program or the number of delays smaller, or "
+                    f"{result.choices} choices. It is for tiny programs: make the program or the number of delays smaller, or "
                     "leave it out."
                 )
             counting = _Counting(deviations)
@@ -243,11 +234,9 @@ class Search:
                 most = min(counting.sizes[choice] - 1, delays - spent)
                 stack.extend((*deviations, (choice, candidate)) for candidate in range(most, 0, -1))
 
-    def _observe(self, schedule: Schedule) -> tuple[Run[object], Observer]:
-        observer = Observer()
-        return perform(
-            self.body, self.options, self.watch, chooser=as_far_as_it_fits(schedule), observer=observer
-        ), observer
+    def _observe(self, schedule: Schedule) -> tuple[Run[object], Story]:
+        story = Story()
+        return run_once(self.body, self.options, self.leaks, chooser=as_far_as_it_fits(schedule), story=story), story
 
 
 class _Counting:
@@ -268,7 +257,7 @@ def _same(one: Run[object], other: Run[object]) -> bool:
     if one.log != other.log or other.error is not None:
         return False
     # Results of other classes may well be equal in all that matters and still not compare equal.
-    return not isinstance(one.result, int | str | bytes | float) or one.result == other.result
+    return not isinstance(one.value, int | str | bytes | float) or one.value == other.value
 
 
 def _is_finding(error: BaseException) -> bool:

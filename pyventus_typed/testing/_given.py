@@ -5,27 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from typing_extensions import ParamSpec
 
-from ._checks import Reached
-from ._errors import NotABody
+from ._events import SearchStrategy, hypothesis
 from ._explore import Search
-from ._hypothesis import hypothesis
-from ._policies import POLICIES, portfolio
-from ._report import Told
-from ._run import Ending, Options
-from ._source import Source
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
-
-    from hypothesis.strategies import SearchStrategy
-
-    from ._loop import Reorder
-    from ._threads import Threads
+from ._loop import Reorder
+from ._report import Example, Source
+from ._run import Ending, Options, Reached
+from ._schedule import POLICIES, portfolio
+from ._threads import Threads
+from .errors import NotABody
 
 _P = ParamSpec("_P")
 
@@ -49,7 +42,7 @@ def given_interleavings(
     endings: Sequence[Ending] = ("cancel",),
     reorder: Reorder = "resume",
     max_steps: int = 100_000,
-    threads: Threads = "baton",
+    threads: Threads = "real",
     reach: Iterable[str] = (),
     **named: SearchStrategy[Any],
 ) -> Callable[[Callable[_P, Coroutine[Any, Any, object]]], InterleavedTest[_P]]:
@@ -82,15 +75,15 @@ def given_interleavings(
             drawn = inspect.signature(test).bind(*args, **kwargs).arguments
             spelled_test = getattr(test, "__name__", "test")
 
-            def told() -> Told:
+            def example() -> Example:
                 source = Source()
                 values = {name: source.of(value) for name, value in drawn.items()}
                 call = ", ".join(f"{name}={value}" for name, value in values.items())
-                return Told(values, f"lambda: {spelled_test}.body({call})", source.imports)
+                return Example(values, f"lambda: {spelled_test}.body({call})", source.imports)
 
             for option in options:
                 body = functools.partial(test, *args, **kwargs)
-                search = Search(body, option, told=told, final=_is_final())
+                search = Search(body, option, example=example, final=_is_final())
                 with _untraced():
                     _try_schedules(search, seed, schedules, failed_before)
                 runs += search.runs
@@ -126,7 +119,7 @@ def given_interleavings(
 
 
 def _try_schedules(search: Search, seed: int, schedules: int, failed_before: list[int]) -> None:
-    with search.watch:
+    with search.leaks:
         fifo = search.fifo_once()
         if fifo.choices:
             # While Hypothesis shrinks, what failed last fails most often again.

@@ -5,36 +5,104 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
+from collections.abc import AsyncGenerator, Callable
+from contextvars import Context
+from functools import cached_property
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
 from weakref import ref
 
 from typing_extensions import TypeVarTuple, Unpack, override
 
-from ._boundary import NoSelector, begin_as_a_base_event_loop, refuse_the_world
-from ._entries import Entry, Timer, WeakOrderedSet
-from ._errors import LivelockError, ScheduleError
-from ._order import OrderedLoop
-from ._policies import replay
-from ._schedule import FIFO, Schedule
-from ._tasks import NUMBER, STEP, VirtualFuture, VirtualTask, number_of, step_of
-from ._waiting import nothing_to_do
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-    from contextvars import Context
-
-    from ._policies import Chooser
-    from ._tasks import TaskCoroutine
-    from ._threads import Threads
+from ._ready import Entry, OrderedLoop, Timer, WeakOrderedSet
+from ._schedule import FIFO, Chooser, Schedule, ScheduleError, replay
+from ._story import Names, nothing_to_do
+from ._tasks import NUMBER, STEP, TaskCoroutine, VirtualFuture, VirtualTask, number_of, step_of
+from ._threads import Threads
+from .errors import LivelockError, SimulationBoundaryError
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
+_C = TypeVar("_C", bound=type[object])
 
 Reorder: TypeAlias = Literal["strict", "resume", "all"]
 
+_REFUSED = {
+    "a name look-up": ("getaddrinfo", "getnameinfo"),
+    "a connection": (
+        "create_connection", "create_unix_connection", "create_datagram_endpoint", "connect_accepted_socket", "start_tls",
+    ),
+    "a server": ("create_server", "create_unix_server"),
+    "a pipe": ("connect_read_pipe", "connect_write_pipe"),
+    "a process": ("subprocess_exec", "subprocess_shell"),
+    "a signal handler": ("add_signal_handler",),
+    "a file descriptor": ("add_reader", "add_writer", "remove_reader", "remove_writer"),
+    "a socket": (
+        "sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into", "sock_sendall", "sock_sendto",
+        "sock_connect", "sock_accept", "sock_sendfile", "sendfile",
+    ),
+}  # fmt: skip
 
-@refuse_the_world
+
+def _refuse(method: str, what: str) -> Callable[..., NoReturn]:
+    def refused(*_: object, **__: object) -> NoReturn:
+        raise SimulationBoundaryError(
+            f"loop.{method}() needs {what} of the real world, whose timing no schedule can decide. "
+            "Give the code under test a stand-in (a queue, a stub with an async method), "
+            "or run this test on an ordinary loop."
+        )
+
+    refused.__name__ = refused.__qualname__ = method
+    return refused
+
+
+def forbid_real_io(loop: _C) -> _C:
+    """Make every method of *loop* that does real input or output raise at the call, not at the await."""
+    for what, methods in _REFUSED.items():
+        for method in methods:
+            setattr(loop, method, _refuse(method, what))
+    return loop
+
+
+class NoSelector:
+    """There is nothing to select from; some plugins for virtual time look for a selector none the less."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[object, int]]:  # noqa: ARG002  # the protocol's name
+        return []
+
+    def get_map(self) -> dict[int, object]:
+        return {}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _first_state() -> tuple[dict[str, object], dict[str, Callable[[], object]]]:
+    """What `BaseEventLoop.__init__` sets: the values that loops may share, and how to make those that they may not.
+
+    Not the set of async generators: ours is another one.
+    """
+    loop = asyncio.BaseEventLoop()
+    loop.close()
+    state = {**vars(loop), "_closed": False, "_executor_shutdown_called": False}
+    shared: dict[str, object] = {
+        name: value for name, value in state.items() if isinstance(value, int | float | str | None)
+    }
+    return shared, {name: type(value) for name, value in state.items() if name not in shared and name != "_asyncgens"}
+
+
+_SHARED, _MADE = _first_state()
+
+
+def begin_as_a_base_event_loop(loop: asyncio.BaseEventLoop) -> None:
+    """Do what `BaseEventLoop.__init__` does, without asking for the clock and the environment thousands of times."""
+    state = vars(loop)
+    state.update(_SHARED)
+    for name, make in _MADE.items():
+        state[name] = make()
+
+
+@forbid_real_io
 class VirtualLoop(OrderedLoop):
     """A loop without a clock and without a selector.
 
@@ -49,7 +117,7 @@ class VirtualLoop(OrderedLoop):
     Who has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version of
     Python that has the same asyncio functions (``wait_for`` became another one in 3.12). Threads (``asyncio.to_thread``,
     ``run_in_executor``) are virtual: they begin and end when the schedule says, and their function runs without a running
-    loop, in a real thread for which the loop waits (``threads="baton"``), for at most ten seconds, or, quicker and without
+    loop, in a real thread for which the loop waits (``threads="real"``), for at most ten seconds, or, quicker and without
     that limit, in the loop's own thread (``"inline"``).
 
     Raises out of ``run_until_complete``: ``DeadlockError`` when nothing can happen any more, ``LivelockError`` after
@@ -85,7 +153,7 @@ class VirtualLoop(OrderedLoop):
         *,
         reorder: Reorder = "resume",
         max_steps: int = 10_000_000,
-        threads: Threads = "baton",
+        threads: Threads = "real",
         chooser: Chooser | None = None,
     ) -> None:
         if reorder not in {"strict", "resume", "all"}:
@@ -101,17 +169,22 @@ class VirtualLoop(OrderedLoop):
         self.last_checks: list[Callable[[], object]] = []
         self._made: list[ref[asyncio.Task[object]]] = []
 
+    @cached_property
+    def names(self) -> Names:
+        """What the tasks are called in reports."""
+        return Names()
+
     # ------------------------------------------------------------------ time
     @override
     def time(self) -> float:
         """Seconds of virtual time since the loop was made."""
         return self._now
 
-    def settle(self) -> None:
+    def run_until_idle(self) -> None:
         """Run until nothing is ready, without letting time pass. Call it while the loop is not running."""
         self.advance(0.0)
 
-    def turn(self, steps: int = 1) -> None:
+    def run_steps(self, steps: int = 1) -> None:
         """Run at most *steps* steps, fewer if nothing is ready. Call it while the loop is not running."""
         if steps < 0:
             raise ValueError(f"A loop turns a number of steps, not {steps}.")
@@ -121,7 +194,7 @@ class VirtualLoop(OrderedLoop):
         finally:
             self._until = self._limit = None
 
-    def inside(self, function: Callable[[], _T]) -> _T:
+    def call_in_loop(self, function: Callable[[], _T]) -> _T:
         """What *function* returns, called here and now as if by a callback of this loop. Not while the loop is running."""
         if self.is_running():
             raise RuntimeError("The loop is running: call the function directly.")
@@ -228,6 +301,7 @@ class VirtualLoop(OrderedLoop):
             raise RuntimeError("Event loop is closed")
         return VirtualTask(coro, loop=self, name=None if name is None else str(name), context=context)
 
+    @override
     def number(self, task: asyncio.Task[object]) -> int:
         """Give *task* its place in the order of creation; once, when its first step is scheduled."""
         self._numbers = (number := self._numbers) + 1
@@ -278,14 +352,14 @@ class VirtualLoop(OrderedLoop):
             if steps > self.max_steps:
                 raise LivelockError(
                     f"The program was not done after {self.max_steps} steps, at {self._now:g} s of virtual time. Ready to "
-                    f"go on: {self.names.ready([*self.ready(), entry])}. "
+                    f"go on: {self.names.of_entries([*self.ready(), entry])}. "
                     "If it is no livelock, raise max_steps=.",
                     self.max_steps,
                 )
             if log is not None:
                 log.append(entry.key)
             if observer is not None:
-                observer.begins(self, entry)
+                observer.begins(entry)
             entry._run()  # running it is what a loop is for
             if observer is not None:
                 observer.made(entry)
@@ -308,7 +382,7 @@ class VirtualLoop(OrderedLoop):
             raise nothing_to_do(self)
         self._now = when
         if self.observer is not None:
-            self.observer.time_passes(self)
+            self.observer.time_passes()
         return True
 
     def require_fit(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
@@ -22,16 +23,10 @@ from pyventus_typed import (
 )
 from pyventus_typed.errors import WouldDeadlock
 
-from ._hypothesis import hypothesis
+from ._events import SearchStrategy, hypothesis
 from ._loop import VirtualLoop
-from ._policies import portfolio
-from ._run import Ending, end
-from ._watch import Watch
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from hypothesis.strategies import SearchStrategy
+from ._run import Ending, LeakDetector, end
+from ._schedule import portfolio
 
 st = hypothesis.strategies
 _stateful = hypothesis.stateful
@@ -90,9 +85,9 @@ class EventMachine(_stateful.RuleBasedStateMachine):
         self._waiters: list[_Waiter] = []
         self._never_started: list[Emission[Event]] = []
         self._seed = 0
-        self._watch = Watch()
-        self._watch.__enter__()
-        self._watch.begin()
+        self._leaks = LeakDetector()
+        self._leaks.__enter__()
+        self._leaks.begin()
         self.loop: VirtualLoop = self._new_loop()
         self.linker.subscribe(_Carrier, self._emit_from_handler)
         self.linker.subscribe(_WaitForAll, self._wait_for_itself)
@@ -102,7 +97,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
         """Subscribe the handlers under test to ``self.linker``. The default subscribes none."""
 
     def emit(self, event: _E) -> Emission[_E]:
-        """Emit *event*; from a handler, or from a rule by way of ``self.loop.inside``."""
+        """Emit *event*; from a handler, or from a rule by way of ``self.loop.call_in_loop``."""
         parent = current_emission()
         emitter: Emitter[_E] = self.emitter
         emission = emitter.emit(event)
@@ -121,15 +116,15 @@ class EventMachine(_stateful.RuleBasedStateMachine):
 
     @_stateful.rule(event=st.runner().flatmap(lambda machine: machine.events))
     def emit_event(self, event: Event) -> None:
-        self.loop.inside(lambda: self.emit(event))
+        self.loop.call_in_loop(lambda: self.emit(event))
 
     @_stateful.rule(event=st.runner().flatmap(lambda machine: machine.events))
     def emit_from_a_handler(self, event: Event) -> None:
-        self.loop.inside(lambda: self.emit(_Carrier(event)))
+        self.loop.call_in_loop(lambda: self.emit(_Carrier(event)))
 
     @_stateful.rule(steps=st.integers(1, 30))
     def let_run(self, steps: int) -> None:
-        self.loop.turn(steps)
+        self.loop.run_steps(steps)
 
     @_stateful.rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 60.0]))
     def advance_time(self, seconds: float) -> None:
@@ -158,11 +153,11 @@ class EventMachine(_stateful.RuleBasedStateMachine):
     @_stateful.precondition(lambda self: self.emissions)
     @_stateful.rule(index=st.integers(0))
     def cancel_an_emission(self, index: int) -> None:
-        self.loop.inside(self.emissions[index % len(self.emissions)].cancel)
+        self.loop.call_in_loop(self.emissions[index % len(self.emissions)].cancel)
 
     @_stateful.rule()
     def wait_for_itself(self) -> None:
-        self.loop.inside(lambda: self.emit(_WaitForAll()))
+        self.loop.call_in_loop(lambda: self.emit(_WaitForAll()))
 
     @_stateful.rule(ending=st.sampled_from(["cancel", "close", "lost"]))
     def restart(self, ending: Ending) -> None:
@@ -170,7 +165,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
         if ending != "cancel":
             # A waiter is a task of the test's own, which must not be lost together with the loop.
             self._cancel_waiters()
-            self.loop.settle()
+            self.loop.run_until_idle()
         self._waiters.clear()
         end(self.loop, ending)
         self.loop = self._new_loop()  # the last reference to the old one is gone
@@ -192,7 +187,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
             del self.loop
             self._complain()
         finally:
-            self._watch.__exit__(None, None, None)
+            self._leaks.__exit__(None, None, None)
             super().teardown()
 
     # ------------------------------------------------------------------ invariants
@@ -238,7 +233,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
             return self.ordering.chosen(emission.event) is not None
         return self.ordering is not Ordering.CONCURRENT
 
-    # ------------------------------------------------------------------ ours
+    # ------------------------------------------------------------------ internal
     async def _emit_from_handler(self, carrier: _Carrier) -> None:
         await asyncio.sleep(0)
         self.emit(carrier.event)
@@ -259,11 +254,11 @@ class EventMachine(_stateful.RuleBasedStateMachine):
 
     def _new_loop(self) -> VirtualLoop:
         loop = VirtualLoop(chooser=portfolio(self._seed, self._seed, _CHOICES))
-        loop.set_exception_handler(self._watch.handle)
+        loop.set_exception_handler(self._leaks.handle)
         return loop
 
     def _complain(self) -> None:
-        background = self._watch.end()
+        background = self._leaks.end()
         if background is not None:
             raise background
 

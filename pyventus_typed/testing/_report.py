@@ -2,30 +2,83 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import inspect
+import math
 import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from pyventus_typed import Emission
 
-from ._errors import InterleavingError
-from ._run import Options
-from ._tasks import is_users
-from ._trace import Observer, Step, sentences
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from ._run import Body
-    from ._schedule import Schedule
+from ._run import Body, Options
+from ._schedule import Schedule, Step
+from ._story import Story, is_users, sentences
+from .errors import InterleavingError
 
 _MOST_STEPS = 40
 
 
+class Source:
+    """Spells values, and collects the imports that their classes need."""
+
+    def __init__(self) -> None:
+        self._from: dict[str, set[str]] = {}
+        self._modules: set[str] = set()
+
+    @property
+    def imports(self) -> list[str]:
+        """The lines of import, sorted."""
+        named = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(self._from.items())]
+        return [*(f"import {module}" for module in sorted(self._modules)), *named]
+
+    def of(self, value: object) -> str:  # noqa: C901, PLR0911  # one branch for each kind of value
+        """*value* as an expression; its `repr` where nothing better is known."""
+        kind = type(value)
+        if isinstance(value, enum.Enum):
+            members = value.name.split("|") if isinstance(value, enum.Flag) and value.name else [value.name]
+            if all(members):
+                return " | ".join(f"{self._named(kind)}.{member}" for member in members)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type) and "__repr__" in vars(kind):
+            fields = [one.name for one in dataclasses.fields(value) if one.init and hasattr(value, one.name)]
+            return f"{self._named(kind)}({', '.join(f'{one}={self.of(getattr(value, one))}' for one in fields)})"
+        if kind is list:
+            return f"[{self._all(value)}]"
+        if kind is tuple:
+            return f"({self._all(value)}{',' if value and len(value) == 1 else ''})"  # type: ignore[arg-type]  # it is a tuple
+        if kind is set and value:
+            return f"{{{self._all(value)}}}"
+        if kind is frozenset and value:
+            return f"frozenset({{{self._all(value)}}})"
+        if kind is dict:
+            pairs: Mapping[object, object] = value  # type: ignore[assignment]  # it is a dict
+            return f"{{{', '.join(f'{self.of(key)}: {self.of(one)}' for key, one in pairs.items())}}}"
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"float({str(value)!r})"
+        if isinstance(value, type):
+            return self._named(value)
+        spelled = repr(value)
+        if spelled.startswith(f"{kind.__module__}."):  # as the classes of `datetime` do
+            self._modules.add(kind.__module__)
+        elif spelled.startswith(f"{kind.__qualname__}("):
+            self._named(kind)
+        return spelled
+
+    def _all(self, values: object) -> str:
+        return ", ".join(self.of(value) for value in values)  # type: ignore[attr-defined]  # a collection
+
+    def _named(self, kind: type[object]) -> str:
+        if "<locals>" in kind.__qualname__:
+            return kind.__name__  # no import can bring it
+        if kind.__module__ not in {"builtins", "__main__"}:
+            self._from.setdefault(kind.__module__, set()).add(kind.__qualname__.partition(".")[0])
+        return kind.__qualname__
+
+
 @dataclass(frozen=True, slots=True)
-class Told:
+class Example:
     """What a body was given, as source code: each value, the body with all of them, and the imports that they need."""
 
     values: Mapping[str, str]
@@ -38,38 +91,36 @@ def report(
     options: Options,
     error: BaseException,
     schedule: Schedule,
-    observer: Observer,
+    story: Story,
     *,
     runs: int,
     policy: str,
     found: int,
-    told: Told | None = None,
+    example: Example | None = None,
 ) -> InterleavingError:
-    """The error for *error*, which *body* raises under *schedule*; *told*: the events it was given, if any."""
-    reproducer = regression_test(body, options, schedule, told)
+    """The error for *error*, which *body* raises under *schedule*; *example*: the events it was given, if any."""
+    reproducer = regression_test(body, options, schedule, example)
     lines = [_headline(error, schedule, runs), ""]
-    if told is not None and told.values:
-        lines += ["With", *(f"  {name} = {value}" for name, value in told.values.items()), ""]
+    if example is not None and example.values:
+        lines += ["With", *(f"  {name} = {value}" for name, value in example.values.items()), ""]
     lines += ["What went wrong", *(f"  {line}" for line in _failure(error)), ""]
     emission = getattr(error, "emission", None)
-    chain = observer.parents(emission) if isinstance(emission, Emission) else []
+    chain = story.parents(emission) if isinstance(emission, Emission) else []
     if chain:
         lines += ["The emission, and the emissions whose handlers emitted it", *(f"  {line}" for line in chain), ""]
     if schedule:
         shrunk = f", shrunk from {found}" if found > len(schedule) else ""
         differs = f"schedule '{schedule}', {_deviations(len(schedule))}{shrunk}; found by {policy}"
         lines += [f"How it differs from first come, first served ({differs})"]
-        lines += [*(f"  {sentence}" for sentence in sentences(observer)), ""]
+        lines += [*(f"  {sentence}" for sentence in sentences(story)), ""]
     lines += [
         "Step by step",
-        *_steps(observer),
+        *_steps(story),
         "",
         "To keep it from coming back",
         *(f"  {line}" for line in reproducer.splitlines()),
     ]
-    return InterleavingError(
-        "\n".join(lines), schedule=schedule, trace=observer.trace, reproducer=reproducer, runs=runs
-    )
+    return InterleavingError("\n".join(lines), schedule=schedule, trace=story.trace, reproducer=reproducer, runs=runs)
 
 
 def _headline(error: BaseException, schedule: Schedule, runs: int) -> str:
@@ -117,8 +168,8 @@ def is_users_file(path: str) -> bool:
     return is_users(compile("", path, "exec"))
 
 
-def _steps(observer: Observer) -> Iterator[str]:
-    trace = observer.trace
+def _steps(story: Story) -> Iterator[str]:
+    trace = story.trace
     if len(trace) > _MOST_STEPS:
         # The beginning tells how it started, the end how it broke, and it is about who was late, and who went first.
         late = {step.who for step in trace if step.late}
@@ -146,20 +197,20 @@ def _in_a_row(steps: Sequence[Step]) -> Iterator[str]:
         yield from (f"{'*' if step.ahead_of else ' '} {step}{times}" for step in (first, *others))
 
 
-def regression_test(body: Body[object], options: Options, schedule: Schedule, told: Told | None = None) -> str:
+def regression_test(body: Body[object], options: Options, schedule: Schedule, example: Example | None = None) -> str:
     """A complete test that fails as long as the bug is there, and goes on exploring when it is not."""
     function = inspect.unwrap(getattr(body, "func", body))
     name = getattr(function, "__name__", "body")
     if not name.isidentifier():
         name = "body"  # a lambda
-    lines = [] if told is None else [line for line in told.imports if line.startswith("import ")]
+    lines = [] if example is None else [line for line in example.imports if line.startswith("import ")]
     lines += [f"from pyventus_typed.testing import {'explore' if schedule else 'run'}"]
-    lines += [] if told is None else [line for line in told.imports if line.startswith("from ")]
+    lines += [] if example is None else [line for line in example.imports if line.startswith("from ")]
     if "<locals>" in getattr(function, "__qualname__", "<locals>") or getattr(function, "__module__", None) is None:
         lines.append(f"# Beside {name}, which is not at the top of a module.")
     elif function.__module__ != "__main__":
         lines.append(f"from {function.__module__} import {name}")
-    spelled = name if told is None else told.body
+    spelled = name if example is None else example.body
     differing = "".join(f", {field}={value!r}" for field, value in _differing(options).items())
     lines += [
         "",

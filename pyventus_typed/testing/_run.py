@@ -1,27 +1,28 @@
-"""One run of a body under one schedule."""
+"""One run of a body under one schedule, what it claims, and what goes wrong in it where nobody looks."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import logging
+import sys
 import warnings
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Collection, Coroutine, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
+from pyventus_typed import current_emission
 from pyventus_typed.errors import DiscardedEmissionsWarning
 
-from ._errors import NotABody
 from ._loop import Reorder, VirtualLoop
-from ._schedule import FIFO, Schedule
-from ._watch import Watch
-
-if TYPE_CHECKING:
-    from ._policies import Chooser
-    from ._threads import Threads
-    from ._trace import Observer
+from ._ready import Entry, Timer
+from ._schedule import FIFO, Chooser, Schedule
+from ._story import Story
+from ._threads import Threads
+from .errors import BackgroundError, NotABody, SimulationBoundaryError, UnreachedError
 
 _T = TypeVar("_T")
 
@@ -30,14 +31,110 @@ Ending: TypeAlias = Literal["cancel", "close", "lost"]
 
 _STEPS_TO_END = 10_000
 
+_collector: dict[str, bool] | None = None
 
+
+# ---------------------------------------------------------------- what goes wrong where nobody looks
+def _set_in_order(members: Iterable[Any] = ()) -> Collection[Any]:  # Any: as the built-in
+    """For `asyncio.as_completed`, which puts its coroutines into a set: that would give them tasks in the order of addresses."""
+    members = tuple(members)
+    return dict.fromkeys(members) if any(map(asyncio.iscoroutine, members)) else set(members)
+
+
+class LeakDetector:
+    """While it is entered, what Python only mentions in passing is collected, and garbage is collected only when asked.
+
+    The collector runs at moments that depend on everything that was ever allocated; a finaliser that runs in the middle
+    of a schedule would make two equal runs differ.
+    """
+
+    _depth: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        self.problems: list[Exception] = []
+
+    def __enter__(self) -> LeakDetector:
+        if (running := asyncio._get_running_loop()) is not None:
+            raise SimulationBoundaryError(
+                f"A test under schedules turns a loop of its own, and in this thread {running!r} is running. Call run(), "
+                "explore() or the test from a plain function, or await the body here."
+            )
+        self._unraisable_before = sys.unraisablehook
+        # The interpreter calls it; a warnings filter could not be swapped for each of 5,000 runs a second.
+        self._unawaited_before = vars(warnings)["_warn_unawaited_coroutine"]
+        self._collected_before = gc.isenabled()
+        self._set_before = vars(asyncio.tasks).get("set", set)
+        vars(asyncio.tasks)["set"] = _set_in_order
+        sys.unraisablehook = self._unraisable
+        setattr(warnings, "_warn_unawaited_coroutine", self._unawaited)  # noqa: B010  # it is private
+        gc.disable()
+        LeakDetector._depth += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        LeakDetector._depth -= 1
+        if not LeakDetector._depth:
+            gc.unfreeze()
+        sys.unraisablehook = self._unraisable_before
+        vars(asyncio.tasks)["set"] = self._set_before
+        setattr(warnings, "_warn_unawaited_coroutine", self._unawaited_before)  # noqa: B010  # it is private
+        if self._collected_before:
+            gc.enable()
+
+    def begin(self) -> None:
+        """Set aside all that is alive, so that `end` looks only at what this schedule made; once before each schedule."""
+        gc.freeze()
+        self.problems.clear()
+
+    def end(self) -> BackgroundError | None:
+        """Collect the garbage of the schedule, and return what it and the schedule complained about."""
+        gc.collect()
+        if not self.problems:
+            return None
+        problems = tuple(self.problems)
+        self.problems.clear()
+        what = "; ".join(f"{type(problem).__name__}: {problem}" for problem in problems[:3])
+        return BackgroundError(f"The body returned, but nobody took care of this: {what}", problems)
+
+    def handle(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # Any: as in asyncio
+        """The exception handler of the loop."""
+        error = context.get("exception")
+        text = str(context.get("message", "Unhandled exception in the event loop"))
+        task = context.get("task", context.get("future"))
+        if task is not None and hasattr(task, "get_coro"):
+            text = f"{text} ({getattr(task.get_coro(), '__qualname__', task)})"
+        self._note(error, text)
+
+    def _unraisable(self, found: sys.UnraisableHookArgs) -> None:
+        # The object itself must not be kept: that would bring it back to life.
+        self._note(found.exc_value, f"{found.err_msg or 'Exception ignored in'} {found.object!r}")
+
+    def _unawaited(self, coroutine: Any) -> None:  # Any: whatever the interpreter takes for a coroutine
+        code = coroutine.cr_code
+        name = coroutine.__qualname__.rpartition("<locals>.")[2]
+        place = f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
+        self.problems.append(RuntimeWarning(f"the coroutine {name} ({place}) was never awaited"))
+
+    def _note(self, error: BaseException | None, text: str) -> None:
+        if isinstance(error, Exception):
+            error.add_note(text)
+            self.problems.append(error)
+        else:
+            problem = RuntimeError(text)
+            problem.__cause__ = error
+            self.problems.append(problem)
+
+
+# ---------------------------------------------------------------- the run
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a body is run, whatever the schedule."""
 
     reorder: Reorder = "resume"
     max_steps: int = 100_000
-    threads: Threads = "baton"
+    threads: Threads = "real"
     ending: Ending = "cancel"
 
     def __post_init__(self) -> None:
@@ -49,7 +146,7 @@ class Options:
 class Run(Generic[_T]):
     """What one run did."""
 
-    result: _T | None = None
+    value: _T | None = None
     error: BaseException | None = None
     deviations: tuple[tuple[int, int], ...] = ()
     choices: int = 0
@@ -64,7 +161,7 @@ def run(
     schedule: Schedule | str = FIFO,
     reorder: Reorder = "resume",
     max_steps: int = 100_000,
-    threads: Threads = "baton",
+    threads: Threads = "real",
     ending: Ending = "cancel",
 ) -> _T:
     """Run ``body()`` in virtual time under *schedule*, and return what it returns or raise what it raises.
@@ -78,21 +175,21 @@ def run(
     was never taken, a coroutine was never awaited, or a callback or a finaliser raised.
     """
     options = Options(reorder, max_steps, threads, ending)
-    with Watch() as watch:
-        done = perform(body, options, watch, schedule=Schedule.of(schedule))
-    if done.error is not None:
-        raise done.error
-    return done.result  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # without an error there is a result
+    with LeakDetector() as watch:
+        result = run_once(body, options, watch, schedule=Schedule.of(schedule))
+    if result.error is not None:
+        raise result.error
+    return result.value  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # without an error there is a result
 
 
-def perform(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its end, in the order of time
+def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its end, in the order of time
     body: Body[_T],
     options: Options,
-    watch: Watch,
+    watch: LeakDetector,
     *,
     schedule: Schedule = FIFO,
     chooser: Chooser | None = None,
-    observer: Observer | None = None,
+    story: Story | None = None,
     log: list[int] | None = None,
 ) -> Run[_T]:
     """Run *body* once, in the order of *chooser* if given, else of *schedule*, which then must fit.
@@ -100,15 +197,16 @@ def perform(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its 
     *log* takes the key of each step, before it is made.
     """
     watch.begin()
-    done: Run[_T] = Run()
+    result: Run[_T] = Run()
     loop = VirtualLoop(
         schedule, reorder=options.reorder, max_steps=options.max_steps, threads=options.threads, chooser=chooser
     )
     loop.set_exception_handler(watch.handle)
     loop.log = log
-    if observer is not None:
-        loop.observer = observer
-        loop.log = done.log
+    if story is not None:
+        story.begin(loop)
+        loop.observer = story
+        loop.log = result.log
     main: asyncio.Task[_T] | None = None
     try:
         main = loop.create_task(_coroutine(body), name="body")
@@ -116,7 +214,7 @@ def perform(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its 
         loop.run_forever()
         if not main.done():
             raise RuntimeError("The loop was stopped before the body was done: loop.stop() is for who runs the loop.")
-        done.result = main.result()
+        result.value = main.result()
         if chooser is None:
             loop.require_fit()
         if loop.foreign is not None:  # a thread that called in, and was refused there
@@ -125,38 +223,38 @@ def perform(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its 
         end(loop, "cancel")
         raise
     except BaseException as error:  # noqa: BLE001  # the caller decides what to do with it
-        done.error = error
+        result.error = error
         if main is not None:
             main.remove_done_callback(_stop)  # it is about to be cancelled, which must not stop the loop again
-    done.deviations = tuple(loop.deviations)
-    done.choices, done.steps, done.time = loop.choices, loop.steps, loop.time()
-    if observer is not None:
-        observer.ends(loop)
+    result.deviations = tuple(loop.deviations)
+    result.choices, result.steps, result.time = loop.choices, loop.steps, loop.time()
+    if story is not None:
+        story.end()
         loop.observer = None  # how the loop ends is not part of the story
         loop.log = None
     loop.checks.clear()
     last_checks = loop.last_checks
     try:
-        if done.error is None:
+        if result.error is None:
             end(loop, options.ending)
         else:
             with _unreported():
                 end(loop, "cancel")
     except Exception as error:  # noqa: BLE001  # a program that is stuck may well be unable to end; why it stuck comes first
-        done.error = done.error or error
+        result.error = result.error or error
         loop.close()
     del loop, main
     background = watch.end()
-    if done.error is None:
-        done.error = background
+    if result.error is None:
+        result.error = background
     try:
-        while last_checks and done.error is None:
+        while last_checks and result.error is None:
             last_checks.pop(0)()
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001  # the caller decides what to do with it
-        done.error = error
-    return done
+        result.error = error
+    return result
 
 
 def _coroutine(body: Body[_T]) -> Coroutine[Any, Any, _T]:
@@ -223,3 +321,106 @@ def end(loop: VirtualLoop, ending: Ending) -> None:
         if loop._threads:
             loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
+
+
+# ---------------------------------------------------------------- claims
+def always(check: Callable[[], object], name: str | None = None) -> None:
+    """Call *check* now and after every step of this run; it says no by returning ``False`` or by raising.
+
+    The run then ends at once with that error (``AssertionError`` for ``False``), and a note says after which step. Call it
+    in the body of a test, on a `VirtualLoop`. A check that changes anything, or returns an awaitable, is a mistake.
+    """
+    loop = _running_loop("always(...) looks after every step, and {} has no steps to show.")
+    label = name or _label(check)
+
+    def look(entry: Entry | Timer) -> None:
+        _evaluate("always", check, label, f"after step {loop.steps}, in which {loop.names.of_entry(entry)} ran", entry)
+
+    _evaluate("always", check, label, "from the beginning", None)
+    loop.checks.append(look)
+
+
+def afterwards(check: Callable[[], object], name: str | None = None) -> None:
+    """Call *check* once after this run, when its loop has ended; it says no by returning ``False`` or by raising.
+
+    Whatever ``ending=`` does has been done, and the garbage has been collected. Not called if the run has failed before.
+    Call it in the body of a test, on a `VirtualLoop` under `run`, `explore` or `given_interleavings`; checks are called in
+    the order in which they were given. A check that refers to the loop keeps it from being ``"lost"``.
+    """
+    loop = _running_loop("afterwards(...) looks when the run has ended, and {} does not say when.")
+    label = name or _label(check)
+    loop.last_checks.append(lambda: _evaluate("afterwards", check, label, "after the end of the loop", None))
+
+
+def _running_loop(refusal: str) -> VirtualLoop:
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, VirtualLoop):
+        raise SimulationBoundaryError(
+            f"{refusal.format(repr(loop))} Run the test with run(), explore() or given_interleavings()."
+        )
+    return loop
+
+
+def _label(check: Callable[[], object]) -> str:
+    label = str(getattr(check, "__name__", check))
+    code = getattr(check, "__code__", None)
+    if label == "<lambda>" and code is not None:
+        return f"the lambda of {code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
+    return label
+
+
+def _evaluate(what: str, check: Callable[[], object], label: str, when: str, entry: Entry | Timer | None) -> None:
+    try:
+        verdict = check()
+        if verdict is False:
+            raise AssertionError(f"{label} no longer held")  # handled with what the check itself raises
+        if asyncio.iscoroutine(verdict):
+            verdict.close()
+            raise TypeError(
+                f"{what}() takes a plain function, and {label} returned a coroutine: it could not be awaited."
+            )
+    except Exception as error:
+        error.add_note(f"{what}: {label} was broken {when}")
+        _remember_emission(error, entry)
+        raise
+
+
+def _remember_emission(error: Exception, entry: Entry | Timer | None) -> None:
+    """Note in whose emission the step ran, for the report."""
+    if entry is not None:
+        emission = entry._context.run(current_emission)  # type: ignore[union-attr]  # a handle keeps its context
+        if emission is not None:
+            error.__dict__["emission"] = emission
+
+
+def sometimes(name: str, condition: bool = True) -> None:  # noqa: FBT001, FBT002  # reads as "sometimes X, if Y"
+    """Claim that *condition* is true here in at least one schedule of an exploration.
+
+    A call with a false condition only declares *name*. When `explore`, or a test of `given_interleavings` with all its
+    examples, ends without having seen it true it raises ``UnreachedError``. Outside of these this does nothing.
+    """
+    if _collector is not None:
+        _collector[name] = bool(condition) or _collector.get(name, False)
+
+
+class Reached:
+    """Collects the `sometimes` of one exploration."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = dict.fromkeys(names, False)
+
+    def require_all(self, schedules: int) -> None:
+        """``UnreachedError`` if one was never true in *schedules* schedules."""
+        missed = [name for name, seen in self.names.items() if not seen]
+        if missed:
+            raise UnreachedError(missed, schedules)
+
+    def __enter__(self) -> Reached:
+        global _collector  # noqa: PLW0603  # the code under test calls sometimes() from wherever it is, threads included
+        self._before = _collector
+        _collector = self.names
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global _collector  # noqa: PLW0603
+        _collector = self._before

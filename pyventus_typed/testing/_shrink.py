@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
-from ._entries import LANE
-from ._policies import as_far_as_it_fits, keep_order
-from ._schedule import Schedule
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from ._policies import Chooser
+from ._ready import FIFO_KEY
+from ._schedule import Chooser, Schedule, as_far_as_it_fits, keep_order
 
 Deviations: TypeAlias = tuple[tuple[int, int], ...]
 
@@ -41,7 +36,7 @@ def smallest_deviations(found: Schedule, attempts: Callable[[], Attempt]) -> Dev
     ] = []  # the choices of FIFO at which it is the turn of one of these, or of something that is no task
 
     def fifo(choice: int, keys: Sequence[int]) -> int:
-        if keys[0] in tasks or keys[0] < LANE:
+        if keys[0] in tasks or keys[0] < FIFO_KEY:
             heads.append(choice)
         return 0
 

@@ -5,7 +5,7 @@ It is no entry point: who installs the package gets no fixtures that they did no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,9 +13,6 @@ from pyventus_typed import Emitter, Event, Linker, asyncio_emitter
 
 from ._loop import VirtualLoop
 from ._recorder import Recorder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture

@@ -16,9 +16,12 @@ from pyventus_typed import errors
 
 PACKAGE = Path(pyventus_typed.__file__).parent
 NAME = PACKAGE.name
-ORDER = [
+LISTED = [
     line for line in (Path(__file__).parent / "order.txt").read_text().splitlines() if line and not line.startswith("#")
 ]
+ROOMS = [name for name in LISTED if name.startswith("testing.")]
+"""Of the edges that have put their files in order."""
+ORDER = [name for name in LISTED if name not in ROOMS]
 NOUNS = ORDER[: ORDER.index("_typing")]
 WITH_ASYNCIO = {"_loops", "_emission", "_emitter", *(name for name in ORDER if name.startswith("processors."))}
 EDGES = sorted(
@@ -30,12 +33,15 @@ def path_of(name: str) -> Path:
     return PACKAGE.joinpath(*name.split(".")).with_suffix(".py")
 
 
-def imports(path: Path) -> Iterator[str]:
-    """The modules that the code of *path* imports, inside of functions too, by their full names."""
+def imports(path: Path, *, types_too: bool = False) -> Iterator[str]:
+    """The modules that the code of *path* imports, inside of functions too, by their full names.
+
+    *types_too*: also under ``if TYPE_CHECKING``.
+    """
     package = [NAME, *path.relative_to(PACKAGE).parent.parts]
 
     def visit(node: ast.AST) -> Iterator[str]:
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        if not types_too and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             for otherwise in node.orelse:
                 yield from visit(otherwise)
             return
@@ -55,9 +61,11 @@ def imports(path: Path) -> Iterator[str]:
     yield from visit(ast.parse(path.read_text(encoding="utf-8")))
 
 
-def ours(path: Path) -> set[str]:
-    """The files of the core that *path* imports."""
-    found = {name.removeprefix(f"{NAME}.") for name in imports(path) if name.startswith(f"{NAME}.")}
+def ours(path: Path, *, types_too: bool = False) -> set[str]:
+    """The files of ours that *path* imports."""
+    found = {
+        name.removeprefix(f"{NAME}.") for name in imports(path, types_too=types_too) if name.startswith(f"{NAME}.")
+    }
     return {name for name in found if path_of(name).exists()}
 
 
@@ -95,6 +103,21 @@ def test_what_needs_no_loop_imports_none(name: str) -> None:
 @pytest.mark.parametrize("name", NOUNS)
 def test_nouns_know_no_threads_and_no_input_or_output(name: str) -> None:
     assert foreign(path_of(name)) & {"asyncio", "threading", "concurrent", "logging", "io", "os", "socket"} == set()
+
+
+# ---------------------------------------------------------------- the rooms of the edges
+def test_every_file_of_an_edge_in_order_has_its_place() -> None:
+    edges = {name.partition(".")[0] for name in ROOMS}
+    files = {f"{edge}.{path.stem}" for edge in edges for path in (PACKAGE / edge).glob("*.py")}
+    assert {name for name in files if not name.endswith(".__init__")} == set(ROOMS)
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_file_of_an_edge_needs_only_what_stands_above_it_for_its_types_too(name: str) -> None:
+    edge = name.partition(".")[0]
+    above = ROOMS[: ROOMS.index(name)]
+    assert {one for one in ours(path_of(name), types_too=True) if one.startswith(f"{edge}.")} - set(above) == set()
+    assert f"{NAME}.{edge}" not in imports(path_of(name), types_too=True), "that is the door, which imports it"
 
 
 # ---------------------------------------------------------------- what comes from outside
@@ -150,8 +173,8 @@ def test_errors_lists_every_error_and_each_is_of_the_tree() -> None:
 
 
 @pytest.mark.parametrize("edge", EDGES)
-def test_an_edge_imports_the_facade_and_errors_and_no_file_of_the_core(edge: str) -> None:
-    private = re.compile(rf"{NAME}\.(_\w+|processors)(\.|$)")
+def test_an_edge_imports_the_facade_and_the_ground_and_no_other_file_of_the_core(edge: str) -> None:
+    private = re.compile(rf"{NAME}\.((?!_libraries\b)_\w+|processors)(\.|$)")
     wrong = {
         f"{path.relative_to(PACKAGE)}: {name}"
         for path in sorted((PACKAGE / edge).rglob("*.py"))

@@ -61,6 +61,8 @@ def run_suite(folder: Path, conftest: str, tests: str, *options: str) -> str:
         "-q",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:anyio",  # it warns, as of 4.14, about pytest itself, and here warnings are errors
         "--rootdir",
         str(folder),
         str(folder),

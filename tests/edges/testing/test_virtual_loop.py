@@ -72,7 +72,7 @@ def test_advance_runs_what_falls_due_and_nothing_later() -> None:
     fired: list[float] = []
     for delay in (0, 1, 2, 3):
         loop.call_later(delay, lambda: fired.append(loop.time()))
-    loop.settle()
+    loop.run_until_idle()
     assert fired == [0]
     loop.advance(2.5)
     assert fired == [0, 1, 2]
@@ -377,7 +377,7 @@ def test_a_body_that_stops_the_loop_is_told_so() -> None:
         run(body)
 
 
-@pytest.mark.parametrize("option", [{"reorder": "any"}, {"threads": "real"}])
+@pytest.mark.parametrize("option", [{"reorder": "any"}, {"threads": "green"}])
 def test_a_loop_that_is_not_made_leaves_nothing_behind(option: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="is '.*', not '"):
         VirtualLoop(**untyped(option))
@@ -440,9 +440,9 @@ def test_a_foreign_thread_that_calls_in_is_refused_there_and_fails_the_run() -> 
 
 
 # ---------------------------------------------------------------- threads
-@pytest.mark.parametrize("threads", ["inline", "baton"])
+@pytest.mark.parametrize("threads", ["inline", "real"])
 def test_a_virtual_thread_has_no_running_loop_and_gives_back_what_it_returns(
-    threads: Literal["inline", "baton"],
+    threads: Literal["inline", "real"],
 ) -> None:
     def work(number: int) -> int:
         with pytest.raises(RuntimeError, match="no running event loop"):
@@ -455,8 +455,8 @@ def test_a_virtual_thread_has_no_running_loop_and_gives_back_what_it_returns(
     assert run(body, threads=threads) == 42
 
 
-@pytest.mark.parametrize("threads", ["inline", "baton"])
-def test_what_a_virtual_thread_raises_comes_out_of_its_await(threads: Literal["inline", "baton"]) -> None:
+@pytest.mark.parametrize("threads", ["inline", "real"])
+def test_what_a_virtual_thread_raises_comes_out_of_its_await(threads: Literal["inline", "real"]) -> None:
     async def body() -> None:
         await asyncio.to_thread(int, "x")
 
@@ -464,7 +464,7 @@ def test_what_a_virtual_thread_raises_comes_out_of_its_await(threads: Literal["i
         run(body, threads=threads)
 
 
-def test_the_baton_goes_to_a_real_thread() -> None:
+def test_threads_are_real_ones_by_default() -> None:
     async def body() -> bool:
         return await asyncio.to_thread(threading.get_ident) != threading.get_ident()
 
@@ -472,8 +472,8 @@ def test_the_baton_goes_to_a_real_thread() -> None:
     assert not run(body, threads="inline")
 
 
-@pytest.mark.parametrize("threads", ["inline", "baton"])
-def test_a_thread_that_would_block_on_its_own_loop_is_refused(threads: Literal["inline", "baton"]) -> None:
+@pytest.mark.parametrize("threads", ["inline", "real"])
+def test_a_thread_that_would_block_on_its_own_loop_is_refused(threads: Literal["inline", "real"]) -> None:
     async def body() -> None:
         loop = asyncio.get_running_loop()
         await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(pause(), loop).result())
@@ -483,7 +483,7 @@ def test_a_thread_that_would_block_on_its_own_loop_is_refused(threads: Literal["
 
 
 def test_a_thread_that_waits_for_the_loop_is_an_error_and_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyventus_typed.testing._threads._BATON_SECONDS", 0.1)
+    monkeypatch.setattr("pyventus_typed.testing._threads._THREAD_SECONDS", 0.1)
     ready = threading.Event()
 
     async def body() -> None:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
 
 from pyventus_typed.testing import InterleavingError, explore
-from pyventus_typed.testing._policies import POLICIES, portfolio
-from pyventus_typed.testing._run import Options, perform
-from pyventus_typed.testing._watch import Watch
+from pyventus_typed.testing._run import LeakDetector, Options, run_once
+from pyventus_typed.testing._schedule import POLICIES, portfolio
 
 if TYPE_CHECKING:  # a checker knows the zoo by its path from the root of the house, a script by what lies beside it
     from tests.edges.testing.zoo import SPECIMENS
@@ -26,13 +25,13 @@ TRIES = 400
 def schedules_of(policy: int, specimen: Specimen) -> str:
     """How many schedules *policy* alone needs."""
     options = Options(max_steps=5_000)
-    with Watch() as watch:
-        fifo = perform(specimen.bug, options, watch)
+    with LeakDetector() as leaks:
+        fifo = run_once(specimen.bug, options, leaks)
         if fifo.error is not None:
             return "FIFO"
         for tries in range(TRIES):
             chooser = portfolio(0, policy + tries * len(POLICIES), fifo.choices)
-            if perform(specimen.bug, options, watch, chooser=chooser).error is not None:
+            if run_once(specimen.bug, options, leaks, chooser=chooser).error is not None:
                 return str(tries + 1)
     return "-"
 

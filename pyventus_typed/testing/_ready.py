@@ -1,27 +1,134 @@
-"""Who goes next: what is ready, what may overtake what, and the choices among it."""
+"""What is ready, in the order in which it came, and who goes next."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import math
-from functools import cached_property
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import Context
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import Any, Generic, Protocol, TypeVar
 
 from typing_extensions import override
 
-from ._entries import LANE, PATIENCE, Entry
+from ._schedule import Chooser
 from ._threads import LoopWithThreads
-from ._waiting import Names
 
-if TYPE_CHECKING:
-    from collections import deque
-    from collections.abc import Callable, Iterator
+FIFO_KEY = -1
+"""The key of everything that stays first come, first served. Steps of tasks have their task's number."""
 
-    from ._entries import Timer
-    from ._policies import Chooser
-    from ._trace import Observer
+MAX_OVERTAKES = 64
+"""When all others have gone so often, who is held must go, so that busy waiting on it ends: no real loop starves for ever."""
+
+_T = TypeVar("_T")
+
+
+class Entry(asyncio.Handle):
+    """A callback that is ready.
+
+    ``seq``: since when. ``held``: it lets everything go first that is not held, ``until`` patience ends. ``passed``: how many
+    younger ones went first.
+    """
+
+    __slots__ = ("held", "key", "passed", "seq", "until")
+
+    # What we use of Handle and typeshed leaves out.
+    _context: Context
+    _loop: asyncio.AbstractEventLoop
+    _callback: Callable[..., object]
+    _repr: str | None
+    _source_traceback: Any  # None, unless in debug mode
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[object, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None,
+        seq: int,
+        debug: bool,  # noqa: FBT001  # handed on in a hot path
+    ) -> None:
+        if debug or context is None:
+            super().__init__(callback, args, loop, context)
+        else:
+            # What that does without the debug mode of the loop; it is half of what a step costs.
+            self._context = context
+            self._loop = loop
+            self._callback = callback
+            self._args = args
+            self._cancelled = False
+            self._repr = self._source_traceback = None
+        self.seq: int = seq
+        self.key: int = FIFO_KEY
+        self.passed: int = 0
+        self.held: bool = False
+        self.until: float = 0.0
+
+
+class Timer(asyncio.TimerHandle):
+    """A callback with a deadline; once that is reached it is ready as any entry."""
+
+    __slots__ = ("held", "key", "passed", "seq", "until")
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[object, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None,
+        seq: int,
+    ) -> None:
+        super().__init__(when, callback, args, loop, context)
+        self.seq: int = seq
+        self.key: int = FIFO_KEY
+        self.passed: int = 0
+        self.held: bool = False
+        self.until: float = 0.0
+
+
+class WeakOrderedSet(Generic[_T]):
+    """A weak set that remembers the order of adding; `weakref.WeakSet` iterates by address."""
+
+    def __init__(self) -> None:
+        self._members: dict[int, weakref.ref[_T]] = {}
+
+    def add(self, member: _T) -> None:
+        key = id(member)
+        members = self._members
+        members[key] = weakref.ref(member, lambda _: members.pop(key, None))
+
+    def discard(self, member: _T) -> None:
+        self._members.pop(id(member), None)
+
+    def clear(self) -> None:
+        self._members.clear()
+
+    def __iter__(self) -> Iterator[_T]:
+        return iter([member for ref in list(self._members.values()) if (member := ref()) is not None])
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+
+class Observer(Protocol):
+    """What looks on while a loop runs, and writes it down."""
+
+    def overtakes(self, chosen: Entry | Timer, older: Sequence[Entry | Timer], /) -> object:
+        """*chosen* is about to go, and *older* were ready before it."""
+
+    def begins(self, entry: Entry | Timer, /) -> object:
+        """The step of *entry* is about to be made."""
+
+    def made(self, entry: Entry | Timer, /) -> object:
+        """The step of *entry* has been made."""
+
+    def time_passes(self) -> object:
+        """Nothing was ready, and the clock has moved on."""
+
 
 _since = attrgetter("seq")
 _sleep_is_over = vars(asyncio.futures)["_set_result_unless_cancelled"]  # how `asyncio.sleep` wakes up, in 3.11 to 3.14
@@ -52,11 +159,6 @@ class OrderedLoop(LoopWithThreads):
         self._free: list[Entry | Timer] = []
         self._kept: list[Entry | Timer] = []
         self._timers: list[tuple[float, int, Timer]] = []
-
-    @cached_property
-    def names(self) -> Names:
-        """What the tasks are called in reports."""
-        return Names()
 
     @override
     def free_entry(self, callback: Callable[[], object]) -> None:
@@ -112,7 +214,7 @@ class OrderedLoop(LoopWithThreads):
                     entry.passed += 1
             self._rounds += 1.0 / max(1, len(candidates) - len(kept))
             if self.observer is not None and (older := [entry for entry in candidates if entry.seq < seq]):
-                self.observer.overtakes(self, chosen, older)
+                self.observer.overtakes(chosen, older)
         return chosen
 
     def _overdue(self, candidates: list[Entry | Timer]) -> list[Entry | Timer]:
@@ -122,7 +224,7 @@ class OrderedLoop(LoopWithThreads):
     def _hold(self, entries: list[Entry | Timer]) -> None:
         """Move the *entries*, which are the first ones, from those that are free to those that are kept back."""
         kept = self._kept
-        until = self._rounds + PATIENCE
+        until = self._rounds + MAX_OVERTAKES
         self._patience_ends = min(self._patience_ends, until)
         in_order = not kept or kept[-1].seq < entries[0].seq
         for entry in entries:
@@ -166,11 +268,11 @@ class OrderedLoop(LoopWithThreads):
                     if index:
                         self.deviations.append((choice, index))
                         if self.observer is not None:
-                            self.observer.overtakes(self, tied[index], tied[:index])
+                            self.observer.overtakes(tied[index], tied[:index])
             yield tied.pop(index)
 
     def _timer_handle_cancelled(self, handle: Entry | Timer) -> None:
         """asyncio calls it when a timer is cancelled: one that ties and waits for its turn is no candidate any more."""
         for entries in (self._free, self._kept):
-            if handle.key != LANE and handle in entries:
+            if handle.key != FIFO_KEY and handle in entries:
                 entries.remove(handle)

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args, get_origin
 
-from ._errors import NoStrategy
-from ._hypothesis import hypothesis
+from .errors import NoStrategy
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+try:
+    import hypothesis
+    import hypothesis.control
+    import hypothesis.errors
+    import hypothesis.stateful
+    import hypothesis.strategies
+except (
+    ImportError
+) as error:  # pragma: no cover  # the tests of it run without hypothesis, in an interpreter of their own
+    raise ImportError(
+        "events, given_interleavings and EventMachine need Hypothesis: pip install 'pyventus-typed[testing]'. "
+        "VirtualLoop, run and explore work without it."
+    ) from error
 
-    from hypothesis.strategies import SearchStrategy
+__all__ = ["SearchStrategy", "events", "hypothesis"]
 
 st = hypothesis.strategies
+SearchStrategy = st.SearchStrategy
 
 _T = TypeVar("_T")
 
@@ -22,8 +34,9 @@ _ENOUGH_REFUSALS = 200
 
 
 def events(
-    *types: type[_T], **overrides: SearchStrategy[Any]
-) -> SearchStrategy[_T]:  # Any: of whatever type the field is
+    *types: type[_T],
+    **overrides: SearchStrategy[Any],  # Any: of whatever type the field is
+) -> SearchStrategy[_T]:
     """Instances of the event classes *types*, each as likely as the others.
 
     A field gets values of its type, and its default now and then; *overrides* names strategies for fields, for each of the

@@ -1,0 +1,459 @@
+"""A run in words: what tasks and places are called, each step, who was late, and who waits for what."""
+
+from __future__ import annotations
+
+import asyncio
+import linecache
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from types import CodeType, FrameType
+from typing import Protocol
+
+from pyventus_typed import Emission, Event, current_emission
+from pyventus_typed._libraries import is_library
+
+from ._ready import Entry, Timer
+from ._schedule import Step, join_names
+from ._tasks import number_of, task_of
+from ._threads import ThreadStep
+from .errors import DeadlockError, SimulationBoundaryError
+
+_PACKAGE = __name__.partition(".")[0]
+_RUN = __name__.rpartition(".")[0] + "._run"
+_DEFAULT_NAME = re.compile(rf"Task-\d+|{_PACKAGE}.*")
+_ADDRESS = re.compile(r" (object )?at 0x[0-9a-f]+")
+_EMITTER = "the emitter"
+_MOST_SENTENCES = 8
+_DEEPEST = 1_000  # awaits in one another; a coroutine may even await itself
+
+
+# ---------------------------------------------------------------- places
+def await_stack(coro: object) -> Iterator[tuple[CodeType, FrameType | None]]:
+    """The frames of what *coro* waits in, outermost first."""
+    seen = 0
+    while coro is not None and seen < _DEEPEST:
+        seen += 1
+        for prefix, follow in (("cr_", "cr_await"), ("gi_", "gi_yieldfrom"), ("ag_", "ag_await")):
+            code = getattr(coro, prefix + "code", None)
+            if code is not None:
+                yield code, getattr(coro, prefix + "frame", None)
+                coro = getattr(coro, follow, None)
+                break
+        else:
+            return
+
+
+def is_users(code: CodeType) -> bool:
+    """Whether *code* is what a reader of a report has written."""
+    return not is_library(code.co_filename)
+
+
+def place_of(path: str, line: int) -> str:
+    """``shop.py:11``."""
+    return f"{path.replace(chr(92), '/').rpartition('/')[2]}:{line}"
+
+
+def line_of(frame: FrameType) -> str:
+    """The text of the line at which *frame* stands, without its comment."""
+    return linecache.getline(frame.f_code.co_filename, frame.f_lineno).partition("  #")[0].strip()
+
+
+def place(coro: object) -> str:
+    """Where *coro* stands, as ``shop.py:11``: the innermost line that is the user's, or nothing."""
+    found = ""
+    for code, frame in await_stack(coro):
+        if is_users(code):
+            found = place_of(code.co_filename, code.co_firstlineno if frame is None else frame.f_lineno)
+    return found
+
+
+def source_line(coro: object) -> str:
+    """The text of the line at which *coro* stands, or nothing."""
+    text = ""
+    for code, frame in await_stack(coro):
+        if frame is not None and is_users(code):
+            text = line_of(frame)
+    return text
+
+
+def caller(coro: object) -> str:
+    """The line at which the outermost function of the user's stands, if that is not the innermost one."""
+    users = [frame for code, frame in await_stack(coro) if frame is not None and is_users(code)]
+    if len(users) < 2:  # noqa: PLR2004  # one function calls nobody
+        return ""
+    return f"{place_of(users[0].f_code.co_filename, users[0].f_lineno)}: {line_of(users[0])}"
+
+
+# ---------------------------------------------------------------- names
+def short(qualname: str) -> str:
+    """The name of a function, without the functions that it is defined in."""
+    return qualname.rpartition("<locals>.")[2]
+
+
+class Names:
+    """``ship#2`` for the second task that runs ``ship``. A name once given stays."""
+
+    def __init__(self) -> None:
+        self._given: dict[int, str] = {}
+        self._count: dict[str, int] = {}
+
+    def of_task(self, task: asyncio.Task[object], runs: str = "") -> str:
+        """The name of *task*; *runs*: the function of the user's that it has called, where that is known."""
+        number = number_of(task)
+        if number not in self._given:
+            plain = _plain_name(task, runs)
+            self._count[plain] = ordinal = self._count.get(plain, 0) + 1
+            self._given[number] = f"{plain}#{ordinal}" if plain != "body" else plain
+        return self._given[number]
+
+    def of_number(self, number: int) -> str:
+        """The name of the task of that number, if it has one."""
+        return self._given.get(number, f"task {number}")
+
+    def of_entry(self, entry: Entry | Timer) -> str:
+        """What is ready, by the name of its task or of its callback."""
+        task = task_of(entry._callback)  # type: ignore[union-attr]  # what the entry is, is in its callback
+        return self.of_task(task) if task is not None else _name_of_callback(entry)
+
+    def of_entries(self, entries: Iterable[Entry | Timer]) -> str:
+        """All of these, the first eight by name."""
+        names = dict.fromkeys(self.of_entry(entry) for entry in entries)
+        return ", ".join(list(names)[:8]) + (", ..." if len(names) > 8 else "")  # noqa: PLR2004  # enough to see the pattern
+
+
+def _plain_name(task: asyncio.Task[object], runs: str) -> str:
+    """What the user would call *task*: the name given to it, else the function or the handler that it runs."""
+    if not _DEFAULT_NAME.fullmatch(name := task.get_name()):
+        return name
+    outermost: CodeType | None = None
+    for code, _ in await_stack(task.get_coro()):
+        if is_users(code):
+            return short(code.co_qualname)
+        outermost = outermost or code
+    if runs:
+        return runs
+    if outermost is None:
+        return "task"
+    return _EMITTER if _is_ours(outermost.co_filename) else short(outermost.co_qualname)
+
+
+def _is_ours(file: str) -> bool:
+    return f"{_PACKAGE}/" in file.replace(chr(92), "/") and is_library(file)
+
+
+def _name_of_callback(entry: Entry | Timer) -> str:
+    callback: object = entry._callback  # type: ignore[union-attr]  # what the entry is, is in its callback
+    if isinstance(callback, ThreadStep):
+        return f"the thread of {short(callback.name)}"
+    name = getattr(callback, "__qualname__", None) or type(callback).__qualname__
+    module = str(getattr(callback, "__module__", None) or type(getattr(callback, "__self__", None)).__module__)
+    if module.partition(".")[0] == _PACKAGE:
+        return _EMITTER
+    return f"the callback {short(name)}"
+
+
+# ---------------------------------------------------------------- who waits for what
+class StuckLoop(Protocol):
+    """What the account of a deadlock needs to know of a loop."""
+
+    @property
+    def names(self) -> Names: ...
+    @property
+    def steps(self) -> int: ...
+    def time(self) -> float: ...
+    def unfinished(self) -> list[asyncio.Task[object]]: ...
+    def foreign_thread(self) -> SimulationBoundaryError | None: ...
+
+
+def nothing_to_do(loop: StuckLoop) -> DeadlockError | SimulationBoundaryError:
+    """Why *loop* cannot go on."""
+    foreign = loop.foreign_thread()
+    if foreign is not None:
+        return foreign
+    waiting = [account(task, loop.names) for task in loop.unfinished()]
+    what = f"{len(waiting)} tasks wait" if len(waiting) != 1 else "1 task waits"
+    return DeadlockError(
+        f"Deadlock at {loop.time():g} s of virtual time, after {loop.steps} steps: nothing is ready, no timer is set, "
+        f"and {what}:\n" + "\n".join(waiting),
+        waiting,
+    )
+
+
+def account(task: asyncio.Task[object], names: Names) -> str:
+    """What *task* waits for, and its await stack, innermost last; only the user's lines, if there are any."""
+    coro = task.get_coro()
+    at = f" at {where}: {source_line(coro)}" if (where := place(coro)) else ""
+    lines = [f"- {names.of_task(task)} waits for {_what(task, names)}{at}"]
+    stack = [(code, frame) for code, frame in await_stack(coro) if frame is not None]
+    for code, frame in [one for one in stack if is_users(one[0])] or stack:
+        lines.append(f"    {short(code.co_qualname)} ({place_of(code.co_filename, frame.f_lineno)})")
+    return "\n".join(lines)
+
+
+def _what(task: asyncio.Task[object], names: Names) -> str:
+    waiter = getattr(task, "_fut_waiter", None)
+    if isinstance(waiter, asyncio.Task):
+        return f"the task {names.of_task(waiter)}"
+    children = getattr(waiter, "_children", None)  # of `asyncio.gather`
+    if children:
+        return "all of " + ", ".join(
+            names.of_task(child) for child in children if isinstance(child, asyncio.Task) and not child.done()
+        )
+    innermost = None
+    for innermost in await_stack(task.get_coro()):  # noqa: B007  # the last one is wanted
+        pass
+    if innermost is not None and not is_users(innermost[0]) and innermost[1] is not None:
+        owner = innermost[1].f_locals.get("self")
+        if type(owner).__module__.startswith("asyncio."):
+            return f"{innermost[0].co_qualname}() of {_ADDRESS.sub('', repr(owner))}"
+        return f"{innermost[0].co_qualname}()"
+    return "a future" if waiter is not None else "nothing that can be seen"
+
+
+# ---------------------------------------------------------------- step by step
+class ToldLoop(Protocol):
+    """What a story needs to know of the loop whose steps it tells."""
+
+    @property
+    def names(self) -> Names: ...
+    @property
+    def steps(self) -> int: ...
+    def time(self) -> float: ...
+    def ready(self) -> list[Entry | Timer]: ...
+
+
+class _Calls:
+    """The functions of the user's that library code calls in one step.
+
+    A handler may begin and end in the first step of its task, so before that step the task's coroutine does not know it
+    yet, and after it no longer. A profile function sees the call itself, whatever stands between it and the loop.
+    """
+
+    _MOST = 5
+
+    def __init__(self) -> None:
+        self.codes: list[CodeType] = []
+        self.emission: Emission[Event] | None = None
+        self._before = sys.getprofile()
+
+    def begin(self) -> None:
+        self._before = sys.getprofile()
+        sys.setprofile(self)
+
+    def end(self) -> None:
+        sys.setprofile(self._before)
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> None:
+        if event != "call":
+            return
+        code = frame.f_code
+        if self.emission is None:
+            self.emission = current_emission()  # once it is settled it is nobody's current one any more
+        if len(self.codes) >= self._MOST or is_library(code.co_filename) or code in self.codes:
+            return
+        back = frame.f_back
+        if back is None or is_library(back.f_code.co_filename):
+            self.codes.append(code)
+
+    def handler(self) -> CodeType | None:
+        """What a task was made for: the handler of its emission, or else what was called first."""
+        if self.emission is not None:
+            handlers = [delivery.subscription.handler for delivery in self.emission.deliveries]
+            codes = {getattr(getattr(one, "__func__", one), "__code__", None) for one in handlers}
+            for code in self.codes:
+                if code in codes:
+                    return code
+        return self.codes[0] if self.codes else None
+
+    def name_of_mock(self) -> str:
+        """A handler that is no code of the user's, such as a mock, if there is no other."""
+        if self.emission is None or len(deliveries := self.emission.deliveries) != 1:
+            return ""
+        handler = deliveries[0].subscription.handler
+        return short(str(getattr(handler, "__qualname__", None) or type(handler).__qualname__))
+
+
+class _Note:
+    """One step, as long as what it is called is still open."""
+
+    __slots__ = ("ahead_of", "behind", "caller", "code", "late", "number", "time", "what", "where", "who")
+
+    def __init__(self, number: int, time: float, who: int | str, what: str) -> None:
+        self.number = number
+        self.time = time
+        self.who = who
+        self.what = what
+        self.where = self.code = self.caller = ""
+        self.ahead_of: Sequence[int | str] = ()
+        self.late = 0
+        self.behind: Sequence[int | str] = ()
+
+
+class Story:
+    """Writes a run down; for the few runs that somebody will read."""
+
+    def __init__(self) -> None:
+        self.trace: list[Step] = []
+        self.still_waiting: list[str] = []
+        self._notes: list[_Note] = []
+        self._loop: ToldLoop | None = None
+        self._overtook: dict[int, list[int | str]] = {}
+        self._behind: dict[int, list[int | str]] = {}
+        self._started: set[int] = set()
+        self._emissions: dict[int, tuple[str, int | None]] = {}
+        self._calls = _Calls()
+        self._listens = False
+
+    def begin(self, loop: ToldLoop) -> None:
+        """From here on it is *loop* whose steps are made."""
+        self._loop = loop
+
+    def overtakes(self, chosen: Entry | Timer, older: Sequence[Entry | Timer]) -> None:
+        self._overtook[id(chosen)] = [_who(entry) for entry in older]
+        for entry in older:
+            self._behind.setdefault(id(entry), []).append(_who(chosen))
+
+    def begins(self, entry: Entry | Timer) -> None:
+        assert self._loop is not None
+        if getattr(entry._callback, "__module__", None) == _RUN:  # type: ignore[union-attr]
+            return  # how a run is stopped is no part of its story
+        note = _Note(self._loop.steps, self._loop.time(), _who(entry), self._verb(entry))
+        note.where = _where(entry)
+        task = task_of(entry._callback)  # type: ignore[union-attr]
+        if task is not None:
+            if note.what == "resumes":
+                note.code, note.caller = source_line(task.get_coro()), caller(task.get_coro())
+            self._started.add(number_of(task))
+        note.ahead_of = self._overtook.pop(id(entry), ())
+        note.behind = self._behind.pop(id(entry), ())
+        note.late = entry.passed
+        self._notes.append(note)
+        if note.what != "resumes":
+            self._calls = _Calls()
+            self._listens = True
+            self._calls.begin()
+
+    def made(self, entry: Entry | Timer) -> None:
+        """The step of *entry* has been made. Only now it is known whose it was: a handler may end in its first step."""
+        if self._listens:
+            self._listens = False
+            self._calls.end()
+            assert self._loop is not None
+            note, calls = self._notes[-1], self._calls
+            task = task_of(entry._callback)  # type: ignore[union-attr]
+            if task is not None:
+                code = calls.handler()
+                if not note.where and code is not None:
+                    note.where = place_of(code.co_filename, code.co_firstlineno)
+                self._loop.names.of_task(task, calls.name_of_mock() if code is None else short(code.co_qualname))
+            elif note.who == _EMITTER and calls.codes:
+                note.what = f"runs {join_names([short(code.co_qualname) for code in calls.codes])}"
+                note.where = place_of(calls.codes[0].co_filename, calls.codes[0].co_firstlineno)
+            self._remember(calls.emission)
+        self._remember(entry._context.run(current_emission))  # type: ignore[union-attr]  # a handle keeps its context
+
+    def time_passes(self) -> None:
+        assert self._loop is not None
+        now = self._loop.time()
+        self._notes.append(_Note(self._loop.steps, now, "time", f"passes: it is {now:g} s"))
+
+    def end(self) -> None:
+        """Note who was still kept waiting, and put it all into words."""
+        loop = self._loop
+        assert loop is not None
+        names = loop.names
+        for entry in loop.ready():
+            if entry.passed:
+                verb = {"resumes": "resume", "starts": "start"}.get(self._verb(entry), "run")
+                at = f" at {where}" if (where := _where(entry)) else ""
+                self.still_waiting.append(
+                    f"{names.of_entry(entry)} was ready to {verb}{at}, and was still kept waiting at the end, "
+                    f"{_steps(entry.passed)} later."
+                )
+
+        def name(who: int | str) -> str:
+            return names.of_number(who) if isinstance(who, int) else who
+
+        def all_of(several: Sequence[int | str]) -> tuple[str, ...]:
+            return tuple(dict.fromkeys(name(who) for who in several))
+
+        self.trace += [
+            Step(
+                note.number,
+                note.time,
+                name(note.who),
+                note.what,
+                note.where,
+                note.code,
+                note.caller,
+                all_of(note.ahead_of),
+                note.late,
+                all_of(note.behind),
+            )
+            for note in self._notes
+        ]
+        self._notes.clear()
+        self._loop = None
+
+    def parents(self, emission: Emission[Event]) -> list[str]:
+        """*emission* and those whose handlers emitted it, the first one last, as far as this run has met them."""
+        said = [f"{emission.event!r} (emission {emission.id}, {emission.status.value})"]
+        known = self._emissions.get(emission.id)
+        while known is not None and known[1] is not None:
+            parent = known[1]
+            known = self._emissions.get(parent)
+            if known is not None:
+                said.append(f"{known[0]} (emission {parent})")
+        return said
+
+    def _remember(self, emission: Emission[Event] | None) -> None:
+        # Only what will be said of it: an emission that is kept would look like a leak of the program.
+        while emission is not None and emission.id not in self._emissions:
+            parent = emission.parent
+            self._emissions[emission.id] = repr(emission.event), None if parent is None else parent.id
+            emission = parent
+
+    def _verb(self, entry: Entry | Timer) -> str:
+        task = task_of(entry._callback)  # type: ignore[union-attr]
+        if task is not None:
+            return "resumes" if number_of(task) in self._started else "starts"
+        return "falls due" if isinstance(entry, Timer) else "runs"
+
+
+def _who(entry: Entry | Timer) -> int | str:
+    """The number of its task, which may be called something only later; the name of any other callback."""
+    task = task_of(entry._callback)  # type: ignore[union-attr]  # what the entry is, is in its callback
+    return number_of(task) if task is not None else _name_of_callback(entry)
+
+
+def _where(entry: Entry | Timer) -> str:
+    callback: object = entry._callback  # type: ignore[union-attr]  # as above
+    task = task_of(callback)
+    if task is not None:
+        return place(task.get_coro())
+    if isinstance(callback, ThreadStep):
+        callback = callback.function
+    code = getattr(callback, "__code__", None)
+    return place_of(code.co_filename, code.co_firstlineno) if code is not None and is_users(code) else ""
+
+
+def sentences(story: Story) -> list[str]:
+    """The deviations of a run, one sentence for each who was late."""
+    said = []
+    for step in story.trace:
+        if step.behind:
+            verb = {"resumes": "resumed", "starts": "started", "falls due": "fell due"}.get(step.what, "ran")
+            at = f" at {step.where}" if step.where else ""
+            code = f" ({step.code}{', for ' if step.caller else ''}{step.caller})" if step.code else ""
+            # Machinery went first, too, but that is rarely the point.
+            ahead = [name for name in step.behind if "#" in name] or step.behind
+            said.append(f"{step.who} {verb} {_steps(step.late or 1)} late{at}{code}: {join_names(ahead)} went first.")
+    said += story.still_waiting
+    if len(said) > _MOST_SENTENCES:
+        said[_MOST_SENTENCES - 1 :] = [f"... and {len(said) - _MOST_SENTENCES + 1} more were late."]
+    return said
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
