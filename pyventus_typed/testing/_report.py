@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from pyventus_typed import Emission
+from pyventus_typed._libraries import is_library
 
 from ._run import Body, Options
 from ._schedule import Schedule, Step
-from ._story import Story, is_users, sentences
+from ._story import MACHINERY, Story, sentences
 from .errors import InterleavingError
 
 _MOST_STEPS = 40
@@ -142,7 +143,7 @@ def _message(error: BaseException) -> str:
 
 def _users_frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
     """The frames of the user's code, innermost first."""
-    return (frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if is_users_file(frame.filename))
+    return (frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if not is_library(frame.filename))
 
 
 def _deviations(count: int) -> str:
@@ -163,13 +164,8 @@ def _failure(error: BaseException) -> Iterator[str]:
         yield f"  caused by {type(error.__cause__).__name__}: {error.__cause__}"
 
 
-def is_users_file(path: str) -> bool:
-    """Whether code in *path* is neither asyncio's nor ours."""
-    return is_users(compile("", path, "exec"))
-
-
 def _steps(story: Story) -> Iterator[str]:
-    trace = story.trace
+    trace = [step for step in story.trace if step.who != MACHINERY]
     if len(trace) > _MOST_STEPS:
         # The beginning tells how it started, the end how it broke, and it is about who was late, and who went first.
         late = {step.who for step in trace if step.late}

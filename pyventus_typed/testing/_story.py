@@ -24,6 +24,8 @@ _RUN = __name__.rpartition(".")[0] + "._run"
 _DEFAULT_NAME = re.compile(rf"Task-\d+|{_PACKAGE}.*")
 _ADDRESS = re.compile(r" (object )?at 0x[0-9a-f]+")
 _EMITTER = "the emitter"
+MACHINERY = "asyncio"
+"""Who runs callbacks of libraries: they are part of the run, and nothing that a reader has written."""
 _MOST_SENTENCES = 8
 _DEEPEST = 1_000  # awaits in one another; a coroutine may even await itself
 
@@ -150,6 +152,9 @@ def _name_of_callback(entry: Entry | Timer) -> str:
     module = str(getattr(callback, "__module__", None) or type(getattr(callback, "__self__", None)).__module__)
     if module.partition(".")[0] == _PACKAGE:
         return _EMITTER
+    code = getattr(callback, "__code__", None)
+    if module.partition(".")[0] in {"asyncio", "_asyncio"} or (code is not None and not is_users(code)):
+        return MACHINERY
     return f"the callback {short(name)}"
 
 
@@ -250,10 +255,9 @@ class _Calls:
         code = frame.f_code
         if self.emission is None:
             self.emission = current_emission()  # once it is settled it is nobody's current one any more
-        if len(self.codes) >= self._MOST or is_library(code.co_filename) or code in self.codes:
+        if len(self.codes) >= self._MOST or code in self.codes or _is_librarys(frame):
             return
-        back = frame.f_back
-        if back is None or is_library(back.f_code.co_filename):
+        if (back := frame.f_back) is None or _is_librarys(back):
             self.codes.append(code)
 
     def handler(self) -> CodeType | None:
@@ -272,6 +276,13 @@ class _Calls:
             return ""
         handler = deliveries[0].subscription.handler
         return short(str(getattr(handler, "__qualname__", None) or type(handler).__qualname__))
+
+
+def _is_librarys(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    if file.startswith("<"):  # generated, as the `__init__` of a dataclass is: for whom, its globals know
+        file = str(frame.f_globals.get("__file__", file))
+    return is_library(file)
 
 
 class _Note:

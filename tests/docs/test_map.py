@@ -24,4 +24,4 @@ def test_the_map_names_the_files_of_the_engine_from_top_to_bottom() -> None:
 def test_the_map_names_the_files_of_the_testing_kit_from_top_to_bottom() -> None:
     kit = [line.removeprefix("testing.") for line in LINES if line.startswith("testing.")]
     table = MAP[MAP.index("| Files of `pyventus_typed/testing/`") :]
-    assert [name for name in re.findall(r"`(\w+)`", table)] == kit
+    assert re.findall(r"`(\w+)`", table) == kit
