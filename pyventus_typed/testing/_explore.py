@@ -2,33 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+import asyncio
+import unittest
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import NoReturn
 
-from ._loop import Reorder
+from typing_extensions import override
+
+from ._loop import LATENCY, Reorder
+from ._outside import Outside
 from ._ready import MAX_OVERTAKES
 from ._report import Example, report
 from ._run import Body, Ending, LeakDetector, Options, Reached, Run, run_once
-from ._schedule import FIFO, POLICIES, Chooser, Schedule, Step, as_far_as_it_fits, portfolio
-from ._shrink import Attempt, Deviations, smallest_deviations
+from ._schedule import (
+    FIFO,
+    POLICIES,
+    AlwaysCollect,
+    Chooser,
+    Fault,
+    Faults,
+    Place,
+    RandomFaults,
+    Schedule,
+    Step,
+    as_far_as_it_fits,
+    count_of,
+    portfolio,
+)
+from ._shrink import Attempt, smallest_schedule
 from ._story import Story
 from ._threads import Threads
-from .errors import NonDeterminismError, NotABody, ScheduleError, StateLeakError
+from ._tree import Node, Recording, Tree
+from .errors import (
+    NonDeterminismError,
+    NotABody,
+    NothingToExplore,
+    ScheduleError,
+    SimulationBoundaryError,
+    StateLeakError,
+)
 
 _MOST_EXHAUSTIVE = 200_000
 _MOST_STEPS_OF_SHRINKING = 50_000
+_DELAYS_OF_THE_SMALLEST = 2
+_FIRST = 64
+"""Schedules with few delays that are tried before the policies of the portfolio take turns with them."""
+_MOST_DELAYS = 20
+"""A program that tries again after each fault has schedules of any length, each longer than the one before."""
+_MOST_COLLECTIONS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """What an exploration without a failure has seen."""
+    """What an exploration without a failure has seen. As a text it says how much that proves."""
 
     schedules: int
-    """Schedules tried, FIFO among them. 1 if the program has no choices."""
+    """Different schedules tried, FIFO among them."""
     choices: int
     """Choices of the FIFO run."""
     reached: frozenset[str]
     """The ``sometimes`` that were true at least once."""
+    delays: int
+    """Every schedule with at most so many delays was tried."""
+    complete: bool
+    """Every schedule was tried: there are no others."""
+
+    @override
+    def __str__(self) -> str:
+        how_far = "complete" if self.complete else f"complete up to {count_of(self.delays, 'delay')}"
+        return f"{count_of(self.schedules, 'schedule')}, {how_far}"
 
 
 def explore(
@@ -39,21 +83,40 @@ def explore(
     exhaustive: int | None = None,
     first: Iterable[Schedule | str] = (),
     reach: Iterable[str] = (),
+    expect_choices: bool = True,
     reorder: Reorder = "resume",
-    max_steps: int = 100_000,
+    latency: float = LATENCY,
+    cancel: bool = False,
+    fail: bool | type[Exception] = False,
+    drop: bool = False,
+    double: bool = False,
+    max_steps: int | None = None,
     threads: Threads = "real",
     ending: Ending = "cancel",
 ) -> Exploration:
     """Run ``body()`` under many schedules; raise ``InterleavingError`` with the smallest one that breaks it.
 
-    FIFO comes first, then those of *first*, as far as they fit the program (paste there what a report told you), then a
-    fixed portfolio of policies that depends on *seed* alone, until there were *schedules* in all, and FIFO once more. With
-    ``exhaustive=d`` instead of the portfolio: every schedule with at most *d* delays (taking the third candidate is two
-    delays), for tiny programs; ``ScheduleError`` when that would be more than 200,000.
+    FIFO comes first, then those of *first*, as far as they fit the program (paste there what a report told you), and FIFO
+    with a garbage collection after every step, in which a task that nobody holds is lost. Then all schedules with one
+    delay, with two, and so on (taking the third candidate is two delays), after the first 64 in turn with a portfolio of
+    policies that depends on *seed* alone, until there were *schedules* in all or there are no others; and FIFO once more.
+    With ``exhaustive=d`` every schedule with at most *d* delays, however many; ``ScheduleError`` when they are more than
+    200,000.
+
+    What else may go wrong, each as one delay:
+
+    - *latency*: a sleep may take up to so many times as long, where another timer then falls due before it ends;
+    - ``cancel=True``: each task but the body may be cancelled at any ``await``, while it waits and when it was about to go on;
+    - ``fail=True``, or the class of an exception: any ``asyncio.sleep``, which stands for input and output, may raise it;
+    - ``drop=True``, ``double=True``: an ``emit`` may be lost, as by a crash, or be made twice, as by a redelivery.
+
+    That a cancellation or exception of these comes out of the body again is no failure; ``always`` and ``afterwards`` say
+    what must hold then.
 
     *body* must make all its state anew. Where the first run and its repetition differ, ``StateLeakError`` or
     ``NonDeterminismError`` names the step. ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was never true.
-    The other parameters are those of `run`, and so are the errors, each as the ``__cause__`` of the ``InterleavingError``.
+    ``NothingToExplore`` if only one schedule is possible, unless ``expect_choices=False``. The other parameters are those
+    of `run`, and so are the errors, each as the ``__cause__`` of the ``InterleavingError``.
     """
     if schedules < 1:
         raise ValueError(f"schedules is the number of schedules to try, at least 1, not {schedules}.")
@@ -61,20 +124,34 @@ def explore(
         raise ValueError(f"exhaustive is the number of delays allowed, at least 0, not {exhaustive}.")
     if isinstance(first, str | Schedule):
         raise ScheduleError(f"first is a list of schedules. Did you mean first=[{first!r}]?")
-    search = Search(body, Options(reorder, max_steps, threads, ending))
+    options = Options(
+        reorder=reorder,
+        latency=latency,
+        cancel=cancel,
+        fail=fail,
+        drop=drop,
+        double=double,
+        max_steps=max_steps,
+        threads=threads,
+        ending=ending,
+    )
+    search = Search(body, options)
     with Reached(reach) as reached, search.leaks:
         fifo = search.fifo_twice()
-        pinned = [Schedule.of(schedule) for schedule in first]
-        for schedule in pinned:
-            search.attempt(as_far_as_it_fits(schedule), "a schedule given as first=")
+        for schedule in [Schedule.of(one) for one in first]:
+            search.attempt(as_far_as_it_fits(schedule), "a schedule given as first=", Faults(schedule.faults))
+        search.collect_garbage()
         if exhaustive is not None:
             search.exhaust(exhaustive)
-        elif fifo.choices:
-            for index in range(schedules - 1):
-                search.attempt(portfolio(seed, index, fifo.choices), POLICIES[index % len(POLICIES)])
+        else:
+            search.search(schedules, seed)
         search.fifo_again()
+        if expect_choices and not search.has_choices:
+            raise NothingToExplore
         reached.require_all(search.runs)
-        return Exploration(search.runs, fifo.choices, frozenset(reached.names))
+        return Exploration(
+            len(search.seen), fifo.choices, frozenset(reached.names), max(search.tree.delays, 0), search.tree.exhausted
+        )
 
 
 class Search:
@@ -87,82 +164,88 @@ class Search:
         *,
         example: Callable[[], Example] | None = None,
         final: bool = True,
+        earlier: Search | None = None,
     ) -> None:
         self.body = body
         self.options = options
-        self._asked = options
         self.leaks = LeakDetector()
         self.runs = 0
+        self.seen: set[Schedule] = set()
+        """The schedules of all its runs, as they really were."""
+        self.tree = Tree()
+        self._untried: Iterator[Node] = iter(self.tree)
         self._example = example
         self._final = final
+        self._earlier = earlier
+        self._outside = Outside(body)
         self._fifo: tuple[Run[object], list[Step]] | None = None
+        self._places: dict[Place, int] = {}
+        self._most_at_once: int | None = None
+        self.has_choices = False
+        self.last_policy: tuple[int, int] | None = None
+        """Seed and index of the last schedule of the portfolio."""
 
-    def attempt(self, chooser: Chooser, policy: str) -> Run[object]:
+    # ------------------------------------------------------------------ runs
+    def attempt(self, chooser: Chooser, policy: str, faults: Faults | None = None) -> Run[object]:
         """One run; if it fails, shrink its schedule and raise the report."""
         self.runs += 1
-        result = run_once(self.body, self.options, self.leaks, chooser=chooser)
+        result = self._run(chooser, faults)
+        self.seen.add(result.schedule)
         if result.error is not None:
             self.fail(result, policy)
         return result
 
-    def fail(self, result: Run[object], policy: str) -> None:
-        """Raise what *result* found: an `InterleavingError` for the smallest schedule that fails in the same way."""
-        error = result.error
-        assert error is not None
-        if not _is_finding(error):
-            raise error
-        wanted = _signature(error)
-        smallest = Schedule(result.deviations)
-        if self._final and smallest:
-            smallest = Schedule(smallest_deviations(smallest, lambda: self._failing_as(wanted)))
-        last, story = self._observe(smallest)
-        if last.error is None or _signature(last.error) != wanted:
-            outcome = "passed" if last.error is None else f"raised {last.error!r}"
-            raise NonDeterminismError(
-                f"Under the schedule '{smallest}' the body raised {error!r}, and under the same schedule once more it {outcome}. "
-                "It depends on something that the schedule does not decide: the clock, random numbers, the order of a set of "
-                "objects that hash by address, or state that outlives the body.",
-                len(story.trace),
-            ) from error
-        raise report(
+    def _run(
+        self,
+        chooser: Chooser,
+        faults: Faults | None = None,
+        *,
+        story: Story | None = None,
+        log: list[int] | None = None,
+    ) -> Run[object]:
+        return run_once(
             self.body,
-            self._asked,
-            last.error,
-            smallest,
-            story,
-            runs=self.runs,
-            policy=policy,
-            found=len(result.deviations),
-            example=None if self._example is None else self._example(),
-        ) from last.error
+            self.options,
+            self.leaks,
+            chooser=chooser,
+            faults=faults,
+            story=story,
+            log=log,
+            most_at_once=self._most_at_once,
+        )
 
-    def _failing_as(self, wanted: tuple[object, ...]) -> Attempt:
-        """An attempt that says whether a run fails in the same way, until it has made more steps than it may."""
-        steps = 0
+    def _observe(self, schedule: Schedule) -> tuple[Run[object], Story]:
+        story = Story()
+        faults = Faults(schedule.faults) if schedule.faults else None
+        return self._run(as_far_as_it_fits(schedule), faults, story=story), story
 
-        def attempt(chooser: Chooser, log: list[int] | None = None) -> Deviations | None:
-            nonlocal steps
-            if steps > _MOST_STEPS_OF_SHRINKING:
-                return None
-            again = run_once(self.body, self.options, self.leaks, chooser=chooser, log=log)
-            steps += again.steps
-            if again.error is None or _signature(again.error) != wanted:
-                return None
-            return again.deviations
+    def try_node(self, node: Node) -> Run[object]:
+        """Run a schedule of the tree."""
+        recording = Recording(node.schedule, self.options.faults)
+        self.last_policy = None
+        result = self.attempt(recording, "growing delays", recording if recording.at else None)
+        self.tree.add(node, recording.points)
+        return result
 
-        return attempt
+    def try_policy(self, seed: int, index: int, choices: int) -> Run[object]:
+        """Run a schedule of the portfolio."""
+        self.last_policy = seed, index
+        kinds = self.options.faults
+        random = Random(seed * 1_000_003 + index)  # noqa: S311  # nothing secret: it must be repeatable
+        faults = RandomFaults(random, kinds, self._places) if kinds else None
+        return self.attempt(portfolio(seed, index, choices), POLICIES[index % len(POLICIES)], faults)
 
+    # ------------------------------------------------------------------ the search
     def fifo_once(self) -> Run[object]:
         """The FIFO run, which must not fail."""
         self.runs += 1
         result, story = self._observe(FIFO)
+        self.seen.add(FIFO)
         if result.error is not None:
             self.fail(result, "fifo")
         self._fifo = result, story.trace
         # Who busily waits for somebody who is held spins as often as patience allows, and no more: more is a livelock.
-        self.options = replace(
-            self.options, max_steps=min(self.options.max_steps, 2 * MAX_OVERTAKES * result.steps + 1_000)
-        )
+        self._most_at_once = 2 * MAX_OVERTAKES * result.steps + 1_000
         return result
 
     def fifo_twice(self) -> Run[object]:
@@ -170,6 +253,162 @@ class Search:
         result = self.fifo_once()
         self.fifo_again()
         return result
+
+    def search(self, schedules: int, seed: int, begin: Iterable[tuple[int, int]] = (), *, first: int = _FIRST) -> None:
+        """Try schedules until there were so many runs, or until there are no others.
+
+        *begin*: seeds and indexes of the portfolio to try before all others; *first*: how many schedules with few delays
+        come before the portfolio.
+        """
+        self.begin_tree()
+        assert self._fifo is not None
+        choices = self._fifo[0].choices
+        for other, index in begin:
+            self.try_policy(other, index, choices)
+        if choices > _FIRST:
+            first = 0  # there are too many for it to get far with them
+        index = tried = 0
+        while self.runs < schedules:
+            if tried <= index + first and self.tree.delays < _MOST_DELAYS:
+                node = next(self._untried, None)
+                if node is None:
+                    return  # there are no others
+                self.try_node(node)
+                tried += 1
+            else:
+                self.try_policy(seed, index, choices)
+                index += 1
+
+    def begin_tree(self) -> None:
+        """Run FIFO once more, and note what could have been otherwise."""
+        node = next(self._untried)
+        recording = Recording(node.schedule, self.options.faults)
+        result = self._run(recording, recording if recording.at else None)
+        self.tree.add(node, recording.points)
+        self._places = dict(recording.counts)
+        self.has_choices = bool(recording.points)
+        if result.error is not None:
+            self._blame_state(result.error)
+
+    def collect_garbage(self) -> None:
+        """FIFO, with garbage collections at moments that any allocation could bring about."""
+        assert self._fifo is not None
+        faults = AlwaysCollect(1 + self._fifo[0].steps // _MOST_COLLECTIONS)
+        result = self._run(as_far_as_it_fits(FIFO), faults)
+        if result.error is not None:
+            self.fail(result, "garbage collections")
+
+    def exhaust(self, delays: int) -> None:
+        """Every schedule with at most *delays* delays."""
+        self.begin_tree()
+        while self.tree.delays < delays and (node := next(self._untried, None)) is not None:
+            if node.schedule.delays > delays:
+                return
+            if self.runs >= _MOST_EXHAUSTIVE:
+                assert self._fifo is not None
+                raise ScheduleError(
+                    f"exhaustive={delays} needs more than {_MOST_EXHAUSTIVE} schedules for this program, which has "
+                    f"{self._fifo[0].choices} choices. It is for tiny programs: make the program or the number of delays "
+                    "smaller, or leave it out."
+                )
+            self.try_node(node)
+
+    # ------------------------------------------------------------------ failures
+    def fail(self, result: Run[object], policy: str) -> None:
+        """Raise what *result* found: an `InterleavingError` for the smallest schedule that fails in the same way."""
+        error = result.error
+        assert error is not None
+        verdict = _verdict(error)
+        if verdict is not None:
+            if result.schedule and verdict is error and isinstance(error, SimulationBoundaryError):
+                error.add_note(f"It happened under the schedule '{result.schedule}'.")
+            raise verdict
+        self._blame_state(error)
+        wanted = _signature(error)
+        smallest = result.schedule
+        if self._final and smallest:
+            smallest = smallest_schedule(smallest, lambda: self._failing_as(wanted))
+            smallest = self._with_fewer_delays(smallest, wanted)
+        last, story = self._observe(smallest)
+        if last.error is None or _signature(last.error) != wanted:
+            outcome = "passed" if last.error is None else f"raised {_shown(last.error)}"
+            raise NonDeterminismError(
+                f"Under the schedule '{smallest}' the body raised {_shown(error)}, and under the same schedule once more it "
+                f"{outcome}. It depends on something that the schedule does not decide: the clock, random numbers, the order "
+                f"of a set of objects that hash by address, or state that outlives the body.{self._changes()}",
+                len(story.trace),
+            ) from error
+        raise report(
+            self.body,
+            self.options,
+            last.error,
+            smallest,
+            story,
+            runs=self.runs,
+            policy=policy,
+            found=len(result.schedule),
+            example=None if self._example is None else self._example(),
+            outside=[] if smallest else self._outside.changes(),
+        ) from last.error
+
+    def _failing_as(self, wanted: tuple[object, ...]) -> Attempt:
+        """An attempt that says whether a run fails in the same way, until it has made more steps than it may."""
+        steps = 0
+
+        def attempt(chooser: Chooser, faults: Iterable[Fault] = (), log: list[int] | None = None) -> Schedule | None:
+            nonlocal steps
+            if steps > _MOST_STEPS_OF_SHRINKING:
+                return None
+            faults = tuple(faults)
+            again = self._run(chooser, Faults(faults) if faults else None, log=log)
+            steps += again.steps
+            if again.error is None or _signature(again.error) != wanted:
+                return None
+            return again.schedule
+
+        return attempt
+
+    def _with_fewer_delays(self, smallest: Schedule, wanted: tuple[object, ...]) -> Schedule:
+        """A schedule with at most two delays that fails in the same way, if *smallest* has more than that one."""
+        attempt = self._failing_as(wanted)
+        known = _kinds(smallest)
+        if known - {*self.options.faults}:
+            return smallest  # its faults are not of those that the tree makes
+        if self._fifo is None:
+            return smallest
+        if not self.has_choices:
+            self.begin_tree()
+        for node in self._untried:
+            if node.schedule.delays >= min(smallest.delays, _DELAYS_OF_THE_SMALLEST + 1):
+                break
+            recording = Recording(node.schedule, self.options.faults)
+            made = attempt(recording, node.schedule.faults)
+            if made is not None and made.delays < smallest.delays:
+                return made
+            if not recording.points:
+                break  # the attempt has used up its steps
+            self.tree.add(node, recording.points)
+        return smallest
+
+    # ------------------------------------------------------------------ what outlives a run
+    def _blame_state(self, error: BaseException) -> None:
+        """``StateLeakError`` if FIFO, which has passed before, fails now."""
+        search = self if self._fifo is not None else self._earlier
+        if search is None or search._fifo is None:
+            return
+        again = search._run(as_far_as_it_fits(FIFO))
+        if again.error is not None and _verdict(again.error) is None:
+            _refuse_state(
+                f"The first schedule passed once, and {count_of(self.runs, 'schedule')} later the same one failed with "
+                f"{_shown(again.error)}",
+                search._changes(),
+                0,
+                error,
+            )
+
+    def _changes(self) -> str:
+        changes = self._outside.changes()
+        return f" Since the beginning {'; '.join(changes[:3])}." if changes else ""
 
     def fifo_again(self) -> None:
         """Run FIFO once more: nothing may have changed since the first time."""
@@ -189,68 +428,41 @@ class Search:
         difference = (
             f"at step {step}: first {before!r}, then {now!r}"
             if step < max(len(trace), len(story.trace))
-            else f"in the result: first {first.value!r}, then {again.error or again.value!r}"
+            else f"in the result: first {first.value!r}, then {_shown(again.error) if again.error else repr(again.value)}"
         )
-        # What has leaked stays, or piles up; what is random comes and goes.
-        lengths = [one.steps for one in (first, *repeated)]
-        settled = all(_same(again, one) for one in repeated) or (
-            len(set(lengths)) == len(lengths)
-            and lengths
-            in (
-                sorted(lengths),
-                sorted(lengths, reverse=True),
-            )
-        )
-        if not settled:
+        if not _has_leaked(first, repeated):
             raise NonDeterminismError(
                 f"Two runs under the same schedule differed {difference}. The body depends on something that the schedule "
-                "does not decide: the clock, random numbers, or the order of a set of objects that hash by address.",
+                "does not decide: the clock, random numbers, or the order of a set of objects that hash by address."
+                f"{self._changes()}",
                 step,
             ) from again.error
-        raise StateLeakError(
-            f"The first schedule went another way when it was run again, {difference}. Something outlived its schedule, "
-            "a global or an object made outside of the body (or else the body is not deterministic). "
-            "Make all state inside the body.",
+        _refuse_state(
+            f"The first schedule went another way when it was run again, {difference}",
+            self._changes(),
             step,
-        ) from again.error
-
-    def exhaust(self, delays: int) -> None:
-        """Every schedule with at most *delays* delays."""
-        result = run_once(self.body, self.options, self.leaks, chooser=_Counting(()))
-        stack: list[Deviations] = [()]
-        while stack:
-            deviations = stack.pop()
-            if self.runs >= _MOST_EXHAUSTIVE:
-                raise ScheduleError(
-                    f"exhaustive={delays} needs more than {_MOST_EXHAUSTIVE} schedules for this program, which has "
-                    f"{result.choices} choices. It is for tiny programs: make the program or the number of delays smaller, or "
-                    "leave it out."
-                )
-            counting = _Counting(deviations)
-            self.attempt(counting, f"exhaustive={delays}")
-            spent = sum(candidate for _, candidate in deviations)
-            begin = deviations[-1][0] + 1 if deviations else 0
-            for choice in range(len(counting.sizes) - 1, begin - 1, -1):
-                most = min(counting.sizes[choice] - 1, delays - spent)
-                stack.extend((*deviations, (choice, candidate)) for candidate in range(most, 0, -1))
-
-    def _observe(self, schedule: Schedule) -> tuple[Run[object], Story]:
-        story = Story()
-        return run_once(self.body, self.options, self.leaks, chooser=as_far_as_it_fits(schedule), story=story), story
+            again.error,
+        )
 
 
-class _Counting:
-    """Follows deviations and notes how many candidates each choice had."""
+def _refuse_state(what: str, changes: str, step: int, cause: BaseException | None) -> NoReturn:
+    # Raised in one place: Hypothesis takes errors of two places for two bugs.
+    raise StateLeakError(
+        f"{what}. Something outlived its schedule, a global or an object made outside of the body.{changes} "
+        "Make all state inside the body.",
+        step,
+    ) from cause
 
-    def __init__(self, deviations: Deviations) -> None:
-        self._wanted = dict(deviations)
-        self.sizes: list[int] = []
 
-    def __call__(self, choice: int, keys: Sequence[int]) -> int:
-        size = len(keys)
-        self.sizes.append(size)
-        index = self._wanted.get(choice, 0)
-        return index if index < size else 0
+def _has_leaked(first: Run[object], repeated: list[Run[object]]) -> bool:
+    """Whether what differs is there to stay, or piles up; what is random comes and goes."""
+    again = repeated[0]
+    if again.error is not None:
+        return all(one.error is not None and _signature(one.error) == _signature(again.error) for one in repeated)
+    lengths = [one.steps for one in (first, *repeated)]
+    return all(_same(again, one) for one in repeated) or (
+        len(set(lengths)) == len(lengths) and lengths in (sorted(lengths), sorted(lengths, reverse=True))
+    )
 
 
 def _same(one: Run[object], other: Run[object]) -> bool:
@@ -260,12 +472,34 @@ def _same(one: Run[object], other: Run[object]) -> bool:
     return not isinstance(one.value, int | str | bytes | float) or one.value == other.value
 
 
-def _is_finding(error: BaseException) -> bool:
-    """Whether *error* says that the body is wrong; what steers a test runner must reach it untouched."""
+def _kinds(schedule: Schedule) -> set[str]:
+    return {fault.kind for fault in schedule.faults}
+
+
+def _shown(error: BaseException) -> str:
+    """*error* in one line, whatever its own `repr` does."""
+    try:
+        return repr(error)
+    except Exception as raised:  # noqa: BLE001  # what it is must be told all the same
+        return f"{type(error).__name__} (whose repr raised {type(raised).__name__})"
+
+
+def _verdict(error: BaseException) -> BaseException | None:
+    """What must be raised as it is, because it is no finding about the order of things: None if *error* is one.
+
+    What steers a test runner must reach it untouched, and that the real world was reached for has nothing to do with a
+    schedule. `CancelledError` and `SystemExit` out of a body are findings.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        verdicts = [_verdict(member) for member in error.exceptions]
+        return verdicts[0] if all(verdicts) else None
     kind = type(error)
-    if isinstance(error, NotABody) or kind.__module__.startswith("hypothesis."):
-        return False
-    return isinstance(error, Exception) or (kind.__module__ == "_pytest.outcomes" and kind.__name__ == "Failed")
+    if isinstance(error, NotABody | SimulationBoundaryError | unittest.SkipTest) or kind.__module__.startswith(
+        "hypothesis."
+    ):
+        return error
+    is_finding = isinstance(error, Exception | asyncio.CancelledError | SystemExit)
+    return None if is_finding or (kind.__module__ == "_pytest.outcomes" and kind.__name__ == "Failed") else error
 
 
 def _signature(error: BaseException) -> tuple[object, ...]:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import sys
-from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+import zlib
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 from typing_extensions import ParamSpec
 
 from ._events import SearchStrategy, hypothesis
 from ._explore import Search
-from ._loop import Reorder
+from ._loop import LATENCY, Reorder
 from ._report import Example, Source
 from ._run import Ending, Options, Reached
-from ._schedule import POLICIES, portfolio
 from ._threads import Threads
 from .errors import NotABody
 
 _P = ParamSpec("_P")
 
-_SEED = "interleavings"
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 class InterleavedTest(Protocol[_P]):
@@ -41,7 +43,12 @@ def given_interleavings(
     schedules: int = 16,
     endings: Sequence[Ending] = ("cancel",),
     reorder: Reorder = "resume",
-    max_steps: int = 100_000,
+    latency: float = LATENCY,
+    cancel: bool = False,
+    fail: bool | type[Exception] = False,
+    drop: bool = False,
+    double: bool = False,
+    max_steps: int | None = None,
     threads: Threads = "real",
     reach: Iterable[str] = (),
     **named: SearchStrategy[Any],
@@ -51,27 +58,37 @@ def given_interleavings(
     Strategies are given as to ``@given``; pytest's fixtures may fill the other parameters, but what they hold is shared by
     all schedules. All state must be made in the test. A failure raises ``InterleavingError`` for the smallest events with
     the smallest schedule. ``@settings`` goes on either side. ``UnreachedError`` if a ``sometimes`` (or a name in *reach*)
-    was never true in all schedules of all examples. The test as it was is the attribute ``body``.
+    was never true in all schedules of all examples. The test as it was is the attribute ``body``. The other parameters are
+    those of `explore`.
     """
     if schedules < 1:
         raise ValueError(f"schedules is the number of schedules for each example, at least 1, not {schedules}.")
-    options = [Options(reorder, max_steps, threads, ending) for ending in endings]
-    if not options:
+    if not endings:
         raise ValueError("endings needs at least one of 'cancel', 'close' and 'lost'.")
+    first = Options(
+        reorder=reorder,
+        latency=latency,
+        cancel=cancel,
+        fail=fail,
+        drop=drop,
+        double=double,
+        max_steps=max_steps,
+        threads=threads,
+    )
+    options = [replace(first, ending=ending) for ending in endings]
 
     declared = tuple(reach)
 
     def decorate(test: Callable[_P, Coroutine[Any, Any, object]]) -> InterleavedTest[_P]:
         if not inspect.iscoroutinefunction(test):
             raise NotABody(test, "given_interleavings is for `async def` tests; for others there is hypothesis.given.")
-        failed_before: list[int] = []
+        failed_before: list[tuple[int, int]] = []
+        earlier: list[Search] = []
         runs = 0
 
         @functools.wraps(test)
         def under_schedules(*args: Any, **kwargs: Any) -> None:  # Any: what the strategies make
             nonlocal runs
-            seed = kwargs.pop(_SEED)
-            assert isinstance(seed, int)  # we asked for integers
             drawn = inspect.signature(test).bind(*args, **kwargs).arguments
             spelled_test = getattr(test, "__name__", "test")
 
@@ -83,27 +100,25 @@ def given_interleavings(
 
             for option in options:
                 body = functools.partial(test, *args, **kwargs)
-                search = Search(body, option, example=example, final=_is_final())
+                before = earlier[0] if earlier else None
+                search = Search(body, option, example=example, final=_is_final(), earlier=before)
                 with _untraced():
-                    _try_schedules(search, seed, schedules, failed_before)
+                    _try_schedules(search, _seed_of(drawn), schedules, failed_before)
+                if not earlier:
+                    earlier.append(search)
                 runs += search.runs
 
-        signature = inspect.signature(test)
-        seed = inspect.Parameter(_SEED, inspect.Parameter.KEYWORD_ONLY)
-        vars(under_schedules)["__signature__"] = signature.replace(
-            parameters=[*signature.parameters.values(), seed], return_annotation=None
-        )
-        drawn = hypothesis.strategies.integers(0, 2**32 - 1)
-        by_name: dict[str, SearchStrategy[Any]] = {}
-        if strategies:  # given() takes strategies by position or by name, not both
-            names = list(signature.parameters)[-len(strategies) :]
-            by_name = dict(zip(names, strategies, strict=True))
-        decorated = hypothesis.given(**by_name, **named, **{_SEED: drawn})(under_schedules)
+        under_schedules.__signature__ = inspect.signature(test).replace(return_annotation=None)  # type: ignore[attr-defined]  # of pytest
+        # given() takes strategies by position or by name, not both.
+        names = list(inspect.signature(test).parameters)[-len(strategies) :] if strategies else []
+        by_name = dict(zip(names, strategies, strict=True))
+        decorated = hypothesis.given(**by_name, **named)(under_schedules)
 
         @functools.wraps(decorated)
         def judged(*args: Any, **kwargs: Any) -> None:  # Any: as above
             nonlocal runs
             runs = 0
+            earlier.clear()
             with Reached(declared) as reached:
                 decorated(*args, **kwargs)
             reached.require_all(runs)
@@ -111,27 +126,32 @@ def given_interleavings(
         # Hypothesis keeps its settings on the function that it decorates: `@settings` must find it through ours.
         signature = inspect.signature(decorated)
         judged.__dict__ = vars(decorated)
-        vars(judged)["__signature__"] = signature  # for pytest, which sees to the parameters that are left
+        vars(judged)["__signature__"] = signature  # for pytest, which fills the parameters that are left
         vars(judged)["body"] = test  # for the regression tests that reports print
         return cast("InterleavedTest[_P]", judged)  # a function has no attribute `body` that a checker could see
 
     return decorate
 
 
-def _try_schedules(search: Search, seed: int, schedules: int, failed_before: list[int]) -> None:
+def _seed_of(drawn: Mapping[str, object]) -> int:
+    """A number that belongs to an example: others get other schedules, and the same one gets the same.
+
+    To draw it would be simpler, but Hypothesis would then shrink it, which means nothing and took a thousand runs.
+    """
+    return zlib.crc32(_ADDRESS.sub("", repr(dict(drawn))).encode("utf-8", "backslashreplace"))
+
+
+def _try_schedules(search: Search, seed: int, schedules: int, failed_before: list[tuple[int, int]]) -> None:
     with search.leaks:
-        fifo = search.fifo_once()
-        if fifo.choices:
-            # While Hypothesis shrinks, what failed last fails most often again.
-            # Smaller events need other schedules, and it is worth looking for them once there is something to shrink.
-            most = 4 * schedules if failed_before else schedules - 1
-            order = [*failed_before, *(index for index in range(most) if index not in failed_before)]
-            for index in order:
-                try:
-                    search.attempt(portfolio(seed, index, fifo.choices), POLICIES[index % len(POLICIES)])
-                except AssertionError:
-                    failed_before[:] = [index]
-                    raise
+        search.fifo_once()
+        # While Hypothesis shrinks, what failed last fails most often again.
+        # Smaller events need other schedules, and it is worth looking for them once there is something to shrink.
+        try:
+            search.search(4 * schedules if failed_before else schedules, seed, failed_before, first=schedules // 2)
+        except AssertionError:
+            if search.last_policy is not None:
+                failed_before[:] = [search.last_policy]
+            raise
         search.fifo_again()
 
 

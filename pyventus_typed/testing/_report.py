@@ -15,7 +15,7 @@ from pyventus_typed import Emission
 from pyventus_typed._libraries import is_library
 
 from ._run import Body, Options
-from ._schedule import Schedule, Step
+from ._schedule import Schedule, Step, count_of
 from ._story import MACHINERY, Story, sentences
 from .errors import InterleavingError
 
@@ -98,6 +98,7 @@ def report(
     policy: str,
     found: int,
     example: Example | None = None,
+    outside: Sequence[str] = (),
 ) -> InterleavingError:
     """The error for *error*, which *body* raises under *schedule*; *example*: the events it was given, if any."""
     reproducer = regression_test(body, options, schedule, example)
@@ -111,9 +112,15 @@ def report(
         lines += ["The emission, and the emissions whose handlers emitted it", *(f"  {line}" for line in chain), ""]
     if schedule:
         shrunk = f", shrunk from {found}" if found > len(schedule) else ""
-        differs = f"schedule '{schedule}', {_deviations(len(schedule))}{shrunk}; found by {policy}"
+        differs = f"schedule '{schedule}', {count_of(len(schedule), 'deviation')}{shrunk}; found by {policy}"
         lines += [f"How it differs from first come, first served ({differs})"]
         lines += [*(f"  {sentence}" for sentence in sentences(story)), ""]
+    if outside:
+        lines += [
+            "Outside of the body it changed, so by itself or run first it may pass",
+            *(f"  {one}" for one in outside),
+            "",
+        ]
     lines += [
         "Step by step",
         *_steps(story),
@@ -128,26 +135,36 @@ def _headline(error: BaseException, schedule: Schedule, runs: int) -> str:
     what = f"{type(error).__name__}: {_first_line(error)}"
     if not schedule:
         return f"It fails even in the ordinary order, first come, first served: {what}"
-    return f"It fails when things happen in another order (found in {'1 schedule' if runs == 1 else f'{runs} schedules'}): {what}"
+    if schedule.deviations:
+        when = "things happen in another order"
+    elif any(fault.kind == "collect" for fault in schedule.faults):
+        when = "the garbage collector runs"
+    else:
+        when = "something goes wrong on the way"
+    return f"It fails when {when} (found in {count_of(runs, 'schedule')}): {what}"
 
 
 def _first_line(error: BaseException) -> str:
-    return _message(error).splitlines()[0]
+    return next(iter(_message(error).splitlines()), "")
 
 
 def _message(error: BaseException) -> str:
     """What *error* says; an assertion without a message is its own."""
     code = next((frame.line for frame in _users_frames(error)), None) if isinstance(error, AssertionError) else None
-    return str(error) or code or "(no message)"
+    return text_of(error) or code or "(no message)"
+
+
+def text_of(error: BaseException) -> str:
+    """What *error* says, whatever its own `str` does."""
+    try:
+        return str(error)
+    except Exception as raised:  # noqa: BLE001  # an error that cannot say what it is must not hide what happened
+        return f"(its text raised {type(raised).__name__})"
 
 
 def _users_frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
     """The frames of the user's code, innermost first."""
     return (frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if not is_library(frame.filename))
-
-
-def _deviations(count: int) -> str:
-    return "1 deviation" if count == 1 else f"{count} deviations"
 
 
 def _failure(error: BaseException) -> Iterator[str]:
@@ -161,7 +178,8 @@ def _failure(error: BaseException) -> Iterator[str]:
         for member in error.exceptions:
             yield from (f"  {line}" for line in _failure(member))
     elif error.__cause__ is not None:
-        yield f"  caused by {type(error.__cause__).__name__}: {error.__cause__}"
+        said = text_of(error.__cause__)
+        yield f"  caused by {type(error.__cause__).__name__}{': ' if said else ''}{said}"
 
 
 def _steps(story: Story) -> Iterator[str]:
@@ -179,7 +197,7 @@ def _steps(story: Story) -> Iterator[str]:
         if shown:
             yield from _in_a_row(steps)
         else:
-            yield f"       ... {len(steps)} more step{'s' if len(steps) > 1 else ''} ..."
+            yield f"       ... {count_of(len(steps), 'more step')} ..."
 
 
 def _in_a_row(steps: Sequence[Step]) -> Iterator[str]:
@@ -207,7 +225,7 @@ def regression_test(body: Body[object], options: Options, schedule: Schedule, ex
     elif function.__module__ != "__main__":
         lines.append(f"from {function.__module__} import {name}")
     spelled = name if example is None else example.body
-    differing = "".join(f", {field}={value!r}" for field, value in _differing(options).items())
+    differing = "".join(f", {field}={value}" for field, value in _differing(options).items())
     lines += [
         "",
         "",
@@ -217,10 +235,10 @@ def regression_test(body: Body[object], options: Options, schedule: Schedule, ex
     return "\n".join(lines)
 
 
-def _differing(options: Options) -> dict[str, object]:
+def _differing(options: Options) -> dict[str, str]:
     default = Options()
     return {
-        field: getattr(options, field)
-        for field in inspect.signature(Options).parameters
-        if getattr(options, field) != getattr(default, field)
+        field.name: value.__name__ if isinstance(value, type) else repr(value)
+        for field in dataclasses.fields(Options)
+        if (value := getattr(options, field.name)) != getattr(default, field.name)
     }

@@ -13,8 +13,8 @@ from typing import Protocol
 from pyventus_typed import Emission, Event, current_emission
 from pyventus_typed._libraries import is_library
 
-from ._ready import Entry, Timer
-from ._schedule import Step, join_names
+from ._ready import SLEEP_IS_OVER, Entry, Timer
+from ._schedule import Fault, Step, count_of, join_names
 from ._tasks import number_of, task_of
 from ._threads import ThreadStep
 from .errors import DeadlockError, SimulationBoundaryError
@@ -85,6 +85,16 @@ def caller(coro: object) -> str:
     if len(users) < 2:  # noqa: PLR2004  # one function calls nobody
         return ""
     return f"{place_of(users[0].f_code.co_filename, users[0].f_lineno)}: {line_of(users[0])}"
+
+
+def waits_in_sleep(coro: object) -> bool:
+    """Whether *coro* waits in an `asyncio.sleep`, which stands for input and output in a test."""
+    return any(code is asyncio.sleep.__code__ for code, _ in await_stack(coro))
+
+
+def is_users_task(task: asyncio.Task[object]) -> bool:
+    """Whether a function of the user's runs in *task*."""
+    return any(is_users(code) for code, _ in await_stack(task.get_coro()))
 
 
 # ---------------------------------------------------------------- names
@@ -177,7 +187,7 @@ def nothing_to_do(loop: StuckLoop) -> DeadlockError | SimulationBoundaryError:
     if foreign is not None:
         return foreign
     waiting = [account(task, loop.names) for task in loop.unfinished()]
-    what = f"{len(waiting)} tasks wait" if len(waiting) != 1 else "1 task waits"
+    what = "1 task waits" if len(waiting) == 1 else f"{len(waiting)} tasks wait"
     return DeadlockError(
         f"Deadlock at {loop.time():g} s of virtual time, after {loop.steps} steps: nothing is ready, no timer is set, "
         f"and {what}:\n" + "\n".join(waiting),
@@ -244,10 +254,12 @@ class _Calls:
 
     def begin(self) -> None:
         self._before = sys.getprofile()
-        sys.setprofile(self)
+        if self._before is None or callable(self._before):  # a profiler in C could not be set again
+            sys.setprofile(self)
 
     def end(self) -> None:
-        sys.setprofile(self._before)
+        if isinstance(sys.getprofile(), _Calls):
+            sys.setprofile(self._before)
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
         if event != "call":
@@ -315,6 +327,8 @@ class Story:
         self._emissions: dict[int, tuple[str, int | None]] = {}
         self._calls = _Calls()
         self._listens = False
+        self._said: list[tuple[str, list[int | str]]] = []
+        self.faults: list[str] = []
 
     def begin(self, loop: ToldLoop) -> None:
         """From here on it is *loop* whose steps are made."""
@@ -324,6 +338,37 @@ class Story:
         self._overtook[id(chosen)] = [_who(entry) for entry in older]
         for entry in older:
             self._behind.setdefault(id(entry), []).append(_who(chosen))
+
+    def postpones(self, sleep: Timer, other: Timer) -> None:
+        assert self._loop is not None
+        task = _sleeper(sleep)
+        if task is None:
+            return
+        at = place(task.get_coro())
+        before, now = sleep.when() - sleep.began, other.when() - sleep.began
+        after = _sleeper(other) if other._callback is SLEEP_IS_OVER else None  # type: ignore[attr-defined]
+        what = "that of {}" if after is not None else "{}"
+        who: int | str = number_of(after) if after is not None else _name_of_timer(other)
+        text = f"The sleep of {{}} at {at} ({source_line(task.get_coro())}) took {now:g} s instead of {before:g} s"
+        self._said.append((f"{text}, until {what} was over.", [number_of(task), who]))
+
+    def suffers(self, fault: Fault, entry: Entry | Timer | None) -> None:
+        assert self._loop is not None
+        task = None if entry is None else task_of(entry._callback)  # type: ignore[union-attr]
+        if task is None:
+            self._said.append((f"The garbage collector ran after step {self._loop.steps} ({fault}).", []))
+            return
+        at = f"at {place(task.get_coro())} ({source_line(task.get_coro())})"
+        text = {
+            "cancel": f"{{}} was cancelled while it waited {at}",
+            "cancel-late": f"{{}} was cancelled {at}, when what it waited for had happened and it had not gone on",
+        }.get(fault.kind, f"What {{}} waited for {at} failed")
+        self._said.append((f"{text} ({fault}).", [number_of(task)]))
+
+    def emits(self, fault: Fault, event: object) -> None:
+        """An emission of *event* suffers *fault*."""
+        what = "twice, as by a redelivery" if fault.kind == "double" else "and lost before it began, as by a crash"
+        self._said.append((f"{event!r} was emitted {what} ({fault}).", []))
 
     def begins(self, entry: Entry | Timer) -> None:
         assert self._loop is not None
@@ -362,6 +407,7 @@ class Story:
                 note.what = f"runs {join_names([short(code.co_qualname) for code in calls.codes])}"
                 note.where = place_of(calls.codes[0].co_filename, calls.codes[0].co_firstlineno)
             self._remember(calls.emission)
+            calls.emission = None  # what is held here would not be collected
         self._remember(entry._context.run(current_emission))  # type: ignore[union-attr]  # a handle keeps its context
 
     def time_passes(self) -> None:
@@ -373,6 +419,8 @@ class Story:
         """Note who was still kept waiting, and put it all into words."""
         loop = self._loop
         assert loop is not None
+        if self._listens:  # the step has raised
+            self._calls.end()
         names = loop.names
         for entry in loop.ready():
             if entry.passed:
@@ -380,7 +428,7 @@ class Story:
                 at = f" at {where}" if (where := _where(entry)) else ""
                 self.still_waiting.append(
                     f"{names.of_entry(entry)} was ready to {verb}{at}, and was still kept waiting at the end, "
-                    f"{_steps(entry.passed)} later."
+                    f"{count_of(entry.passed, 'step')} later."
                 )
 
         def name(who: int | str) -> str:
@@ -404,6 +452,7 @@ class Story:
             )
             for note in self._notes
         ]
+        self.faults += [text.format(*map(name, who)) for text, who in self._said]
         self._notes.clear()
         self._loop = None
 
@@ -449,9 +498,22 @@ def _where(entry: Entry | Timer) -> str:
     return place_of(code.co_filename, code.co_firstlineno) if code is not None and is_users(code) else ""
 
 
+def _sleeper(timer: Timer) -> asyncio.Task[object] | None:
+    """The task whose sleep *timer* ends."""
+    future = (timer._args or (None,))[0]  # what a handle calls with
+    callbacks = getattr(future, "_callbacks", None) if isinstance(future, asyncio.Future) else None
+    return next((task for callback, _ in callbacks or () if (task := task_of(callback)) is not None), None)
+
+
+def _name_of_timer(timer: Timer) -> str:
+    """A timer that ends no sleep."""
+    name = _name_of_callback(timer)
+    return "a time-out" if name == MACHINERY else name
+
+
 def sentences(story: Story) -> list[str]:
-    """The deviations of a run, one sentence for each who was late."""
-    said = []
+    """The deviations of a run: its faults, and one sentence for each who was late."""
+    said = list(story.faults)
     for step in story.trace:
         if step.behind:
             verb = {"resumes": "resumed", "starts": "started", "falls due": "fell due"}.get(step.what, "ran")
@@ -459,12 +521,10 @@ def sentences(story: Story) -> list[str]:
             code = f" ({step.code}{', for ' if step.caller else ''}{step.caller})" if step.code else ""
             # Machinery went first, too, but that is rarely the point.
             ahead = [name for name in step.behind if "#" in name] or step.behind
-            said.append(f"{step.who} {verb} {_steps(step.late or 1)} late{at}{code}: {join_names(ahead)} went first.")
+            said.append(
+                f"{step.who} {verb} {count_of(step.late or 1, 'step')} late{at}{code}: {join_names(ahead)} went first."
+            )
     said += story.still_waiting
     if len(said) > _MOST_SENTENCES:
         said[_MOST_SENTENCES - 1 :] = [f"... and {len(said) - _MOST_SENTENCES + 1} more were late."]
     return said
-
-
-def _steps(count: int) -> str:
-    return "1 step" if count == 1 else f"{count} steps"

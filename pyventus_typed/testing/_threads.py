@@ -23,6 +23,12 @@ Threads: TypeAlias = Literal["inline", "real"]
 _THREAD_SECONDS = 10.0
 
 
+def check_threads(threads: Threads) -> None:
+    """``ValueError`` if there are no such threads."""
+    if threads not in {"inline", "real"}:
+        raise ValueError(f"threads is 'inline' or 'real', not {threads!r}.")
+
+
 class ThreadStep:
     """The beginning or the end of a virtual thread, as what is ready."""
 
@@ -91,8 +97,7 @@ class LoopWithThreads(NumberingLoop):
         raise NotImplementedError
 
     def init_threads(self, mode: Threads) -> None:
-        if mode not in {"inline", "real"}:
-            raise ValueError(f"threads is 'inline' or 'real', not {mode!r}.")
+        check_threads(mode)
         self._in_real_threads = mode == "real"
         # Threads that were there before (of a debugger, of pytest-timeout) are no concern of ours.
         self._older_threads = threading.enumerate()

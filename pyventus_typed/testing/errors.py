@@ -18,6 +18,7 @@ __all__ = [
     "NoStrategy",
     "NonDeterminismError",
     "NotABody",
+    "NothingToExplore",
     "ScheduleError",
     "SimulationBoundaryError",
     "StateLeakError",
@@ -99,6 +100,17 @@ class UnreachedError(PyventusError, AssertionError):
             "or raise schedules= (with Hypothesis, max_examples too)."
         )
         self.names: tuple[str, ...] = tuple(names)
+
+
+class NothingToExplore(PyventusError, RuntimeError):
+    """Only one schedule is possible, so a green run says nothing about the order of things."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There was nothing to choose: never was more than one thing ready, so all schedules are the same one. Does the "
+            "body start what should run side by side (asyncio.gather, emit without await)? If one order is what you expect, "
+            "say expect_choices=False, or use run()."
+        )
 
 
 class InterleavingError(PyventusError, AssertionError):

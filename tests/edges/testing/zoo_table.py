@@ -24,7 +24,7 @@ TRIES = 400
 
 def schedules_of(policy: int, specimen: Specimen) -> str:
     """How many schedules *policy* alone needs."""
-    options = Options(max_steps=5_000)
+    options = Options(max_steps=5_000, **specimen.options)
     with LeakDetector() as leaks:
         fifo = run_once(specimen.bug, options, leaks)
         if fifo.error is not None:
@@ -39,7 +39,7 @@ def schedules_of(policy: int, specimen: Specimen) -> str:
 def row(specimen: Specimen) -> list[str]:
     before = time.perf_counter()
     try:
-        explore(specimen.bug)
+        explore(specimen.bug, **specimen.options)
     except InterleavingError as error:
         found = [str(error.runs), f"`{error.schedule}`"]
     except Exception as error:
