@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import unittest
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from random import Random
 from typing import NoReturn
@@ -15,7 +15,7 @@ from ._loop import LATENCY, Reorder
 from ._outside import Outside
 from ._ready import MAX_OVERTAKES
 from ._report import Example, report
-from ._run import Body, Ending, LeakDetector, Options, Reached, Run, run_once
+from ._run import Body, Ending, LeakDetector, Options, Reached, Run, run_once, users_traceback
 from ._schedule import (
     FIFO,
     POLICIES,
@@ -52,6 +52,24 @@ _FIRST = 64
 _MOST_DELAYS = 20
 """A program that tries again after each fault has schedules of any length, each longer than the one before."""
 _MOST_COLLECTIONS = 1_000
+_MOST_REMEMBERED = 10
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the command line of pytest says about all explorations."""
+
+    schedules: int | None = None
+    """The number of schedules, in place of what each exploration says."""
+    replay: Schedule | None = None
+    """The only schedule to run."""
+    memory: MutableMapping[str, list[str]] | None = None
+    """Schedules that have failed, by test and body."""
+    test: str = ""
+    """The test that is running."""
+
+
+settings = Settings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +153,20 @@ def explore(
         threads=threads,
         ending=ending,
     )
+    __tracebackhide__ = True  # of all this a reader of a failure in pytest wants to see the report
     search = Search(body, options)
     with Reached(reach) as reached, search.leaks:
+        if settings.replay is not None:
+            return search.replay(settings.replay)
         fifo = search.fifo_twice()
         for schedule in [Schedule.of(one) for one in first]:
             search.attempt(as_far_as_it_fits(schedule), "a schedule given as first=", Faults(schedule.faults))
+        search.repeat_failures()
         search.collect_garbage()
         if exhaustive is not None:
             search.exhaust(exhaustive)
         else:
-            search.search(schedules, seed)
+            search.search(settings.schedules or schedules, seed)
         search.fifo_again()
         if expect_choices and not search.has_choices:
             raise NothingToExplore
@@ -188,6 +210,7 @@ class Search:
     # ------------------------------------------------------------------ runs
     def attempt(self, chooser: Chooser, policy: str, faults: Faults | None = None) -> Run[object]:
         """One run; if it fails, shrink its schedule and raise the report."""
+        __tracebackhide__ = True
         self.runs += 1
         result = self._run(chooser, faults)
         self.seen.add(result.schedule)
@@ -221,6 +244,7 @@ class Search:
 
     def try_node(self, node: Node) -> Run[object]:
         """Run a schedule of the tree."""
+        __tracebackhide__ = True
         recording = Recording(node.schedule, self.options.faults)
         self.last_policy = None
         result = self.attempt(recording, "growing delays", recording if recording.at else None)
@@ -229,15 +253,48 @@ class Search:
 
     def try_policy(self, seed: int, index: int, choices: int) -> Run[object]:
         """Run a schedule of the portfolio."""
+        __tracebackhide__ = True
         self.last_policy = seed, index
         kinds = self.options.faults
         random = Random(seed * 1_000_003 + index)  # noqa: S311  # nothing secret: it must be repeatable
         faults = RandomFaults(random, kinds, self._places) if kinds else None
         return self.attempt(portfolio(seed, index, choices), POLICIES[index % len(POLICIES)], faults)
 
+    def replay(self, schedule: Schedule) -> Exploration:
+        """Run *schedule* alone, which must fit, and report it as it is if it fails."""
+        __tracebackhide__ = True
+        self.runs = 1
+        self._final = False
+        result = run_once(self.body, self.options, self.leaks, schedule=schedule)
+        if isinstance(result.error, ScheduleError):
+            raise result.error
+        if result.error is not None:
+            self.fail(result, "--replay")
+        return Exploration(1, result.choices, frozenset(), 0, complete=False)
+
+    def repeat_failures(self) -> None:
+        """Try what has failed before, in earlier runs of this test; forget what has been repaired."""
+        __tracebackhide__ = True
+        memory, key = settings.memory, self._key
+        for text in list((memory or {}).get(key, ())):
+            schedule = Schedule.parse(text)
+            self.attempt(as_far_as_it_fits(schedule), "a schedule that has failed before", Faults(schedule.faults))
+            if memory is not None:
+                memory[key] = [one for one in memory[key] if one != text]
+
+    @property
+    def _key(self) -> str:
+        return f"{settings.test} {getattr(getattr(self.body, 'func', self.body), '__qualname__', 'body')}"
+
+    def _remember(self, schedule: Schedule) -> None:
+        if settings.memory is not None and schedule:
+            kept = [text for text in settings.memory.get(self._key, ()) if text != str(schedule)]
+            settings.memory[self._key] = [str(schedule), *kept][:_MOST_REMEMBERED]
+
     # ------------------------------------------------------------------ the search
     def fifo_once(self) -> Run[object]:
         """The FIFO run, which must not fail."""
+        __tracebackhide__ = True
         self.runs += 1
         result, story = self._observe(FIFO)
         self.seen.add(FIFO)
@@ -250,6 +307,7 @@ class Search:
 
     def fifo_twice(self) -> Run[object]:
         """The FIFO run, and its repetition, which must not differ."""
+        __tracebackhide__ = True
         result = self.fifo_once()
         self.fifo_again()
         return result
@@ -260,6 +318,7 @@ class Search:
         *begin*: seeds and indexes of the portfolio to try before all others; *first*: how many schedules with few delays
         come before the portfolio.
         """
+        __tracebackhide__ = True
         self.begin_tree()
         assert self._fifo is not None
         choices = self._fifo[0].choices
@@ -281,6 +340,7 @@ class Search:
 
     def begin_tree(self) -> None:
         """Run FIFO once more, and note what could have been otherwise."""
+        __tracebackhide__ = True
         node = next(self._untried)
         recording = Recording(node.schedule, self.options.faults)
         result = self._run(recording, recording if recording.at else None)
@@ -292,6 +352,7 @@ class Search:
 
     def collect_garbage(self) -> None:
         """FIFO, with garbage collections at moments that any allocation could bring about."""
+        __tracebackhide__ = True
         assert self._fifo is not None
         faults = AlwaysCollect(1 + self._fifo[0].steps // _MOST_COLLECTIONS)
         result = self._run(as_far_as_it_fits(FIFO), faults)
@@ -300,6 +361,7 @@ class Search:
 
     def exhaust(self, delays: int) -> None:
         """Every schedule with at most *delays* delays."""
+        __tracebackhide__ = True
         self.begin_tree()
         while self.tree.delays < delays and (node := next(self._untried, None)) is not None:
             if node.schedule.delays > delays:
@@ -316,6 +378,7 @@ class Search:
     # ------------------------------------------------------------------ failures
     def fail(self, result: Run[object], policy: str) -> None:
         """Raise what *result* found: an `InterleavingError` for the smallest schedule that fails in the same way."""
+        __tracebackhide__ = True
         error = result.error
         assert error is not None
         verdict = _verdict(error)
@@ -338,6 +401,8 @@ class Search:
                 f"of a set of objects that hash by address, or state that outlives the body.{self._changes()}",
                 len(story.trace),
             ) from error
+        self._remember(smallest)
+        last.error.with_traceback(users_traceback(last.error))
         raise report(
             self.body,
             self.options,
@@ -393,6 +458,7 @@ class Search:
     # ------------------------------------------------------------------ what outlives a run
     def _blame_state(self, error: BaseException) -> None:
         """``StateLeakError`` if FIFO, which has passed before, fails now."""
+        __tracebackhide__ = True
         search = self if self._fifo is not None else self._earlier
         if search is None or search._fifo is None:
             return
@@ -412,6 +478,7 @@ class Search:
 
     def fifo_again(self) -> None:
         """Run FIFO once more: nothing may have changed since the first time."""
+        __tracebackhide__ = True
         assert self._fifo is not None
         first, trace = self._fifo
         again, story = self._observe(FIFO)
@@ -446,6 +513,7 @@ class Search:
 
 
 def _refuse_state(what: str, changes: str, step: int, cause: BaseException | None) -> NoReturn:
+    __tracebackhide__ = True
     # Raised in one place: Hypothesis takes errors of two places for two bugs.
     raise StateLeakError(
         f"{what}. Something outlived its schedule, a global or an object made outside of the body.{changes} "

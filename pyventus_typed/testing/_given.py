@@ -14,11 +14,15 @@ from typing import Any, Protocol, cast
 
 from typing_extensions import ParamSpec
 
+from pyventus_typed import Linker
+
 from ._events import SearchStrategy, hypothesis
-from ._explore import Search
+from ._explore import Search, settings
 from ._loop import LATENCY, Reorder
+from ._recorder import Recorder
 from ._report import Example, Source
 from ._run import Ending, Options, Reached
+from ._schedule import Faults, as_far_as_it_fits
 from ._threads import Threads
 from .errors import NotABody
 
@@ -56,15 +60,12 @@ def given_interleavings(
     """`hypothesis.given` for an async test: each example runs under *schedules* schedules, and in each of the *endings*.
 
     Strategies are given as to ``@given``; pytest's fixtures may fill the other parameters, but what they hold is shared by
-    all schedules. All state must be made in the test. A failure raises ``InterleavingError`` for the smallest events with
-    the smallest schedule. ``@settings`` goes on either side. ``UnreachedError`` if a ``sometimes`` (or a name in *reach*)
-    was never true in all schedules of all examples. The test as it was is the attribute ``body``. The other parameters are
-    those of `explore`.
+    all schedules (a `Recorder` and a `Linker` are cleared before each). All other state must be made in the test. A failure
+    raises ``InterleavingError`` for the smallest events with the smallest schedule. ``@settings`` goes on either side.
+    ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was never true in all schedules of all examples. The test as
+    it was is the attribute ``body``. The other parameters are those of `explore`.
     """
-    if schedules < 1:
-        raise ValueError(f"schedules is the number of schedules for each example, at least 1, not {schedules}.")
-    if not endings:
-        raise ValueError("endings needs at least one of 'cancel', 'close' and 'lost'.")
+    _check_counts(schedules, endings)
     first = Options(
         reorder=reorder,
         latency=latency,
@@ -98,8 +99,16 @@ def given_interleavings(
                 call = ", ".join(f"{name}={value}" for name, value in values.items())
                 return Example(values, f"lambda: {spelled_test}.body({call})", source.imports)
 
+            __tracebackhide__ = True
+            shared = [one for one in (*args, *kwargs.values()) if isinstance(one, Recorder | Linker)]
+
+            def begin() -> Coroutine[Any, Any, object]:  # Any: as above
+                for one in shared:  # of a fixture: no schedule may see what another one has left in it
+                    one.clear()
+                return test(*args, **kwargs)
+
             for option in options:
-                body = functools.partial(test, *args, **kwargs)
+                body = functools.update_wrapper(begin, test) if shared else functools.partial(test, *args, **kwargs)
                 before = earlier[0] if earlier else None
                 search = Search(body, option, example=example, final=_is_final(), earlier=before)
                 with _untraced():
@@ -116,6 +125,7 @@ def given_interleavings(
 
         @functools.wraps(decorated)
         def judged(*args: Any, **kwargs: Any) -> None:  # Any: as above
+            __tracebackhide__ = True
             nonlocal runs
             runs = 0
             earlier.clear()
@@ -133,6 +143,13 @@ def given_interleavings(
     return decorate
 
 
+def _check_counts(schedules: int, endings: Sequence[Ending]) -> None:
+    if schedules < 1:
+        raise ValueError(f"schedules is the number of schedules for each example, at least 1, not {schedules}.")
+    if not endings:
+        raise ValueError("endings needs at least one of 'cancel', 'close' and 'lost'.")
+
+
 def _seed_of(drawn: Mapping[str, object]) -> int:
     """A number that belongs to an example: others get other schedules, and the same one gets the same.
 
@@ -142,7 +159,12 @@ def _seed_of(drawn: Mapping[str, object]) -> int:
 
 
 def _try_schedules(search: Search, seed: int, schedules: int, failed_before: list[tuple[int, int]]) -> None:
+    __tracebackhide__ = True
     with search.leaks:
+        if settings.replay is not None:
+            search.attempt(as_far_as_it_fits(settings.replay), "--replay", Faults(settings.replay.faults))
+            return
+        schedules = settings.schedules or schedules
         search.fifo_once()
         # While Hypothesis shrinks, what failed last fails most often again.
         # Smaller events need other schedules, and it is worth looking for them once there is something to shrink.
@@ -189,3 +211,11 @@ def _is_final() -> bool:
         return bool(hypothesis.control.current_build_context().is_final)
     except (AttributeError, hypothesis.errors.InvalidArgument):
         return True
+
+
+def with_fixtures(test: Any) -> None:  # Any: a function with attributes of Hypothesis
+    """Keep Hypothesis from refusing fixtures of a *test* of ours: those that could leak are cleared before each schedule."""
+    checks = hypothesis.HealthCheck
+    given = getattr(test, "_hypothesis_internal_use_settings", None) or hypothesis.settings()
+    suppressed = [*given.suppress_health_check, checks.function_scoped_fixture]
+    test._hypothesis_internal_use_settings = hypothesis.settings(given, suppress_health_check=suppressed)

@@ -21,7 +21,7 @@ from pyventus_typed.errors import DiscardedEmissionsWarning
 from ._loop import LATENCY, Reorder, VirtualLoop, check_latency, check_reorder
 from ._ready import Entry, Timer
 from ._schedule import FIFO, Chooser, FaultKind, Faults, Schedule
-from ._story import Story, place, short
+from ._story import Story, is_users, place, short
 from ._threads import Threads, check_threads
 from .errors import BackgroundError, NotABody, SimulationBoundaryError, UnreachedError
 
@@ -224,11 +224,20 @@ def run(
     was never taken, a coroutine was never awaited, or a callback or a finaliser raised.
     """
     options = Options(reorder=reorder, latency=latency, max_steps=max_steps, threads=threads, ending=ending, fail=fail)
+    __tracebackhide__ = True
     with LeakDetector() as leaks:
         result = run_once(body, options, leaks, schedule=Schedule.of(schedule))
     if result.error is not None:
-        raise result.error
+        raise result.error.with_traceback(users_traceback(result.error))
     return result.value  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # without an error there is a result
+
+
+def users_traceback(error: BaseException) -> TracebackType | None:
+    """The traceback of *error* from the first line of the user's on: how a loop comes to run it is no part of the story."""
+    trace = error.__traceback__
+    while trace is not None and not is_users(trace.tb_frame.f_code):
+        trace = trace.tb_next
+    return trace
 
 
 def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its end, in the order of time
