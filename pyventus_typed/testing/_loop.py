@@ -15,6 +15,7 @@ from weakref import ref
 
 from typing_extensions import TypeVarTuple, Unpack, override
 
+from ._holders import Holders
 from ._ready import SLEEP_IS_OVER, Entry, OrderedLoop, Timer, WeakOrderedSet
 from ._schedule import FIFO, PLACES, Chooser, Fault, Faults, Place, Schedule, ScheduleError, replay
 from ._story import Names, is_users_task, nothing_to_do, waits_in_sleep
@@ -162,6 +163,7 @@ class VirtualLoop(OrderedLoop):
     lost: bool = False
     most_at_once: int | None = None
     """Steps that may be made while no time passes; more is a livelock."""
+    holders: Holders | None = None
     main: asyncio.Task[Any] | None = None  # Any: whatever the body returns
     """The task of the body, as long as it is not done."""
     cancels: bool = False

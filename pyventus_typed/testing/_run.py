@@ -10,7 +10,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable, Collection, Coroutine, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 from pyventus_typed import Emission, Emitter, Event, current_emission
 from pyventus_typed.errors import DiscardedEmissionsWarning
 
+from ._holders import Holders
 from ._loop import LATENCY, Reorder, VirtualLoop, check_latency, check_reorder
 from ._ready import Entry, Timer
 from ._schedule import FIFO, Chooser, FaultKind, Faults, Schedule
@@ -226,7 +227,7 @@ def run(
     options = Options(reorder=reorder, latency=latency, max_steps=max_steps, threads=threads, ending=ending, fail=fail)
     __tracebackhide__ = True
     with LeakDetector() as leaks:
-        result = run_once(body, options, leaks, schedule=Schedule.of(schedule))
+        result = run_once(body, options, leaks, schedule=Schedule.of(schedule), explain=True)
     if result.error is not None:
         raise result.error.with_traceback(users_traceback(result.error))
     return result.value  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # without an error there is a result
@@ -251,10 +252,11 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
     story: Story | None = None,
     log: list[int] | None = None,
     most_at_once: int | None = None,
+    explain: bool = False,
 ) -> Run[_T]:
     """Run *body* once, in the order of *chooser* and with *faults* if given, else by *schedule*, which then must fit.
 
-    *log* takes the key of each step, before it is made.
+    *log* takes the key of each step, before it is made. With *explain* a deadlock says who holds what.
     """
     leaks.begin()
     result: Run[_T] = Run()
@@ -278,7 +280,7 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
         loop.log = result.log
     main: asyncio.Task[_T] | None = None
     try:
-        with faults_of_libraries(loop, story):
+        with faults_of_libraries(loop, story), _look_at_holders(loop) if explain or story else nullcontext():
             main = loop.main = loop.create_task(_coroutine(body), name="body")
             main.add_done_callback(_stop)
             loop.run_forever()
@@ -347,6 +349,13 @@ def _is_injected(error: BaseException | None, injected: Sequence[BaseException],
     if error is not None and type(error) is RuntimeError and error.__cause__ is not None:  # as a leak is told
         return _is_injected(error.__cause__, injected, cancels=cancels)
     return any(error is one for one in injected)
+
+
+@contextmanager
+def _look_at_holders(loop: VirtualLoop) -> Generator[None, None, None]:
+    loop.holders = Holders()
+    with loop.holders.entered():
+        yield
 
 
 @contextmanager

@@ -6,13 +6,14 @@ import asyncio
 import linecache
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import CodeType, FrameType
 from typing import Protocol
 
 from pyventus_typed import Emission, Event, current_emission
 from pyventus_typed._libraries import is_library
 
+from ._holders import Holders
 from ._ready import SLEEP_IS_OVER, Entry, Timer
 from ._schedule import Fault, Step, count_of, join_names
 from ._tasks import number_of, task_of
@@ -179,6 +180,8 @@ class StuckLoop(Protocol):
     def time(self) -> float: ...
     def unfinished(self) -> list[asyncio.Task[object]]: ...
     def foreign_thread(self) -> SimulationBoundaryError | None: ...
+    @property
+    def holders(self) -> Holders | None: ...
 
 
 def nothing_to_do(loop: StuckLoop) -> DeadlockError | SimulationBoundaryError:
@@ -186,27 +189,34 @@ def nothing_to_do(loop: StuckLoop) -> DeadlockError | SimulationBoundaryError:
     foreign = loop.foreign_thread()
     if foreign is not None:
         return foreign
-    waiting = [account(task, loop.names) for task in loop.unfinished()]
+    tasks = loop.unfinished()
+    names, holders = loop.names, loop.holders or Holders()
+    waiting = [_account(task, names, holders) for task in tasks]
+    circle = _circle(tasks, holders)
     what = "1 task waits" if len(waiting) == 1 else f"{len(waiting)} tasks wait"
+    if len(circle) == 1:
+        each_other = f"{names.of_task(circle[0])} waits for itself.\n"
+    else:
+        each_other = f"{join_names([names.of_task(one) for one in circle])} wait for each other.\n" if circle else ""
     return DeadlockError(
         f"Deadlock at {loop.time():g} s of virtual time, after {loop.steps} steps: nothing is ready, no timer is set, "
-        f"and {what}:\n" + "\n".join(waiting),
+        f"and {what}:\n" + each_other + "\n".join(waiting),
         waiting,
     )
 
 
-def account(task: asyncio.Task[object], names: Names) -> str:
+def _account(task: asyncio.Task[object], names: Names, holders: Holders) -> str:
     """What *task* waits for, and its await stack, innermost last; only the user's lines, if there are any."""
     coro = task.get_coro()
     at = f" at {where}: {source_line(coro)}" if (where := place(coro)) else ""
-    lines = [f"- {names.of_task(task)} waits for {_what(task, names)}{at}"]
+    lines = [f"- {names.of_task(task)} waits for {_what(task, names, holders)}{at}"]
     stack = [(code, frame) for code, frame in await_stack(coro) if frame is not None]
     for code, frame in [one for one in stack if is_users(one[0])] or stack:
         lines.append(f"    {short(code.co_qualname)} ({place_of(code.co_filename, frame.f_lineno)})")
     return "\n".join(lines)
 
 
-def _what(task: asyncio.Task[object], names: Names) -> str:
+def _what(task: asyncio.Task[object], names: Names, holders: Holders) -> str:
     waiter = getattr(task, "_fut_waiter", None)
     if isinstance(waiter, asyncio.Task):
         return f"the task {names.of_task(waiter)}"
@@ -215,15 +225,53 @@ def _what(task: asyncio.Task[object], names: Names) -> str:
         return "all of " + ", ".join(
             names.of_task(child) for child in children if isinstance(child, asyncio.Task) and not child.done()
         )
+    frame = _innermost(task)
+    if frame is None or is_users(frame.f_code):
+        return "a future" if waiter is not None else "nothing that can be seen"
+    owner = frame.f_locals.get("self")
+    if not type(owner).__module__.startswith("asyncio."):
+        return f"{frame.f_code.co_qualname}()"
+    made = holders.made(owner)
+    called = f"the {type(owner).__name__} made at {made}" if made else _ADDRESS.sub("", repr(owner))
+    held = [f"{_name_by_number(one, names)} since {line}" for one, line in holders.of(owner)]
+    return f"{frame.f_code.co_qualname}() of {called}{f' (held by {join_names(held)})' if held else ''}"
+
+
+def _innermost(task: asyncio.Task[object]) -> FrameType | None:
     innermost = None
-    for innermost in await_stack(task.get_coro()):  # noqa: B007  # the last one is wanted
+    for _, innermost in await_stack(task.get_coro()):  # noqa: B007  # the last one is wanted
         pass
-    if innermost is not None and not is_users(innermost[0]) and innermost[1] is not None:
-        owner = innermost[1].f_locals.get("self")
-        if type(owner).__module__.startswith("asyncio."):
-            return f"{innermost[0].co_qualname}() of {_ADDRESS.sub('', repr(owner))}"
-        return f"{innermost[0].co_qualname}()"
-    return "a future" if waiter is not None else "nothing that can be seen"
+    return innermost
+
+
+def _name_by_number(number: int, names: Names) -> str:
+    task = next((one for one in asyncio.all_tasks(asyncio._get_running_loop()) if number_of(one) == number), None)
+    return "a task that is over" if task is None else names.of_task(task)
+
+
+def _circle(tasks: Sequence[asyncio.Task[object]], holders: Holders) -> list[asyncio.Task[object]]:
+    """Tasks of which each waits for what the next one holds, the first one among them, or none."""
+    by_number = {number_of(task): task for task in tasks}
+    for first in tasks:
+        path = [first]
+        while (following := _waits_for(path[-1], holders, by_number)) is not None:
+            if following in path:
+                return path[path.index(following) :]
+            path.append(following)
+    return []
+
+
+def _waits_for(
+    task: asyncio.Task[object], holders: Holders, by_number: Mapping[int, asyncio.Task[object]]
+) -> asyncio.Task[object] | None:
+    waiter = getattr(task, "_fut_waiter", None)
+    if isinstance(waiter, asyncio.Task):
+        return waiter
+    frame = _innermost(task)
+    owner = None if frame is None else frame.f_locals.get("self")
+    if not isinstance(owner, asyncio.Lock):  # of a semaphore others may be held, and released
+        return None
+    return next((by_number[one] for one, _ in holders.of(owner) if one in by_number), None)
 
 
 # ---------------------------------------------------------------- step by step

@@ -314,8 +314,48 @@ def test_a_deadlock_says_who_waits_for_what_and_where() -> None:
         run(body)
     body_waits, other_waits = caught.value.waiting
     assert "body waits for the task take_twice#1 at test_virtual_loop.py:" in body_waits
-    assert "take_twice#1 waits for Lock.acquire() of <asyncio.locks.Lock [locked, waiters:1]>" in other_waits
+    made = body.__code__.co_firstlineno + 1
+    assert (
+        f"take_twice#1 waits for Lock.acquire() of the Lock made at test_virtual_loop.py:{made} "
+        f"(held by take_twice#1 since test_virtual_loop.py:{made + 3}) at test_virtual_loop.py:{made + 3}"
+    ) in other_waits
     assert "async with lock, lock" in other_waits
+    assert "take_twice#1 waits for itself." in str(caught.value)
+
+
+def test_tasks_that_wait_for_each_other_are_named_with_the_lines_at_which_they_took_their_locks() -> None:
+    async def body() -> None:
+        one, two = asyncio.Lock(), asyncio.Lock()
+
+        async def transfer(source: asyncio.Lock, target: asyncio.Lock) -> None:
+            async with source:
+                await pause()
+                async with target:
+                    pass
+
+        await asyncio.gather(transfer(one, two), transfer(two, one))
+
+    with pytest.raises(DeadlockError, match=r"transfer#1 and transfer#2 wait for each other\.") as caught:
+        run(body)
+    line = body.__code__.co_firstlineno
+    assert (
+        f"made at test_virtual_loop.py:{line + 1} (held by transfer#2 since test_virtual_loop.py:{line + 4})"
+        in (caught.value.waiting[1])
+    )
+
+
+def test_what_is_held_by_a_task_that_is_over_says_so() -> None:
+    async def body() -> None:
+        places = asyncio.Semaphore(1)
+
+        async def take() -> None:
+            await places.acquire()
+
+        await asyncio.create_task(take())
+        await places.acquire()
+
+    with pytest.raises(DeadlockError, match=r"the Semaphore made at .*\(held by a task that is over since .*:\d+\)"):
+        run(body)
 
 
 def test_a_livelock_ends_by_steps_and_not_by_the_clock() -> None:
