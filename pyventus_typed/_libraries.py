@@ -3,6 +3,7 @@
 import sysconfig
 from functools import lru_cache
 from pathlib import Path
+from types import FrameType
 
 _PACKAGE = Path(__file__).resolve().parent
 _LIBRARIES = (
@@ -25,3 +26,11 @@ def is_library(file: str) -> bool:
     if path.is_relative_to(_PACKAGE):
         return "demo" not in "/".join(path.relative_to(_PACKAGE).parts)
     return any(path.is_relative_to(library) for library in _LIBRARIES) or not _INSTALLED.isdisjoint(path.parts)
+
+
+def is_in_library(frame: FrameType) -> bool:
+    """Whether the code that *frame* runs is of a library, also where it was generated, as the ``__init__`` of a dataclass."""
+    file = frame.f_code.co_filename
+    if file.startswith("<"):  # for whom it was generated, its globals know
+        file = str(frame.f_globals.get("__file__", file))
+    return is_library(file)

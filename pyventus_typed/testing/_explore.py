@@ -237,8 +237,8 @@ class Search:
             most_at_once=self._most_at_once,
         )
 
-    def _observe(self, schedule: Schedule) -> tuple[Run[object], Story]:
-        story = Story()
+    def _observe(self, schedule: Schedule, *, lines: bool = False) -> tuple[Run[object], Story]:
+        story = Story(lines=lines)
         faults = Faults(schedule.faults) if schedule.faults else None
         return self._run(as_far_as_it_fits(schedule), faults, story=story), story
 
@@ -392,7 +392,7 @@ class Search:
         if self._final and smallest:
             smallest = smallest_schedule(smallest, lambda: self._failing_as(wanted))
             smallest = self._with_fewer_delays(smallest, wanted)
-        last, story = self._observe(smallest)
+        last, story = self._observe(smallest, lines=bool(smallest.deviations))
         if last.error is None or _signature(last.error) != wanted:
             outcome = "passed" if last.error is None else f"raised {_shown(last.error)}"
             raise NonDeterminismError(

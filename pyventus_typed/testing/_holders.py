@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pyventus_typed._libraries import is_library
+from pyventus_typed._libraries import is_in_library
 
 from ._tasks import number_of
 
@@ -86,8 +86,8 @@ def _current() -> int:
 
 def _line_of_the_user() -> str:
     frame = sys._getframe(2)
-    while frame.f_back is not None and is_library(frame.f_code.co_filename):
+    while frame.f_back is not None and is_in_library(frame):
         frame = frame.f_back
-    if is_library(frame.f_code.co_filename):
+    if is_in_library(frame):
         return ""
     return f"{frame.f_code.co_filename.replace(chr(92), '/').rpartition('/')[2]}:{frame.f_lineno}"

@@ -20,6 +20,7 @@ from ._story import MACHINERY, Story, sentences
 from .errors import InterleavingError
 
 _MOST_STEPS = 40
+_MOST_CONFLICTS = 2
 
 
 class Source:
@@ -115,6 +116,8 @@ def report(
         differs = f"schedule '{schedule}', {count_of(len(schedule), 'deviation')}{shrunk}; found by {policy}"
         lines += [f"How it differs from first come, first served ({differs})"]
         lines += [*(f"  {sentence}" for sentence in sentences(story)), ""]
+    for about, *places in story.conflicts[:_MOST_CONFLICTS]:
+        lines += [f"The lines that conflict over {about}, in the order of time", *(f"  {one}" for one in places), ""]
     if outside:
         lines += [
             "Outside of the body it changed, so by itself or run first it may pass",

@@ -6,13 +6,14 @@ import asyncio
 import linecache
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType, FrameType
 from typing import Protocol
 
 from pyventus_typed import Emission, Event, current_emission
-from pyventus_typed._libraries import is_library
+from pyventus_typed._libraries import is_in_library, is_library
 
+from ._conflicts import LineTracer, conflict_of, text_of_line
 from ._holders import Holders
 from ._ready import SLEEP_IS_OVER, Entry, Timer
 from ._schedule import Fault, Step, count_of, join_names
@@ -315,9 +316,9 @@ class _Calls:
         code = frame.f_code
         if self.emission is None:
             self.emission = current_emission()  # once it is settled it is nobody's current one any more
-        if len(self.codes) >= self._MOST or code in self.codes or _is_librarys(frame):
+        if len(self.codes) >= self._MOST or code in self.codes or is_in_library(frame):
             return
-        if (back := frame.f_back) is None or _is_librarys(back):
+        if (back := frame.f_back) is None or is_in_library(back):
             self.codes.append(code)
 
     def handler(self) -> CodeType | None:
@@ -338,17 +339,10 @@ class _Calls:
         return short(str(getattr(handler, "__qualname__", None) or type(handler).__qualname__))
 
 
-def _is_librarys(frame: FrameType) -> bool:
-    file = frame.f_code.co_filename
-    if file.startswith("<"):  # generated, as the `__init__` of a dataclass is: for whom, its globals know
-        file = str(frame.f_globals.get("__file__", file))
-    return is_library(file)
-
-
 class _Note:
     """One step, as long as what it is called is still open."""
 
-    __slots__ = ("ahead_of", "behind", "caller", "code", "late", "number", "time", "what", "where", "who")
+    __slots__ = ("ahead_of", "behind", "caller", "code", "late", "number", "time", "visit", "what", "where", "who")
 
     def __init__(self, number: int, time: float, who: int | str, what: str) -> None:
         self.number = number
@@ -359,13 +353,17 @@ class _Note:
         self.ahead_of: Sequence[int | str] = ()
         self.late = 0
         self.behind: Sequence[int | str] = ()
+        self.visit = -1
 
 
 class Story:
     """Writes a run down; for the few runs that somebody will read."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lines: bool = False) -> None:
         self.trace: list[Step] = []
+        self.conflicts: list[tuple[str, ...]] = []
+        """What it is about, and the lines in the order of time, each with its task."""
+        self._lines = LineTracer() if lines else None
         self.still_waiting: list[str] = []
         self._notes: list[_Note] = []
         self._loop: ToldLoop | None = None
@@ -381,6 +379,8 @@ class Story:
     def begin(self, loop: ToldLoop) -> None:
         """From here on it is *loop* whose steps are made."""
         self._loop = loop
+        if self._lines is not None:
+            self._lines.begin()
 
     def overtakes(self, chosen: Entry | Timer, older: Sequence[Entry | Timer]) -> None:
         self._overtook[id(chosen)] = [_who(entry) for entry in older]
@@ -433,6 +433,9 @@ class Story:
         note.behind = self._behind.pop(id(entry), ())
         note.late = entry.passed
         self._notes.append(note)
+        if self._lines is not None:
+            note.visit = len(self._lines.visits)
+            self._lines.step(note.who if isinstance(note.who, int) else -1)
         if note.what != "resumes":
             self._calls = _Calls()
             self._listens = True
@@ -469,6 +472,8 @@ class Story:
         assert loop is not None
         if self._listens:  # the step has raised
             self._calls.end()
+        if self._lines is not None:
+            self._lines.end()
         names = loop.names
         for entry in loop.ready():
             if entry.passed:
@@ -500,9 +505,28 @@ class Story:
             )
             for note in self._notes
         ]
+        self._find_conflicts(name)
         self.faults += [text.format(*map(name, who)) for text, who in self._said]
         self._notes.clear()
         self._loop = None
+
+    def _find_conflicts(self, name: Callable[[int | str], str]) -> None:
+        """Say for each who was late what others changed meanwhile, of what it had looked at and went on to use."""
+        if self._lines is None:
+            return
+        for note in self._notes:
+            if not note.behind or not isinstance(note.who, int):
+                continue
+            found = conflict_of(self._lines.visits, note.who, note.visit)
+            if found is None or found.other < 0:
+                continue
+            lines = [(found.other, found.changed), (found.late, found.after)]
+            if found.before is not None:
+                lines.insert(0, (found.late, found.before))
+            said = (found.name, *(f"{name(who)} at {text_of_line(line)}" for who, line in lines))
+            if said not in self.conflicts:
+                self.conflicts.append(said)
+        self.conflicts.sort(key=len, reverse=True)  # what somebody had looked at before says most
 
     def parents(self, emission: Emission[Event]) -> list[str]:
         """*emission* and those whose handlers emitted it, the first one last, as far as this run has met them."""

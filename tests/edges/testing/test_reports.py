@@ -5,6 +5,7 @@ import contextlib
 import functools
 import importlib
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,6 +181,96 @@ def test_every_line_of_a_deadlock_in_a_handler_is_the_users() -> None:
     assert places(str(caught.value)) == {"test_reports.py"}
 
 
+# ---------------------------------------------------------------- what a race is about
+def conflicts(body: Callable[[], object]) -> list[str]:
+    with pytest.raises(InterleavingError, match="in another order") as caught:
+        explore(body)  # type: ignore[arg-type]  # as above
+    found = re.findall(r"^The lines that conflict over .*?\n\n", f"{caught.value}\n", re.DOTALL | re.MULTILINE)
+    return [re.sub(r"\.py:\d+", "", one).strip() for one in found]
+
+
+async def lose_an_update() -> None:
+    balance = 0
+
+    async def deposit(after: int) -> None:
+        nonlocal balance
+        await pause(after)
+        seen = balance
+        await pause()
+        balance = seen + 1
+
+    await asyncio.gather(deposit(0), deposit(6))
+    assert balance == 2
+
+
+class Account:
+    def __init__(self) -> None:
+        self.owners = ["Ada"]
+
+    async def leave(self, name: str, after: int) -> None:
+        await pause(after)
+        if name in self.owners:
+            await pause()
+            self.owners.remove(name)
+
+
+async def leave_twice() -> None:
+    account = Account()
+    await asyncio.gather(account.leave("Ada", 0), account.leave("Ada", 6))
+
+
+async def close_too_early() -> None:
+    state = {"open": True}
+
+    async def write() -> None:
+        await pause(2)
+        assert state["open"]
+
+    task = asyncio.create_task(write())
+    await pause(6)
+    state["open"] = False
+    await task
+
+
+def test_the_lines_that_conflict_are_shown_with_their_tasks_in_the_order_of_time() -> None:
+    assert conflicts(lose_an_update) == [
+        "The lines that conflict over balance, in the order of time\n"
+        "  deposit#1 at test_reports: seen = balance\n"
+        "  deposit#2 at test_reports: balance = seen + 1\n"
+        "  deposit#1 at test_reports: balance = seen + 1"
+    ]
+
+
+def test_what_changes_in_place_conflicts_too() -> None:
+    assert conflicts(leave_twice) == [
+        "The lines that conflict over owners, in the order of time\n"
+        "  Account.leave#1 at test_reports: if name in self.owners:\n"
+        "  Account.leave#2 at test_reports: self.owners.remove(name)\n"
+        "  Account.leave#1 at test_reports: self.owners.remove(name)"
+    ]
+
+
+def test_who_comes_too_late_conflicts_with_who_did_not_wait() -> None:
+    assert conflicts(close_too_early) == [
+        "The lines that conflict over state, in the order of time\n"
+        '  body at test_reports: state["open"] = False\n'
+        '  write#1 at test_reports: assert state["open"]'
+    ]
+
+
+def test_a_debugger_is_left_alone() -> None:
+    import bdb
+
+    debugger = bdb.Bdb()
+    debugger.reset()
+    sys.settrace(debugger.trace_dispatch)
+    try:
+        assert conflicts(lose_an_update) == []
+        assert getattr(sys.gettrace(), "__self__", None) is debugger
+    finally:
+        sys.settrace(None)
+
+
 # ---------------------------------------------------------------- what the docs print
 def blocks(page: str, kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```$", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
@@ -191,7 +282,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType
     (tmp_path / "shop.py").write_text(blocks("how-to/find-a-race.md", "python")[0], encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     yield importlib.import_module("shop")
-    monkeypatch.delitem(__import__("sys").modules, "shop")
+    monkeypatch.delitem(sys.modules, "shop")
 
 
 def test_the_page_on_races_shows_the_report_that_its_program_gives(shop: ModuleType) -> None:
