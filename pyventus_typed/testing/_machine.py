@@ -255,6 +255,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
     def _new_loop(self) -> VirtualLoop:
         loop = VirtualLoop(chooser=portfolio(self._seed, self._seed, _CHOICES))
         loop.set_exception_handler(self._leaks.handle)
+        self._leaks.clock.follow(loop)
         return loop
 
     def _complain(self) -> None:

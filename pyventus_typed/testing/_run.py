@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 from pyventus_typed import Emission, Emitter, Event, current_emission
 from pyventus_typed.errors import DiscardedEmissionsWarning
 
+from ._clock import Clock
 from ._holders import Holders
 from ._loop import LATENCY, Reorder, VirtualLoop, check_latency, check_reorder
 from ._ready import Entry, Timer
@@ -56,6 +57,7 @@ class LeakDetector:
 
     def __init__(self) -> None:
         self.problems: list[Exception] = []
+        self.clock = Clock()
 
     def __enter__(self) -> LeakDetector:
         if (running := asyncio._get_running_loop()) is not None:
@@ -72,6 +74,7 @@ class LeakDetector:
         sys.unraisablehook = self._unraisable
         setattr(warnings, "_warn_unawaited_coroutine", self._unawaited)  # noqa: B010  # it is private
         gc.disable()
+        self.clock.enter()
         LeakDetector._depth += 1
         return self
 
@@ -79,6 +82,7 @@ class LeakDetector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         LeakDetector._depth -= 1
+        self.clock.leave()
         if not LeakDetector._depth:
             gc.unfreeze()
         sys.unraisablehook = self._unraisable_before
@@ -219,6 +223,7 @@ def run(
     as `asyncio.run` ends it (what is left is cancelled and awaited, oldest first), ``"close"`` closes it at once, ``"lost"``
     drops it. *reorder*, *latency* and *threads* are those of `VirtualLoop`; more than 200,000 steps, or 100,000 while no
     time passes, are a livelock, unless *max_steps* says another number. *fail*: what a ``raise`` in *schedule* raises.
+    ``time.time()``, ``monotonic()`` and ``perf_counter()`` move with the loop, where your modules call them.
 
     Raises also ``NotABody``, ``ScheduleError`` when *schedule* does not parse or fit, ``DeadlockError``,
     ``LivelockError``, ``SimulationBoundaryError``, and ``BackgroundError`` when the body returned but a task's exception
@@ -269,6 +274,7 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
         chooser=chooser,
         faults=faults,
     )
+    leaks.clock.follow(loop)
     loop.set_exception_handler(leaks.handle)
     loop.log = log
     loop.fails_with = options.error
@@ -295,6 +301,7 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
         if story is not None:
             story.end()
         end(loop, "cancel")
+        leaks.clock.follow(None)
         raise
     except BaseException as error:  # noqa: BLE001  # the caller decides what to do with it
         result.error = error
@@ -324,6 +331,7 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
     except Exception as error:  # noqa: BLE001  # a program that is stuck may well be unable to end; why it stuck comes first
         result.error = result.error or error
         loop.close()
+    leaks.clock.follow(None)
     del loop, main
     background = leaks.end()
     if result.interrupted:

@@ -4,6 +4,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable
+from time import monotonic
 from typing import Literal
 
 import pytest
@@ -558,3 +559,52 @@ def test_a_loop_that_shuts_its_threads_down_waits_for_those_under_way() -> None:
 
     run(body)
     assert log == ["done"]
+
+
+# ---------------------------------------------------------------- the clocks of the time module
+@pytest.mark.parametrize("name", ["time", "monotonic", "perf_counter", "time_ns", "monotonic_ns", "perf_counter_ns"])
+def test_the_clocks_of_python_move_with_the_loop_and_only_with_it(name: str) -> None:
+    unit = 1_000_000_000 if name.endswith("_ns") else 1
+
+    async def body() -> None:
+        before = getattr(time, name)()
+        assert getattr(time, name)() == before
+        await asyncio.sleep(3600)
+        assert getattr(time, name)() == before + 3600 * unit
+
+    real = getattr(time, name)
+    run(body)
+    assert getattr(time, name) is real
+
+
+def test_a_clock_that_was_imported_by_name_moves_too() -> None:
+    async def body() -> None:
+        before = monotonic()
+        await asyncio.sleep(5)
+        assert monotonic() == before + 5
+
+    real = monotonic
+    run(body)
+    assert monotonic is real
+
+
+def test_what_depends_on_the_clock_repeats_itself_and_two_runs_begin_at_the_same_time() -> None:
+    began: set[float] = set()
+
+    async def body() -> None:
+        began.add(time.time())
+        await asyncio.gather(*(pause(int(time.time() * 1000) % 3 + 1) for _ in range(3)))
+
+    explore(body)
+    assert len(began) == 1
+    assert abs(began.pop() - time.time()) < 60
+
+
+def test_a_thread_sees_virtual_time_and_a_loop_of_its_own_real_time() -> None:
+    async def body() -> None:
+        await asyncio.sleep(1000)
+        here = time.monotonic()
+        assert await asyncio.to_thread(time.monotonic) == here
+        assert await asyncio.to_thread(asyncio.run, asyncio.sleep(0.01, "slept")) == "slept"
+
+    run(body)
