@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 
 from typing_extensions import override
 
-from ._schedule import Chooser, Fault
+from ._schedule import FEW, Chooser, Fault
 from ._threads import LoopWithThreads
 
 FIFO_KEY = -1
@@ -141,7 +141,6 @@ class Observer(Protocol):
 
 _since = attrgetter("seq")
 SLEEP_IS_OVER = vars(asyncio.futures)["_set_result_unless_cancelled"]  # how `asyncio.sleep` wakes up, in 3.11 to 3.14
-_FEW = 32  # candidates of which a list of keys is quicker than a view of them
 
 
 class OrderedLoop(LoopWithThreads):
@@ -206,8 +205,8 @@ class OrderedLoop(LoopWithThreads):
             choice = self.choices
             self.choices = choice + 1
             if (choose := self._chooser) is not None:
-                if count <= _FEW:
-                    few = [entry.key for entry in free[:of_free]]
+                if count <= FEW:
+                    few = [entry.key for entry in (free if of_free == len(free) else free[:of_free])]
                     if head is not None:
                         few.append(head.key)
                     if of_kept:

@@ -286,7 +286,10 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
         loop.log = result.log
     main: asyncio.Task[_T] | None = None
     try:
-        with faults_of_libraries(loop, story), _look_at_holders(loop) if explain or story else nullcontext():
+        with (
+            nullcontext() if loop.faults is None else faults_of_libraries(loop, loop.faults, story),
+            _look_at_holders(loop) if explain or story else nullcontext(),
+        ):
             main = loop.main = loop.create_task(_coroutine(body), name="body")
             main.add_done_callback(_stop)
             loop.run_forever()
@@ -367,12 +370,8 @@ def _look_at_holders(loop: VirtualLoop) -> Generator[None, None, None]:
 
 
 @contextmanager
-def faults_of_libraries(loop: VirtualLoop, story: Story | None) -> Generator[None, None, None]:
-    """Where the faults of *loop* need it, make ``sleep(0)`` able to raise, and `Emitter.emit` able to lose and to repeat."""
-    faults = loop.faults
-    if faults is None or faults.at <= {"step"}:
-        yield
-        return
+def faults_of_libraries(loop: VirtualLoop, faults: Faults, story: Story | None) -> Generator[None, None, None]:
+    """Where the *faults* of *loop* need it, make ``sleep(0)`` able to raise, and `Emitter.emit` able to lose and to repeat."""
     emit, pause = Emitter.emit, vars(asyncio.tasks)["__sleep0"]
 
     def emit_with_faults(

@@ -25,6 +25,9 @@ POLICIES = ("pct2", "walk", "bursts", "deep", "holds")
 _DEVIATION = re.compile(r"\s*(\d+)\s*:\s*(\d+)\s*", re.ASCII)
 _FAULT = re.compile(r"\s*([a-z-]+)\s*@\s*(\d+)\s*", re.ASCII)
 _MOST_NAMES = 5
+FEW = 64
+"""Of so many candidates a policy looks at each."""
+_LOOKED_AT = 16
 
 
 class ScheduleError(PyventusError, ValueError):
@@ -265,9 +268,14 @@ def walk(random: Random, stay: float) -> Chooser:
 
     def choose(_: int, keys: Sequence[int]) -> int:
         nonlocal current
-        if current in keys and draw() < stay:
+        size = len(keys)
+        if size > FEW:  # what ran last is ready again as one of the last
+            for index in range(size - 1, size - 1 - _LOOKED_AT, -1):
+                if keys[index] == current and draw() < stay:
+                    return index
+        elif current in keys and draw() < stay:
             return keys.index(current)
-        index = int(draw() * len(keys))
+        index = int(draw() * size)
         current = keys[index]
         return index
 
@@ -278,7 +286,8 @@ def pct(random: Random, depth: int, horizon: int) -> Chooser:
     """Probabilistic concurrency testing (Burckhardt et al., 2010): the highest of random priorities goes first.
 
     At ``depth - 1`` random choices among *horizon* the one that would go falls behind all others. A bug that needs
-    *depth* ordered events is found with a probability that is known, and not tiny.
+    *depth* ordered events is found with a probability that is known, and not tiny. Of very many candidates only some are
+    looked at, or a step would cost in proportion to them.
     """
     draw = random.random
     priorities: dict[int, float] = {}
@@ -288,7 +297,10 @@ def pct(random: Random, depth: int, horizon: int) -> Chooser:
     def choose(choice: int, keys: Sequence[int]) -> int:
         nonlocal lowest
         best, highest = 0, -(2.0**62)
-        for index, key in enumerate(keys):
+        size = len(keys)
+        looked_at = range(size) if size <= FEW else sorted({int(draw() * size) for _ in range(_LOOKED_AT)})
+        for index in looked_at:
+            key = keys[index]
             priority = priorities.get(key)
             if priority is None:
                 priority = priorities[key] = draw()

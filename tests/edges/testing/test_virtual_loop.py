@@ -19,6 +19,8 @@ from pyventus_typed.testing import (
     explore,
     run,
 )
+from pyventus_typed.testing._run import LeakDetector, Options, run_once
+from pyventus_typed.testing._schedule import portfolio
 from tests.events import untyped
 
 
@@ -608,3 +610,20 @@ def test_a_thread_sees_virtual_time_and_a_loop_of_its_own_real_time() -> None:
         assert await asyncio.to_thread(asyncio.run, asyncio.sleep(0.01, "slept")) == "slept"
 
     run(body)
+
+
+# ---------------------------------------------------------------- cost
+@pytest.mark.parametrize("policy", range(5))
+def test_a_step_costs_the_same_however_many_tasks_are_ready(policy: int) -> None:
+    def cost_of_a_step(tasks: int) -> float:
+        async def body() -> None:
+            await asyncio.gather(*(pause(4) for _ in range(tasks)))
+
+        with LeakDetector() as leaks:
+            before = time.process_time()
+            result = run_once(body, Options(), leaks, chooser=portfolio(1, policy, 4 * tasks))
+            return (time.process_time() - before) / result.steps
+
+    cost_of_a_step(10)  # once before it is measured
+    few, many = (min(cost_of_a_step(tasks) for _ in range(2)) for tasks in (100, 4_000))
+    assert many < 6 * few, f"{1e6 * few:.1f} us with 100 tasks, {1e6 * many:.1f} us with 4,000"
