@@ -15,8 +15,8 @@ from ._loop import VirtualLoop
 
 _NANO: Final = 1_000_000_000
 _CLOCKS = ("time", "monotonic", "perf_counter", "time_ns", "monotonic_ns", "perf_counter_ns")
-_user_modules: tuple[int, list[ModuleType]] = (0, [])
-"""The modules of the user's, and how many modules there were when they were looked for."""
+_places: tuple[int, list[tuple[ModuleType, str]]] = (0, [])
+"""Where the functions stand, in the `time` module and in modules of the user's; and of how many modules that is known."""
 
 
 class Clock:
@@ -36,13 +36,11 @@ class Clock:
 
     def enter(self) -> None:
         """Replace the functions."""
-        real = {name: getattr(time, name) for name in _CLOCKS}
-        mine = {id(function): self._clock(name, function) for name, function in real.items()}
-        for module in (time, *_modules_of_the_user()):
-            for name, value in list(vars(module).items()):
-                if (replacement := mine.get(id(value))) is not None:
-                    self._replaced.append((module, name, value))
-                    setattr(module, name, replacement)
+        mine = {name: self._clock(name, getattr(time, name)) for name in _CLOCKS}
+        for module, name in _places_of_clocks():
+            value = getattr(module, name)
+            self._replaced.append((module, name, value))
+            setattr(module, name, mine.get(value.__name__, value))
 
     def leave(self) -> None:
         """Put the functions back."""
@@ -73,13 +71,17 @@ def _runs_a_real_loop() -> bool:
     return loop is not None and not isinstance(loop, VirtualLoop)
 
 
-def _modules_of_the_user() -> list[ModuleType]:
-    global _user_modules  # noqa: PLW0603  # to look at a thousand modules would cost more than a run
-    if _user_modules[0] != len(sys.modules):
+def _places_of_clocks() -> list[tuple[ModuleType, str]]:
+    global _places  # noqa: PLW0603  # to look at a thousand modules would cost more than a run
+    if _places[0] != len(sys.modules):
+        clocks = {id(getattr(time, name)) for name in _CLOCKS}
+        modules = [time]
+        for module in list(sys.modules.values()):
+            file = getattr(module, "__file__", None)
+            if isinstance(file, str) and not is_library(file):
+                modules.append(module)
         found = [
-            module
-            for module in list(sys.modules.values())
-            if isinstance(file := getattr(module, "__file__", None), str) and not is_library(file)
+            (module, name) for module in modules for name, value in list(vars(module).items()) if id(value) in clocks
         ]
-        _user_modules = len(sys.modules), found
-    return _user_modules[1]
+        _places = len(sys.modules), found
+    return _places[1]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import typing
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar, get_args, get_origin
 
 from .errors import NoStrategy
@@ -23,7 +25,7 @@ except (
         "VirtualLoop, run and explore work without it."
     ) from error
 
-__all__ = ["SearchStrategy", "events", "hypothesis"]
+__all__ = ["SearchStrategy", "events", "hypothesis", "untraced"]
 
 st = hypothesis.strategies
 SearchStrategy = st.SearchStrategy
@@ -187,3 +189,31 @@ def _substitute(hint: Any, meant: Mapping[object, object]) -> Any:
     if parameters and any(one in meant for one in parameters):
         return hint[tuple(meant.get(one, one) for one in parameters)]
     return hint
+
+
+@contextmanager
+def untraced() -> Generator[None, None, None]:
+    """Keep Hypothesis from tracing lines, with which it explains failures: thousands of schedules would take 20 s for 1.
+
+    It would only find our lines. The tracers of others (of coverage, of a debugger) stay.
+    """
+    tracer = sys.gettrace()
+    if tracer is not None and type(getattr(tracer, "__self__", None)).__module__.startswith("hypothesis."):
+        sys.settrace(None)
+        try:
+            yield
+        finally:
+            sys.settrace(tracer)
+        return
+    monitoring = vars(sys).get("monitoring")  # from Python 3.12 on
+    if monitoring is None:
+        yield
+        return
+    events = [(one, monitoring.get_events(one)) for one in range(6) if monitoring.get_tool(one) == "scrutineer"]
+    for one, _ in events:
+        monitoring.set_events(one, 0)
+    try:
+        yield
+    finally:
+        for one, event in events:
+            monitoring.set_events(one, event)

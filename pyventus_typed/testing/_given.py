@@ -5,10 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-import sys
 import zlib
-from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
@@ -16,7 +14,7 @@ from typing_extensions import ParamSpec
 
 from pyventus_typed import Linker
 
-from ._events import SearchStrategy, hypothesis
+from ._events import SearchStrategy, hypothesis, untraced
 from ._explore import Search, settings
 from ._loop import LATENCY, Reorder
 from ._recorder import Recorder
@@ -111,7 +109,7 @@ def given_interleavings(
                 body = functools.update_wrapper(begin, test) if shared else functools.partial(test, *args, **kwargs)
                 before = earlier[0] if earlier else None
                 search = Search(body, option, example=example, final=_is_final(), earlier=before)
-                with _untraced():
+                with untraced():
                     _try_schedules(search, _seed_of(drawn), schedules, failed_before)
                 if not earlier:
                     earlier.append(search)
@@ -175,34 +173,6 @@ def _try_schedules(search: Search, seed: int, schedules: int, failed_before: lis
                 failed_before[:] = [search.last_policy]
             raise
         search.fifo_again()
-
-
-@contextmanager
-def _untraced() -> Generator[None, None, None]:
-    """Keep Hypothesis from tracing lines, with which it explains failures: thousands of schedules would take 20 s for 1.
-
-    It would only find our lines. The tracers of others (of coverage, of a debugger) stay.
-    """
-    tracer = sys.gettrace()
-    if tracer is not None and type(getattr(tracer, "__self__", None)).__module__.startswith("hypothesis."):
-        sys.settrace(None)
-        try:
-            yield
-        finally:
-            sys.settrace(tracer)
-        return
-    monitoring = vars(sys).get("monitoring")  # from Python 3.12 on
-    if monitoring is None:
-        yield
-        return
-    events = [(one, monitoring.get_events(one)) for one in range(6) if monitoring.get_tool(one) == "scrutineer"]
-    for one, _ in events:
-        monitoring.set_events(one, 0)
-    try:
-        yield
-    finally:
-        for one, event in events:
-            monitoring.set_events(one, event)
 
 
 def _is_final() -> bool:

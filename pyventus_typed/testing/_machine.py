@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import override
@@ -23,10 +26,10 @@ from pyventus_typed import (
 )
 from pyventus_typed.errors import WouldDeadlock
 
-from ._events import SearchStrategy, hypothesis
+from ._events import SearchStrategy, hypothesis, untraced
 from ._loop import VirtualLoop
 from ._run import Ending, LeakDetector, end
-from ._schedule import portfolio
+from ._schedule import Schedule, portfolio
 
 st = hypothesis.strategies
 _stateful = hypothesis.stateful
@@ -87,11 +90,37 @@ class EventMachine(_stateful.RuleBasedStateMachine):
         self._seed = 0
         self._leaks = LeakDetector()
         self._leaks.__enter__()
+        self._untraced = (
+            untraced()
+        )  # or Hypothesis, to explain a failure, would trace each line of each step of the loop
+        self._untraced.__enter__()
         self._leaks.begin()
         self.loop: VirtualLoop = self._new_loop()
         self.linker.subscribe(_Carrier, self._emit_from_handler)
         self.linker.subscribe(_WaitForAll, self._wait_for_itself)
         self.wire()
+
+    @classmethod
+    @override
+    @cache  # as Hypothesis has it: settings are put on the class, which so must stay the same
+    def _to_test_case(cls) -> Any:  # Any: a class that only Hypothesis knows
+        """What is ``TestCase``: it leaves the phase out in which Hypothesis tries to explain a failure.
+
+        That runs each part of the smallest example hundreds of times, and says of a state machine next to nothing.
+        """
+        test_case: Any = super()._to_test_case()  # Any: as above
+        phases = hypothesis.Phase
+
+        class WithoutExplaining(test_case):  # type: ignore[misc]  # as above
+            @override
+            def runTest(self) -> None:
+                asked = self.settings
+                kept = [phase for phase in asked.phases if phase is not phases.explain]
+                _stateful.run_state_machine_as_test(cls, settings=hypothesis.settings(asked, phases=kept))
+
+        WithoutExplaining.__name__ = WithoutExplaining.__qualname__ = test_case.__name__
+        WithoutExplaining.__module__ = cls.__module__
+        return WithoutExplaining
 
     def wire(self) -> None:
         """Subscribe the handlers under test to ``self.linker``. The default subscribes none."""
@@ -179,7 +208,14 @@ class EventMachine(_stateful.RuleBasedStateMachine):
     @override
     def teardown(self) -> None:
         """Nothing may be stuck, and nothing may have been lost on the way."""
+        failure = sys.exc_info()[1]
         try:
+            if failure is not None:  # that is to be told, and not what comes of it
+                failure.add_note(f"The loop ran under the schedule '{Schedule(tuple(self.loop.deviations))}'.")
+                self._waiters.clear()
+                with suppress(Exception):  # what else goes wrong comes of that
+                    end(self.loop, "cancel")
+                return
             finished = self.loop.create_task(self.emitter.wait_for_tasks(_LONG), name="the end")
             assert self.loop.run_until_complete(finished), f"O7: stuck: {self._pending()}"
             self.check_promises()
@@ -187,6 +223,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
             del self.loop
             self._complain()
         finally:
+            self._untraced.__exit__(None, None, None)
             self._leaks.__exit__(None, None, None)
             super().teardown()
 

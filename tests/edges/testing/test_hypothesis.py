@@ -233,6 +233,14 @@ def test_the_smallest_events_and_the_smallest_schedule_are_found() -> None:
     assert "lambda: books.body(batch=[Deposited(amount=" in caught.value.reproducer
 
 
+def test_finding_and_shrinking_takes_few_runs() -> None:
+    examples: list[int] = []
+    books = careless(examples)
+    with pytest.raises(InterleavingError, match="in another order"):
+        books()
+    assert len(examples) < 400, "Hypothesis shrinks the events and nothing else"
+
+
 def test_the_found_schedule_replays_without_hypothesis() -> None:
     books = careless([])
     with pytest.raises(InterleavingError, match="in another order") as caught:
