@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from typing_extensions import TypeVarTuple, Unpack, override
+
+from pyventus_typed._libraries import is_library
 
 from ._tasks import NumberingLoop
 from .errors import SimulationBoundaryError
@@ -202,9 +205,9 @@ class LoopWithThreads(NumberingLoop):
         """Let pass what comes from the loop's own thread or from a virtual one, and see that these never block."""
         here = threading.get_ident()
         if self._thread_id is not None and here not in {self._thread_id, self._real_thread}:
+            thread = threading.current_thread()
             self.foreign = SimulationBoundaryError(
-                f"The thread {threading.current_thread().name!r} called the loop, and no schedule can decide when such a "
-                "thread runs. Start it with asyncio.to_thread(...), which is simulated, or run this test on an ordinary loop."
+                f"{_described(thread)} called the loop, and no schedule can decide when such a thread runs. {_way_out(thread)}"
             )
             raise self.foreign
         if getattr(callback, "__qualname__", "") == "run_coroutine_threadsafe.<locals>.callback":
@@ -219,8 +222,32 @@ class LoopWithThreads(NumberingLoop):
         for thread in threading.enumerate():
             if thread not in self._older_threads:
                 return SimulationBoundaryError(
-                    f"Nothing is ready, and the thread {thread.name!r}, which the program started, is still alive: no schedule "
-                    "can decide when it calls back. Start it with asyncio.to_thread(...), which is simulated, or run this "
-                    "test on an ordinary loop."
+                    f"Nothing is ready, and the{_described(thread)[3:]}, which the program started, is still alive: no "
+                    f"schedule can decide when it calls back. {_way_out(thread)}"
                 )
         return None
+
+
+_INSTEAD = {
+    "anyio": "In place of anyio.to_thread.run_sync(...) call asyncio.to_thread(...)",
+    "aiosqlite": "In place of aiosqlite use sqlite3 by way of asyncio.to_thread(...)",
+}
+
+
+def _owner(thread: threading.Thread) -> str:
+    """The package whose thread it is, or nothing where that is the program itself or Python."""
+    target = getattr(thread, "_target", None)
+    module = type(thread).__module__ if target is None else str(getattr(target, "__module__", ""))
+    package = module.partition(".")[0]
+    file = getattr(sys.modules.get(package), "__file__", None)
+    return package if package not in sys.stdlib_module_names and file is not None and is_library(file) else ""
+
+
+def _described(thread: threading.Thread) -> str:
+    owner = _owner(thread)
+    return f"The thread {thread.name!r}{f' of {owner}' if owner else ''}"
+
+
+def _way_out(thread: threading.Thread) -> str:
+    instead = _INSTEAD.get(_owner(thread), "Start it with asyncio.to_thread(...)")
+    return f"{instead}, which is simulated, or run this test on an ordinary loop."

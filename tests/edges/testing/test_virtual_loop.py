@@ -627,3 +627,43 @@ def test_a_step_costs_the_same_however_many_tasks_are_ready(policy: int) -> None
     cost_of_a_step(10)  # once before it is measured
     few, many = (min(cost_of_a_step(tasks) for _ in range(2)) for tasks in (100, 4_000))
     assert many < 6 * few, f"{1e6 * few:.1f} us with 100 tasks, {1e6 * many:.1f} us with 4,000"
+
+
+# ---------------------------------------------------------------- libraries
+def test_the_primitives_of_anyio_work_in_virtual_time() -> None:
+    anyio = pytest.importorskip("anyio")
+
+    async def body() -> None:
+        send, receive = anyio.create_memory_object_stream(2)
+        places = anyio.Semaphore(2)
+        got: list[int] = []
+
+        async def work(number: int) -> None:
+            async with places:
+                await anyio.sleep(60)
+                await send.send(number)
+
+        async with send, receive, anyio.create_task_group() as group:
+            for number in range(4):
+                group.start_soon(work, number)
+            got += [await receive.receive() for _ in range(4)]
+            with anyio.move_on_after(10) as scope:
+                await anyio.sleep(30)
+            assert scope.cancelled_caught
+        assert sorted(got) == [0, 1, 2, 3]
+
+    explore(body, schedules=100)
+
+
+def test_the_threads_of_anyio_are_refused_with_what_to_call_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    to_thread = pytest.importorskip("anyio.to_thread")
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # the thread itself is told, too
+
+    async def body() -> None:
+        await to_thread.run_sync(int)
+
+    with pytest.raises(
+        SimulationBoundaryError,
+        match=r"[Tt]he thread 'AnyIO worker thread' of anyio.* In place of anyio\.to_thread\.run_sync\(\.\.\.\) call",
+    ):
+        run(body)
