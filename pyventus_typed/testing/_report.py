@@ -17,7 +17,7 @@ from pyventus_typed._libraries import is_library
 from ._run import Body, Options
 from ._schedule import Schedule, Step, count_of
 from ._story import MACHINERY, Story, sentences
-from .errors import InterleavingError
+from .errors import BackgroundError, InterleavingError
 
 _MOST_STEPS = 40
 _MOST_CONFLICTS = 2
@@ -154,7 +154,8 @@ def _first_line(error: BaseException) -> str:
 def _message(error: BaseException) -> str:
     """What *error* says; an assertion without a message is its own."""
     code = next((frame.line for frame in _users_frames(error)), None) if isinstance(error, AssertionError) else None
-    return text_of(error) or code or "(no message)"
+    text = error.message if isinstance(error, BackgroundError) else text_of(error)  # its members follow
+    return text or code or "(no message)"
 
 
 def text_of(error: BaseException) -> str:
@@ -197,7 +198,7 @@ def _steps(story: Story) -> Iterator[str]:
         kept = set(range(len(trace)))
     for shown, indexes in groupby(range(len(trace)), kept.__contains__):
         steps = [trace[index] for index in indexes]
-        if shown:
+        if shown or len(steps) == 1:
             yield from _in_a_row(steps)
         else:
             yield f"       ... {count_of(len(steps), 'more step')} ..."

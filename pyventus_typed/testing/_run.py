@@ -109,7 +109,7 @@ class LeakDetector:
     def handle(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # Any: as in asyncio
         """The exception handler of the loop."""
         error = context.get("exception")
-        text = str(context.get("message", "Unhandled exception in the event loop"))
+        text = str(context.get("message", "Unhandled exception in the event loop")).replace("VirtualTask", "Task")
         task = context.get("task", context.get("future"))
         if isinstance(task, asyncio.Task):
             name = short(getattr(task.get_coro(), "__qualname__", repr(task)))

@@ -166,6 +166,8 @@ def _name_of_callback(entry: Entry | Timer) -> str:
         return _EMITTER
     code = getattr(callback, "__code__", None)
     if module.partition(".")[0] in {"asyncio", "_asyncio"} or (code is not None and not is_users(code)):
+        if isinstance(entry, Timer):
+            return "the end of a sleep" if callback is SLEEP_IS_OVER else "a time-out"
         return MACHINERY
     return f"the callback {short(name)}"
 
@@ -231,11 +233,22 @@ def _what(task: asyncio.Task[object], names: Names, holders: Holders) -> str:
         return "a future" if waiter is not None else "nothing that can be seen"
     owner = frame.f_locals.get("self")
     if not type(owner).__module__.startswith("asyncio."):
-        return f"{frame.f_code.co_qualname}()"
+        return f"{_called(task)}()"
     made = holders.made(owner)
     called = f"the {type(owner).__name__} made at {made}" if made else _ADDRESS.sub("", repr(owner))
-    held = [f"{_name_by_number(one, names)} since {line}" for one, line in holders.of(owner)]
+    held = [_holder(number, line, names) for number, line in holders.of(owner)]
     return f"{frame.f_code.co_qualname}() of {called}{f' (held by {join_names(held)})' if held else ''}"
+
+
+def _called(task: asyncio.Task[object]) -> str:
+    """The function of a library that the user's code has called, and that *task* waits in."""
+    name = ""
+    for code, _ in await_stack(task.get_coro()):
+        if is_users(code):
+            name = ""
+        elif not name:
+            name = short(code.co_qualname)
+    return name
 
 
 def _innermost(task: asyncio.Task[object]) -> FrameType | None:
@@ -245,9 +258,9 @@ def _innermost(task: asyncio.Task[object]) -> FrameType | None:
     return innermost
 
 
-def _name_by_number(number: int, names: Names) -> str:
+def _holder(number: int, line: str, names: Names) -> str:
     task = next((one for one in asyncio.all_tasks(asyncio._get_running_loop()) if number_of(one) == number), None)
-    return "a task that is over" if task is None else names.of_task(task)
+    return f"a task that took it at {line} and is over" if task is None else f"{names.of_task(task)} since {line}"
 
 
 def _circle(tasks: Sequence[asyncio.Task[object]], holders: Holders) -> list[asyncio.Task[object]]:
@@ -396,7 +409,7 @@ class Story:
         before, now = sleep.when() - sleep.began, other.when() - sleep.began
         after = _sleeper(other) if other._callback is SLEEP_IS_OVER else None  # type: ignore[attr-defined]
         what = "that of {}" if after is not None else "{}"
-        who: int | str = number_of(after) if after is not None else _name_of_timer(other)
+        who: int | str = number_of(after) if after is not None else _name_of_callback(other)
         text = f"The sleep of {{}} at {at} ({source_line(task.get_coro())}) took {now:g} s instead of {before:g} s"
         self._said.append((f"{text}, until {what} was over.", [number_of(task), who]))
 
@@ -577,12 +590,6 @@ def _sleeper(timer: Timer) -> asyncio.Task[object] | None:
     return next((task for callback, _ in callbacks or () if (task := task_of(callback)) is not None), None)
 
 
-def _name_of_timer(timer: Timer) -> str:
-    """A timer that ends no sleep."""
-    name = _name_of_callback(timer)
-    return "a time-out" if name == MACHINERY else name
-
-
 def sentences(story: Story) -> list[str]:
     """The deviations of a run: its faults, and one sentence for each who was late."""
     said = list(story.faults)
@@ -592,9 +599,10 @@ def sentences(story: Story) -> list[str]:
             at = f" at {step.where}" if step.where else ""
             code = f" ({step.code}{', for ' if step.caller else ''}{step.caller})" if step.code else ""
             # Machinery went first, too, but that is rarely the point.
+            who = f"A{step.who[1:]}" if step.who.startswith("a ") else step.who
             ahead = [name for name in step.behind if "#" in name] or step.behind
             said.append(
-                f"{step.who} {verb} {count_of(step.late or 1, 'step')} late{at}{code}: {join_names(ahead)} went first."
+                f"{who} {verb} {count_of(step.late or 1, 'step')} late{at}{code}: {join_names(ahead)} went first."
             )
     said += story.still_waiting
     if len(said) > _MOST_SENTENCES:

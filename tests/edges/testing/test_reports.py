@@ -17,6 +17,8 @@ import pytest
 from pyventus_typed import Event, Linker, Ordering, asyncio_emitter
 from pyventus_typed.testing import DeadlockError, InterleavingError, Step, explore, run
 
+from .zoo import waits
+
 DOCS = Path(__file__).parents[3] / "docs"
 
 
@@ -179,6 +181,23 @@ def test_every_line_of_a_deadlock_in_a_handler_is_the_users() -> None:
     with pytest.raises(DeadlockError, match=r"wait_for_ever#1 waits for Event\.wait\(\)") as caught:
         run(body)
     assert places(str(caught.value)) == {"test_reports.py"}
+
+
+def test_a_time_out_that_was_late_is_called_one() -> None:
+    with pytest.raises(InterleavingError, match="got") as caught:
+        explore(waits.timeout_that_loses_an_item)
+    report = str(caught.value)
+    assert "  A time-out fell due 3 steps late: produce#1 and consume#1 went first." in report.splitlines()
+    assert re.search(r"\* +\d+ the end of a sleep falls due, ahead of a time-out\n", report)
+
+
+def test_what_waits_in_a_function_of_asyncio_is_told_by_the_name_that_was_called() -> None:
+    async def body() -> None:
+        never = asyncio.create_task(asyncio.Event().wait())
+        await asyncio.wait([never])
+
+    with pytest.raises(DeadlockError, match=r"body waits for wait\(\) at"):
+        run(body)
 
 
 # ---------------------------------------------------------------- what a race is about

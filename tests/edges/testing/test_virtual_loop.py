@@ -357,7 +357,9 @@ def test_what_is_held_by_a_task_that_is_over_says_so() -> None:
         await asyncio.create_task(take())
         await places.acquire()
 
-    with pytest.raises(DeadlockError, match=r"the Semaphore made at .*\(held by a task that is over since .*:\d+\)"):
+    with pytest.raises(
+        DeadlockError, match=r"the Semaphore made at .*\(held by a task that took it at .*:\d+ and is over\)"
+    ):
         run(body)
 
 

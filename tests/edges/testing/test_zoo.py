@@ -110,6 +110,15 @@ def test_no_deviation_of_the_schedule_can_be_left_out(specimen: Specimen) -> Non
             run(specimen.bug, schedule=less)
 
 
+@pytest.mark.parametrize("specimen", WITH_TWIN, ids=lambda specimen: specimen.name)
+def test_no_schedule_with_fewer_delays_breaks_it(specimen: Specimen) -> None:
+    error = found(specimen)
+    assert isinstance(error, InterleavingError)
+    delays = min(error.schedule.delays - 1, 1 if specimen.name == "far_apart_in_a_long_run" else 2)
+    if delays and not error.schedule.faults:
+        explore(specimen.bug, exhaustive=delays, **specimen.options)
+
+
 def test_the_bug_of_depth_4_needs_the_seven_deviations_that_it_is_told_with() -> None:
     """Only two tasks take turns, so each deviation is one delay: no schedule with six of them breaks it."""
     explore(orders.wrong_order_of_depth_4, exhaustive=6)
