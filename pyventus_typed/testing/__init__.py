@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from ._explore import Exploration, explore
+from ._claims import afterwards, always, sometimes
+from ._explore import explore
 from ._loop import VirtualLoop
 from ._recorder import Recorder
-from ._run import Ending, afterwards, always, run, sometimes
+from ._run import Ending, run
 from ._schedule import Schedule, Step
+from ._search import Exploration
 from .errors import (
     BackgroundError,
     DeadlockError,

@@ -14,13 +14,14 @@ from typing_extensions import ParamSpec
 
 from pyventus_typed import Linker
 
+from ._claims import Reached
 from ._events import SearchStrategy, hypothesis, untraced
-from ._explore import Search, settings
 from ._loop import LATENCY, Reorder
+from ._policies import Faults, as_far_as_it_fits
 from ._recorder import Recorder
 from ._report import Example, Source
-from ._run import Ending, Options, Reached
-from ._schedule import Faults, as_far_as_it_fits
+from ._run import Ending, Options
+from ._search import Search, settings
 from ._threads import Threads
 from .errors import NotABody
 

@@ -15,10 +15,12 @@ from weakref import ref
 
 from typing_extensions import TypeVarTuple, Unpack, override
 
+from ._deadlock import nothing_to_do
 from ._holders import Holders
+from ._names import Names, is_users_task, waits_in_sleep
+from ._policies import Chooser, Faults, replay
 from ._ready import SLEEP_IS_OVER, Entry, OrderedLoop, Timer, WeakOrderedSet
-from ._schedule import FIFO, PLACES, Chooser, Fault, Faults, Place, Schedule, ScheduleError, replay
-from ._story import Names, is_users_task, nothing_to_do, waits_in_sleep
+from ._schedule import FIFO, PLACES, Fault, Place, Schedule, ScheduleError
 from ._tasks import NUMBER, STEP, TaskCoroutine, VirtualFuture, VirtualTask, number_of, step_of, task_of
 from ._threads import Threads
 from .errors import LivelockError, SimulationBoundaryError

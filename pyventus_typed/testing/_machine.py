@@ -27,9 +27,11 @@ from pyventus_typed import (
 from pyventus_typed.errors import WouldDeadlock
 
 from ._events import SearchStrategy, hypothesis, untraced
+from ._leaks import LeakDetector
 from ._loop import VirtualLoop
-from ._run import Ending, LeakDetector, end
-from ._schedule import Schedule, portfolio
+from ._policies import portfolio
+from ._run import Ending, end
+from ._schedule import Schedule
 
 st = hypothesis.strategies
 _stateful = hypothesis.stateful

@@ -15,7 +15,8 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 
 from typing_extensions import override
 
-from ._schedule import FEW, Chooser, Fault
+from ._policies import FEW, Chooser
+from ._schedule import Fault
 from ._threads import LoopWithThreads
 
 FIFO_KEY = -1

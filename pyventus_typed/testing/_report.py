@@ -14,9 +14,10 @@ from itertools import groupby
 from pyventus_typed import Emission
 from pyventus_typed._libraries import is_library
 
+from ._names import MACHINERY
 from ._run import Body, Options
 from ._schedule import Schedule, Step, count_of
-from ._story import MACHINERY, Story, sentences
+from ._story import Story, sentences
 from .errors import BackgroundError, InterleavingError
 
 _MOST_STEPS = 40

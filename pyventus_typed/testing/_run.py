@@ -1,31 +1,30 @@
-"""One run of a body under one schedule, what it claims, and what goes wrong in it where nobody looks."""
+"""One run of a body under one schedule."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import inspect
 import logging
-import sys
 import types
 import warnings
-from collections.abc import Callable, Collection, Coroutine, Generator, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from pyventus_typed import Emission, Emitter, Event, current_emission
+from pyventus_typed import Emission, Emitter, Event
 from pyventus_typed.errors import DiscardedEmissionsWarning
 
-from ._clock import Clock
 from ._holders import Holders
+from ._leaks import LeakDetector
 from ._loop import LATENCY, Reorder, VirtualLoop, check_latency, check_reorder
-from ._ready import Entry, Timer
-from ._schedule import FIFO, Chooser, FaultKind, Faults, Schedule
-from ._story import Story, is_users, place, short
+from ._names import is_users
+from ._policies import Chooser, Faults
+from ._schedule import FIFO, FaultKind, Schedule
+from ._story import Story
 from ._threads import Threads, check_threads
-from .errors import BackgroundError, NotABody, SimulationBoundaryError, UnreachedError
+from .errors import NotABody
 
 _T = TypeVar("_T")
 
@@ -36,114 +35,7 @@ _STEPS_TO_END = 10_000
 _MOST_STEPS = 200_000
 _MOST_STEPS_AT_ONCE = 100_000
 
-_collector: dict[str, bool] | None = None
 
-
-# ---------------------------------------------------------------- what goes wrong where nobody looks
-def _set_in_order(members: Iterable[Any] = ()) -> Collection[Any]:  # Any: as the built-in
-    """For `asyncio.as_completed`, which puts its coroutines into a set: that would give them tasks in the order of addresses."""
-    members = tuple(members)
-    return dict.fromkeys(members) if any(map(asyncio.iscoroutine, members)) else set(members)
-
-
-class LeakDetector:
-    """While it is entered, what Python only mentions in passing is collected, and garbage is collected only when asked.
-
-    The collector runs at moments that depend on everything that was ever allocated; a finaliser that runs in the middle
-    of a schedule would make two equal runs differ.
-    """
-
-    _depth: ClassVar[int] = 0
-
-    def __init__(self) -> None:
-        self.problems: list[Exception] = []
-        self.clock = Clock()
-
-    def __enter__(self) -> LeakDetector:
-        if (running := asyncio._get_running_loop()) is not None:
-            raise SimulationBoundaryError(
-                f"A test under schedules turns a loop of its own, and in this thread {running!r} is running. Call run(), "
-                "explore() or the test from a plain function, or await the body here."
-            )
-        self._unraisable_before = sys.unraisablehook
-        # The interpreter calls it; a warnings filter could not be swapped for each of 5,000 runs a second.
-        self._unawaited_before = vars(warnings)["_warn_unawaited_coroutine"]
-        self._collected_before = gc.isenabled()
-        self._set_before = vars(asyncio.tasks).get("set", set)
-        vars(asyncio.tasks)["set"] = _set_in_order
-        sys.unraisablehook = self._unraisable
-        setattr(warnings, "_warn_unawaited_coroutine", self._unawaited)  # noqa: B010  # it is private
-        gc.disable()
-        self.clock.enter()
-        LeakDetector._depth += 1
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        LeakDetector._depth -= 1
-        self.clock.leave()
-        if not LeakDetector._depth:
-            gc.unfreeze()
-        sys.unraisablehook = self._unraisable_before
-        vars(asyncio.tasks)["set"] = self._set_before
-        setattr(warnings, "_warn_unawaited_coroutine", self._unawaited_before)  # noqa: B010  # it is private
-        if self._collected_before:
-            gc.enable()
-
-    def begin(self) -> None:
-        """Set aside all that is alive, so that `end` looks only at what this schedule made; once before each schedule."""
-        gc.freeze()
-        self.problems.clear()
-
-    def end(self) -> BackgroundError | None:
-        """Collect the garbage of the schedule, and return what it and the schedule complained about."""
-        gc.collect()
-        if not self.problems:
-            return None
-        problems = tuple(self.problems)
-        self.problems.clear()
-        what = "; ".join(f"{type(problem).__name__}: {problem}" for problem in problems[:3])
-        return BackgroundError(f"The body returned, but nobody took care of this: {what}", problems)
-
-    def handle(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # Any: as in asyncio
-        """The exception handler of the loop."""
-        error = context.get("exception")
-        text = str(context.get("message", "Unhandled exception in the event loop")).replace("VirtualTask", "Task")
-        task = context.get("task", context.get("future"))
-        if isinstance(task, asyncio.Task):
-            name = short(getattr(task.get_coro(), "__qualname__", repr(task)))
-            if text.startswith("Task was destroyed"):
-                at = f" ({where})" if (where := place(task.get_coro())) else ""
-                text = (
-                    f"{text} Nobody held the task of {name}{at} while it waited, so the garbage collector took it. Keep what "
-                    "create_task returns, or use a TaskGroup"
-                )
-            else:
-                text = f"{text} ({name})"
-        self._note(error, text)
-
-    def _unraisable(self, found: sys.UnraisableHookArgs) -> None:
-        # The object itself must not be kept: that would bring it back to life.
-        self._note(found.exc_value, f"{found.err_msg or 'Exception ignored in'} {found.object!r}")
-
-    def _unawaited(self, coroutine: Any) -> None:  # Any: whatever the interpreter takes for a coroutine
-        code = coroutine.cr_code
-        name = coroutine.__qualname__.rpartition("<locals>.")[2]
-        place = f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
-        self.problems.append(RuntimeWarning(f"the coroutine {name} ({place}) was never awaited"))
-
-    def _note(self, error: BaseException | None, text: str) -> None:
-        if isinstance(error, Exception):
-            error.add_note(text)
-            self.problems.append(error)
-        else:
-            problem = RuntimeError(text)
-            problem.__cause__ = error
-            self.problems.append(problem)
-
-
-# ---------------------------------------------------------------- the run
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How a body is run, whatever the schedule."""
@@ -470,106 +362,3 @@ def end(loop: VirtualLoop, ending: Ending) -> None:
         if loop._threads:
             loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
-
-
-# ---------------------------------------------------------------- claims
-def always(check: Callable[[], object], name: str | None = None) -> None:
-    """Call *check* now and after every step of this run; it says no by returning ``False`` or by raising.
-
-    The run then ends at once with that error (``AssertionError`` for ``False``), and a note says after which step. Call it
-    in the body of a test, on a `VirtualLoop`. A check that changes anything, or returns an awaitable, is a mistake.
-    """
-    loop = _running_loop("always(...) looks after every step, and {} has no steps to show.")
-    label = name or _label(check)
-
-    def look(entry: Entry | Timer) -> None:
-        _evaluate("always", check, label, f"after step {loop.steps}, in which {loop.names.of_entry(entry)} ran", entry)
-
-    _evaluate("always", check, label, "from the beginning", None)
-    loop.checks.append(look)
-
-
-def afterwards(check: Callable[[], object], name: str | None = None) -> None:
-    """Call *check* once after this run, when its loop has ended; it says no by returning ``False`` or by raising.
-
-    Whatever ``ending=`` does has been done, and the garbage has been collected. Not called if the run has failed before.
-    Call it in the body of a test, on a `VirtualLoop` under `run`, `explore` or `given_interleavings`; checks are called in
-    the order in which they were given. A check that refers to the loop keeps it from being ``"lost"``.
-    """
-    loop = _running_loop("afterwards(...) looks when the run has ended, and {} does not say when.")
-    label = name or _label(check)
-    loop.last_checks.append(lambda: _evaluate("afterwards", check, label, "after the end of the loop", None))
-
-
-def _running_loop(refusal: str) -> VirtualLoop:
-    loop = asyncio.get_running_loop()
-    if not isinstance(loop, VirtualLoop):
-        raise SimulationBoundaryError(
-            f"{refusal.format(repr(loop))} Run the test with run(), explore() or given_interleavings()."
-        )
-    return loop
-
-
-def _label(check: Callable[[], object]) -> str:
-    label = str(getattr(check, "__name__", check))
-    code = getattr(check, "__code__", None)
-    if label == "<lambda>" and code is not None:
-        return f"the lambda of {code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
-    return label
-
-
-def _evaluate(what: str, check: Callable[[], object], label: str, when: str, entry: Entry | Timer | None) -> None:
-    try:
-        verdict = check()
-        if verdict is False:
-            raise AssertionError(f"{label} no longer held")  # handled with what the check itself raises
-        if asyncio.iscoroutine(verdict):
-            verdict.close()
-            raise TypeError(
-                f"{what}() takes a plain function, and {label} returned a coroutine: it could not be awaited."
-            )
-    except Exception as error:
-        error.add_note(f"{what}: {label} was broken {when}")
-        _remember_emission(error, entry)
-        raise
-
-
-def _remember_emission(error: Exception, entry: Entry | Timer | None) -> None:
-    """Note in whose emission the step ran, for the report."""
-    if entry is not None:
-        emission = entry._context.run(current_emission)  # type: ignore[union-attr]  # a handle keeps its context
-        if emission is not None:
-            error.__dict__["emission"] = emission
-
-
-def sometimes(name: str, condition: bool = True) -> None:  # noqa: FBT001, FBT002  # reads as "sometimes X, if Y"
-    """Claim that *condition* is true here in at least one schedule of an exploration.
-
-    A call with a false condition only declares *name*. When `explore`, or a test of `given_interleavings` with all its
-    examples, ends without having seen it true it raises ``UnreachedError``. Outside of these this does nothing.
-    """
-    if _collector is not None:
-        _collector[name] = bool(condition) or _collector.get(name, False)
-
-
-class Reached:
-    """Collects the `sometimes` of one exploration."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = dict.fromkeys(names, False)
-
-    def require_all(self, schedules: int) -> None:
-        """``UnreachedError`` if one was never true in *schedules* schedules."""
-        missed = [name for name, seen in self.names.items() if not seen]
-        if missed:
-            raise UnreachedError(missed, schedules)
-
-    def __enter__(self) -> Reached:
-        global _collector  # noqa: PLW0603  # the code under test calls sometimes() from wherever it is, threads included
-        self._before = _collector
-        _collector = self.names
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        global _collector  # noqa: PLW0603
-        _collector = self._before

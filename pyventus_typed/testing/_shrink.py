@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from ._policies import Chooser, as_far_as_it_fits, keep_order
 from ._ready import FIFO_KEY
-from ._schedule import Chooser, Deviation, Fault, Schedule, as_far_as_it_fits, keep_order
+from ._schedule import Deviation, Fault, Schedule
 
 _MOST_ALONE = 80
 _MOST_RUNS = 800

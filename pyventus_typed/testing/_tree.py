@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from typing_extensions import override
 
-from ._schedule import Deviation, Fault, FaultKind, Faults, Place, Schedule
+from ._policies import Faults
+from ._schedule import Deviation, Fault, FaultKind, Place, Schedule
 
 _Point: TypeAlias = tuple[int, int, tuple[FaultKind, ...]]
 """The number of a choice, how many candidates it had, and (); or of a place, 1, and the faults that are possible there."""

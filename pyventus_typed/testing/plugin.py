@@ -14,10 +14,10 @@ import pytest
 
 from pyventus_typed import Emitter, Event, Linker, asyncio_emitter
 
-from ._explore import settings
 from ._loop import VirtualLoop
 from ._recorder import Recorder
 from ._schedule import Schedule, ScheduleError
+from ._search import settings
 
 _CACHE = "pyventus_typed/schedules"
 

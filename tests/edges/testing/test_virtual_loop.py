@@ -19,8 +19,9 @@ from pyventus_typed.testing import (
     explore,
     run,
 )
-from pyventus_typed.testing._run import LeakDetector, Options, run_once
-from pyventus_typed.testing._schedule import portfolio
+from pyventus_typed.testing._leaks import LeakDetector
+from pyventus_typed.testing._policies import portfolio
+from pyventus_typed.testing._run import Options, run_once
 from tests.events import untyped
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
 
 from pyventus_typed.testing import InterleavingError, explore
-from pyventus_typed.testing._run import LeakDetector, Options, run_once
-from pyventus_typed.testing._schedule import POLICIES, portfolio
+from pyventus_typed.testing._leaks import LeakDetector
+from pyventus_typed.testing._policies import POLICIES, portfolio
+from pyventus_typed.testing._run import Options, run_once
 
 if TYPE_CHECKING:  # a checker knows the zoo by its path from the root of the house, a script by what lies beside it
     from tests.edges.testing.zoo import SPECIMENS
