@@ -203,7 +203,7 @@ class VirtualLoop(OrderedLoop):
             strict=reorder == "strict",
             latency=latency,
         )
-        self.faults = faults or (Faults(self.schedule.faults) if self.schedule.faults else None)
+        self.faults: Faults | None = faults or (Faults(self.schedule.faults) if self.schedule.faults else None)
         self._asyncgens = WeakOrderedSet()
         self._starts_are_free = reorder == "all"
         self.max_steps = max_steps

@@ -165,7 +165,7 @@ class OrderedLoop(LoopWithThreads):
     def init_order(self, chooser: Chooser | None, *, strict: bool, latency: float) -> None:
         self.deviations: list[tuple[int, int]] = []
         self._strict = strict
-        self._latency = 1.0 if strict else latency
+        self._latency: float = 1.0 if strict else latency
         self._chooser = chooser
         self._free: list[Entry | Timer] = []
         self._kept: list[Entry | Timer] = []
