@@ -23,7 +23,7 @@ from ._report import Example, Source
 from ._run import Ending, Options
 from ._search import Search, settings
 from ._threads import Threads
-from .errors import NotABody
+from .errors import NotABody, NothingToExplore
 
 _P = ParamSpec("_P")
 
@@ -54,6 +54,7 @@ def given_interleavings(
     max_steps: int | None = None,
     threads: Threads = "real",
     reach: Iterable[str] = (),
+    expect_choices: bool = True,
     **named: SearchStrategy[Any],
 ) -> Callable[[Callable[_P, Coroutine[Any, Any, object]]], InterleavedTest[_P]]:
     """`hypothesis.given` for an async test: each example runs under *schedules* schedules, and in each of the *endings*.
@@ -61,8 +62,9 @@ def given_interleavings(
     Strategies are given as to ``@given``; pytest's fixtures may fill the other parameters, but what they hold is shared by
     all schedules (a `Recorder` and a `Linker` are cleared before each). All other state must be made in the test. A failure
     raises ``InterleavingError`` for the smallest events with the smallest schedule. ``@settings`` goes on either side.
-    ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was never true in all schedules of all examples. The test as
-    it was is the attribute ``body``. The other parameters are those of `explore`.
+    ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was never true in all schedules of all examples, and
+    ``NothingToExplore`` if none of them left anything to choose, unless ``expect_choices=False``. The test as it was is the
+    attribute ``body``. The other parameters are those of `explore`.
     """
     _check_counts(schedules, endings)
     first = Options(
@@ -82,13 +84,10 @@ def given_interleavings(
     def decorate(test: Callable[_P, Coroutine[Any, Any, object]]) -> InterleavedTest[_P]:
         if not inspect.iscoroutinefunction(test):
             raise NotABody(test, "given_interleavings is for `async def` tests; for others there is hypothesis.given.")
-        failed_before: list[tuple[int, int]] = []
-        earlier: list[Search] = []
-        runs = 0
+        progress = _Progress()
 
         @functools.wraps(test)
         def under_schedules(*args: Any, **kwargs: Any) -> None:  # Any: what the strategies make
-            nonlocal runs
             drawn = inspect.signature(test).bind(*args, **kwargs).arguments
             spelled_test = getattr(test, "__name__", "test")
 
@@ -108,13 +107,10 @@ def given_interleavings(
 
             for option in options:
                 body = functools.update_wrapper(begin, test) if shared else functools.partial(test, *args, **kwargs)
-                before = earlier[0] if earlier else None
-                search = Search(body, option, example=example, final=_is_final(), earlier=before)
+                search = Search(body, option, example=example, final=_is_final(), earlier=progress.first)
                 with untraced():
-                    _try_schedules(search, _seed_of(drawn), schedules, failed_before)
-                if not earlier:
-                    earlier.append(search)
-                runs += search.runs
+                    _try_schedules(search, _seed_of(drawn), schedules, progress.failed_before)
+                progress.add(search)
 
         under_schedules.__signature__ = inspect.signature(test).replace(return_annotation=None)  # type: ignore[attr-defined]  # of pytest
         # given() takes strategies by position or by name, not both.
@@ -125,12 +121,12 @@ def given_interleavings(
         @functools.wraps(decorated)
         def judged(*args: Any, **kwargs: Any) -> None:  # Any: as above
             __tracebackhide__ = True
-            nonlocal runs
-            runs = 0
-            earlier.clear()
+            progress.begin()
             with Reached(declared) as reached:
                 decorated(*args, **kwargs)
-            reached.require_all(runs)
+            if expect_choices and not progress.has_choices:
+                raise NothingToExplore
+            reached.require_all(progress.runs)
 
         # Hypothesis keeps its settings on the function that it decorates: `@settings` must find it through ours.
         signature = inspect.signature(decorated)
@@ -140,6 +136,26 @@ def given_interleavings(
         return cast("InterleavedTest[_P]", judged)  # a function has no attribute `body` that a checker could see
 
     return decorate
+
+
+class _Progress:
+    """What is known of a test over all its examples."""
+
+    def __init__(self) -> None:
+        self.failed_before: list[tuple[int, int]] = []
+        self.begin()
+
+    def begin(self) -> None:
+        """The test is run, once more."""
+        self.first: Search | None = None
+        self.runs = 0
+        self.has_choices = settings.replay is not None
+
+    def add(self, search: Search) -> None:
+        """*search* has found nothing."""
+        self.first = self.first or search
+        self.runs += search.runs
+        self.has_choices = self.has_choices or search.has_choices
 
 
 def _check_counts(schedules: int, endings: Sequence[Ending]) -> None:

@@ -92,9 +92,8 @@ class EventMachine(_stateful.RuleBasedStateMachine):
         self._seed = 0
         self._leaks = LeakDetector()
         self._leaks.__enter__()
-        self._untraced = (
-            untraced()
-        )  # or Hypothesis, to explain a failure, would trace each line of each step of the loop
+        # Or Hypothesis, to explain a failure, would trace each line of each step of the loop.
+        self._untraced = untraced()
         self._untraced.__enter__()
         self._leaks.begin()
         self.loop: VirtualLoop = self._new_loop()

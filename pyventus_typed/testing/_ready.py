@@ -23,7 +23,7 @@ FIFO_KEY = -1
 """The key of everything that stays first come, first served. Steps of tasks have their task's number."""
 
 MAX_OVERTAKES = 64
-"""When all others have gone so often, who is held must go, so that busy waiting on it ends: no real loop starves for ever."""
+"""When all others have gone so often, who is held must go, so that busy waiting on it ends: no real loop leaves a task out."""
 
 _T = TypeVar("_T")
 

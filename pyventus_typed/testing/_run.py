@@ -324,7 +324,7 @@ def _coroutine(body: Body[_T]) -> Coroutine[Any, Any, _T]:
 
 @contextmanager
 def _unreported() -> Generator[None, None, None]:
-    """Nobody needs to be told that a run which failed was cut off: the failure is told, and shrinking repeats it often."""
+    """Report nothing of what a failed run cuts off: the failure is reported, and shrinking repeats the run often."""
     log = logging.getLogger("pyventus_typed")
     before = log.disabled
     log.disabled = True

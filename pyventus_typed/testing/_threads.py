@@ -69,7 +69,7 @@ class NeverBlocks(concurrent.futures.Future[_T]):
     def _refuse(self, method: str) -> None:
         if not self.done():
             raise SimulationBoundaryError(
-                f"run_coroutine_threadsafe(...).{method}() would block for ever: the loop that runs the coroutine waits for "
+                f"run_coroutine_threadsafe(...).{method}() would never return: the loop that runs the coroutine waits for "
                 "this thread. Make the function async and await the coroutine, or run this test on an ordinary loop."
             )
 

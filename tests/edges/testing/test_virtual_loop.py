@@ -526,7 +526,7 @@ def test_a_thread_that_would_block_on_its_own_loop_is_refused(threads: Literal["
         loop = asyncio.get_running_loop()
         await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(pause(), loop).result())
 
-    with pytest.raises(SimulationBoundaryError, match=r"result\(\) would block for ever"):
+    with pytest.raises(SimulationBoundaryError, match=r"result\(\) would never return"):
         run(body, threads=threads)
 
 
