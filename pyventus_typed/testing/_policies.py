@@ -112,13 +112,15 @@ def pct(random: Random, depth: int, horizon: int) -> Chooser:
     changes = {int(draw() * horizon) for _ in range(depth - 1)}
     lowest = 0.0
 
+    def some_of(keys: Sequence[int]) -> list[tuple[int, int]]:
+        places = sorted({int(draw() * len(keys)) for _ in range(_LOOKED_AT)})
+        return [(place, keys[place]) for place in places]
+
     def choose(choice: int, keys: Sequence[int]) -> int:
         nonlocal lowest
         best, highest = 0, -(2.0**62)
-        size = len(keys)
-        looked_at = range(size) if size <= FEW else sorted({int(draw() * size) for _ in range(_LOOKED_AT)})
-        for index in looked_at:
-            key = keys[index]
+        candidates: Iterable[tuple[int, int]] = enumerate(keys) if len(keys) <= FEW else some_of(keys)
+        for index, key in candidates:
             priority = priorities.get(key)
             if priority is None:
                 priority = priorities[key] = draw()
@@ -181,6 +183,9 @@ def _policy(name: str, random: Random, horizon: int) -> Chooser:
 
 
 # ---------------------------------------------------------------- faults
+_NOWHERE: frozenset[Place] = frozenset()
+
+
 class Faults:
     """Says at each place whether something goes wrong there: here, what a schedule names."""
 
@@ -188,7 +193,7 @@ class Faults:
         self._planned = {(PLACES[fault.kind], fault.number): fault for fault in faults}
         self.made: list[Fault] = []
         wanted = {*kinds, *(fault.kind for fault in faults)}
-        self.at: Final = frozenset(PLACES[kind] for kind in wanted)
+        self.at: Final = frozenset(PLACES[kind] for kind in wanted) if wanted else _NOWHERE
         """The places at which it wants to be asked."""
         self.kinds: Final[Mapping[Place, tuple[FaultKind, ...]]] = {
             place: tuple(kind for kind in PLACES if kind in wanted and PLACES[kind] == place) for place in self.at
