@@ -25,3 +25,9 @@ def test_the_map_names_the_files_of_the_wiring_check_from_top_to_bottom() -> Non
     wiring = [line.removeprefix("wiring.") for line in LINES if line.startswith("wiring.")]
     table = MAP[MAP.index("| Files of `pyventus_typed/wiring/`") : MAP.index("## The engine")]
     assert re.findall(r"`(_\w+)`", table) == wiring
+
+
+def test_the_map_names_the_files_of_the_testing_kit_from_top_to_bottom() -> None:
+    kit = [line.removeprefix("testing.") for line in LINES if line.startswith("testing.")]
+    table = MAP[MAP.index("| Files of `pyventus_typed/testing/`") :]
+    assert re.findall(r"`(\w+)`", table) == kit

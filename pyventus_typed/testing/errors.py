@@ -1,36 +1,43 @@
-"""What a test can be told: one class for each thing worth catching."""
+"""What a test may raise: one class for each thing worth catching."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from typing_extensions import override
 
 from pyventus_typed.errors import PyventusError
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from ._schedule import Schedule, ScheduleError, Step
 
-    from ._schedule import Schedule
-    from ._trace import Step
+__all__ = [
+    "BackgroundError",
+    "DeadlockError",
+    "InterleavingError",
+    "LivelockError",
+    "NoStrategy",
+    "NonDeterminismError",
+    "NotABody",
+    "NothingToExplore",
+    "ScheduleError",
+    "SimulationBoundaryError",
+    "StateLeakError",
+    "UnreachedError",
+]
 
 
 class NotABody(PyventusError, TypeError):
     """What was given as the body of a test is no function that makes a coroutine."""
 
-    def __init__(self, found: object, way_out: str) -> None:
+    def __init__(self, value: object, way_out: str) -> None:
         super().__init__(
-            f"The body must be an async function without required arguments, and {found!r} is not. {way_out}"
+            f"The body must be an async function without required arguments, and {value!r} is not. {way_out}"
         )
-        self.found = found
+        self.value = value
 
 
 class NoStrategy(PyventusError, TypeError):
     """`events` cannot make examples of what it was given."""
-
-
-class ScheduleError(PyventusError, ValueError):
-    """A schedule does not parse, or does not fit the program that it is replayed with."""
 
 
 class SimulationBoundaryError(PyventusError, RuntimeError):
@@ -93,6 +100,17 @@ class UnreachedError(PyventusError, AssertionError):
             "or raise schedules= (with Hypothesis, max_examples too)."
         )
         self.names: tuple[str, ...] = tuple(names)
+
+
+class NothingToExplore(PyventusError, RuntimeError):
+    """Only one schedule is possible, so a green run says nothing about the order of things."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There was nothing to choose: never was more than one thing ready, so all schedules are the same one. Does the "
+            "body start what should run side by side (asyncio.gather, emit without await)? If one order is what you expect, "
+            "say expect_choices=False, or use run()."
+        )
 
 
 class InterleavingError(PyventusError, AssertionError):

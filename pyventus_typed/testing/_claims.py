@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
-from ._errors import SimulationBoundaryError, UnreachedError
+from pyventus_typed import current_emission
+
 from ._loop import VirtualLoop
+from ._ready import Entry, Timer
+from .errors import SimulationBoundaryError, UnreachedError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from ._entries import Entry, Timer
-
-_sink: dict[str, bool] | None = None
+_collector: dict[str, bool] | None = None
 
 
 def always(check: Callable[[], object], name: str | None = None) -> None:
@@ -26,9 +24,9 @@ def always(check: Callable[[], object], name: str | None = None) -> None:
     label = name or _label(check)
 
     def look(entry: Entry | Timer) -> None:
-        _look("always", check, label, f"after step {loop.steps}, in which {loop.names.of_entry(entry)} ran", entry)
+        _evaluate("always", check, label, f"after step {loop.steps}, in which {loop.names.of_entry(entry)} ran", entry)
 
-    _look("always", check, label, "from the beginning", None)
+    _evaluate("always", check, label, "from the beginning", None)
     loop.checks.append(look)
 
 
@@ -41,7 +39,7 @@ def afterwards(check: Callable[[], object], name: str | None = None) -> None:
     """
     loop = _running_loop("afterwards(...) looks when the run has ended, and {} does not say when.")
     label = name or _label(check)
-    loop.last_checks.append(lambda: _look("afterwards", check, label, "after the end of the loop", None))
+    loop.last_checks.append(lambda: _evaluate("afterwards", check, label, "after the end of the loop", None))
 
 
 def _running_loop(refusal: str) -> VirtualLoop:
@@ -61,7 +59,7 @@ def _label(check: Callable[[], object]) -> str:
     return label
 
 
-def _look(what: str, check: Callable[[], object], label: str, when: str, entry: Entry | Timer | None) -> None:
+def _evaluate(what: str, check: Callable[[], object], label: str, when: str, entry: Entry | Timer | None) -> None:
     try:
         verdict = check()
         if verdict is False:
@@ -80,8 +78,6 @@ def _look(what: str, check: Callable[[], object], label: str, when: str, entry: 
 def _remember_emission(error: Exception, entry: Entry | Timer | None) -> None:
     """Note in whose emission the step ran, for the report."""
     if entry is not None:
-        from pyventus_typed import current_emission  # noqa: PLC0415  # the loop is useful without the core having been loaded
-
         emission = entry._context.run(current_emission)  # type: ignore[union-attr]  # a handle keeps its context
         if emission is not None:
             error.__dict__["emission"] = emission
@@ -93,8 +89,8 @@ def sometimes(name: str, condition: bool = True) -> None:  # noqa: FBT001, FBT00
     A call with a false condition only declares *name*. When `explore`, or a test of `given_interleavings` with all its
     examples, ends without having seen it true it raises ``UnreachedError``. Outside of these this does nothing.
     """
-    if _sink is not None:
-        _sink[name] = bool(condition) or _sink.get(name, False)
+    if _collector is not None:
+        _collector[name] = bool(condition) or _collector.get(name, False)
 
 
 class Reached:
@@ -110,11 +106,11 @@ class Reached:
             raise UnreachedError(missed, schedules)
 
     def __enter__(self) -> Reached:
-        global _sink  # noqa: PLW0603  # the code under test calls sometimes() from wherever it is, threads included
-        self._before = _sink
-        _sink = self.names
+        global _collector  # noqa: PLW0603  # the code under test calls sometimes() from wherever it is, threads included
+        self._before = _collector
+        _collector = self.names
         return self
 
     def __exit__(self, *_: object) -> None:
-        global _sink  # noqa: PLW0603
-        _sink = self._before
+        global _collector  # noqa: PLW0603
+        _collector = self._before

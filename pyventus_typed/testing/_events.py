@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import typing
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar, get_args, get_origin
 
-from ._errors import NoStrategy
-from ._hypothesis import hypothesis
+from .errors import NoStrategy
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+try:
+    import hypothesis
+    import hypothesis.control
+    import hypothesis.errors
+    import hypothesis.stateful
+    import hypothesis.strategies
+except (
+    ImportError
+) as error:  # pragma: no cover  # the tests of it run without hypothesis, in an interpreter of their own
+    raise ImportError(
+        "events, given_interleavings and EventMachine need Hypothesis: pip install 'pyventus-typed[testing]'. "
+        "VirtualLoop, run and explore work without it."
+    ) from error
 
-    from hypothesis.strategies import SearchStrategy
+__all__ = ["SearchStrategy", "events", "hypothesis", "untraced"]
 
 st = hypothesis.strategies
+SearchStrategy = st.SearchStrategy
 
 _T = TypeVar("_T")
 
@@ -22,8 +36,9 @@ _ENOUGH_REFUSALS = 200
 
 
 def events(
-    *types: type[_T], **overrides: SearchStrategy[Any]
-) -> SearchStrategy[_T]:  # Any: of whatever type the field is
+    *types: type[_T],
+    **overrides: SearchStrategy[Any],  # Any: of whatever type the field is
+) -> SearchStrategy[_T]:
     """Instances of the event classes *types*, each as likely as the others.
 
     A field gets values of its type, and its default now and then; *overrides* names strategies for fields, for each of the
@@ -174,3 +189,31 @@ def _substitute(hint: Any, meant: Mapping[object, object]) -> Any:
     if parameters and any(one in meant for one in parameters):
         return hint[tuple(meant.get(one, one) for one in parameters)]
     return hint
+
+
+@contextmanager
+def untraced() -> Generator[None, None, None]:
+    """Keep Hypothesis from tracing lines, with which it explains failures: thousands of schedules would take 20 s for 1.
+
+    It would only find our lines. The tracers of others (of coverage, of a debugger) stay.
+    """
+    tracer = sys.gettrace()
+    if tracer is not None and type(getattr(tracer, "__self__", None)).__module__.startswith("hypothesis."):
+        sys.settrace(None)
+        try:
+            yield
+        finally:
+            sys.settrace(tracer)
+        return
+    monitoring = vars(sys).get("monitoring")  # from Python 3.12 on
+    if monitoring is None:
+        yield
+        return
+    events = [(one, monitoring.get_events(one)) for one in range(6) if monitoring.get_tool(one) == "scrutineer"]
+    for one, _ in events:
+        monitoring.set_events(one, 0)
+    try:
+        yield
+    finally:
+        for one, event in events:
+            monitoring.set_events(one, event)

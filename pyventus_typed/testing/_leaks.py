@@ -1,4 +1,4 @@
-"""What goes wrong where nobody looks: lost exceptions, coroutines that are never awaited, errors in a ``__del__``."""
+"""What goes wrong where nobody looks: lost exceptions, coroutines never awaited, lost tasks, errors in a ``__del__``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 import gc
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection, Iterable
+from types import TracebackType
+from typing import Any, ClassVar
 
-from ._errors import BackgroundError, SimulationBoundaryError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-    from types import TracebackType
+from ._clock import Clock
+from ._names import place, short
+from .errors import BackgroundError, SimulationBoundaryError
 
 
 def _set_in_order(members: Iterable[Any] = ()) -> Collection[Any]:  # Any: as the built-in
@@ -21,7 +21,7 @@ def _set_in_order(members: Iterable[Any] = ()) -> Collection[Any]:  # Any: as th
     return dict.fromkeys(members) if any(map(asyncio.iscoroutine, members)) else set(members)
 
 
-class Watch:
+class LeakDetector:
     """While it is entered, what Python only mentions in passing is collected, and garbage is collected only when asked.
 
     The collector runs at moments that depend on everything that was ever allocated; a finaliser that runs in the middle
@@ -32,8 +32,9 @@ class Watch:
 
     def __init__(self) -> None:
         self.problems: list[Exception] = []
+        self.clock = Clock()
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> LeakDetector:
         if (running := asyncio._get_running_loop()) is not None:
             raise SimulationBoundaryError(
                 f"A test under schedules turns a loop of its own, and in this thread {running!r} is running. Call run(), "
@@ -48,14 +49,16 @@ class Watch:
         sys.unraisablehook = self._unraisable
         setattr(warnings, "_warn_unawaited_coroutine", self._unawaited)  # noqa: B010  # it is private
         gc.disable()
-        Watch._depth += 1
+        self.clock.enter()
+        LeakDetector._depth += 1
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        Watch._depth -= 1
-        if not Watch._depth:
+        LeakDetector._depth -= 1
+        self.clock.leave()
+        if not LeakDetector._depth:
             gc.unfreeze()
         sys.unraisablehook = self._unraisable_before
         vars(asyncio.tasks)["set"] = self._set_before
@@ -81,10 +84,18 @@ class Watch:
     def handle(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # Any: as in asyncio
         """The exception handler of the loop."""
         error = context.get("exception")
-        text = str(context.get("message", "Unhandled exception in the event loop"))
+        text = str(context.get("message", "Unhandled exception in the event loop")).replace("VirtualTask", "Task")
         task = context.get("task", context.get("future"))
-        if task is not None and hasattr(task, "get_coro"):
-            text = f"{text} ({getattr(task.get_coro(), '__qualname__', task)})"
+        if isinstance(task, asyncio.Task):
+            name = short(getattr(task.get_coro(), "__qualname__", repr(task)))
+            if text.startswith("Task was destroyed"):
+                at = f" ({where})" if (where := place(task.get_coro())) else ""
+                text = (
+                    f"{text} Nobody held the task of {name}{at} while it waited, so the garbage collector took it. Keep what "
+                    "create_task returns, or use a TaskGroup"
+                )
+            else:
+                text = f"{text} ({name})"
         self._note(error, text)
 
     def _unraisable(self, found: sys.UnraisableHookArgs) -> None:
