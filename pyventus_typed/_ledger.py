@@ -149,9 +149,7 @@ class Books:
                 self._change(lambda state: (_sum(state[0], ledger.tally), tuple(_without(state[1], ledger))))
                 ledger.completed = ledger.failed = ledger.cancelled = ledger.discarded = 0
 
-    def _change(
-        self, change: "Callable[[tuple[Tally, tuple[Ledger, ...]]], tuple[Tally, tuple[Ledger, ...]]]"
-    ) -> None:
+    def _change(self, change: "Callable[[tuple[Tally, tuple[Ledger, ...]]], tuple[Tally, tuple[Ledger, ...]]]") -> None:
         while True:
             before = self._state
             after = change(before)

@@ -8,6 +8,7 @@ from ._composed import Call, Composed, compose
 from ._event import Event, Request
 from ._subscription import Options, Subscription
 
+
 def _call_of(subscription: Subscription[Event]) -> Call:
     """What is called for *subscription*: composed once, and kept there."""
     call = subscription._call
@@ -26,7 +27,17 @@ class Route:
     subscribed.
     """
 
-    __slots__ = ("answer", "calls", "errors", "has_conditions", "has_once", "is_async", "is_direct", "receivers", "share")
+    __slots__ = (
+        "answer",
+        "calls",
+        "errors",
+        "has_conditions",
+        "has_once",
+        "is_async",
+        "is_direct",
+        "receivers",
+        "share",
+    )
 
     receivers: tuple[Subscription[Event], ...]
     """Those who are notified of an event."""

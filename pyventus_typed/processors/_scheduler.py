@@ -60,8 +60,8 @@ class Scheduler(Runner):
         "below",
         "busy",
         "crashed",
-        "handed",
         "ending",
+        "handed",
         "inbox",
         "is_closed",
         "is_taking",
@@ -131,7 +131,9 @@ class Scheduler(Runner):
     def _turn(self) -> None:
         # Only what is ready now, and not too much of it: who emits for ever must not keep the loop from turning.
         ready = self.ready
-        made = False  # a task: an async handler between two plain ones starts between them, so they wait for the next turn
+        made = (
+            False  # a task: an async handler between two plain ones starts between them, so they wait for the next turn
+        )
         try:
             for _ in repeat(None, min(len(ready), _AT_ONCE)):
                 if not ready or self.ending is not None:
@@ -157,9 +159,7 @@ class Scheduler(Runner):
             if ready:
                 self.wake()
 
-    def start(
-        self, emission: AnyEmission, index: int, work: Work, context: Context, make: LoopFactory | None
-    ) -> None:
+    def start(self, emission: AnyEmission, index: int, work: Work, context: Context, make: LoopFactory | None) -> None:
         """Run *work* in a task, as soon as there is a loop: one of *make*, if none is running."""
         if self.loop is None:
             self.starting.append((emission, index, work, context, make))

@@ -176,7 +176,9 @@ async def serve(mailbox: Sized, following: NextInMailbox, leave: Callable[[], ob
 
 
 @coroutine
-def _in(context: Context, work: Work, waits_for: Any) -> Generator[Any, Any, None]:  # Any: between a loop and its futures
+def _in(
+    context: Context, work: Work, waits_for: Any
+) -> Generator[Any, Any, None]:  # Any: between a loop and its futures
     """Go on with *work*, which waits, always in *context*."""
     while True:
         try:

@@ -26,7 +26,14 @@ ROOMS = [name for name in LISTED if name.partition(".")[0] in EDGES]
 """Of the edges that have put their files in order."""
 ORDER = [name for name in LISTED if name not in ROOMS]
 NOUNS = ORDER[: ORDER.index("_loops")]
-WITH_ASYNCIO = {"_loops", "_in_thread", "_composed", "_emission", "_emitter", *(name for name in ORDER if name.startswith("processors."))}
+WITH_ASYNCIO = {
+    "_loops",
+    "_in_thread",
+    "_composed",
+    "_emission",
+    "_emitter",
+    *(name for name in ORDER if name.startswith("processors.")),
+}
 
 
 def path_of(name: str) -> Path:
@@ -34,8 +41,7 @@ def path_of(name: str) -> Path:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules that the code of *path* imports, inside of functions too, by their full names.
-    """
+    """The modules that the code of *path* imports, inside of functions too, by their full names."""
     package = [NAME, *path.relative_to(PACKAGE).parent.parts]
 
     def visit(node: ast.AST) -> Iterator[str]:
@@ -57,9 +63,7 @@ def imports(path: Path) -> Iterator[str]:
 
 def ours(path: Path) -> set[str]:
     """The files of ours that *path* imports."""
-    found = {
-        name.removeprefix(f"{NAME}.") for name in imports(path) if name.startswith(f"{NAME}.")
-    }
+    found = {name.removeprefix(f"{NAME}.") for name in imports(path) if name.startswith(f"{NAME}.")}
     return {name for name in found if path_of(name).exists()}
 
 

@@ -519,7 +519,9 @@ def angry_log() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS, ids=str)
-@pytest.mark.parametrize("kind", ["plain", "async", "in a thread", "with a time-out", "a lambda's coroutine", "publish"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "async", "in a thread", "with a time-out", "a lambda's coroutine", "publish"]
+)
 @pytest.mark.parametrize("loop", [True, False])
 def test_a_log_that_raises_leaves_nothing_pending(
     ordering: Ordering, kind: str, loop: bool, angry_log: None, unraisable: list[BaseException | None]
