@@ -262,8 +262,25 @@ class Queue:
 
     def deliver_now(self, entry: "Entry") -> None:
         """Deliver at once what has just been accepted in a loop: to receivers that all need tasks, with nobody before it."""
+        if self.mailboxes and self._post(entry):
+            return
         self.scheduler.awake = True  # what is emitted from here on goes behind it
         self._go_on(entry)
+
+    def _post(self, entry: "Entry") -> bool:
+        """Put an emission into the mailbox of its only receiver, if that is busy: as deliver does, with fewer steps."""
+        _, emission, context = entry
+        route = emission._route
+        mailbox = self.mailboxes.get(route.receivers[0]) if self.mailboxes and len(route.calls) == 1 else None
+        if mailbox is None:
+            return False
+        waiting: tuple[AnyEmission, object] = (emission, (0, context, route.calls[0]))
+        notes: dict[int, Note] = {0: WAITING}
+        # Nothing is called but the last line. What was open for the cursor is open for the mailbox now.
+        emission._notes = notes
+        emission._cursor = EMPTY
+        mailbox.append(waiting)
+        return True
 
     def _go_on(self, now: "Entry | None" = None) -> None:
         """After a change: what is to be delivered *now*, what came in between, and what is ready."""
@@ -629,8 +646,9 @@ class Queue:
             mailbox.holder = emission
             if task is not None:
                 self.scheduler.tasks[emission, index] = task
-            begun = work(self, emission, index, call)
-            begun.send(None)
+            begun = work(self, emission, index, call, owned=task is not None)
+            if task is None:
+                begun.send(None)
             return begun, context
         return None
 
