@@ -604,7 +604,7 @@ class Queue:
         notes = emission._notes
         if progress is WAITING and index in notes and notes[index] is CALLED:
             notes[index] = _CANCELLED_BEFORE  # cancelled since its call: it has not started, so it never does
-        else:
+        elif index not in notes or notes[index].__class__ is Progress:
             notes[index] = progress
             emission._open += 1
 
@@ -614,7 +614,9 @@ class Queue:
         mailboxes = self.mailboxes
         if mailboxes is None or emission in self.asked:
             return False
-        index = self.index_of(emission) if emission._notes is not None or self.scheduler.inbox else emission._begun - 1
+        index = emission._begun - 1
+        if emission._notes is not None or self.scheduler.inbox:
+            index = self.index_of(emission)
         mailbox = mailboxes.get(emission._route.receivers[index])
         if mailbox is None:
             return False
@@ -678,11 +680,12 @@ class Queue:
         """The receiver of a published delivery is busy with it from here on; if it is already, what that waits for."""
         mailboxes = self.mailboxes
         assert mailboxes is not None  # whoever calls has looked
-        subscription = emission._route.receivers[index]
-        mailbox = mailboxes.get(subscription)
-        if mailbox is None:
-            mailboxes[subscription] = Mailbox(emission)
+        subscription, fresh = emission._route.receivers[index], Mailbox(emission)
+        # Look and put: nothing is called in between.
+        if subscription not in mailboxes:
+            mailboxes[subscription] = fresh
             return None
+        mailbox = mailboxes[subscription]
         publisher.turn = turn = asyncio.get_running_loop().create_future()
         emission._write(index, WAITING)
         emission._open += 1
