@@ -33,7 +33,17 @@ class Epoch:
     @property
     def is_over(self) -> bool:
         """Whether it has ended, and nothing of it, or before it, is open."""
-        return self.has_ended and not self.open and self._before is None
+        epoch: Epoch | None = self
+        while epoch is not None and epoch.has_ended and not epoch.open:
+            epoch = epoch._before
+        return epoch is None
+
+    def wait(self, waiter: Waiter) -> None:
+        """Have *waiter* called when it is over, unless somebody takes it out of `waiters` before."""
+        epoch = self
+        while not epoch.open and epoch._before is not None:
+            epoch = epoch._before  # one that is empty is in no chain any more: nobody checks it
+        self.waiters[waiter] = epoch
 
     def end(self, number: int) -> "Epoch":
         """End it; what is accepted from now on belongs to the epoch that this returns."""
@@ -146,9 +156,7 @@ class Books:
             if not ledger.open and ledger in self._state[1]:
                 self._change(lambda state: (_sum(state[0], ledger.tally), tuple(_without(state[1], ledger))))
 
-    def _change(
-        self, change: "Callable[[tuple[Tally, tuple[Ledger, ...]]], tuple[Tally, tuple[Ledger, ...]]]"
-    ) -> None:
+    def _change(self, change: "Callable[[tuple[Tally, tuple[Ledger, ...]]], tuple[Tally, tuple[Ledger, ...]]]") -> None:
         while True:
             before = self._state
             after = change(before)

@@ -35,7 +35,7 @@ async def over(epochs: list[Epoch], waiting: "set[asyncio.Future[None]]", timeou
                 waiter()
 
         calls.append((epoch.waiters, is_over))
-        epoch.waiters[is_over] = epoch
+        epoch.wait(is_over)
     alarm = None if timeout is None else loop.call_later(timeout, waiter)
     waiting.add(future)
     try:

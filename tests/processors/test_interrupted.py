@@ -310,3 +310,41 @@ def test_a_door_that_is_closed_in_the_middle_of_emit_stays_closed() -> None:
         asyncio.run(main())
         number += 1
     assert number > 3  # else the trace saw nothing of it
+
+
+async def waits_while_something_is_cancelled(number: int, how: str) -> bool:
+    """Wait while an earlier wait goes on; what was emitted since is cancelled by a signal handler in the middle of that."""
+    linker, go = Linker[Event](), asyncio.Event()
+
+    @linker.on(OrderPlaced)
+    async def stay(event: OrderPlaced) -> None:
+        await go.wait()
+
+    emitter = asyncio_emitter(linker)
+    emitter.emit(OrderPlaced(1))
+    earlier = asyncio.create_task(emitter.wait_for_tasks())
+    await asyncio.sleep(0)
+    later = asyncio.create_task(emitter.wait_for_tasks() if how == "wait" else emitter.aclose())
+    second = emitter.emit(OrderPlaced(2))  # its task begins behind that
+    between = Between(number, second.cancel)
+    before = sys.gettrace()
+    sys.settrace(between)
+    try:
+        await asyncio.sleep(0)
+    finally:
+        sys.settrace(before)
+    assert not earlier.done()
+    assert not later.done()
+    go.set()
+    done, _ = await asyncio.wait([earlier, later], timeout=SOON)
+    assert done == {earlier, later}
+    assert [await earlier, await later] == [True, True]
+    return between.left <= 0
+
+
+@pytest.mark.parametrize("how", ["wait", "close"])
+def test_a_wait_is_over_whatever_is_cancelled_while_it_begins(how: str) -> None:
+    number = 1
+    while asyncio.run(waits_while_something_is_cancelled(number, how)):
+        number += 1
+    assert number > 5
