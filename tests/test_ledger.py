@@ -38,8 +38,8 @@ def test_a_settled_entry_is_counted_by_its_status_and_open_no_more(status: Statu
         ledger.accept(entry)
     assert ledger.tally == Tally(2, 2, 0, 0, 0, 0, 0)
     settle(ledger, "one", status)
-    counts = [int(status is one) for one in ENDS]
-    assert ledger.tally == Tally(2, 1, *counts, 0)
+    completed, failed, cancelled, discarded = (int(status is one) for one in ENDS)
+    assert ledger.tally == Tally(2, 1, completed, failed, cancelled, discarded, 0)
     assert [*ledger.open] == ["two"]
 
 

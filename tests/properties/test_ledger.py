@@ -150,7 +150,8 @@ class Clerks(RuleBasedStateMachine):
         status = Counter(self.status.values())
         ends = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.DISCARDED)
         pending = status[Status.PENDING]
-        expected = Tally(len(self.status), pending, *(status[one] for one in ends), self.rejected)
+        completed, failed, cancelled, discarded = (status[one] for one in ends)
+        expected = Tally(len(self.status), pending, completed, failed, cancelled, discarded, self.rejected)
         assert self.books.tally == expected
         assert sum(len(ledger.open) for ledger in self.ledgers) == pending
 
