@@ -201,6 +201,22 @@ def _stop(task: asyncio.Task[object]) -> None:
     task.get_loop().stop()
 
 
+def _cancel_all_tasks(loop: VirtualLoop) -> None:
+    # Its name is that of asyncio's own function: by that a processor knows that the loop ends, and that what it cancels
+    # is not cancelled by hand.
+    left = loop.unfinished()
+    if not left:
+        return
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    for task in left:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            loop.call_exception_handler(
+                {"message": "a task failed while the loop ended", "exception": error, "task": task}
+            )
+
+
 def end(loop: VirtualLoop, ending: Ending) -> None:
     """End *loop*: as `asyncio.run` does, by closing it at once, or by leaving it."""
     if ending == "lost":
@@ -208,15 +224,7 @@ def end(loop: VirtualLoop, ending: Ending) -> None:
         return
     if ending == "cancel":
         loop.max_steps = loop.steps + _STEPS_TO_END
-        if left := loop.unfinished():
-            for task in left:
-                task.cancel()
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-            for task in left:
-                if not task.cancelled() and (error := task.exception()) is not None:
-                    loop.call_exception_handler(
-                        {"message": "a task failed while the loop ended", "exception": error, "task": task}
-                    )
+        _cancel_all_tasks(loop)
         # Without generators it is a task less to run; but a processor may have put its own hook there.
         if loop._asyncgens or "shutdown_asyncgens" in vars(loop):
             loop.run_until_complete(loop.shutdown_asyncgens())
