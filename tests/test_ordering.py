@@ -121,6 +121,22 @@ async def test_an_async_handler_starts_between_the_plain_ones_even_if_they_emit(
     assert seen == [f"{which} {n}" for n in (1, 2) for which in ("first", "second", "third")]
 
 
+@pytest.mark.parametrize("ordering", ALL, ids=str)
+def test_without_a_loop_an_async_handler_starts_between_the_plain_ones_too(ordering: Ordering) -> None:
+    linker, seen = Linker[Event](), list[str]()
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering))
+    linker.subscribe(Parcel, lambda parcel: seen.append(f"first {parcel.n}"))
+
+    @linker.on(Parcel)
+    async def second(parcel: Parcel) -> None:
+        seen.append(f"second {parcel.n}")
+
+    linker.subscribe(Parcel, lambda parcel: seen.append(f"third {parcel.n}"))
+    for n in range(3):  # the first one makes the queue
+        emitter.emit(Parcel(n))
+    assert seen == [f"{which} {n}" for n in range(3) for which in ("first", "second", "third")]
+
+
 async def test_an_async_handler_behind_a_plain_one_starts_in_the_same_turn() -> None:
     linker, log = Linker[Event](), list[str]()
     tasks: list[asyncio.Task[None]] = []

@@ -10,7 +10,7 @@ from weakref import ref
 
 from typing_extensions import override
 
-from .._emission import AnyEmission, Emission, get_current
+from .._emission import EMPTY, AnyEmission, Emission, get_current
 from .._event import Event
 from .._ledger import Books
 from .._loops import get_running_loop, here, runs_here
@@ -124,7 +124,9 @@ class AsyncIOProcessor:
                         try:
                             context.run(_deliver, queue, emission, context)
                             if emission._open or scheduler.ready or scheduler.inbox or scheduler.starting:
-                                scheduler.run((queue, emission, context))
+                                if emission._cursor is not EMPTY:  # a task comes first: see deliver
+                                    scheduler.ready.appendleft((queue, emission, context))
+                                scheduler.run()
                             # Nothing is called between the last look and this.
                             scheduler.runs = False
                         except BaseException as error:
