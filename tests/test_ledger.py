@@ -450,3 +450,4 @@ def test_a_new_queue_is_counted_whenever_the_collector_folds_another(objects: in
             settle(ledger, number)
     gc.collect()
     assert books.tally == Tally(8, 0, 8, 0, 0, 0, 0)
+    assert len(books._state[1]) == 5  # nothing is kept of those that are gone
