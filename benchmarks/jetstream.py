@@ -6,12 +6,14 @@ All sides use one server that syncs every write, in one run, in turns. Bare: ``j
 ``fetch(100)`` and a double acknowledgement (``ack_sync``) of each message, sixteen at a time. Ours: the same through
 ``emit`` into a linker whose handler is the stream, with verification, headers and ids; then a ``Worker`` with
 ``concurrency=16`` and one async handler. Counts are checked before a time is believed. A third one tells where the
-difference comes from: bare publishing with the headers that ours have. Rounds are short and many, so that what else the
+difference comes from: bare publishing with the headers that ours have. Then a relay of an outbox, compared with 64
+outstanding publishes of bare nats-py. Rounds are short and many, so that what else the
 machine does meets all sides.
 """
 
 import argparse
 import asyncio
+import sqlite3
 import statistics
 import tempfile
 import time
@@ -27,10 +29,11 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from pyventus_typed import Emitter, Event, Linker
-from pyventus_typed.nats import JetStream, JsonCodec, LocalServer, StreamSettings, Wire, Worker
+from pyventus_typed.nats import JetStream, JsonCodec, LocalServer, Outbox, Relay, StreamSettings, Wire, Worker
 
 TASKS = 16
 GOAL = 0.70
+RELAY_GOAL = 0.60
 LATENCY_GOAL = 0.010
 RATE = 200
 
@@ -49,8 +52,8 @@ class OrderPlaced(ShopEvent):
 codec = JsonCodec[ShopEvent](Wire("bench.order_placed.v1", OrderPlaced))
 
 
-async def spread(messages: int, publish: Callable[[int], Awaitable[object]]) -> float:
-    """Publish *messages* from sixteen tasks; seconds."""
+async def spread(messages: int, publish: Callable[[int], Awaitable[object]], *, tasks: int = TASKS) -> float:
+    """Publish *messages* from so many *tasks*; seconds."""
     numbers = iter(range(messages))
 
     async def one() -> None:
@@ -58,7 +61,7 @@ async def spread(messages: int, publish: Callable[[int], Awaitable[object]]) -> 
             await publish(number)
 
     began = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(TASKS)))
+    await asyncio.gather(*(one() for _ in range(tasks)))
     return time.perf_counter() - began
 
 
@@ -154,6 +157,35 @@ async def ours(url: str, name: str, messages: int) -> tuple[float, float]:
     return publishing, consuming
 
 
+async def relayed(url: str, name: str, messages: int) -> tuple[float, float]:
+    """Seconds of 64 outstanding publishes of bare nats-py, and of a relay with as many rows of 200 keys in sqlite3."""
+    settings = StreamSettings(lanes=8)
+    with tempfile.TemporaryDirectory() as folder:
+        async with JetStream(url, codec, stream=name, settings=settings, key=repr) as stream:
+            body = codec.encode(OrderPlaced(1, "ada", 1999)).data
+            js = stream.opened.js
+            bare = await spread(
+                messages,
+                lambda _n: js.publish(f"{name}.any.bare", body, headers={"Nats-Msg-Id": str(uuid.uuid4())}),
+                tasks=64,
+            )
+            database = sqlite3.connect(Path(folder) / "shop.db")
+            outbox = Outbox(
+                codec, source="bench", key=lambda event: event.customer if isinstance(event, OrderPlaced) else None
+            )
+            outbox.create(database)
+            with database:
+                for number in range(messages):
+                    outbox.add(database, OrderPlaced(number, f"customer {number % 200}", 1999))
+            relay = Relay(outbox, stream, lambda: sqlite3.connect(Path(folder) / "shop.db"))
+            began = time.perf_counter()
+            assert await relay.flush() == messages
+            took = time.perf_counter() - began
+            database.close()
+            await js.delete_stream(name)
+    return bare, took
+
+
 async def latency(url: str, seconds: float) -> list[float]:
     """Seconds from ``emit`` to its end, at 200 a second, sorted. Late starts count: the clock is the plan's."""
     async with JetStream(url, codec, stream="LATENCY") as stream:
@@ -178,7 +210,7 @@ async def latency(url: str, seconds: float) -> list[float]:
 
 
 async def main(messages: int, rounds: int) -> int:
-    ratios: dict[str, list[float]] = {"publish": [], "consume": [], "both": [], "headers": []}
+    ratios: dict[str, list[float]] = {"publish": [], "consume": [], "both": [], "headers": [], "relay": []}
     with tempfile.TemporaryDirectory() as folder:
         async with LocalServer(Path(folder)) as server:
             await bare(server.url, "WARM", 200)
@@ -204,15 +236,18 @@ async def main(messages: int, rounds: int) -> int:
                 ratios["consume"].append(them[1] / us[1])
                 ratios["both"].append(sum(them) / sum(us))
                 ratios["headers"].append(headed / us[0])
+                outstanding, relay = await relayed(server.url, f"R{n}", messages)
+                ratios["relay"].append(outstanding / relay)
             took = await latency(server.url, seconds=5)
     medians = {what: statistics.median(values) for what, values in ratios.items()}
     p50, p99 = took[len(took) // 2], took[int(len(took) * 0.99)]
     for what in ("publish", "consume", "both"):
         print(f"{what:8} {medians[what]:5.0%} of bare nats-py (median of pairs)")
     print(f"publish  {medians['headers']:5.0%} of bare nats-py that sends the same headers")
+    print(f"relay    {medians['relay']:5.0%} of 64 outstanding publishes of bare nats-py")
     print(f"publish at {RATE} a second: median {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms")
-    met = medians["both"] >= GOAL and p99 < LATENCY_GOAL
-    print("goals met" if met else f"goals missed: {GOAL:.0%} and {LATENCY_GOAL * 1000:.0f} ms")
+    met = medians["both"] >= GOAL and medians["relay"] >= RELAY_GOAL and p99 < LATENCY_GOAL
+    print("goals met" if met else f"goals missed: {GOAL:.0%}, {RELAY_GOAL:.0%} and {LATENCY_GOAL * 1000:.0f} ms")
     return 0 if met else 1
 
 

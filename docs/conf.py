@@ -43,21 +43,23 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
 add_module_names = False
-GIVEN = {f"pyventus_typed.{name}" for name in ("Emission", "Delivery", "Subscription", "Routes", "Door")}
+GIVEN = {f"pyventus_typed.{name}" for name in ("Emission", "Delivery", "On", "Subscription", "Routes", "Door")}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"
 
 # ---------------------------------------------------------------- what is checked
 nitpicky = True
-ELSEWHERE = sorted({*sys.stdlib_module_names, *vars(builtins), "typing_extensions", "hypothesis", "nats", "msgspec"})
+ELSEWHERE = sorted(
+    {*sys.stdlib_module_names, *vars(builtins), "typing_extensions", "hypothesis", "nats", "msgspec", "psycopg"}
+)
 nitpick_ignore_regex = [
     # Python's own names, and those of libraries: their inventories would have to be fetched.
     (r"py:.*", rf"({'|'.join(ELSEWHERE)})(\..*)?"),
     # Postponed annotations come as they are spelled. Names in docstrings are "py:obj", and those have to exist.
     (r"py:class", r"\w+"),
     # Type variables and callback protocols of our signatures. A name that is public somewhere was found before this.
-    (r"py:.*", r"pyventus_typed\.(\w+\.)*_\w+\.\w+"),
+    (r"py:.*", r"pyventus_typed\.(\w+\.)*_\w+(\.\w+)?"),
 ]
 
 # ---------------------------------------------------------------- how it looks
@@ -83,6 +85,7 @@ FACADES = (
     "pyventus_typed.testing",
     "pyventus_typed.wiring",
     "pyventus_typed.nats",
+    "pyventus_typed.nats.postgresql",
 )
 
 

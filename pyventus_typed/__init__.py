@@ -4,12 +4,12 @@ from . import errors
 from ._emission import Delivery, Emission, current_emission
 from ._emitter import Emitter, asyncio_emitter
 from ._event import Event, Request
-from ._linker import Linker
+from ._linker import Linker, On
 from ._ordering import KeyedOrdering, Ordering, PerKey
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
 from ._processing import EmitterState, Observer, Processor
 from ._routes import Routes, route
-from ._subscriber import Subscriber, handles
+from ._subscriber import Subscriber, answers, handles
 from ._subscription import Subscription
 from .processors._asyncio import AsyncIOProcessor
 
@@ -27,6 +27,7 @@ __all__ = [
     "KeyedOrdering",
     "Linker",
     "Observer",
+    "On",
     "Ordering",
     "Outcome",
     "PerKey",
@@ -37,6 +38,7 @@ __all__ = [
     "Subscriber",
     "Subscription",
     "Tally",
+    "answers",
     "asyncio_emitter",
     "current_emission",
     "errors",

@@ -121,7 +121,9 @@ class Composed:
                 trim(error)
                 failed = Failed(error)
                 if options.on_failure is not None:
-                    context = None if thread is None or thread.late else thread.context  # a thread that is late is in it
+                    context = (
+                        None if thread is None or thread.late else thread.context
+                    )  # a thread that is late is in it
                     await _call_back(context, owned, options.on_failure, event, error)
                 return Verdict(failed, notified=options.on_failure is not None, until=thread and thread.late)
         except Exception as error:  # noqa: BLE001 - the callback's own, with the handler's as its context

@@ -1,8 +1,8 @@
 """One emitted event and what becomes of it: the handle, and the facts that the engine writes down in it."""
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator, Sequence
 import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from itertools import count
@@ -89,6 +89,7 @@ class Keeper(Protocol):
     @property
     def scheduler(self) -> object: ...
     def cancel(self, emission: "AnyEmission", /) -> bool: ...
+    def started(self, emission: "AnyEmission", index: int, /) -> None: ...
     def is_calling(self, emission: "AnyEmission", /) -> bool: ...
     def runs_in(self, emission: "AnyEmission", task: "asyncio.Task[Any]", /) -> bool: ...  # Any: whoever's
     def waits_for(self, emission: "AnyEmission", /) -> "Iterator[AnyEmission]": ...
@@ -164,6 +165,9 @@ class Delivery(Generic[_T_co]):
         notes = self._emission._notes
         if notes is not None and notes.get(self._index) is QUEUED:
             notes[self._index] = STARTED
+            keeper = self._emission._keeper()
+            if keeper is not None:
+                keeper.started(self._emission, self._index)
 
     @property
     def _scheduler(self) -> object:
@@ -194,7 +198,18 @@ class Emission(Generic[_T_co]):
     a cancelled or discarded emission returns, and says so in its ``status``.
     """
 
-    __slots__ = ("__weakref__", "_cursor", "_event", "_notes", "_open", "_origin", "_queue", "_rare", "_route", "_state")
+    __slots__ = (
+        "__weakref__",
+        "_cursor",
+        "_event",
+        "_notes",
+        "_open",
+        "_origin",
+        "_queue",
+        "_rare",
+        "_route",
+        "_state",
+    )
 
     # There is no ``__init__``: `Emitter.emit` sets these in line, because a call would cost as much as a handler.
     _event: _T_co
@@ -468,7 +483,9 @@ class _Wait:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         else:
             future, release, waiting = keeper.begin_wait(emission)
-            del keeper  # no name of this frame may refer to the queue while it waits: that would keep a dropped loop alive
+            del (
+                keeper
+            )  # no name of this frame may refer to the queue while it waits: that would keep a dropped loop alive
         waiter = Waiter(future, raises=self._raises)
         waiters = emission._with_rare().waiters
         waiters.append(waiter)

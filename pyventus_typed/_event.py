@@ -4,12 +4,23 @@ import inspect
 from dataclasses import dataclass
 from typing import Generic, Self, get_origin
 
-from typing_extensions import TypeVar
+from typing_extensions import Format, TypeVar, get_annotations
 
 from ._spelling import spell, spell_event
 from .errors import NotAnEvent
 
+_E_co = TypeVar("_E_co", covariant=True)
 _R_co = TypeVar("_R_co", covariant=True)
+
+
+class Member(Generic[_E_co]):
+    """An event, as type checkers see it: what `Event.__event__` gives. At run time nobody has one.
+
+    It is a class, because mypy compares two bare unions pair by pair whenever it infers something, and two of them inside
+    a class not at all. A family is a union, and an application has hundreds of events.
+    """
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +37,14 @@ class Event:
     def __init__(self) -> None:
         """Make an event without fields; a decorated subclass has its own."""
 
-    def __event__(self) -> Self:
-        """Let a type checker see, at once, the event's own class and whether it belongs to a family."""
-        return self
+    def __event__(self) -> Member[Self]:
+        """Let a type checker see, at once, the event's own class and whether it belongs to a family. Nobody calls it."""
+        return Member()
+
+    @classmethod
+    def __kind__(cls) -> Member[Self]:
+        """Let a type checker see the same of a class that is a ``type[E]`` in generic code. Nobody calls it."""
+        return Member()
 
 
 @dataclass(frozen=True)
@@ -40,57 +56,63 @@ class Request(Event, Generic[_R_co]):
         raise TypeError(f"{spell_event(self)} does not know its answer. Ask it: await emitter.ask(...).")
 
 
-def check_event_class(found: object) -> type[Event]:
-    """*found*, if it can be subscribed to; else `NotAnEvent` in a sentence that names it and the cure."""
-    if isinstance(found, type):
-        if not issubclass(found, Event):
+def check_event_class(value: object) -> type[Event]:
+    """*value*, if it can be subscribed to; else `NotAnEvent` in a sentence that names it and the cure."""
+    if isinstance(value, type):
+        if not issubclass(value, Event):
             raise NotAnEvent(
-                f"{spell(found)} is no event class. Derive it: @dataclass(frozen=True) class {found.__name__}(Event).",
-                found,
+                f"{spell(value)} is no event class. Derive it: @dataclass(frozen=True) class {value.__name__}(Event).",
+                value,
             )
-        if not is_decorated(found) and _has_fields(found):
+        if not is_decorated(value) and _has_fields(value):
             raise NotAnEvent(
-                f"{spell(found)} has fields but is no dataclass. Decorate it with @dataclass(frozen=True).", found
+                f"{spell(value)} has fields but is no dataclass. Decorate it with @dataclass(frozen=True).", value
             )
-        return found
-    origin = get_origin(found)
+        return value
+    origin = get_origin(value)
     if isinstance(origin, type) and issubclass(origin, Event):
         name = spell(origin)
         raise NotAnEvent(
-            f"{found!r} cannot be told from {name} at run time, where the class is the key. "
-            f"Subclass it: class My{name}({_argument_form(found)}), and use that.",
-            found,
+            f"{value!r} cannot be told from {name} at run time, where the class is the key. "
+            f"Subclass it: class My{name}({_argument_form(value)}), and use that.",
+            value,
         )
-    if isinstance(found, Event):
-        name = spell(type(found))
-        raise NotAnEvent(f"{spell_event(found)} is an event, and its class is meant. Did you mean {name}?", found)
-    if inspect.isroutine(found):
+    if isinstance(value, Event):
+        name = spell(type(value))
+        raise NotAnEvent(f"{spell_event(value)} is an event, and its class is meant. Did you mean {name}?", value)
+    if inspect.isroutine(value):
         raise NotAnEvent(
-            f"{spell(found)} is a function, and an event class is meant. Name the class that it returns.", found
+            f"{spell(value)} is a function, and an event class is meant. Name the class that it returns.", value
         )
     raise NotAnEvent(
-        f"{spell_event(found)} is no event class. Events are frozen dataclasses that derive from Event.", found
+        f"{spell_event(value)} is no event class. Events are frozen dataclasses that derive from Event.", value
     )
 
 
-def check_event(found: object) -> type[Event]:
-    """The class of *found*, if it can be emitted; else `NotAnEvent` in a sentence that names it and the cure."""
-    if isinstance(found, Event):
-        kind = check_event_class(type(found))
+def check_request_class(kind: type[Event], instead: str) -> None:
+    """Refuse an event class that is no request; *instead* is the decorator for those."""
+    if not issubclass(kind, Request):
+        raise NotAnEvent(f"{spell(kind)} is no request. Derive it from Request[...], or use {instead}.", kind)
+
+
+def check_event(value: object) -> type[Event]:
+    """The class of *value*, if it can be emitted; else `NotAnEvent` in a sentence that names it and the cure."""
+    if isinstance(value, Event):
+        kind = check_event_class(type(value))
         if not is_decorated(kind):
             name = spell(kind)
             raise NotAnEvent(
                 f"{name} is no dataclass, so it can be subscribed to, not emitted. "
                 "Decorate it with @dataclass(frozen=True).",
-                found,
+                value,
             )
         return kind
-    if isinstance(found, type) and issubclass(found, Event):
-        raise NotAnEvent(f"{spell(found)} is a class, and an event is meant. Did you mean {spell(found)}(...)?", found)
+    if isinstance(value, type) and issubclass(value, Event):
+        raise NotAnEvent(f"{spell(value)} is a class, and an event is meant. Did you mean {spell(value)}(...)?", value)
     raise NotAnEvent(
-        f"Events are instances of frozen dataclasses that derive from Event, and {spell_event(found)} is not. "
+        f"Events are instances of frozen dataclasses that derive from Event, and {spell_event(value)} is not. "
         "Wrap it in one.",
-        found,
+        value,
     )
 
 
@@ -100,8 +122,10 @@ def is_decorated(kind: type) -> bool:
 
 
 def _has_fields(kind: type) -> bool:
-    # A ClassVar is no field; with postponed annotations it is a text.
-    return any("ClassVar" not in str(annotation) for annotation in inspect.get_annotations(kind).values())
+    # A ClassVar is no field. As text or reference, because a name may exist for type checkers only, and Python 3.14 looks it
+    # up when it is asked for.
+    annotations = get_annotations(kind, format=Format.FORWARDREF)
+    return any("ClassVar" not in str(annotation) for annotation in annotations.values())
 
 
 def _argument_form(alias: object) -> str:

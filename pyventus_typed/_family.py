@@ -1,13 +1,15 @@
 """Which events a ``Linker[A | B]`` or a ``Subscriber[A]`` is for, as far as that is known at run time."""
 
+import sys
 import types
 import typing
+from pathlib import Path
 from typing import Annotated, Union, get_args, get_origin
 
 import typing_extensions
 
 from ._event import Event
-from ._spelling import spell
+from ._spelling import spell, spell_apart
 from .errors import ForeignEvent
 
 # typing_extensions has a class of its own where the standard library's is too old for it.
@@ -20,7 +22,10 @@ def members(form: object) -> Family | None:
     origin = get_origin(form)
     for alias in (form, origin):
         if isinstance(alias, _ALIASES):
-            return members(getattr(alias, "__value__"))  # noqa: B009 - of either class
+            try:
+                return members(getattr(alias, "__value__"))  # noqa: B009 - of either class
+            except NameError:  # one of its names is imported for type checkers only, and was never looked up before
+                return None
     if origin is Annotated:
         return members(get_args(form)[0])
     if origin is Union or origin is types.UnionType:
@@ -30,7 +35,7 @@ def members(form: object) -> Family | None:
     return (kind,) if isinstance(kind, type) and issubclass(kind, Event) else None
 
 
-def fixed(kind: type, generic: type) -> Family | None:
+def declared_family(kind: type, generic: type) -> Family | None:
     """The family that the class *kind* fixes for its base *generic*: ``(A, B)`` for ``class Orders(Linker[A | B])``."""
     for ancestor in kind.__mro__:
         for base in ancestor.__dict__.get("__orig_bases__", ()):
@@ -47,7 +52,35 @@ def holds(family: Family | None, kind: type[Event]) -> bool:
     return family is None or issubclass(kind, family)
 
 
-def foreign(kind: type[Event], family: Family | None, what: str) -> ForeignEvent:
+def outside_family_error(kind: type[Event], family: Family | None, what: str) -> ForeignEvent:
     """The error that says *what* is outside of *family*."""
-    names = " | ".join(map(spell, family or ()))
-    return ForeignEvent(f"{what}, {names}. Widen the family, or keep it out.", kind)
+    kinds = family or ()
+    names = " | ".join(spell_apart(member, kind.__mro__) for member in kinds)
+    way_out = _why_there_are_two(kind, kinds) or "Widen the family, or keep it out."
+    return ForeignEvent(f"{what}, {names}. {way_out}", kind)
+
+
+def _why_there_are_two(kind: type[Event], family: Family) -> str | None:
+    """What to do about a class, or a base of it, that is one of the family but for having been made twice."""
+    for ancestor in kind.__mro__:
+        for member in family:
+            if ancestor is member or ancestor.__qualname__ != member.__qualname__:
+                continue
+            name, module, other = spell(ancestor), ancestor.__module__, member.__module__
+            if module == other:
+                return (
+                    f"There are two classes {module}.{name}: that module was loaded twice, or the class was defined again. "
+                    "Make the linker again as well, or define the class once."
+                )
+            file = _file_of(module)
+            if file is not None and file == _file_of(other):
+                return (
+                    f"There are two classes {name}: {file.name} was loaded twice, as {other} and as {module}. "
+                    "Import it under one name, and import nothing from what is run as a script."
+                )
+    return None
+
+
+def _file_of(module: str) -> Path | None:
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).resolve() if isinstance(file, str) else None

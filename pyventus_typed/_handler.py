@@ -1,76 +1,213 @@
-"""A callable seen as a handler: can it take an event, must its result be awaited, is it a method in the making."""
+"""A callable seen as a handler or callback: does it take what it gets, is its result awaited, is it a method in the making.
+
+It is judged by its type, never by what it claims: a mock with the spec of a function says that it is a function, and
+answers every question about its code with another mock.
+"""
 
 import functools
 import inspect
 import sys
 from collections.abc import Callable
 from types import CodeType, FunctionType, MethodType
+from typing import Any, NoReturn
+
+from typing_extensions import Format
 
 from ._spelling import spell, spell_event
-from .errors import NotAHandler
+from .errors import InvalidOption, NotAHandler
 
 _VARARGS, _COROUTINE = inspect.CO_VARARGS, inspect.CO_COROUTINE
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+# Since 3.14 annotations are evaluated when they are asked for, and a name may exist for type checkers only.
+_UNEVALUATED: dict[str, Any] = (
+    {"annotation_format": Format.STRING} if sys.version_info >= (3, 14) else {}
+)  # Any: as inspect's
+
+Refuse = Callable[[str], NoReturn]
 
 
-def check_handler(found: object) -> bool:
-    """Whether *found* is an ``async def`` underneath; `NotAHandler` if it cannot be called with one event.
+def check_handler(callee: object) -> bool:
+    """Whether *callee* is an ``async def`` underneath; `NotAHandler` if it cannot be called with one event.
 
     ``False`` does not promise a synchronous handler: a lambda may return a coroutine. What the call returns decides.
     """
-    # Functions and methods are judged by their code object: ten times faster than inspect.signature, and it is what
-    # runs, where a signature may come from what a decorator wraps.
-    if type(found) is FunctionType:
-        code = found.__code__
+    # The usual handler takes one argument and nothing else: it is through with two looks.
+    if type(callee) is FunctionType:
+        code = callee.__code__
         flags = code.co_flags
-        if code.co_argcount != 1 or code.co_kwonlyargcount or flags & _GENERATORS:
-            _check_code(found, code, found, bound=0)
-        name = found.__qualname__
+        name = callee.__qualname__
         dot = name.rfind(".")
         if dot > 0 and name[dot - 1] != ">":
-            _check_no_method(found)
-        return flags & _COROUTINE != 0
-    if type(found) is MethodType and type(found.__func__) is FunctionType:
-        _check_code(found, found.__func__.__code__, found.__func__, bound=1)
-        return bool(found.__func__.__code__.co_flags & _COROUTINE)
-    if isinstance(found, type):
-        raise NotAHandler(
-            f"{spell(found)} is a class; calling it would make an instance. Subscribe a function or a method.", found
-        )
-    if not callable(found):
-        raise NotAHandler(
-            f"{spell_event(found)} cannot be called. A handler is any callable that takes the event.", found
-        )
-    return _check_object(found)
+            _check_no_method(callee)  # before its arguments, of which self would be one too many
+        if code.co_argcount == 1 and not code.co_kwonlyargcount and not flags & _GENERATORS:
+            return flags & _COROUTINE != 0
+
+    def refuse(reason: str) -> NoReturn:
+        raise NotAHandler(f"{_name(callee)} {reason}", callee)
+
+    return _check_call(
+        callee,
+        refuse,
+        1,
+        not_callable="cannot be called. A handler is any callable that takes the event.",
+        a_class="is a class; calling it would make an instance. Subscribe a function or a method.",
+        arguments="cannot be called with one positional argument, the event. "
+        "Take the event first and give everything else a default.",
+    )
 
 
-def _check_code(found: object, code: CodeType, function: FunctionType, *, bound: int) -> None:
-    if code.co_flags & _GENERATORS:
-        _refuse_generator(found)
-    defaults = len(function.__defaults__ or ())
-    required, most = code.co_argcount - defaults - bound, code.co_argcount - bound
+def check_callback(option: str, callee: object, *arguments: str) -> bool:
+    """The same for what an *option* names; `InvalidOption` if it cannot be called with these *arguments*."""
+
+    def refuse(reason: str) -> NoReturn:
+        raise InvalidOption(f"{option}={_name(callee)} {reason}", callee)
+
+    count = "one positional argument" if len(arguments) == 1 else f"{len(arguments)} positional arguments"
+    return _check_call(
+        callee,
+        refuse,
+        len(arguments),
+        not_callable="cannot be called. Pass a function, or leave it out.",
+        a_class="is a class; calling it would make an instance. Pass a function or a method.",
+        arguments=f"cannot be called with {count}, {' and '.join(arguments)}. "
+        f"Take {'it' if len(arguments) == 1 else 'them'} first and give everything else a default.",
+    )
+
+
+def is_surely_sync(callee: object) -> bool:
+    """Whether nothing awaitable can come of a call: a lambda, or what is wrapped around an ``async def``, may return it."""
+    function = _unwrapped(callee)
+    for _ in range(100):  # a __wrapped__ that leads back to itself must end
+        if type(function) is MethodType:
+            function = function.__func__
+        inner = inspect.getattr_static(function, "__wrapped__", None)
+        if inner is None:
+            break
+        function = _unwrapped(inner)
+    is_lambda = type(function) is FunctionType and function.__name__ == "<lambda>"
+    return not is_lambda and not _flags_of(function) & _COROUTINE
+
+
+def name_of(callee: object) -> tuple[str, str]:
+    """The module and the qualified name by which *callee* is known again when it was defined anew; else `NotAHandler`."""
+    name = find_name(callee)
+    if name is None:
+        raise NotAHandler(
+            f"{_name(callee)} has no name of its own, so replace=True cannot tell what it replaces. "
+            "Define it with def, or leave replace out.",
+            callee,
+        )
+    return name
+
+
+def find_name(callee: object) -> tuple[str, str] | None:
+    """The same; None for a lambda, a partial, a callable object. A method is known by the class of its instance."""
+    if type(callee) is MethodType and type(callee.__func__) is FunctionType:
+        owner = _owner_of(callee)
+        return owner.__module__, f"{owner.__qualname__}.{callee.__func__.__name__}"
+    if type(callee) is FunctionType and callee.__name__ != "<lambda>":
+        return callee.__module__, callee.__qualname__
+    return None
+
+
+def is_same(left: object, right: object) -> bool:
+    """Whether two handlers are one; a bound method is a new object each time that it is asked for."""
+    if type(left) is MethodType and type(right) is MethodType:
+        return left.__self__ is right.__self__ and left.__func__ is right.__func__
+    return left is right
+
+
+def is_method_of(callee: object, kind: type) -> bool:
+    """Whether *callee* is a method of an instance of *kind*, or of what had its module and name before."""
+    if type(callee) is not MethodType:
+        return False
+    owner = _owner_of(callee)
+    return (owner.__module__, owner.__qualname__) == (kind.__module__, kind.__qualname__)
+
+
+def _owner_of(method: MethodType) -> type:
+    owner: object = method.__self__
+    return owner if isinstance(owner, type) else type(owner)
+
+
+def _check_call(callee: object, refuse: Refuse, count: int, *, not_callable: str, a_class: str, arguments: str) -> bool:
+    if issubclass(type(callee), type):
+        refuse(a_class)
+    if not callable(callee):
+        refuse(not_callable)
+    flags = _flags_of(_unwrapped(callee))
+    if flags & _GENERATORS:
+        refuse("is a generator function: calling it runs none of it. Use a plain or an async def, without yield.")
+    if not _takes(callee, count):
+        refuse(arguments)
+    return flags & _COROUTINE != 0
+
+
+def _takes(callee: object, count: int) -> bool:
+    """Whether *callee* can be called with so many positional arguments; also where only the call will show it."""
+    # Functions and methods are judged by their code object: ten times faster than inspect.signature, and it is what
+    # runs, where a signature may come from what a decorator wraps.
+    if type(callee) is FunctionType:
+        return _code_takes(callee, count)
+    if type(callee) is MethodType and type(callee.__func__) is FunctionType:
+        return _code_takes(callee.__func__, count + 1)
+    if type(callee) is staticmethod:
+        return _takes(callee.__func__, count)
+    call = getattr(type(callee), "__call__")  # noqa: B004, B009 - that of the type, whatever the instance says
+    if type(call) is FunctionType:
+        # What mock.create_autospec makes refuses other arguments when it is called.
+        declared = inspect.getattr_static(callee, "__signature__", None)
+        return _binds(declared, count) if type(declared) is inspect.Signature else _code_takes(call, count + 1)
+    try:
+        signature = inspect.signature(callee, follow_wrapped=False, **_UNEVALUATED)  # type: ignore[arg-type]  # it was asked whether it is callable
+    except Exception:  # noqa: BLE001 - a builtin that does not say what it takes, or a mock inside of a partial
+        return True
+    return _binds(signature, count)
+
+
+def _code_takes(function: FunctionType, count: int) -> bool:
+    code: CodeType = function.__code__
+    most, defaults = code.co_argcount, len(function.__defaults__ or ())
     keywords = code.co_kwonlyargcount - len(function.__kwdefaults__ or ())
-    if required > 1 or (most < 1 and not code.co_flags & _VARARGS) or keywords > 0:
-        _refuse_arguments(found)
+    return most - defaults <= count and (count <= most or bool(code.co_flags & _VARARGS)) and keywords <= 0
 
 
-def _check_object(found: Callable[..., object]) -> bool:
-    function = found
-    while isinstance(function, functools.partial):
-        function = function.func
-    if not inspect.isroutine(function):
-        function = type(function).__call__
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        _refuse_generator(found)
+def _binds(signature: inspect.Signature, count: int) -> bool:
     try:
-        signature = inspect.signature(found, follow_wrapped=False)
-    except (ValueError, TypeError):
-        return False  # a builtin that tells nobody what it takes: the call will show
-    try:
-        signature.bind(None)
+        signature.bind(*[None] * count)
     except TypeError:
-        _refuse_arguments(found)
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(found)
+        return False
+    return True
+
+
+def _unwrapped(callee: object) -> object:
+    """What is called in the end, below ``partial`` and ``staticmethod``."""
+    while True:
+        match callee:
+            case functools.partial() if issubclass(type(callee), functools.partial):
+                callee = callee.func
+            case staticmethod() if issubclass(type(callee), staticmethod):
+                callee = callee.__func__
+            case _:
+                return callee
+
+
+def _flags_of(inner: object) -> int:
+    """The flags of the code that a call of *inner* starts; 0 where there is none."""
+    if type(inner) is MethodType:
+        return _flags_of(inner.__func__)
+    if type(inner) is FunctionType:
+        return inner.__code__.co_flags
+    # A compiled function and an AsyncMock have a code of their own; any other object has that of its class.
+    own: object = getattr(inspect.getattr_static(inner, "__code__", None), "co_flags", None)
+    if type(own) is int:
+        return own
+    call = getattr(type(inner), "__call__", None)  # noqa: B004 - as above
+    return call.__code__.co_flags if type(call) is FunctionType else 0
+
+
+def _name(callee: object) -> str:
+    return spell(callee) if callable(callee) else spell_event(callee)
 
 
 def _check_no_method(function: FunctionType) -> None:
@@ -90,22 +227,7 @@ def _check_no_method(function: FunctionType) -> None:
         _refuse_method(function)
 
 
-def _refuse_generator(found: object) -> None:
-    raise NotAHandler(
-        f"{spell(found)} is a generator function: calling it runs none of it. Use a plain or an async def, without yield.",
-        found,
-    )
-
-
-def _refuse_arguments(found: object) -> None:
-    raise NotAHandler(
-        f"{spell(found)} cannot be called with one positional argument, the event. "
-        "Take the event first and give everything else a default.",
-        found,
-    )
-
-
-def _refuse_method(function: FunctionType) -> None:
+def _refuse_method(function: FunctionType) -> NoReturn:
     raise NotAHandler(
         f"{spell(function)} is a function of a class body: it would be called with the event as self. "
         "Derive the class from Subscriber, decorate the method with @handles(...) and use linker.bind(instance).",

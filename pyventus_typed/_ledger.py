@@ -151,10 +151,13 @@ class Books:
             self._change(lambda state: (state[0], (*state[1], ledger)))
 
     def fold(self, ledger: Ledger) -> None:
-        """The queue of *ledger* is gone: keep its counts, unless something of it is still open."""
+        """The queue of *ledger* is gone: take over its counts, unless something of it is still open. What it counts later,
+        because a thread was a moment too late, is taken over by another call.
+        """
         with self._lock:
-            if not ledger.open and ledger in self._state[1]:
+            if not ledger.open:
                 self._change(lambda state: (_sum(state[0], ledger.tally), tuple(_without(state[1], ledger))))
+                ledger.completed = ledger.failed = ledger.cancelled = ledger.discarded = 0
 
     def _change(self, change: "Callable[[tuple[Tally, tuple[Ledger, ...]]], tuple[Tally, tuple[Ledger, ...]]]") -> None:
         while True:
@@ -172,10 +175,11 @@ class Books:
     @property
     def tally(self) -> Tally:
         """The sum over all queues, those that are gone included."""
-        total, ledgers = self._state  # one look: what is folded later was counted here as open
-        for ledger in ledgers:
-            total = _sum(total, ledger.tally)
-        return _sum(total, Tally(0, 0, 0, 0, 0, 0, self._rejected))
+        with self._lock:
+            total, ledgers = self._state
+            for ledger in ledgers:
+                total = _sum(total, ledger.tally)
+            return _sum(total, Tally(0, 0, 0, 0, 0, 0, self._rejected))
 
 
 def _without(ledgers: tuple[Ledger, ...], gone: Ledger) -> Iterator[Ledger]:

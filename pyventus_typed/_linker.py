@@ -5,14 +5,15 @@ from typing import Any, Generic, get_args, overload
 
 from typing_extensions import override
 
-from ._event import Event, Request, check_event, check_event_class, is_decorated
-from ._family import Family, fixed, foreign, holds, members
+from ._event import Event, check_event, check_event_class, check_request_class, is_decorated
+from ._family import Family, declared_family, holds, members, outside_family_error
+from ._handler import find_name, is_method_of, is_same, name_of
 from ._registry import Registry
 from ._routes import Routes, check_routes
 from ._routing import Route, RouteTable
-from ._spelling import several, spell
+from ._spelling import several, spell, spell_apart
 from ._subscriber import Subscriber, methods_of
-from ._subscription import PLAIN, Options, Subscription
+from ._subscription import PLAIN, Options, Subscription, check_bool
 from ._typing import (
     T1,
     T2,
@@ -23,10 +24,17 @@ from ._typing import (
     T7,
     T8,
     A,
-    A_co,
+    A_any,
+    A_contra,
+    A_obj,
     Answer,
+    AnyClass,
+    ClassVariable,
     E_contra,
-    EventType,
+    EventClass,
+    Failure,
+    Filter,
+    Handler,
     HandlerOf,
     OnFailure,
     OnSuccess,
@@ -34,14 +42,17 @@ from ._typing import (
     R,
     RequestType,
     T,
-    T_contra,
+    T_co,
     When,
 )
 from .errors import DefinitionError, InvalidOption, NotAnEvent, SeveralHandlers, TooManySubscriptions
 
 
-class On(Generic[T_contra, A_co]):
-    """The decorator that ``linker.on`` and ``linker.answer`` return; it gives back the very function it was given."""
+class On(Generic[T_co, A_contra]):
+    """The decorator that ``linker.on`` and ``linker.answer`` return; it gives back the very function it was given.
+
+    ``On[OrderPaid, object]`` takes a function of an ``OrderPaid``; ``On[PriceOf, float | Awaitable[float]]`` one that answers.
+    """
 
     __slots__ = ("_link",)
 
@@ -49,16 +60,13 @@ class On(Generic[T_contra, A_co]):
         self._link = link
 
     @overload
-    def __call__(self, handler: HandlerOf[T_contra, A_co, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # on purpose, see below
+    def __call__(self, handler: HandlerOf[T_co, A_contra, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # on purpose, see below
     @overload  # for what a checker cannot match above (mypy: positional-only, overloaded); also gives mypy the clearer message
-    def __call__(self, handler: Callable[[T_contra], A_co], /) -> Callable[[T_contra], A_co]: ...  # pyright: ignore[reportOverlappingOverload]  # as above
+    def __call__(self, handler: Callable[[T_co], A_contra], /) -> Callable[[T_co], A_contra]: ...  # pyright: ignore[reportOverlappingOverload]  # as above
     def __call__(self, handler: Any, /) -> Any:  # Any: the overloads say what goes in and comes out
         """Link *handler*, and return it unchanged."""
         self._link(handler)
         return handler
-
-
-_NONE = (None, False, 0, None, None, None, False)
 
 
 class Linker(Generic[E_contra]):
@@ -91,97 +99,79 @@ class Linker(Generic[E_contra]):
         self._routes = RouteTable(self._find)
         self._registry = Registry(max_subscriptions, self._routes.drop)
         self._singles: dict[type[Event], tuple[type[Event]]] = {}  # as long as the registry's buckets: for good
-        self._family: Family | None = fixed(type(self), Linker)
+        self._family: Family | None = declared_family(type(self), Linker)
 
     # -- linking ------------------------------------------------------------------------------------------------------
-    # One overload for each number of events, and for each of the first four one with on_success: typing has no other
-    # way to say "one to eight". They stand one below the other so that the difference shows.
     # fmt: off
+    # -- overloads of on: one for each number of events, written by tests/typing/overloads.py
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], /, *,
-        when: When[T1] = None, on_failure: OnFailure[T1] = None,
+        self, e1: EventClass[E_contra, T1], /, *, when: When[T1] = None, on_failure: OnFailure[T1] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T1, object]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], /, *,
-        on_success: OnSuccess[A], when: When[T1] = None, on_failure: OnFailure[T1] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-    ) -> On[T1, Answer[A]]: ...
+        self, e1: EventClass[E_contra, T1], /, *, on_success: OnSuccess[A_any] | None, when: When[T1] = None,
+        on_failure: OnFailure[T1] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
+        in_thread: bool = False, replace: bool = False,
+    ) -> On[T1, Answer[A_any]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], /, *,
-        when: When[T1 | T2] = None, on_failure: OnFailure[T1 | T2] = None,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /, *,
+        on_success: OnSuccess[A_obj] | None = None, when: When[T1 | T2] = None, on_failure: OnFailure[T1 | T2] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-    ) -> On[T1 | T2, object]: ...
+        replace: bool = False,
+    ) -> On[T1 | T2, Answer[A_obj]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], /, *,
-        on_success: OnSuccess[A], when: When[T1 | T2] = None, on_failure: OnFailure[T1 | T2] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-    ) -> On[T1 | T2, Answer[A]]: ...
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *,
+        on_success: OnSuccess[A_obj] | None = None, when: When[T1 | T2 | T3] = None,
+        on_failure: OnFailure[T1 | T2 | T3] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
+        in_thread: bool = False, replace: bool = False,
+    ) -> On[T1 | T2 | T3, Answer[A_obj]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        /, *,
-        when: When[T1 | T2 | T3] = None, on_failure: OnFailure[T1 | T2 | T3] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-    ) -> On[T1 | T2 | T3, object]: ...
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], /, *, on_success: OnSuccess[A_obj] | None = None,
+        when: When[T1 | T2 | T3 | T4] = None, on_failure: OnFailure[T1 | T2 | T3 | T4] = None, once: bool = False,
+        priority: int = 0, timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+    ) -> On[T1 | T2 | T3 | T4, Answer[A_obj]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        /, *,
-        on_success: OnSuccess[A], when: When[T1 | T2 | T3] = None, on_failure: OnFailure[T1 | T2 | T3] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-    ) -> On[T1 | T2 | T3, Answer[A]]: ...
-    @overload
-    def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        e4: EventType[..., E_contra, T4], /, *,
-        when: When[T1 | T2 | T3 | T4] = None, on_failure: OnFailure[T1 | T2 | T3 | T4] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-    ) -> On[T1 | T2 | T3 | T4, object]: ...
-    @overload
-    def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        e4: EventType[..., E_contra, T4], /, *,
-        on_success: OnSuccess[A], when: When[T1 | T2 | T3 | T4] = None,
-        on_failure: OnFailure[T1 | T2 | T3 | T4] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-    ) -> On[T1 | T2 | T3 | T4, Answer[A]]: ...
-    @overload
-    def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], /, *,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, on_success: OnSuccess[A_obj] | None = None,
         when: When[T1 | T2 | T3 | T4 | T5] = None, on_failure: OnFailure[T1 | T2 | T3 | T4 | T5] = None,
         once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-    ) -> On[T1 | T2 | T3 | T4 | T5, object]: ...
+        replace: bool = False,
+    ) -> On[T1 | T2 | T3 | T4 | T5, Answer[A_obj]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], e6: EventType[..., E_contra, T6], /, *,
-        when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-    ) -> On[T1 | T2 | T3 | T4 | T5 | T6, object]: ...
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
+        on_success: OnSuccess[A_obj] | None = None, when: When[T1 | T2 | T3 | T4 | T5 | T6] = None,
+        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6] = None, once: bool = False, priority: int = 0,
+        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+    ) -> On[T1 | T2 | T3 | T4 | T5 | T6, Answer[A_obj]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], e6: EventType[..., E_contra, T6],
-        e7: EventType[..., E_contra, T7], /, *,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], /, *, on_success: OnSuccess[A_obj] | None = None,
         when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
-        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-    ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7, object]: ...
+        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None, once: bool = False, priority: int = 0,
+        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+    ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7, Answer[A_obj]]: ...
     @overload
     def on(
-        self, e1: EventType[..., E_contra, T1], e2: EventType[..., E_contra, T2], e3: EventType[..., E_contra, T3],
-        e4: EventType[..., E_contra, T4], e5: EventType[..., E_contra, T5], e6: EventType[..., E_contra, T6],
-        e7: EventType[..., E_contra, T7], e8: EventType[..., E_contra, T8], /, *,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *, on_success: OnSuccess[A_obj] | None = None,
         when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None,
-        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-    ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8, object]: ...
+        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, once: bool = False, priority: int = 0,
+        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+    ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8, Answer[A_obj]]: ...
+    # -- end of overloads
     # fmt: on
     def on(
         self,
@@ -193,6 +183,7 @@ class Linker(Generic[E_contra]):
         priority: int = 0,
         timeout: float | None = None,
         in_thread: bool = False,
+        replace: bool = False,
     ) -> On[Any, Any]:
         """Decorate a handler: call it for each event of these types, and of their subclasses, from now on.
 
@@ -201,60 +192,71 @@ class Linker(Generic[E_contra]):
         the emitter's thread; false is no delivery, an exception is a failed one. ``once`` ends the subscription with
         the first emission accepted. ``timeout`` counts in seconds from the start of the handler, and cancels it.
         ``in_thread`` runs a blocking handler in a worker thread when a loop is running. ``on_success(result)`` and
-        ``on_failure(event, error)`` may be async; the delivery is open until they have ended.
+        ``on_failure(event, error)`` may be async; the delivery is open until they have ended. ``replace`` ends, in this
+        linker, the subscriptions of the handler of the same module and qualified name that stood here before, for a
+        notebook or a reloaded module; a handler without a name, such as a lambda, is then refused.
 
         Raises `DefinitionError` for what cannot work, before anything is subscribed.
         """
         if not events:
             raise NotAnEvent("on() names no event. Name at least one: @linker.on(OrderPlaced).")
-        kinds = self._single(events[0]) if len(events) == 1 else tuple(dict.fromkeys(map(self._own, events)))
-        options = self._options(when, once, priority, on_success, on_failure, timeout, in_thread)
-        return On(lambda handler: self._subscribe(kinds, handler, options))
+        kinds = (
+            self._as_shared_tuple(events[0])
+            if len(events) == 1
+            else tuple(dict.fromkeys(map(self._checked_class, events)))
+        )
+        options = Options(
+            when=when,
+            once=once,
+            priority=priority,
+            on_success=on_success,
+            on_failure=on_failure,
+            timeout=timeout,
+            in_thread=in_thread,
+        )
+        check_bool("replace", replace)
+        return On(lambda handler: self._subscribe(kinds, handler, options, replace=replace))
 
+    # fmt: off
+    # -- overloads of subscribe: written by tests/typing/overloads.py
     @overload
     def subscribe(
-        self,
-        event: EventType[..., E_contra, T],
-        handler: Callable[[T], object],
-        /,
-        *,
-        when: When[T] = None,
-        on_failure: OnFailure[T] = None,
-        once: bool = False,
-        priority: int = 0,
-        timeout: float | None = None,
-        in_thread: bool = False,
+        self, event: EventClass[E_contra, T], handler: Callable[[T], object], /, *, when: When[T] = None,
+        on_failure: OnFailure[T] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
+        in_thread: bool = False, replace: bool = False,
     ) -> Subscription[T]: ...
     @overload
     def subscribe(
-        self,
-        event: EventType[..., E_contra, T],
-        handler: Callable[[T], Coroutine[Any, Any, R]],
-        /,
-        *,  # Any: asyncio's business
-        on_success: OnSuccess[R],
-        when: When[T] = None,
-        on_failure: OnFailure[T] = None,
-        once: bool = False,
-        priority: int = 0,
-        timeout: float | None = None,
-        in_thread: bool = False,
+        self, event: EventClass[E_contra, T], handler: Callable[[T], Coroutine[Any, Any, R]], /, *,
+        on_success: OnSuccess[R], when: When[T] = None, on_failure: OnFailure[T] = None, once: bool = False,
+        priority: int = 0, timeout: float | None = None, in_thread: bool = False, replace: bool = False,
     ) -> Subscription[T]: ...
     @overload
     def subscribe(
-        self,
-        event: EventType[..., E_contra, T],
-        handler: Callable[[T], R],
-        /,
-        *,
-        on_success: OnSuccess[R],
-        when: When[T] = None,
-        on_failure: OnFailure[T] = None,
-        once: bool = False,
-        priority: int = 0,
-        timeout: float | None = None,
-        in_thread: bool = False,
+        self, event: EventClass[E_contra, T], handler: Callable[[T], R], /, *, on_success: OnSuccess[R],
+        when: When[T] = None, on_failure: OnFailure[T] = None, once: bool = False, priority: int = 0,
+        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
     ) -> Subscription[T]: ...
+    @overload
+    def subscribe(
+        self, event: AnyClass[..., E_contra, T], handler: Callable[[T], object], /, *, when: When[T] = None,
+        on_failure: OnFailure[T] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
+        in_thread: bool = False, replace: bool = False,
+    ) -> Subscription[T]: ...
+    @overload
+    def subscribe(
+        self: "Linker[Event]", event: ClassVariable[T], handler: Callable[[T], object], /, *, when: When[T] = None,
+        on_failure: OnFailure[T] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
+        in_thread: bool = False, replace: bool = False,
+    ) -> Subscription[T]: ...
+    @overload
+    def subscribe(
+        self, event: ClassVariable[E_contra], handler: Handler[E_contra], /, *, when: Filter[E_contra] | None = None,
+        on_failure: Failure[E_contra] | None = None, once: bool = False, priority: int = 0,
+        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+    ) -> Subscription[E_contra]: ...
+    # -- end of overloads
+    # fmt: on
     def subscribe(
         self,
         event: Any,  # Any, here and below: as for on
@@ -268,62 +270,79 @@ class Linker(Generic[E_contra]):
         priority: int = 0,
         timeout: float | None = None,
         in_thread: bool = False,
+        replace: bool = False,
     ) -> Subscription[Any]:
         """Link *handler* to one event type, as ``on`` does, and return the subscription, which can end it.
 
-        Subscribing the same handler twice gives two subscriptions. In a ``with`` it ends with the block.
+        Subscribing the same handler twice gives two subscriptions, with ``replace`` one. In a ``with`` it ends with
+        the block.
         """
-        options = self._options(when, once, priority, on_success, on_failure, timeout, in_thread)
-        return self._subscribe(self._single(event), handler, options)
+        options = Options(
+            when=when,
+            once=once,
+            priority=priority,
+            on_success=on_success,
+            on_failure=on_failure,
+            timeout=timeout,
+            in_thread=in_thread,
+        )
+        check_bool("replace", replace)
+        return self._subscribe(self._as_shared_tuple(event), handler, options, replace=replace)
 
     def answer(
-        self, request: RequestType[..., E_contra, T, A], /, *, timeout: float | None = None, in_thread: bool = False
+        self,
+        request: RequestType[..., E_contra, T, A],
+        /,
+        *,
+        timeout: float | None = None,
+        in_thread: bool = False,
+        replace: bool = False,
     ) -> On[T, Answer[A]]:
         """Decorate the one handler that answers *request*; what it returns is what ``await emitter.ask(...)`` gives.
 
-        A second one is refused with `SeveralHandlers` when it is decorated. The answer to a base class answers for a
-        subclass that has none of its own.
+        A second one is refused with `SeveralHandlers` when it is decorated, unless ``replace`` ends the first one: that
+        has the same module and qualified name then. The answer to a base class answers for a subclass that has none of
+        its own.
         """
-        kind = self._own(request)
-        if not issubclass(kind, Request):
-            raise NotAnEvent(
-                f"{spell(kind)} is no request. Derive it from Request[...], or use on({spell(kind)}).", kind
-            )
+        kind = self._checked_class(request)
+        check_request_class(kind, f"on({spell(kind)})")
         options = Options(timeout=timeout, in_thread=in_thread, answers=True)
+
+        check_bool("replace", replace)
 
         def link(handler: Callable[..., object]) -> None:
             subscription: Subscription[Event] = Subscription((kind,), handler, options, self._registry)
-            # First in, then looked at: of two threads that race, the one that stands behind withdraws.
-            self._registry.add(subscription)
-            rival = next(one for one in self._registry.of((kind,)) if one.answers)
-            if rival is not subscription:
-                self._registry.remove(subscription)
-                raise SeveralHandlers(
-                    f"{spell(kind)} is answered by {spell(rival.handler)} already. End that one first, or use on(...)."
-                )
+            if replace:
+                self._end_older(subscription)
+            self._add_answer(subscription)
 
         return On(link)
 
-    def bind(self, subscriber: Subscriber[E_contra], /) -> tuple[Subscription[Any], ...]:  # Any: of several event types
-        """Subscribe the methods of *subscriber* that ``@handles`` marks, and return the subscriptions in that order:
+    def bind(
+        self, subscriber: Subscriber[E_contra], /, *, replace: bool = False
+    ) -> tuple[Subscription[Any], ...]:  # Any: of several event types
+        """Subscribe the methods of *subscriber* that ``@handles`` and ``@answers`` mark; return the subscriptions in order:
 
         the order of definition, base classes first, an overriding method in place of the overridden one. All are
-        checked before any is subscribed; if one is refused, none is.
+        checked before any is subscribed; if one is refused, none is. ``replace`` ends what is subscribed here of any
+        instance of a class of the same module and qualified name.
         """
+        check_bool("replace", replace)
         made: list[Subscription[Event]] = []
         for method, mark in methods_of(subscriber):
-            kinds = tuple(map(self._own, mark.events))
-            options = mark.options
-            options = self._options(
-                options.when, False, options.priority, None, None, options.timeout, options.in_thread
-            )
+            kinds = tuple(map(self._checked_class, mark.events))
+            options = mark.options if mark.options.answers else mark.options.with_callbacks_of(self._plain)
             made.append(Subscription(kinds, method, options, self._registry))
+        if replace:
+            for one in self._registry.all():
+                if is_method_of(one.handler, type(subscriber)):
+                    one.unsubscribe()
         added: list[Subscription[Event]] = []
         try:
             for one in made:
-                self._registry.add(one)
+                (self._add_answer if one.answers else self._registry.add)(one)
                 added.append(one)
-        except TooManySubscriptions:
+        except (TooManySubscriptions, SeveralHandlers):
             for one in added:
                 self._registry.remove(one)
             raise
@@ -334,7 +353,7 @@ class Linker(Generic[E_contra]):
         """A linker whose family is what *routes* cover, with one subscription for each of them, in their order."""
         linker: Linker[T] = Linker()
         for event, handler in check_routes(routes).pairs:
-            linker._subscribe(linker._single(event), handler, PLAIN)
+            linker._subscribe(linker._as_shared_tuple(event), handler, PLAIN)
         linker._family = tuple(event for event, _ in routes.pairs)
         return linker
 
@@ -373,7 +392,7 @@ class Linker(Generic[E_contra]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} with {several(len(self.subscriptions()), 'subscription')}>"
 
-    # -- ours ---------------------------------------------------------------------------------------------------------
+    # -- internal ---------------------------------------------------------------------------------------------------------
     def _route(self, event: Event) -> Route:
         """The route of an event to be emitted; the first of its class is checked."""
         routes = self._routes
@@ -388,43 +407,57 @@ class Linker(Generic[E_contra]):
     def _member(self, kind: type[Event]) -> type[Event]:
         family = self.family
         if not holds(family, kind):
-            raise foreign(kind, family, f"{spell(kind)} is outside of this linker's family")
+            raise outside_family_error(kind, family, f"{spell_apart(kind, family)} is outside of this linker's family")
         return kind
 
-    def _own(self, found: object) -> type[Event]:
-        return self._member(check_event_class(found))
+    def _checked_class(self, value: object) -> type[Event]:
+        return self._member(check_event_class(value))
 
-    def _single(self, found: Any) -> tuple[type[Event], ...]:
+    def _as_shared_tuple(self, value: Any) -> tuple[type[Event], ...]:
         """The one event type, checked once; all subscriptions to it share the tuple."""
-        kinds = self._singles.get(found) if isinstance(found, type) else None
+        kinds = self._singles.get(value) if isinstance(value, type) else None
         if kinds is None:
-            kind = self._own(found)
+            kind = self._checked_class(value)
             kinds = self._singles.setdefault(kind, (kind,))
         return kinds
 
-    def _options(
-        self,
-        when: Callable[..., bool] | None,
-        once: bool,  # noqa: FBT001 - in the order of Options
-        priority: int,
-        on_success: Callable[..., object] | None,
-        on_failure: Callable[..., object] | None,
-        timeout: float | None,
-        in_thread: bool,  # noqa: FBT001 - as above
-    ) -> Options:
-        plain = self._plain
-        if (when, once, priority, on_success, on_failure, timeout, in_thread) == _NONE:
-            return plain
-        on_success = plain.on_success if on_success is None else on_success
-        on_failure = plain.on_failure if on_failure is None else on_failure
-        return Options(when, once, priority, on_success, on_failure, timeout, in_thread)
-
     def _subscribe(
-        self, kinds: tuple[type[Event], ...], handler: Callable[..., object], options: Options
+        self,
+        kinds: tuple[type[Event], ...],
+        handler: Callable[..., object],
+        options: Options,
+        *,
+        replace: bool = False,
     ) -> Subscription[Any]:
+        options = options.with_callbacks_of(self._plain)
         subscription: Subscription[Event] = Subscription(kinds, handler, options, self._registry)
+        if replace:
+            self._end_older(subscription)
         self._registry.add(subscription)
         return subscription
+
+    def _end_older(self, new: Subscription[Event]) -> None:
+        """End what the handler of this name has here: of an older function all, of this very one what *new* repeats.
+
+        So a function may be linked several times, to several events, and a decorator that changes its events is believed.
+        """
+        name = name_of(new.handler)
+        for one in self._registry.all():
+            if find_name(one.handler) == name and (one.events == new.events or not is_same(one.handler, new.handler)):
+                one.unsubscribe()
+
+    def _add_answer(self, subscription: Subscription[Event]) -> None:
+        # First in, then looked at: of two threads that race, the one that stands behind withdraws.
+        self._registry.add(subscription)
+        kind = subscription.events[0]
+        rival = next(one for one in self._registry.of((kind,)) if one.answers)
+        if rival is not subscription:
+            self._registry.remove(subscription)
+            is_reload = find_name(rival.handler) == find_name(subscription.handler) is not None
+            way_out = "Pass replace=True if it was defined again, or end" if is_reload else "End"
+            raise SeveralHandlers(
+                f"{spell(kind)} is answered by {spell(rival.handler)} already. {way_out} that one first, or use on(...)."
+            )
 
     def _find(self, kind: type[Event]) -> Route:
         return Route.of(kind, self._registry.of(kind.__mro__))

@@ -7,6 +7,7 @@ from ._emission import Delivery, Emission
 from ._event import Event
 from ._outcome import Tally
 
+
 class EmitterState:
     """What a processor remembers of an emitter. The emitter makes it, and hands it over with each emission.
 
@@ -21,6 +22,7 @@ class EmitterState:
         self.home: object = None
         self.limit: int = 0
         self.closing: object = None
+
 
 class Observer(Protocol):
     """What is called as emissions come and go: traces and metrics stand on it.
@@ -40,6 +42,7 @@ class Observer(Protocol):
     def settled(self, emission: Emission[Event], /) -> object:
         """Each of its deliveries has its outcome."""
         ...
+
 
 class Processor(Protocol):
     """How deliveries are run. It knows neither linker nor emitter.
@@ -88,5 +91,6 @@ class Processor(Protocol):
     def tally(self) -> Tally:
         """The counts of all its queues."""
         ...
+
 
 Emissions = Sequence[Emission[Any]]  # Any: of whatever events

@@ -42,10 +42,10 @@ def route(event: type[T], handler: Callable[[T], object], /) -> Routes[T]:
     return Routes((check_event_class(event), handler))
 
 
-def check_routes(found: object) -> "Routes[Any]":  # Any: of whatever events; the caller knows
-    """*found*, if it is what ``route`` and ``|`` make."""
-    if not isinstance(found, Routes):
+def check_routes(value: object) -> "Routes[Any]":  # Any: of whatever events; the caller knows
+    """*value*, if it is what ``route`` and ``|`` make."""
+    if not isinstance(value, Routes):
         raise DefinitionError(
-            f"{spell_event(found)} is no route. Write route(Event, handler) | route(Other, handler).", found
+            f"{spell_event(value)} is no route. Write route(Event, handler) | route(Other, handler).", value
         )
-    return found
+    return value

@@ -8,6 +8,7 @@ from ._composed import Call, Composed, compose
 from ._event import Event, Request
 from ._subscription import Options, Subscription
 
+
 def _call_of(subscription: Subscription[Event]) -> Call:
     """What is called for *subscription*: composed once, and kept there."""
     call = subscription._call
@@ -26,7 +27,17 @@ class Route:
     subscribed.
     """
 
-    __slots__ = ("answer", "calls", "errors", "has_conditions", "has_once", "is_async", "is_direct", "receivers", "share")
+    __slots__ = (
+        "answer",
+        "calls",
+        "errors",
+        "has_conditions",
+        "has_once",
+        "is_async",
+        "is_direct",
+        "receivers",
+        "share",
+    )
 
     receivers: tuple[Subscription[Event], ...]
     """Those who are notified of an event."""
@@ -43,7 +54,7 @@ class Route:
     has_once: bool
     """Whether a receiver takes one emission only."""
     is_direct: bool
-    """Whether an event has receivers and can be emitted as it is: it is no request, and nobody has conditions."""
+    """Whether an event can be emitted as it is: it is no request, and nobody has conditions."""
     is_async: bool
     """Whether each of the receivers needs a task before anything of it runs."""
 
@@ -74,7 +85,7 @@ class Route:
         # The answer to a class stands in for its bases: the nearest one in the class's own order of inheritance.
         self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None) if answers else None
         self.has_conditions = self.has_once or any([one._options.when is not None for one in receivers])
-        self.is_direct = bool(receivers) and not self.has_conditions and not issubclass(kind, Request)
+        self.is_direct = not self.has_conditions and not issubclass(kind, Request)
         return self
 
     def choose(self, event: Event) -> "Route":

@@ -1,6 +1,7 @@
 """How a type, a callable and an event are written in messages, logs and graphs: one way only."""
 
 import functools
+from collections.abc import Iterable
 from types import MethodType
 
 _LONGEST = 200  # characters of a user's repr in one of our messages: a batch event must not bury what went wrong
@@ -13,6 +14,13 @@ def spell(thing: object) -> str:
     if callable(thing):
         return _callable(thing)
     return _shortened(thing)
+
+
+def spell_apart(kind: type, others: Iterable[type] | None) -> str:
+    """A class by its name, and with its module where one of *others* has that name too and is another class."""
+    name = spell(kind)
+    is_one_of_two = any(other is not kind and spell(other) == name for other in others or ())
+    return f"{kind.__module__}.{name}" if is_one_of_two else name
 
 
 def spell_event(event: object) -> str:

@@ -1,4 +1,4 @@
-"""Classes whose methods are handlers: ``Subscriber[E]`` and ``@handles``."""
+"""Classes whose methods are handlers: ``Subscriber[E]``, ``@handles`` and ``@answers``."""
 
 from collections.abc import Callable, Iterator
 from types import FunctionType
@@ -6,18 +6,38 @@ from typing import Any, Generic, overload
 
 from typing_extensions import override
 
-from ._event import Event, check_event_class
-from ._family import fixed, foreign, holds
-from ._spelling import spell
+from ._event import Event, check_event_class, check_request_class
+from ._family import declared_family, holds, outside_family_error
+from ._spelling import spell, spell_apart
 from ._subscription import Options
-from ._typing import T1, T2, T3, T4, T5, T6, T7, T8, MethodOf, P, R, T_co, T_contra, When
+from ._typing import (
+    T1,
+    T2,
+    T3,
+    T4,
+    T5,
+    T6,
+    T7,
+    T8,
+    A,
+    Answer,
+    M_co,
+    MethodOf,
+    P,
+    R,
+    RequestType,
+    T,
+    T_co,
+    T_contra,
+    When,
+)
 from .errors import DefinitionError, NotAHandler, NotAnEvent
 
 _MARK = "__pyventus_handles__"
 
 
 class Mark:
-    """What ``@handles`` notes on a function: the event types, and how to call it."""
+    """What ``@handles`` or ``@answers`` notes on a function: the event types, and how to call it."""
 
     __slots__ = ("events", "options")
 
@@ -29,7 +49,7 @@ class Mark:
 class Subscriber(Generic[T_co]):
     """A class whose methods handle events of a family: ``class Shipping(Subscriber[Paid | Refunded])``.
 
-    Mark methods with ``@handles``, then ``linker.bind(Shipping())``. Marked methods are inherited; a method that
+    Mark methods with ``@handles`` or ``@answers``, then ``linker.bind(Shipping())``. Marked methods are inherited; a method that
     overrides a marked one handles in its place. A method marked for an event outside of the family is refused when the
     class is defined.
     """
@@ -37,38 +57,48 @@ class Subscriber(Generic[T_co]):
     @override
     def __init_subclass__(cls, **options: Any) -> None:  # Any: for the next class in line
         super().__init_subclass__(**options)
-        family = fixed(cls, Subscriber)
+        family = declared_family(cls, Subscriber)
         for name, mark in _marks(cls).items():
+            verb = "answers" if mark.options.answers else "handles"
             for event in mark.events:
                 if not holds(family, event):
-                    raise foreign(
-                        event, family, f"{spell(cls)}.{name} handles {spell(event)}, which is outside of its family"
+                    raise outside_family_error(
+                        event,
+                        family,
+                        f"{spell(cls)}.{name} {verb} {spell_apart(event, family)}, which is outside of its family",
                     )
 
 
-class Handles(Generic[T_contra]):
-    """The decorator that ``handles`` returns; it gives back the very function it was given."""
+class Handles(Generic[T_contra, M_co]):
+    """The decorator that ``handles`` and ``answers`` return; it gives back the very function it was given."""
 
     __slots__ = ("_mark",)
 
     def __init__(self, mark: Mark) -> None:
         self._mark = mark
 
-    def __call__(self, method: MethodOf[T_contra, P, R], /) -> Callable[P, R]:
+    def __call__(self, method: MethodOf[T_contra, M_co, P, R], /) -> Callable[P, R]:
         """Mark *method*, and return it unchanged."""
+        name = "answers" if self._mark.options.answers else "handles"
         if not isinstance(method, FunctionType):
             raise NotAHandler(
-                f"{spell(method)} is no function of a class body, and @handles(...) stands above one.", method
+                f"{spell(method)} is no function of a class body, and @{name}(...) stands above one.", method
+            )
+        if hasattr(method, _MARK):
+            raise NotAHandler(
+                f"{spell(method)} has a mark already, which @{name}(...) would take away. Name all events in one "
+                "@handles(...), and let an answer be a method of its own.",
+                method,
             )
         setattr(method, _MARK, self._mark)
         return method
 
 
 # fmt: off
+# -- overloads of handles: one for each number of events, written by tests/typing/overloads.py
 @overload
 def handles(
-    e1: type[T1], /, *, when: When[T1] = None, priority: int = 0, timeout: float | None = None,
-    in_thread: bool = False,
+    e1: type[T1], /, *, when: When[T1] = None, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
 ) -> Handles[T1]: ...
 @overload
 def handles(
@@ -88,8 +118,7 @@ def handles(
 @overload
 def handles(
     e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], /, *,
-    when: When[T1 | T2 | T3 | T4 | T5] = None, priority: int = 0, timeout: float | None = None,
-    in_thread: bool = False,
+    when: When[T1 | T2 | T3 | T4 | T5] = None, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
 ) -> Handles[T1 | T2 | T3 | T4 | T5]: ...
 @overload
 def handles(
@@ -105,16 +134,37 @@ def handles(
 ) -> Handles[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
 @overload
 def handles(
-    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], e6: type[T6], e7: type[T7], e8: type[T8],
-    /, *, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, priority: int = 0,
-    timeout: float | None = None, in_thread: bool = False,
+    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], e6: type[T6], e7: type[T7], e8: type[T8], /,
+    *, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, priority: int = 0, timeout: float | None = None,
+    in_thread: bool = False,
 ) -> Handles[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+# -- end of overloads
 # fmt: on
-def handles(*events: Any, **options: Any) -> Handles[Any]:  # Any: the overloads say what goes in and comes out
+def handles(
+    *events: Any,  # Any, here and below: the overloads say what goes in and comes out
+    when: Callable[..., bool] | None = None,
+    priority: int = 0,
+    timeout: float | None = None,
+    in_thread: bool = False,
+) -> Handles[Any]:
     """Mark a method of a `Subscriber` as the handler of these event types, with the options of ``Linker.on``."""
     if not events:
         raise NotAnEvent("handles() names no event. Name at least one: @handles(OrderPlaced).")
-    return Handles(Mark(tuple(dict.fromkeys(map(check_event_class, events))), Options(**options)))
+    options = Options(when=when, priority=priority, timeout=timeout, in_thread=in_thread)
+    return Handles(Mark(tuple(dict.fromkeys(map(check_event_class, events))), options))
+
+
+def answers(
+    request: RequestType[..., Event, T, A], /, *, timeout: float | None = None, in_thread: bool = False
+) -> Handles[T, Answer[A]]:
+    """Mark a method of a `Subscriber` as the one answer to *request*, with the options of ``Linker.answer``.
+
+    It is to ``linker.answer`` what ``handles`` is to ``linker.on``: ``bind`` refuses a second answer with
+    `SeveralHandlers`, and binds none of the methods then.
+    """
+    kind = check_event_class(request)
+    check_request_class(kind, f"@handles({spell(kind)})")
+    return Handles(Mark((kind,), Options(timeout=timeout, in_thread=in_thread, answers=True)))
 
 
 def methods_of(subscriber: object) -> Iterator[tuple[Callable[..., object], Mark]]:
@@ -129,7 +179,7 @@ def methods_of(subscriber: object) -> Iterator[tuple[Callable[..., object], Mark
     marks = _marks(type(subscriber))
     if not marks:
         raise DefinitionError(
-            f"{spell(type(subscriber))} has no method marked with @handles(...), so there is nothing to bind.",
+            f"{spell(type(subscriber))} has no method marked with @handles(...) or @answers(...), so there is nothing to bind.",
             subscriber,
         )
     for name, mark in marks.items():
@@ -143,7 +193,7 @@ def _marks(kind: type) -> dict[str, Mark]:
         for name, member in ancestor.__dict__.items():
             if isinstance(member, staticmethod | classmethod) and hasattr(member.__func__, _MARK):
                 raise NotAHandler(
-                    f"{spell(ancestor)}.{name} is a {type(member).__name__}, and @handles(...) is for methods of an instance. "
+                    f"{spell(ancestor)}.{name} is a {type(member).__name__}, and a mark is for methods of an instance. "
                     "Leave that decorator out.",
                     member,
                 )

@@ -1,16 +1,15 @@
 """Who listens to what, and how it ends."""
 
-import functools
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from math import isfinite
+from operator import attrgetter, is_
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeAlias
 
 from typing_extensions import TypeVar, override
 
-from ._handler import check_handler
+from ._handler import check_callback, check_handler, is_surely_sync
 from ._spelling import spell
 from .errors import InvalidOption, NotAHandler
 
@@ -18,9 +17,9 @@ _T_co = TypeVar("_T_co", covariant=True)
 Call = Callable[..., object]  # of the caller's own signature: checked where it was passed, called with what it takes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a handler is called. Checked once, where it is subscribed."""
+    """How a handler is called. Every field is checked here, where it is given, and the record is handed on whole."""
 
     when: Callable[..., bool] | None = None
     once: bool = False
@@ -32,22 +31,44 @@ class Options:
     answers: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("when", "on_success", "on_failure"):
-            value = getattr(self, name)
-            if value is not None and not callable(value):
-                raise InvalidOption(f"{name}={value!r} cannot be called. Pass a function, or leave it out.", value)
-        if inspect.iscoroutinefunction(self.when):
+        if self.when is not None and check_callback("when", self.when, "the event"):
             raise InvalidOption(
                 f"when={spell(self.when)} is async, and emit does not wait. Use a plain function.", self.when
             )
-        for name in ("once", "in_thread"):
-            value = getattr(self, name)
-            if not isinstance(value, bool):
-                raise InvalidOption(f"{name}={value!r} is neither True nor False.", value)
-        if not isinstance(self.priority, int):
-            raise InvalidOption(f"priority={self.priority!r} is no int; a higher one goes first.", self.priority)
+        if self.on_success is not None:
+            check_callback("on_success", self.on_success, "the result")
+        if self.on_failure is not None:
+            check_callback("on_failure", self.on_failure, "the event", "the error")
+        check_bool("once", self.once)
+        check_bool("in_thread", self.in_thread)
+        check_bool("answers", self.answers)
+        _check_int("priority", self.priority)
         if self.timeout is not None:
             check_seconds("timeout", self.timeout, least=None)
+
+    def with_callbacks_of(self, linker: "Options") -> "Options":
+        """These options, with the callbacks of the *linker* where they name none; its own record if that is all."""
+        if all(map(is_, _values(self), _values(PLAIN))):  # not ==: a predicate may have its own, which is true of all
+            return linker
+        on_success = linker.on_success if self.on_success is None else self.on_success
+        on_failure = linker.on_failure if self.on_failure is None else self.on_failure
+        if on_success is self.on_success and on_failure is self.on_failure:
+            return self
+        return replace(self, on_success=on_success, on_failure=on_failure)
+
+
+_values: Callable[[Options], tuple[object, ...]] = attrgetter(*(field.name for field in fields(Options)))
+
+
+def check_bool(name: str, value: object) -> None:
+    """Refuse what is true or false, and no bool: ``once="no"``."""
+    if not isinstance(value, bool):
+        raise InvalidOption(f"{name}={value!r} is neither True nor False.", value)
+
+
+def _check_int(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidOption(f"{name}={value!r} is no int; a higher one goes first.", value)
 
 
 def check_seconds(name: str, value: object, *, least: float | None = 0) -> None:
@@ -174,15 +195,8 @@ def _check_options(handler: Call, options: Options, *, is_async: bool) -> None:
         raise NotAHandler(
             f"{spell(handler)} is async, and in_thread=True is for handlers that block. Leave it out.", handler
         )
-    if options.timeout is not None and not (is_async or options.in_thread) and _surely_sync(handler):
+    if options.timeout is not None and not (is_async or options.in_thread) and is_surely_sync(handler):
         raise NotAHandler(
             f"{spell(handler)} is not async, so no timeout can cut it off. Make it async, or add in_thread=True.",
             handler,
         )
-
-
-def _surely_sync(handler: Call) -> bool:
-    # A lambda may return a coroutine, and so may what is wrapped around a coroutine function.
-    while isinstance(handler, functools.partial):
-        handler = handler.func
-    return getattr(handler, "__name__", "") != "<lambda>" and not inspect.iscoroutinefunction(inspect.unwrap(handler))

@@ -7,21 +7,24 @@ warn that the second overload can never be matched by a call; nobody calls these
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeAlias, overload
+from typing import Any, Never, Protocol, TypeAlias, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
-from ._event import Event, Request
+from ._event import Event, Member, Request
 
 E_contra = TypeVar("E_contra", contravariant=True, bound=Event, default=Event)
 E_co = TypeVar("E_co", covariant=True)
 T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
 A_co = TypeVar("A_co", covariant=True)
+A_contra = TypeVar("A_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 P = ParamSpec("P")
 R = TypeVar("R")
 A = TypeVar("A")
+A_any = TypeVar("A_any", default=Any)  # Any: where nobody takes the result, it is not looked at
+A_obj = TypeVar("A_obj", default=object)
 # Not bound by Event: options are written for T1 | T2 too.
 T_opt = TypeVar("T_opt")
 T = TypeVar("T", bound=Event)
@@ -33,6 +36,7 @@ T5 = TypeVar("T5", bound=Event)
 T6 = TypeVar("T6", bound=Event)
 T7 = TypeVar("T7", bound=Event)
 T8 = TypeVar("T8", bound=Event)
+M_co = TypeVar("M_co", covariant=True, default=object)  # what a marked method gives: anything, or an answer
 
 When: TypeAlias = Callable[[T_opt], bool] | None
 OnSuccess: TypeAlias = Callable[[T_opt], object]
@@ -40,20 +44,68 @@ OnFailure: TypeAlias = Callable[[T_opt, Exception], object] | None
 Answer: TypeAlias = A | Awaitable[A]
 
 
+class OneOf(Protocol[E_co]):
+    """An event of the family ``E``."""
+
+    def __event__(self) -> Member[E_co]: ...
+
+
 class EventType(Protocol[P, E_co, T_co]):
     """An event class of the family ``E`` (checked) that makes a ``T`` (captured)."""
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> E_co: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> OneOf[E_co]: ...
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection, see above
 
 
-class RequestType(Protocol[P, E_co, T_co, R_co]):  # type: ignore[misc]  # R is only ever read
+# `type[Never]` matches no class. With it mypy finds this overload alike enough to what was called to say which argument is
+# wrong, and does not list all of them.
+EventClass: TypeAlias = EventType[..., E_co, T_co] | type[Never]
+
+
+class AnyClass(Protocol[P, E_co, T_co]):
+    """As `EventType`, for a ``type[E]`` of generic code, of which pyrefly and ty know no constructor."""
+
+    @overload
+    def __kind__(self) -> Member[E_co]: ...
+    @overload
+    def __kind__(self) -> Member[T_co]: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> object: ...
+
+
+class NoArgument:
+    """What no event class is made from."""
+
+
+# A ``type[E]`` of generic code, and no class that is known: where a function is wanted, mypy and zuban take a ``type[E]``
+# without a look at the parameters.
+ClassVariable: TypeAlias = Callable[[NoArgument], T_opt]
+
+
+class Handler(Protocol[T_contra]):
+    """As a ``Callable``, but a class of its own, which mypy compares quickly when ``T`` is a union of hundreds."""
+
+    def __call__(self, event: T_contra, /) -> object: ...
+
+
+class Filter(Protocol[T_contra]):
+    """The same for ``when``."""
+
+    def __call__(self, event: T_contra, /) -> bool: ...
+
+
+class Failure(Protocol[T_contra]):
+    """The same for ``on_failure``."""
+
+    def __call__(self, event: T_contra, error: Exception, /) -> object: ...
+
+
+class RequestType(Protocol[P, E_co, T_co, R_co]):
     """An event class as above, whose request is answered by an ``R``."""
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> E_co: ...  # pyright: ignore[reportOverlappingOverload]  # an intersection
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> OneOf[E_co]: ...  # pyright: ignore[reportOverlappingOverload]  # an intersection
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection
     @overload
@@ -64,15 +116,15 @@ class EventIn(Protocol[E_co, T_co]):
     """An event of the family ``E`` (checked) whose own class is ``T`` (captured)."""
 
     @overload
-    def __event__(self) -> E_co: ...
+    def __event__(self) -> Member[E_co]: ...
     @overload
-    def __event__(self) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection
+    def __event__(self) -> Member[T_co]: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection
 
 
 class RequestIn(Protocol[E_co, R_co]):
     """A request of the family ``E`` that is answered by an ``R``."""
 
-    def __event__(self) -> E_co: ...
+    def __event__(self) -> Member[E_co]: ...
     def __answer__(self) -> R_co: ...
 
 
@@ -85,10 +137,10 @@ class HandlerOf(Protocol[T_contra, A_co, P, R_co]):  # pyright: ignore[reportInv
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
 
-class MethodOf(Protocol[T_contra, P, R_co]):  # pyright: ignore[reportInvalidTypeVarUse]  # P and R are captured
-    """A function of a class body that takes ``self`` and a ``T`` (checked), and its own signature (captured)."""
+class MethodOf(Protocol[T_contra, A_co, P, R_co]):  # pyright: ignore[reportInvalidTypeVarUse]  # P and R are captured
+    """A function of a class body that takes ``self`` and a ``T`` and gives an ``A`` (checked), and its own signature."""
 
     @overload
-    def __call__(self, owner: Any, event: T_contra, /) -> object: ...  # Any: the class does not exist yet
+    def __call__(self, owner: Any, event: T_contra, /) -> A_co: ...  # Any: the class does not exist yet
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...

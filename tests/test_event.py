@@ -257,3 +257,15 @@ def test_a_family_of_keys_is_made_of_events() -> None:
 def test_a_request_does_not_know_its_own_answer() -> None:
     with pytest.raises(TypeError, match=re.escape("Price(article='pen') does not know its answer. Ask it:")):
         Price("pen").__answer__()
+
+
+def test_names_for_type_checkers_alone_are_not_looked_up() -> None:
+    class Family(Event):
+        known: "ClassVar[dict[str, Absent]]"  # type: ignore[name-defined]  # noqa: F821  # as under TYPE_CHECKING
+
+    class Forgotten(Family):
+        value: "Absent"  # type: ignore[name-defined]  # noqa: F821  # the same
+
+    Linker().subscribe(Family, print)
+    with pytest.raises(NotAnEvent, match=r"Forgotten has fields but is no dataclass\."):
+        Linker().subscribe(Forgotten, print)

@@ -5,7 +5,7 @@ import functools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
 from typing import Any, TypeVar
-from unittest.mock import AsyncMock, Mock
+from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec
 
 import pytest
 
@@ -64,6 +64,53 @@ class Promise:
         self.seen.append(self.event)
 
 
+def generator(event: OrderPlaced) -> Iterator[int]:
+    yield 1
+
+
+async def async_generator(event: OrderPlaced) -> AsyncIterator[int]:
+    yield 1
+
+
+def nothing() -> None: ...
+
+
+def two(event: OrderPlaced, other: int) -> None: ...
+
+
+def keyword(*, event: OrderPlaced) -> None: ...
+
+
+def keyword_too(event: OrderPlaced, *, limit: int) -> None: ...
+
+
+async def asynchronous(event: OrderPlaced) -> None: ...
+
+
+def synchronous(event: OrderPlaced) -> None: ...
+
+
+class Service:
+    """What a test puts a mock in place of."""
+
+    def told(self, event: OrderPlaced) -> None: ...
+
+    async def told_later(self, event: OrderPlaced) -> None: ...
+
+    @staticmethod
+    def static(event: OrderPlaced) -> None: ...
+
+    def two(self, event: OrderPlaced, other: int) -> None: ...
+
+    def __call__(self, event: OrderPlaced) -> None: ...
+
+
+def mocked(mock: Any, desk: Desk) -> Any:  # Any: a mock has every type
+    """*mock*, which notes its event at *desk*."""
+    mock.side_effect = lambda event: desk.seen.append(event)
+    return mock
+
+
 def kinds(desk: Desk) -> dict[str, Callable[[OrderPlaced], object]]:
     """A callable of each kind; each notes its event at *desk* once it has really run."""
 
@@ -94,7 +141,19 @@ def kinds(desk: Desk) -> dict[str, Callable[[OrderPlaced], object]]:
         "wrapper of an async def": wrapped,
         "builtin": desk.seen.append,
         "AsyncMock": AsyncMock(side_effect=lambda event: desk.seen.append(event)),
-        "Mock": Mock(side_effect=lambda event: desk.seen.append(event)),
+        "Mock": mocked(Mock(), desk),
+        "Mock of a function": mocked(Mock(spec=synchronous), desk),
+        "Mock of an async def": mocked(Mock(spec=asynchronous), desk),
+        "MagicMock of a function": mocked(MagicMock(spec=synchronous), desk),
+        "MagicMock of a generator function": mocked(MagicMock(spec=generator), desk),
+        "partial of a Mock": functools.partial(mocked(Mock(spec=synchronous), desk)),
+        "partial of a MagicMock": functools.partial(mocked(MagicMock(spec=synchronous), desk)),
+        "autospecced function": mocked(create_autospec(synchronous), desk),
+        "autospecced async def": mocked(create_autospec(asynchronous), desk),
+        "autospecced method": mocked(create_autospec(Service, instance=True).told, desk),
+        "autospecced async method": mocked(create_autospec(Service, instance=True).told_later, desk),
+        "autospecced static method": mocked(create_autospec(Service).static, desk),
+        "autospecced instance": mocked(create_autospec(Service(), instance=True), desk),
         "static method": staticmethod(lambda event: desk.seen.append(event)),
     }
 
@@ -175,32 +234,6 @@ async def test_a_future_of_another_loop_is_a_failure_and_no_hang() -> None:
 
 
 # ---------------------------------------------------------------- what is refused, with the reason
-def generator(event: OrderPlaced) -> Iterator[int]:
-    yield 1
-
-
-async def async_generator(event: OrderPlaced) -> AsyncIterator[int]:
-    yield 1
-
-
-def nothing() -> None: ...
-
-
-def two(event: OrderPlaced, other: int) -> None: ...
-
-
-def keyword(*, event: OrderPlaced) -> None: ...
-
-
-def keyword_too(event: OrderPlaced, *, limit: int) -> None: ...
-
-
-async def asynchronous(event: OrderPlaced) -> None: ...
-
-
-def synchronous(event: OrderPlaced) -> None: ...
-
-
 class InBody:
     def method(self) -> None:
         """Called with the event as self, it would even fit."""
@@ -229,12 +262,17 @@ GENERATOR = "is a generator function: calling it runs none of it. Use a plain or
         (keyword_too, f"test_handler.keyword_too {ARGUMENTS}"),
         (functools.partial(synchronous, OrderPlaced()), f"synchronous) {ARGUMENTS}"),
         (lambda: None, f"<lambda> {ARGUMENTS}"),
+        (create_autospec(Service, instance=True).two, f"object {ARGUMENTS}"),
         ("ship", "'ship' cannot be called. A handler is any callable that takes the event."),
         (None, "None cannot be called. A handler is any callable that takes the event."),
         (
             InBody.method,
             "test_handler.InBody.method is a function of a class body: it would be called with the event as self. "
             "Derive the class from Subscriber, decorate the method with @handles(...) and use linker.bind(instance).",
+        ),
+        (
+            Desk.plain,
+            "test_handler.Desk.plain is a function of a class body: it would be called with the event as self. ",
         ),
     ],
 )
@@ -274,6 +312,14 @@ def test_a_method_decorated_in_a_class_body_is_refused_there() -> None:
             @on_placed
             async def placed(self) -> None: ...
 
+    with pytest.raises(
+        NotAHandler, match=r"Orders\.placed is a function of a class body.*decorate the method with @handles"
+    ):
+
+        class Orders:  # type: ignore[no-redef]  # and in the form that comes naturally
+            @on_placed
+            def placed(self, event: OrderPlaced) -> None: ...
+
     assert linker.subscriptions() == ()
 
 
@@ -295,13 +341,26 @@ ASYNC_IN_THREAD = "is async, and in_thread=True is for handlers that block. Leav
 SYNC_TIMEOUT = "is not async, so no timeout can cut it off. Make it async, or add in_thread=True."
 
 
-@pytest.mark.parametrize("handler", [asynchronous, Slow(), AsyncMock(), functools.partial(asynchronous), Desk().later])
+@pytest.mark.parametrize(
+    "handler",
+    [
+        asynchronous,
+        Slow(),
+        AsyncMock(),
+        Mock(spec=asynchronous),
+        create_autospec(Service, instance=True).told_later,
+        functools.partial(asynchronous),
+        Desk().later,
+    ],
+)
 def test_an_async_handler_does_not_run_in_a_thread(handler: Callable[[OrderPlaced], object]) -> None:
     with pytest.raises(NotAHandler, match=re.escape(ASYNC_IN_THREAD)):
         Linker().subscribe(OrderPlaced, handler, in_thread=True)
 
 
-@pytest.mark.parametrize("handler", [synchronous, Desk(), functools.partial(synchronous), Desk().plain, print])
+@pytest.mark.parametrize(
+    "handler", [synchronous, Desk(), functools.partial(synchronous), Desk().plain, print, Mock(spec=synchronous)]
+)
 def test_a_sync_handler_has_no_timeout_unless_it_runs_in_a_thread(handler: Callable[[OrderPlaced], object]) -> None:
     with pytest.raises(NotAHandler, match=re.escape(SYNC_TIMEOUT)):
         Linker().subscribe(OrderPlaced, handler, timeout=1)

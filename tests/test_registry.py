@@ -296,6 +296,8 @@ def test_clear_ends_all_of_them() -> None:
     linker.clear()
 
 
+# Whoever runs the tests may have threads, as xdist has.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_linker_survives_a_fork() -> None:
     linker, seen = Linker(), list[object]()
     linker.subscribe(OrderPlaced, seen.append)

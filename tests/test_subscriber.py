@@ -2,13 +2,23 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 from typing_extensions import override
 
-from pyventus_typed import Emitter, Event, Linker, Subscriber, handles
-from pyventus_typed.errors import DefinitionError, ForeignEvent, InvalidOption, NotAHandler, TooManySubscriptions
+from pyventus_typed import Emitter, Event, Linker, Request, Subscriber, answers, handles
+from pyventus_typed.errors import (
+    DefinitionError,
+    ForeignEvent,
+    InvalidOption,
+    NoHandler,
+    NotAHandler,
+    NotAnEvent,
+    SeveralHandlers,
+    TooManySubscriptions,
+)
 from tests.events import OrderPaid, OrderPlaced, OrderRefunded, Shipped, ShopEvent, Visited, untyped
 
 
@@ -182,7 +192,10 @@ def test_a_full_event_type_keeps_all_of_them_out() -> None:
         (Clerk, "Clerk is a class, and bind takes an instance. Did you mean Clerk()?"),
         (42, "42 is no Subscriber. Derive its class from Subscriber[...]."),
         (print, "is no Subscriber. Derive its class from Subscriber[...]."),
-        (Subscriber(), "Subscriber has no method marked with @handles(...), so there is nothing to bind."),
+        (
+            Subscriber(),
+            "Subscriber has no method marked with @handles(...) or @answers(...), so there is nothing to bind.",
+        ),
     ],
 )
 def test_what_is_no_subscriber_is_not_bound(thing: object, message: str) -> None:
@@ -235,3 +248,126 @@ def test_the_linkers_callbacks_are_told_of_methods_too() -> None:
     Emitter(linker).emit(OrderPlaced(1))
     Emitter(linker).emit(OrderPaid(2))
     assert told == ["OrderPlaced(order=1) mine", "7"]
+
+
+# ---------------------------------------------------------------- answers (Q1)
+@dataclass(frozen=True)
+class StockOf(Request[int]):
+    item: str
+
+
+class Prices(Subscriber[Event]):
+    @answers(StockOf)
+    async def stock(self, request: StockOf) -> int:
+        await asyncio.sleep(0)
+        return len(request.item)
+
+    @handles(StockOf)
+    def hear(self, request: StockOf) -> int:
+        return -1
+
+
+async def test_a_marked_method_answers_and_one_that_handles_does_not() -> None:
+    linker = Linker()
+    answer, heard = linker.bind(Prices())
+    assert (answer.answers, heard.answers) == (True, False)
+    assert await Emitter(linker).ask(StockOf("tea")) == 3
+
+
+async def test_a_request_that_is_only_handled_is_answered_by_nobody() -> None:
+    class Hears(Subscriber[Event]):
+        @handles(StockOf)
+        def hear(self, request: StockOf) -> int:
+            return 3
+
+    linker = Linker()
+    linker.bind(Hears())
+    with pytest.raises(NoHandler):
+        await Emitter(linker).ask(StockOf("tea"))
+
+
+async def test_an_overriding_method_answers_in_place_of_the_marked_one() -> None:
+    class Empty(Prices):
+        @override
+        async def stock(self, request: StockOf) -> int:
+            return 0
+
+    linker = Linker()
+    linker.bind(Empty())
+    assert await Emitter(linker).ask(StockOf("tea")) == 0
+
+
+def test_the_options_of_an_answer_are_those_of_its_subscription() -> None:
+    class Slow(Subscriber[Event]):
+        @answers(StockOf, timeout=2.5, in_thread=True)
+        def stock(self, request: StockOf) -> int:
+            return 0
+
+    (answer,) = Linker(on_failure=lambda event, error: None).bind(Slow())
+    assert (answer.timeout, answer.in_thread, answer.on_failure) == (2.5, True, None)
+
+
+def test_a_second_answer_keeps_all_methods_out() -> None:
+    linker = Linker()
+    first = linker.bind(Prices())
+    with pytest.raises(SeveralHandlers, match=r"StockOf is answered by .*Prices\.stock already"):
+        linker.bind(Prices())
+    assert linker.subscriptions() == first
+
+
+def test_a_later_method_that_answers_too_keeps_all_of_them_out() -> None:
+    class Twice(Subscriber[Event]):
+        @handles(OrderPaid)
+        def paid(self, event: OrderPaid) -> None: ...
+
+        @answers(StockOf)
+        def one(self, request: StockOf) -> int:
+            return 1
+
+        @answers(StockOf)
+        def other(self, request: StockOf) -> int:
+            return 2
+
+    linker = Linker()
+    with pytest.raises(SeveralHandlers, match=r"StockOf is answered by .*Twice\.one already"):
+        linker.bind(Twice())
+    assert linker.subscriptions() == ()
+
+
+def test_a_request_outside_of_the_family_is_refused_when_the_class_is_defined() -> None:
+    with pytest.raises(ForeignEvent, match=r"Nosy\.stock answers StockOf, which is outside of its family, OrderPaid\."):
+
+        class Nosy(Subscriber[OrderPaid]):
+            @answers(StockOf)
+            def stock(self, request: StockOf) -> int:
+                return 0
+
+
+@pytest.mark.parametrize(
+    ("thing", "message"),
+    [
+        (OrderPaid, "OrderPaid is no request. Derive it from Request[...], or use @handles(OrderPaid)."),
+        (int, "int is no event class."),
+        (StockOf("tea"), "is an event, and its class is meant. Did you mean StockOf?"),
+    ],
+)
+def test_what_is_no_request_has_no_answer(thing: object, message: str) -> None:
+    with pytest.raises(NotAnEvent, match=re.escape(message)):
+        untyped(answers)(thing)
+
+
+@pytest.mark.parametrize(("first", "second"), [(handles, answers), (answers, handles), (handles, handles)])
+def test_a_second_mark_does_not_take_the_first_one_away(
+    first: Callable[..., object], second: Callable[..., object]
+) -> None:
+    def method(self: object, request: StockOf) -> None: ...
+
+    untyped(first)(StockOf)(method)
+    name = untyped(second).__name__
+    with pytest.raises(NotAHandler, match=rf"method has a mark already, which @{name}\(\.\.\.\) would take away"):
+        untyped(second)(StockOf)(method)
+
+
+def test_answers_stands_above_a_plain_function() -> None:
+    with pytest.raises(NotAHandler, match=r"@answers\(\.\.\.\) stands above one"):
+        untyped(answers(StockOf))(staticmethod(lambda self, request: 1))

@@ -1,11 +1,16 @@
 """Who listens to what: its options, its end, and how it shows itself."""
 
+import functools
+import inspect
 import math
 import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
+from typing_extensions import override
 
-from pyventus_typed import Emitter, Linker, Subscription
+from pyventus_typed import Emitter, Event, Linker, Request, Subscriber, Subscription, handles
 from pyventus_typed.errors import DefinitionError, InvalidOption
 from tests.events import OrderPaid, OrderPlaced, untyped
 
@@ -101,6 +106,107 @@ def test_an_event_type_named_twice_counts_once() -> None:
     assert linker.subscriptions()[0].events == (OrderPlaced,)
 
 
+# ---------------------------------------------------------------- every option arrives where it was meant to
+def yes(event: OrderPlaced) -> bool:
+    return True
+
+
+def tell(result: object) -> None: ...
+
+
+def warn(event: Event, error: Exception) -> None: ...
+
+
+# A value for each option that no other option has, so that one that lands in the place of another shows.
+VALUES: dict[str, object] = {
+    "when": yes,
+    "once": True,
+    "priority": 3,
+    "on_success": tell,
+    "on_failure": warn,
+    "timeout": 2.5,
+    "in_thread": True,
+}
+SAID = tuple(name for name, kind in vars(Subscription).items() if isinstance(kind, property))
+
+
+def options_of(door: object) -> list[str]:
+    """The keywords that say how the handler is called; ``replace`` says what becomes of an older one."""
+    return [
+        each.name
+        for each in inspect.signature(untyped(door)).parameters.values()
+        if each.kind is each.KEYWORD_ONLY and each.name != "replace"
+    ]
+
+
+class Ask(Request[int]): ...
+
+
+def link(door: str, handler: Callable[..., object], options: dict[str, object]) -> Subscription[Event]:
+    linker = Linker()
+    if door == "subscribe":
+        untyped(linker.subscribe)(OrderPlaced, handler, **options)
+    elif door == "handles":
+        method = untyped(handles)(OrderPlaced, **options)(lambda self, event: handler(event))
+        linker.bind(type("Made", (Subscriber,), {"method": method})())
+    else:
+        untyped(getattr(linker, door))(Ask if door == "answer" else OrderPlaced, **options)(handler)
+    return linker.subscriptions()[0]
+
+
+DOORS: dict[str, object] = {"on": Linker.on, "subscribe": Linker.subscribe, "answer": Linker.answer, "handles": handles}
+
+
+@pytest.mark.parametrize(("door", "option"), [(door, each) for door in DOORS for each in options_of(DOORS[door])])
+def test_every_option_of_every_door_arrives_and_no_other_one_changes(door: str, option: str) -> None:
+    handler = blocking if option == "in_thread" else lambda event: None
+    before, after = link(door, handler, {}), link(door, handler, {option: VALUES[option]})
+    changed = {
+        name for name in SAID if name not in {"events", "handler"} and getattr(before, name) != getattr(after, name)
+    }
+    assert changed == {option}
+    assert getattr(after, option) is VALUES[option]
+
+
+def test_every_option_can_be_given_and_be_read() -> None:
+    assert set(options_of(Linker.on)) == set(options_of(Linker.subscribe)) == VALUES.keys()
+    assert {"events", "handler", "active", "answers"} ^ set(SAID) == VALUES.keys()
+
+
+@pytest.mark.parametrize("option", VALUES)
+def test_every_option_is_checked(option: str) -> None:
+    with pytest.raises(InvalidOption, match=f"{option}=.*is n|{option}=.*cannot be called"):
+        untyped(Linker().subscribe)(OrderPlaced, handler, **{option: object()})
+
+
+@pytest.mark.parametrize("option", ["once", "on_success", "on_failure", "answers"])
+def test_an_option_that_handles_does_not_have_is_refused_there(option: str) -> None:
+    with pytest.raises(TypeError, match=rf"handles\(\).*{option}"):
+        untyped(handles)(OrderPlaced, **{option: True})
+
+
+class Everything:
+    """A predicate of a query language, where == makes an expression, which is true."""
+
+    __hash__ = None  # type: ignore[assignment]  # as the language has it
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __call__(self, event: OrderPlaced) -> bool:
+        return event.order > 1
+
+
+def test_a_predicate_that_equals_everything_is_still_asked() -> None:
+    linker, seen = Linker(), list[object]()
+    linker.subscribe(OrderPlaced, seen.append, when=Everything())
+    emitter = Emitter(linker)
+    emitter.emit(OrderPlaced(1))
+    emitter.emit(OrderPlaced(2))
+    assert seen == [OrderPlaced(2)]
+
+
 # ---------------------------------------------------------------- options that have no meaning
 @pytest.mark.parametrize(
     ("option", "value", "message"),
@@ -109,9 +215,11 @@ def test_an_event_type_named_twice_counts_once() -> None:
         ("on_success", "x", "on_success='x' cannot be called. Pass a function, or leave it out."),
         ("on_failure", [], "on_failure=[] cannot be called. Pass a function, or leave it out."),
         ("once", 1, "once=1 is neither True nor False."),
+        ("once", 0, "once=0 is neither True nor False."),
         ("in_thread", None, "in_thread=None is neither True nor False."),
         ("priority", 1.5, "priority=1.5 is no int; a higher one goes first."),
         ("priority", None, "priority=None is no int; a higher one goes first."),
+        ("priority", False, "priority=False is no int; a higher one goes first."),
         ("timeout", 0, "timeout=0 is no number of seconds: more than 0, or None for no limit."),
         ("timeout", -1, "timeout=-1 is no number of seconds: more than 0, or None for no limit."),
         ("timeout", math.nan, "timeout=nan is no number of seconds: more than 0, or None for no limit."),
@@ -142,3 +250,97 @@ def test_an_option_that_does_not_exist_is_refused_by_the_name_of_what_was_called
 def test_an_async_predicate_is_refused() -> None:
     with pytest.raises(InvalidOption, match="when=.*async"):
         untyped(Linker().subscribe)(OrderPlaced, blocking, when=never)
+
+
+# ---------------------------------------------------------------- callbacks are looked at as handlers are (E8)
+def one(result: object) -> None: ...
+
+
+def two(event: Event, error: Exception) -> None: ...
+
+
+def three(event: Event, error: Exception, more: object) -> None: ...
+
+
+def keyword(result: object, *, limit: int) -> None: ...
+
+
+def generate(event: Event, error: Exception | None = None) -> Iterator[int]:
+    yield 1
+
+
+async def generate_later(event: Event, error: Exception | None = None) -> AsyncIterator[int]:
+    yield 1
+
+
+class Told:
+    def __init__(self, event: object = None, error: object = None) -> None: ...
+
+    def generate(self, event: Event, error: Exception | None = None) -> Iterator[int]:
+        yield 1
+
+    def __call__(self, event: Event, error: Exception) -> None: ...
+
+
+ONE = "cannot be called with one positional argument, {}. Take it first and give everything else a default."
+TWO = "cannot be called with 2 positional arguments, the event and the error. Take them first and give everything else a default."
+NEVER_RUNS = "is a generator function: calling it runs none of it. Use a plain or an async def, without yield."
+CLASS = "Told is a class; calling it would make an instance. Pass a function or a method."
+
+
+REFUSED: list[tuple[str, object, str]] = [
+    ("when", two, "test_subscription.two " + ONE.format("the event")),
+    ("on_success", two, "test_subscription.two " + ONE.format("the result")),
+    ("on_success", keyword, "test_subscription.keyword " + ONE.format("the result")),
+    ("on_success", Told(), "Told object " + ONE.format("the result")),
+    ("on_success", lambda: None, "<lambda> " + ONE.format("the result")),
+    ("on_failure", one, f"test_subscription.one {TWO}"),
+    ("on_failure", three, f"test_subscription.three {TWO}"),
+    ("on_failure", functools.partial(two, OrderPlaced()), f"partial(tests.test_subscription.two) {TWO}"),
+    *((option, Told, CLASS) for option in ("when", "on_success", "on_failure")),
+    *(
+        (option, callback, f"{name} {NEVER_RUNS}")
+        for option in ("when", "on_success", "on_failure")
+        for callback, name in (
+            (generate, "test_subscription.generate"),
+            (generate_later, "test_subscription.generate_later"),
+            (Told().generate, "test_subscription.Told.generate"),
+            (functools.partial(generate), "partial(tests.test_subscription.generate)"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("option", "callback", "message"), REFUSED)
+@pytest.mark.parametrize("door", ["on", "subscribe"])
+def test_a_callback_that_could_not_be_called_is_refused_where_it_is_given(
+    door: str, option: str, callback: object, message: str
+) -> None:
+    with pytest.raises(InvalidOption, match=re.escape(message)) as caught:
+        link(door, lambda event: None, {option: callback})
+    assert caught.value.found is callback
+
+
+@pytest.mark.parametrize(("option", "callback", "message"), [each for each in REFUSED if each[0] != "when"])
+def test_a_callback_of_a_linker_is_looked_at_in_the_same_way(option: str, callback: object, message: str) -> None:
+    with pytest.raises(InvalidOption, match=re.escape(message)):
+        untyped(Linker)(**{option: callback})
+
+
+@pytest.mark.parametrize("when", [AsyncMock(), functools.partial(never)])
+def test_a_predicate_that_is_async_underneath_is_refused(when: object) -> None:
+    with pytest.raises(InvalidOption, match="when=.*async"):
+        untyped(Linker().subscribe)(OrderPlaced, blocking, when=when)
+
+
+@pytest.mark.parametrize("make", [Mock, MagicMock, AsyncMock])
+@pytest.mark.parametrize("spec", [None, two])
+def test_a_mock_is_a_callback(make: Callable[..., Mock], spec: object) -> None:
+    told, linker = make(spec=spec), Linker()
+
+    @linker.on(OrderPlaced, on_failure=told)
+    def fail(event: OrderPlaced) -> None:
+        raise LookupError("mine")
+
+    Emitter(linker).emit(OrderPlaced(1))
+    assert [str(error) for _, error in (call.args for call in told.call_args_list)] == ["mine"]

@@ -66,8 +66,8 @@ ORDER: Final = (
     "mediary",
     "pymediate",
 )
-COLUMNS: Final = ("mypy", "mypy, following untyped imports", "pyright", "pyrefly", "ty")
-_LETTERS: Final = dict(zip(COLUMNS, ("m", "(m)", "p", "r", "t"), strict=True))
+COLUMNS: Final = ("mypy", "mypy, following untyped imports", "pyright", "basedpyright", "pyrefly", "ty", "zuban")
+_LETTERS: Final = dict(zip(COLUMNS, ("m", "(m)", "p", "b", "r", "t", "z"), strict=True))
 
 _MARK: Final = re.compile(r"#\s*(C\d\d)\s+(right|wrong)\s*$")
 _NONE: Final = re.compile(r"^#\s*(C\d\d)\s+none:\s*(\S.*)$")
@@ -141,8 +141,8 @@ def spell_tables(idioms: Sequence[Idiom], caught: Mapping[str, Mapping[str, froz
     lines += [
         "",
         (
-            "Who catches what: m is mypy, (m) mypy only when it follows untyped imports, p pyright, r pyrefly, t ty; "
-            "`-` is nobody, and an empty cell a mistake that cannot be made there."
+            "Who catches what: m is mypy, (m) mypy only when it follows untyped imports, p pyright, b basedpyright, r pyrefly, t ty, "
+            "z zuban; `-` is nobody, and an empty cell a mistake that cannot be made there."
         ),
         "",
         f"| mistake | {' | '.join(_name(idiom.library) for idiom in idioms)} |",

@@ -5,19 +5,19 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from importlib import import_module
 
-from pyventus_typed.cli import nats
-from pyventus_typed.cli.demo import command as demo
-from pyventus_typed.wiring import _cli as check
-
-if TYPE_CHECKING:
-    Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
+from pyventus_typed.cli._parsing import Subparsers
 
 PROGRAM = "python -m pyventus_typed"
 
-# A command adds its parser, whose default `run` takes the parsed options and returns the exit code.
-COMMANDS: "Sequence[Callable[[Subparsers], None]]" = (demo.add_parser, check.add_parser, nats.add_parser)
+# The module of each command has `add_parser`: it adds the parser of the command, whose default `run` takes the parsed
+# options and returns the exit code. No command waits for the imports of another one.
+COMMANDS = {
+    "demo": "pyventus_typed.cli.demo.command",
+    "check": "pyventus_typed.wiring._cli",
+    "nats": "pyventus_typed.cli.nats",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,13 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show is written with escapes: half a table helps nobody.
             stream.reconfigure(errors="backslashreplace")
-    parser = argparse.ArgumentParser(prog=PROGRAM, description="Typed events for Python.")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_parser in COMMANDS:
-        add_parser(subparsers)
-    options = parser.parse_args(arguments)
-    run: Callable[[argparse.Namespace], int] = options.run
     try:
+        options = _parse(sys.argv[1:] if arguments is None else arguments)
+        run: Callable[[argparse.Namespace], int] = options.run
         code = run(options)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -45,3 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Typed events for Python.")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    named = [name for name in arguments[:1] if name in COMMANDS]
+    for name in named or COMMANDS:  # all of them for --help, and to say which there are
+        add_parser: Callable[[Subparsers], None] = import_module(COMMANDS[name]).add_parser
+        add_parser(subparsers)
+    return parser.parse_args(arguments)

@@ -1,14 +1,11 @@
 """The commands of the extra ``nats``, or the line that installs it."""
 
 import argparse
-import sys
-from typing import TYPE_CHECKING, TypeAlias
 
-if TYPE_CHECKING:
-    Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # it has no other name
+from pyventus_typed.cli._parsing import Subparsers, refuse
 
 
-def add_parser(subparsers: "Subparsers") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Add ``nats``. Without its extra the command is there, and says what it needs."""
     try:
         from pyventus_typed.nats import _cli  # noqa: PLC0415 - it may not be installed
@@ -16,11 +13,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         reason = str(missing)
         parser = subparsers.add_parser("nats", help="events between processes (needs the extra nats)")
         parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-        parser.set_defaults(run=lambda _options: _refuse(reason))
+        parser.set_defaults(run=lambda _options: refuse(parser.prog, reason))
     else:
         _cli.add_parser(subparsers)
-
-
-def _refuse(reason: str) -> int:
-    sys.stderr.write(f"{reason}\n")
-    return 2

@@ -10,27 +10,26 @@ except ModuleNotFoundError as _missing:
     ) from _missing
 
 from pyventus_typed.nats import errors
-from pyventus_typed.nats._codec import Codec, Encoded
+from pyventus_typed.nats._codec import Codec, Encoded, JsonCodec, Wire
 from pyventus_typed.nats._connection import Server
-from pyventus_typed.nats._dead import DeadLetter, DeadLetters
-from pyventus_typed.nats._json import JsonCodec, Wire
-from pyventus_typed.nats._outbox import SQLITE, Dialect, Outbox
-from pyventus_typed.nats._publisher import JetStream, Stored
-from pyventus_typed.nats._received import Received, received
-from pyventus_typed.nats._relay import Relay
-from pyventus_typed.nats._server import LocalServer, local_server
-from pyventus_typed.nats._settings import StreamSettings
-from pyventus_typed.nats._shift import Counts
-from pyventus_typed.nats._worker import Worker
+from pyventus_typed.nats._dead_letters import DeadLetter, DeadLetters
+from pyventus_typed.nats._deliveries import Counts, Failure
+from pyventus_typed.nats._inbox import Inbox
+from pyventus_typed.nats._local_server import LocalServer, local_server
+from pyventus_typed.nats._outbox import Outbox, Relay
+from pyventus_typed.nats._stream import JetStream, Stored, StreamSettings
+from pyventus_typed.nats._wire import Received, received
+from pyventus_typed.nats._worker import Health, Worker
 
 __all__ = [
-    "SQLITE",
     "Codec",
     "Counts",
     "DeadLetter",
     "DeadLetters",
-    "Dialect",
     "Encoded",
+    "Failure",
+    "Health",
+    "Inbox",
     "JetStream",
     "JsonCodec",
     "LocalServer",

@@ -1,27 +1,39 @@
-"""The command line of this edge: ``nats demo`` and ``nats dead-letters``."""
+"""The command line of this edge: ``nats demo``, ``health``, ``asyncapi``, ``schemas`` and ``dead-letters``."""
 
 import argparse
 import asyncio
+import contextlib
+import importlib
+import json
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import nats.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
+from pyventus_typed._spelling import spell
 from pyventus_typed.nats import _demo
-from pyventus_typed.nats._connection import Server, connect, redact, shut
-from pyventus_typed.nats._dead import DeadLetter, DeadLetters
-from pyventus_typed.nats._names import check_token
+from pyventus_typed.nats._codec import JsonCodec
+from pyventus_typed.nats._connection import Server, check, connect, find_api, redact, shut
+from pyventus_typed.nats._consumer import read_group
+from pyventus_typed.nats._dead_letters import DeadLetter, DeadLetters
+from pyventus_typed.nats._schemas import asyncapi, event_schemas, schema_changes
+from pyventus_typed.nats._stream import JetStream, lanes_of
+from pyventus_typed.nats._wire import check_token, original_headers
 from pyventus_typed.nats.errors import NatsError, NoStream
 
 if TYPE_CHECKING:
     Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # it has no other name
 
 
-Action: TypeAlias = Callable[[DeadLetters, argparse.Namespace], Awaitable[int]]
+LettersAction: TypeAlias = Callable[[DeadLetters, argparse.Namespace], Awaitable[int]]
 
 
 def add_parser(subparsers: "Subparsers") -> None:
@@ -35,9 +47,25 @@ def add_parser(subparsers: "Subparsers") -> None:
     demo.add_argument("--seed", type=int, default=None, help="which ones are killed when")
     demo.set_defaults(run=_run_demo)
 
+    health = below.add_parser("health", help="whether a group is served, and how far behind it is: exit code 0 or 1")
+    _add_connection(health)
+    health.add_argument("stream", help="the stream that the group reads")
+    health.add_argument("group")
+    health.add_argument("--max-lag", type=_positive, default=None, help="how many events may wait")
+    health.set_defaults(run=partial(_connected, _health))
+
+    document = below.add_parser("asyncapi", help="an AsyncAPI 3 document of a stream")
+    document.add_argument("target", metavar="MODULE:NAME", help="a JetStream with a JsonCodec")
+    document.add_argument("--version", default="1.0.0", help="the version of the document (default: 1.0.0)")
+    document.set_defaults(run=_asyncapi)
+
+    shapes = below.add_parser("schemas", help="a JSON Schema of each event, or whether one has changed")
+    shapes.add_argument("target", metavar="MODULE:NAME", help="a JsonCodec, or a JetStream with one")
+    shapes.add_argument("--check", metavar="FILE", default=None, help="compare with what this command wrote earlier")
+    shapes.set_defaults(run=_schemas)
+
     letters = below.add_parser("dead-letters", help="what a group gave up: list, show, send again")
-    letters.add_argument("--server", default="nats://127.0.0.1:4222", help="the server's URL")
-    letters.add_argument("--credentials", default=None, help="path of a .creds file")
+    _add_connection(letters)
     actions = letters.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listed = actions.add_parser("list", help="one line for each dead letter")
     shown = actions.add_parser("show", help="one dead letter: where it was, why it died, headers and bytes")
@@ -60,62 +88,193 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _complain(error: object) -> int:
-    sys.stderr.write(f"python -m pyventus_typed: {error}\n")
-    return 1
+def _complain(error: object, code: int = 1) -> int:
+    sys.stderr.write(f"python -m pyventus_typed: {_harmless(str(error))}\n")
+    return code
 
 
 def _say(line: str = "") -> None:
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(_harmless(line) + "\n")
+
+
+def _harmless(text: str) -> str:
+    """What strangers sent, without what a terminal would take for orders."""
+    return "".join(
+        sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def _run_demo(options: argparse.Namespace) -> int:
     if options.kills > options.orders // 2:
-        return _complain(f"{options.kills} kills are too many for {options.orders} orders: half as many at most.")
+        return _complain(f"{options.kills} kills are too many for {options.orders} orders: half as many at most.", 2)
     try:
         return asyncio.run(_demo.run(orders=options.orders, kills=options.kills, seed=options.seed))
     except NatsError as error:
         return _complain(error)
 
 
-# ---------------------------------------------------------------- dead letters
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A connection, and the stream that a command is about."""
+
+    client: Client
+    js: JetStreamContext
+    api_prefix: str
+    lanes: int
 
 
-def _with_letters(action: Action, options: argparse.Namespace) -> int:
+Action: TypeAlias = Callable[[_Session, argparse.Namespace], Awaitable[int]]
+
+
+def _add_connection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--server", default="nats://127.0.0.1:4222", help="the server's URL")
+    parser.add_argument("--credentials", default=None, help="path of a .creds file")
+    parser.add_argument("--domain", default=None, help="JetStream's domain, behind a leaf node")
+
+
+def _connected(action: Action, options: argparse.Namespace) -> int:
+    """Run *action* on the stream that *options* name."""
+    try:
+        check_token("stream", options.stream)
+        if getattr(options, "group", None) is not None:
+            check_token("group", options.group)
+        server = Server(options.server, credentials=options.credentials)
+    except ValueError as error:
+        return _complain(error, 2)
+
     async def run() -> int:
-        async with _open(options) as letters:
-            return await action(letters, options)
+        async with _session(server, options) as session:
+            return await action(session, options)
 
     try:
         return asyncio.run(run())
-    except (NatsError, ValueError) as error:
+    except NatsError as error:
         return _complain(error)
     except nats.errors.Error as error:
         return _complain(f"the server at {redact(options.server)} does not do it: {error}")
 
 
 @asynccontextmanager
-async def _open(options: argparse.Namespace) -> AsyncGenerator[DeadLetters]:
-    stream = check_token("stream", options.stream)
-    if getattr(options, "group", None) is not None:
-        check_token("group", options.group)
-    client = await connect(Server(options.server, credentials=options.credentials), name="pyventus_typed dead-letters")
+async def _session(server: Server, options: argparse.Namespace) -> AsyncGenerator[_Session]:
+    where = redact(server.urls)
+    api_prefix = find_api(options.domain, None)
+    client = await connect(server, name="pyventus_typed command")
     try:
+        js = client.jetstream(prefix=api_prefix)
+        await check(client, js, where=where, patience=0)
         try:
-            await client.jetstream().stream_info(stream)
+            info = await js.stream_info(options.stream)
         except NotFoundError:
-            raise NoStream(f"The server at {redact(options.server)} has no stream {stream!r}.") from None
-        yield DeadLetters(client, stream)
+            raise NoStream(f"The server at {where} has no stream {options.stream!r}.") from None
+        yield _Session(client, js, api_prefix, lanes_of(info))
     finally:
         await shut(client)
 
 
+# ---------------------------------------------------------------- schemas
+
+
+def _asyncapi(options: argparse.Namespace) -> int:
+    try:
+        stream, codec = _load(options.target)
+    except _NotLoaded as error:
+        return _complain(error)
+    if stream is None:
+        return _complain(f"{options.target} is a codec, and a document is about a stream. Name the JetStream.")
+    _write_json(asyncapi(stream, codec, version=options.version))
+    return 0
+
+
+def _schemas(options: argparse.Namespace) -> int:
+    try:
+        _, codec = _load(options.target)
+    except _NotLoaded as error:
+        return _complain(error)
+    now = event_schemas(codec)
+    if options.check is None:
+        _write_json(now)
+        return 0
+    try:
+        before = json.loads(Path(options.check).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return _complain(f"{options.check} cannot be read: {error}. Write it with: nats schemas {options.target}.")
+    changes = schema_changes(before, now)
+    for line in changes:
+        _say(line)
+    if changes:
+        return _complain(
+            "The wire has changed. A new event, or a new field with a default, is safe: write the file again. Anything "
+            "else needs a new name: Wire('...v2', ...).formerly('...v1', ...)."
+        )
+    return 0
+
+
+def _write_json(document: object) -> None:
+    _say(json.dumps(document, indent=2, ensure_ascii=True))
+
+
+class _NotLoaded(Exception):
+    """What MODULE:NAME names cannot be used."""
+
+
+def _load(target: str) -> tuple[JetStream[Any] | None, JsonCodec[Any]]:  # Any: of whatever family
+    module, colon, path = target.partition(":")
+    if not colon or not module or not path:
+        raise _NotLoaded(f"{target!r} names nothing: write MODULE:NAME, such as shop.events:codec.")
+    if str(Path.cwd()) not in sys.path and "" not in sys.path:  # a console script does not look there
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            found: object = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # a module may raise whatever it likes while it is imported
+        raise _NotLoaded(f"{target} cannot be loaded: {type(error).__name__}: {error}") from error
+    stream = found if isinstance(found, JetStream) else None
+    codec = found.codec if isinstance(found, JetStream) else found
+    if not isinstance(codec, JsonCodec):
+        raise _NotLoaded(f"{target} is no JsonCodec and no JetStream with one, but {spell(type(codec))}.")
+    return stream, codec
+
+
+# ---------------------------------------------------------------- health
+
+
+async def _health(session: _Session, options: argparse.Namespace) -> int:
+    state = await read_group(session.js, options.stream, options.group, session.lanes)
+    if len(state.missing) == session.lanes + 1:
+        return _complain(f"The stream {options.stream!r} has no group {options.group!r}. Start a worker of it.")
+    _say(f"consumers  {session.lanes + 1 - len(state.missing)} of {session.lanes + 1}")
+    _say(f"asked      {'yes' if state.asked else 'no'}")
+    by_lane = ", ".join(f"{lane}: {lag}" for lane, lag in state.lanes.items() if lag and lane is not None)
+    _say(f"lag        {state.lag}" + (f" (lane {by_lane})" if by_lane else ""))
+    if state.missing:
+        return _complain(
+            f"The group has no consumer {', '.join(state.missing)}. Start a worker of it: that creates them."
+        )
+    if not state.asked:
+        return _complain("No worker of the group asks for events.")
+    if options.max_lag is not None and state.lag > options.max_lag:
+        return _complain(f"The lag of {state.lag} is above {options.max_lag}.")
+    return 0
+
+
+# ---------------------------------------------------------------- dead letters
+
+
+def _with_letters(action: LettersAction, options: argparse.Namespace) -> int:
+    async def run(session: _Session, options: argparse.Namespace) -> int:
+        return await action(DeadLetters(session.client, options.stream, api_prefix=session.api_prefix), options)
+
+    return _connected(run, options)
+
+
 async def _list(letters: DeadLetters, options: argparse.Namespace) -> int:
-    found = [letter async for letter in letters.all(group=options.group)]
-    if not found:
+    rows = [_row(letter) async for letter in letters.all(group=options.group)]
+    if not rows:
         _say(_none_of(options))
         return 0
-    rows = [("number", "died", "group", "event", "attempts", "reason"), *map(_row, found)]
+    rows.insert(0, ("number", "died", "group", "event", "attempts", "reason"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     for row in rows:
         _say("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
@@ -127,10 +286,10 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
     return (
         str(letter.number),
         died,
-        letter.group,
-        letter.name,
+        _harmless(letter.group) or "-",
+        _harmless(letter.name) or "-",
         str(letter.attempts),
-        _one_line(letter.reason),
+        _shorten(letter.reason),
     )
 
 
@@ -140,27 +299,20 @@ async def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
     _say(f"event        {letter.name}, id {letter.id or '(none)'}, sequence {letter.sequence}")
     attempts = "1 attempt" if letter.attempts == 1 else f"{letter.attempts} attempts"
     _say(f"given up by  {letter.group}, at {letter.died.isoformat(timespec='seconds')}, after {attempts}")
-    _say("reason       " + _harmless(letter.reason).replace("\n", "\n             "))
+    _say("reason       " + letter.reason.replace("\n", "\n             "))
     _say()
-    headers = {key: value for key, value in sorted(letter.headers.items()) if not key.startswith("Pyventus-")}
+    headers = original_headers(dict(sorted(letter.headers.items())))
     for key, value in headers.items():
-        _say(f"{key}: {_harmless(value)}")
+        _say(f"{key}: {value}")
     if headers:
         _say()
-    _say(_harmless(letter.data.decode("utf-8", "backslashreplace")))
+    _say(letter.data.decode("utf-8", "backslashreplace"))
     return 0
-
-
-def _harmless(text: str) -> str:
-    """What strangers sent, without what a terminal would take for orders."""
-    return "".join(
-        sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape").decode() for sign in text
-    )
 
 
 async def _send(letters: DeadLetters, options: argparse.Namespace) -> int:
     if bool(options.numbers) == options.all:
-        return _complain("say which dead letters: their numbers, or --all.")
+        return _complain("say which dead letters: their numbers, or --all.", 2)
     if options.all:
         chosen = [letter async for letter in letters.all(group=options.group)]
     else:
@@ -179,6 +331,6 @@ def _none_of(options: argparse.Namespace) -> str:
     return "No dead letters." if options.group is None else f"No dead letters of the group {options.group!r}."
 
 
-def _one_line(text: str, width: int = 80) -> str:
-    line = _harmless(" ".join(text.split()))
+def _shorten(text: str, width: int = 80) -> str:
+    line = " ".join(_harmless(text).split())
     return line if len(line) <= width else line[: width - 1] + "…"

@@ -10,11 +10,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyventus_typed.nats._connection import Server, connect, shut
-from pyventus_typed.nats._dead import DeadLetters
+from pyventus_typed.nats._connection import Server, connect, logger, shut
+from pyventus_typed.nats._dead_letters import DeadLetters
 from pyventus_typed.nats._demo_process import STREAM, OrderPlaced, codec
-from pyventus_typed.nats._log import logger
-from pyventus_typed.nats._server import LocalServer
+from pyventus_typed.nats._local_server import LocalServer
 from pyventus_typed.nats.errors import NatsError
 
 _PUBLISHERS = 2
@@ -52,7 +51,7 @@ class Books:
 
 async def run(*, orders: int, kills: int, seed: int | None) -> int:
     """Run the demo on a server of its own in a temporary folder. Returns 0 if nothing was lost, else 1."""
-    logger.setLevel(logging.ERROR)  # that the server is lost is told where it is killed
+    logger.setLevel(logging.ERROR)  # that the server is lost is printed where it is killed
     with tempfile.TemporaryDirectory(prefix="pyventus-demo-") as folder:
         async with LocalServer(Path(folder) / "server") as server:
             scene = _Scene(server, Path(folder) / "journal", orders, random.Random(seed))  # noqa: S311  # no cipher
@@ -60,7 +59,7 @@ async def run(*, orders: int, kills: int, seed: int | None) -> int:
                 return await scene.play(kills)
             except (
                 asyncio.CancelledError
-            ):  # Ctrl-C; what comes next must not be written over the line that tells how it goes
+            ):  # Ctrl-C; what comes next must not be written over the line that shows the progress
                 sys.stdout.write("\n")
                 raise
             finally:
@@ -78,8 +77,12 @@ class _Scene:
         self._workers: list[asyncio.subprocess.Process] = []
 
     async def play(self, kills: int) -> int:
-        _say(f"{_PUBLISHERS} publishers, {_WORKERS} workers, {self._orders} orders, {kills} kills (kill -9), 1 server")
-        _say("one order in 100 fails at first and is tried again, one in 300 always fails and becomes a dead letter")
+        _show_line(
+            f"{_PUBLISHERS} publishers, {_WORKERS} workers, {self._orders} orders, {kills} kills (kill -9), 1 server"
+        )
+        _show_line(
+            "one order in 100 fails at first and is tried again, one in 300 always fails and becomes a dead letter"
+        )
         share = -(-self._orders // _PUBLISHERS)
         for first in range(0, self._orders, share):
             self._publishers.append(await self._start("publisher", first, min(first + share, self._orders)))
@@ -91,12 +94,12 @@ class _Scene:
         finally:
             await shut(client)
         lost = books.emitted - books.handled - dead
-        _say()
-        _say(f"emitted        {len(books.emitted):5}")
-        _say(f"handled        {len(books.handled):5}")
-        _say(f"redelivered    {books.redelivered:5}")
-        _say(f"dead-lettered  {len(dead):5}")
-        _say(f"lost           {len(lost):5}")
+        _show_line()
+        _show_line(f"emitted        {len(books.emitted):5}")
+        _show_line(f"handled        {len(books.handled):5}")
+        _show_line(f"redelivered    {books.redelivered:5}")
+        _show_line(f"dead-lettered  {len(dead):5}")
+        _show_line(f"lost           {len(lost):5}")
         return 0 if not lost and len(books.emitted) == self._orders else 1
 
     async def _until_done(self, letters: DeadLetters, kills: int) -> set[int]:
@@ -118,7 +121,7 @@ class _Scene:
                 raise NatsError(f"The demo stands still at {progress[0]} emitted and {progress[1]} settled orders.")
             if len(books.handled) >= server_at:
                 server_at = self._orders + 1  # once is enough
-                _say(f"{self._clock()}  kill -9 of the server, started again on the same store")
+                _show_line(f"{self._clock()}  kill -9 of the server, started again on the same store")
                 await self._server.kill()
                 await self._server.start()
             for place, worker in enumerate(self._workers):
@@ -133,7 +136,7 @@ class _Scene:
         victim = self._chance.choice(alive)
         victim.kill()
         await victim.wait()
-        _say(f"{self._clock()}  kill -9 of the worker {victim.pid}; a new one takes its place")
+        _show_line(f"{self._clock()}  kill -9 of the worker {victim.pid}; a new one takes its place")
         return True
 
     async def close(self) -> None:
@@ -157,7 +160,7 @@ class _Scene:
             str(self._journal),
             str(first),
             str(end),
-            # What they log about retries and lost connections is expected here, and would bury the story.
+            # What they log about retries and lost connections is expected here, and would store_dead_letter the story.
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -174,7 +177,7 @@ class _Scene:
             sys.stdout.write(f"\r{line}\x1b[K\r")
             sys.stdout.flush()
         elif int((time.monotonic() - self._began) * 10) % 10 == 0:
-            _say(line)
+            _show_line(line)
 
 
 def _number(name: str, data: bytes) -> int:
@@ -183,7 +186,7 @@ def _number(name: str, data: bytes) -> int:
     return event.number
 
 
-def _say(line: str = "") -> None:
+def _show_line(line: str = "") -> None:
     clear = "\x1b[K" if sys.stdout.isatty() else ""
     sys.stdout.write(f"{clear}{line}\n")
     sys.stdout.flush()

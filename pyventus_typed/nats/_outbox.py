@@ -1,61 +1,33 @@
-"""The transactional outbox: an event becomes a row in the transaction that it tells about."""
+"""The transactional outbox: an event becomes a row in the transaction that it tells about, and a relay publishes it."""
 
+import asyncio
 import json
 import sqlite3
+import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, Protocol, final
 
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from typing_extensions import TypeVar
 
 from pyventus_typed import Event
 from pyventus_typed.nats._codec import Codec
-from pyventus_typed.nats._headers import check_extra, cloud_event
-from pyventus_typed.nats._names import check_token
-from pyventus_typed.nats.errors import NoTransaction, PayloadTooLarge
+from pyventus_typed.nats._connection import logger
+from pyventus_typed.nats._stream import JetStream, Outgoing, side_by_side
+from pyventus_typed.nats._wire import MSG_ID, check_extra, check_size, check_token, cloud_event, lane_of
+from pyventus_typed.nats.errors import NoTransaction, NotStored, Refused, StreamFull
 
 _E = TypeVar("_E", bound=Event)
+_C_contra = TypeVar("_C_contra", contravariant=True)
+_R = TypeVar("_R")
 
-_LARGEST: Final = 1_000_000  # bytes; the server's own default for a message is 1 MiB
-
-
-class Cursor(Protocol):
-    """What is used of a DB-API cursor."""
-
-    def execute(self, sql: str, parameters: Sequence[Any], /) -> object: ...  # Any: the database's values
-    def fetchall(self) -> Sequence[Sequence[Any]]: ...  # Any: the same
-
-
-class Connection(Protocol):
-    """What is used of a DB-API connection."""
-
-    def cursor(self) -> Cursor: ...
-    def commit(self) -> object: ...
-    def close(self) -> object: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """What differs between databases: the mark of a parameter, and the table.
-
-    ``{table}`` in *create* becomes the table's name. Its columns: ``number`` (ascending, given by the
-    database), ``id``, ``name``, ``lane_key``, ``data`` (bytes), ``headers`` and ``after`` (a number, or null).
-    """
-
-    mark: str
-    create: str
-
-
-SQLITE: Final = Dialect(
-    mark="?",
-    # AUTOINCREMENT: without it the number of a deleted last row is given again.
-    create=(
-        "CREATE TABLE IF NOT EXISTS {table} (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, "
-        "name TEXT NOT NULL, lane_key TEXT, data BLOB NOT NULL, headers TEXT NOT NULL, after INTEGER)"
-    ),
-)
+_MAX_PAYLOAD: Final = 1 << 20  # bytes; the server's own default: no server is asked while a row is added
+_FULL: Final = 1.0  # seconds before a full stream is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +43,41 @@ class Row:
     after: int | None
 
 
-@final
-class Outbox(Generic[_E]):
-    """A table in the user's own database. Rows are added in the user's transaction; a ``Relay`` publishes them.
+class RelayTable(Protocol):
+    """The rows of one outbox, as a relay uses them."""
 
-    An event is in the stream if and only if its transaction was committed: there is no moment at which a crash
-    leaves one without the other. *source*, *key* and *headers* are those of ``JetStream``. An ``Outbox``
-    has no connection and no state; threads may share it.
-    """
+    async def may_relay(self) -> bool:
+        """Whether no other relay is at work."""
+        ...
+
+    async def waiting(self, limit: int) -> list[Row]:
+        """The first rows, in order. It leaves no transaction open, and neither do the others."""
+        ...
+
+    async def mark_sent(self, rows: Sequence[Row], after: int) -> None:
+        """Note, before *rows* are sent, where the stream ends."""
+        ...
+
+    async def remove(self, rows: Sequence[Row]) -> None:
+        """Delete *rows*, which are stored."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class RelaySource(Protocol[_E, _C_contra]):
+    """What has rows to relay, and opens them with a *connect* of its own kind."""
+
+    @property
+    def codec(self) -> Codec[_E]:
+        """Of which family the rows are."""
+        ...
+
+    async def open_table(self, connect: _C_contra, /) -> RelayTable: ...
+
+
+class OutboxRows(Generic[_E]):
+    """What the outboxes of all databases have in common: how an event becomes a row."""
 
     def __init__(
         self,
@@ -89,81 +88,298 @@ class Outbox(Generic[_E]):
         key: Callable[[_E], str | int | None] | None = None,
         headers: Callable[[_E], Mapping[str, str]] | None = None,
         table: str = "outbox",
-        dialect: Dialect = SQLITE,
     ) -> None:
-        self._codec = codec
+        self.codec = codec
         self._source = source
         self._key = key
         self._headers = headers
-        self._table = check_token("table", table).replace("-", "_")
-        self._mark = dialect.mark
-        self._create = dialect.create
+        self.table: str = check_token("table", table).replace("-", "_")
 
-    def create(self, connection: Connection, /) -> None:
-        """Create the table if it is missing. Does not commit."""
-        connection.cursor().execute(self._create.format(table=self._table), ())
-
-    def add(self, connection: Connection, event: _E, /) -> str:
-        """Add *event* to the open transaction of *connection* and return its id. Does not commit.
-
-        Raises what the codec raises, ``PayloadTooLarge``, and ``NoTransaction`` where the row would be committed
-        at once, alone.
-        """
-        # Unless in autocommit mode, sqlite3 begins a transaction by itself before it inserts.
-        if isinstance(connection, sqlite3.Connection) and (connection.isolation_level, connection.in_transaction) == (
-            None,
-            False,
-        ):
-            raise NoTransaction(
-                "This connection is in autocommit mode and no transaction is open, so the event would be committed "
-                "without what it tells about. Execute BEGIN first."
-            )
-        encoded = self._codec.encode(event)
-        if len(encoded.data) > _LARGEST:
-            raise PayloadTooLarge(encoded.name, len(encoded.data), _LARGEST)
+    def _values(self, event: _E) -> tuple[str, str, str | None, bytes, str]:
+        """Id, name, key, data and headers of a new row. Raises what the codec raises, and ``PayloadTooLarge``."""
+        encoded = self.codec.encode(event)
         event_id = str(uuid.uuid4())
         headers = cloud_event(
             event_id=event_id,
             name=encoded.name,
             source=self._source,
             time=datetime.now(UTC),
-            content_type=self._codec.content_type,
+            content_type=self.codec.content_type,
         )
         if self._headers is not None:
             headers.update(check_extra(self._headers(event)))
+        check_size(encoded.name, encoded.data, headers, _MAX_PAYLOAD)
         key = None if self._key is None else self._key(event)
-        values = (event_id, encoded.name, None if key is None else str(key), encoded.data, json.dumps(headers))
-        marks = ", ".join([self._mark] * len(values))
-        connection.cursor().execute(
-            f"INSERT INTO {self._table} (id, name, lane_key, data, headers) VALUES ({marks})",  # noqa: S608  # a checked name
+        return event_id, encoded.name, None if key is None else str(key), encoded.data, json.dumps(headers)
+
+
+@final
+class Outbox(OutboxRows[_E]):
+    """A table in the user's own sqlite3 database. Rows are added in the user's transaction; a ``Relay`` publishes them.
+
+    An event is in the stream if and only if its transaction was committed: there is no moment at which a crash
+    leaves one without the other. *source*, *key* and *headers* are those of ``JetStream``. An ``Outbox``
+    has no connection and no state; threads may share it. ``pyventus_typed.nats.postgresql`` has the same for PostgreSQL.
+    """
+
+    def create(self, connection: sqlite3.Connection, /) -> None:
+        """Create the table if it is missing. Does not commit."""
+        # AUTOINCREMENT: without it the number of a deleted last row is given again.
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {self.table} (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, "
+            "name TEXT NOT NULL, lane_key TEXT, data BLOB NOT NULL, headers TEXT NOT NULL, after INTEGER)"
+        )
+
+    def add(self, connection: sqlite3.Connection, event: _E, /) -> str:
+        """Add *event* to the open transaction of *connection* and return its id. Does not commit.
+
+        Raises what the codec raises, ``PayloadTooLarge``, and ``NoTransaction`` where the row would be committed
+        at once, alone.
+        """
+        check_sqlite_transaction(connection)
+        values = self._values(event)
+        connection.execute(
+            f"INSERT INTO {self.table} (id, name, lane_key, data, headers) VALUES (?, ?, ?, ?, ?)",  # noqa: S608  # a checked name
             values,
         )
-        return event_id
+        return values[0]
 
-    def waiting(self, connection: Connection, limit: int) -> list[Row]:
-        """The first rows, in order."""
-        cursor = connection.cursor()
-        cursor.execute(
-            f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT {self._mark}",  # noqa: S608
-            (limit,),
+    async def open_table(self, connect: Callable[[], sqlite3.Connection], /) -> RelayTable:
+        """For ``Relay``: the rows, on a connection that *connect* opens in a thread of its own."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        try:
+            loop = asyncio.get_running_loop()
+            return _SqliteTable(self.table, thread, await loop.run_in_executor(thread, _with_transactions, connect))
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+
+
+def check_sqlite_transaction(connection: sqlite3.Connection) -> None:
+    """Raise ``NoTransaction`` where what is written next would be committed at once."""
+    if not isinstance(connection, sqlite3.Connection):
+        raise TypeError(
+            f"{type(connection).__qualname__} is no sqlite3.Connection. For psycopg there is pyventus_typed.nats.postgresql."
         )
-        return [
-            Row(number, event_id, name, lane_key, bytes(data), json.loads(headers), after)
-            for number, event_id, name, lane_key, data, headers, after in cursor.fetchall()
-        ]
+    # From Python 3.12 on `autocommit` decides, unless it is LEGACY_TRANSACTION_CONTROL, which is neither True nor False.
+    mode = getattr(connection, "autocommit", None)
+    commits_each = mode if isinstance(mode, bool) else connection.isolation_level is None
+    if commits_each and not connection.in_transaction:
+        raise NoTransaction(
+            "This connection is in autocommit mode and no transaction is open, so the row would be committed "
+            "without what it tells about. Execute BEGIN first."
+        )
 
-    def mark_sent(self, connection: Connection, rows: Sequence[Row], after: int) -> None:
-        """Note, before *rows* are sent, where the stream ends. Commits."""
-        for row in rows:
-            connection.cursor().execute(
-                f"UPDATE {self._table} SET after = {self._mark} WHERE number = {self._mark} AND after IS NULL",  # noqa: S608
-                (after, row.number),
+
+def _with_transactions(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+    """A connection that begins a transaction when it writes, and none when it reads, however it was opened."""
+    connection = connect()
+    if sys.version_info >= (3, 12):
+        connection.autocommit = sqlite3.LEGACY_TRANSACTION_CONTROL
+    connection.isolation_level = "IMMEDIATE"
+    return connection
+
+
+class _SqliteTable:
+    """The rows of an outbox, on a connection that lives in one thread."""
+
+    def __init__(self, table: str, thread: ThreadPoolExecutor, connection: sqlite3.Connection) -> None:
+        self._table = table
+        self._thread = thread
+        self._connection = connection
+
+    async def may_relay(self) -> bool:
+        return True  # sqlite3 has no lock that outlives a transaction: the user runs one relay
+
+    async def waiting(self, limit: int) -> list[Row]:
+        def read() -> list[Row]:
+            cursor = self._connection.execute(
+                f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT ?",  # noqa: S608
+                (limit,),
             )
-        connection.commit()
+            return [row_of(values) for values in cursor.fetchall()]
 
-    def remove(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Delete *rows*, which are stored. Commits."""
-        # Each by its number: a row with a lower one may be committed later, in databases with many writers.
+        return await self._do(read)
+
+    async def mark_sent(self, rows: Sequence[Row], after: int) -> None:
+        def mark() -> None:
+            with self._connection:
+                self._connection.executemany(
+                    f"UPDATE {self._table} SET after = ? WHERE number = ? AND after IS NULL",  # noqa: S608
+                    [(after, row.number) for row in rows],
+                )
+
+        await self._do(mark)
+
+    async def remove(self, rows: Sequence[Row]) -> None:
+        def remove() -> None:
+            with self._connection:
+                self._connection.executemany(
+                    f"DELETE FROM {self._table} WHERE number = ?",  # noqa: S608
+                    [(row.number,) for row in rows],
+                )
+
+        await self._do(remove)
+
+    async def close(self) -> None:
+        await self._do(self._connection.close)
+        self._thread.shutdown(wait=False)
+
+    async def _do(self, work: Callable[[], _R]) -> _R:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def row_of(values: Sequence[Any]) -> Row:  # Any: the database's values
+    number, event_id, name, lane_key, data, headers, after = values
+    return Row(number, event_id, name, lane_key, bytes(data), json.loads(headers), after)
+
+
+@final
+class Relay(Generic[_E, _C_contra]):
+    """Publishes what is committed in an outbox: rows with an equal key in their order, others side by side.
+
+    *connect* opens a connection of the relay's own: for sqlite3 a function that returns one, which is called, used and
+    closed in a thread of the relay's; for PostgreSQL what its ``Outbox`` says. Run one relay for each sqlite3 outbox; of
+    several for PostgreSQL one is at work, and another one takes over when it dies.
+    *poll*: seconds between two looks at an empty outbox. *batch*: rows that are marked and removed together.
+
+    A relay that is killed may have stored events whose rows are still there. Before it sends a row again it looks
+    for its id in the stream, from the place that it noted before the first try. So this holds also
+    after the stream's window for duplicates is over.
+    """
+
+    def __init__(
+        self,
+        outbox: RelaySource[_E, _C_contra],
+        stream: JetStream[_E],
+        connect: _C_contra,
+        /,
+        *,
+        poll: float = 0.1,
+        batch: int = 500,
+    ) -> None:
+        if poll <= 0 or batch < 1:
+            raise ValueError(f"poll={poll} must be positive and batch={batch} 1 or more.")
+        self._outbox = outbox
+        self._stream = stream
+        self._connect = connect
+        self._poll = poll
+        self._batch = batch
+
+    async def run(self) -> None:
+        """Relay until cancelled. A lost server and a full stream are waited for, and logged; no key's order is broken.
+
+        Raises what the database raises, and ``Refused`` or ``PayloadTooLarge`` for a row that the stream will never take.
+        """
+        task = asyncio.current_task()
+        assert task is not None  # this is a coroutine
+        before = task.cancelling()
+        table = await self._outbox.open_table(self._connect)
+        try:
+            while task.cancelling() == before:
+                if not await table.may_relay() or not await self._once(table):
+                    await asyncio.sleep(self._poll)
+            # nats-py waits with wait_for, and that of Python 3.11 may have lost the cancellation.
+            raise asyncio.CancelledError
+        finally:
+            await asyncio.shield(table.close())
+
+    async def flush(self) -> int:
+        """Relay what is there now and return; the number of rows that were removed. 0 if another relay is at work."""
+        done = 0
+        table = await self._outbox.open_table(self._connect)
+        try:
+            while await table.may_relay() and (count := await self._once(table)):
+                done += count
+        finally:
+            await asyncio.shield(table.close())
+        return done
+
+    async def _once(self, table: RelayTable) -> int:
+        rows = await table.waiting(self._batch)
+        if not rows:
+            return 0
+        stored = await self._stored_before([row for row in rows if row.after is not None])
+        fresh = [row for row in rows if row.after is None]
+        if fresh:
+            end = (await self._stream.opened.js.stream_info(self._stream.stream)).state.last_seq
+            await table.mark_sent(fresh, end)
+        sent = [row for row in rows if row.id in stored]
+        try:
+            await self._send_all([row for row in rows if row.id not in stored], sent)
+        finally:
+            # Also when cancelled: each row removed now need not be looked for later.
+            await asyncio.shield(table.remove(sent))
+        return len(sent)
+
+    async def _send_all(self, rows: Sequence[Row], sent: list[Row]) -> None:
+        """Send *rows*, many at a time, those of one key one after the other; add to *sent* what is stored."""
+        chains: dict[object, list[Row]] = {}
         for row in rows:
-            connection.cursor().execute(f"DELETE FROM {self._table} WHERE number = {self._mark}", (row.number,))  # noqa: S608
-        connection.commit()
+            chains.setdefault(row.number if row.lane_key is None else row.lane_key, []).append(row)
+
+        async def send(chain: Sequence[Row]) -> None:
+            for row in chain:
+                await self._send(row)
+                sent.append(row)
+
+        await side_by_side(chains.values(), send)
+
+    async def _send(self, row: Row) -> None:
+        lanes = self._stream.opened.lanes
+        if row.lane_key is not None and not lanes:
+            raise Refused(
+                f"The outbox row {row.number} has an ordering key, and the stream {self._stream.stream!r} has no lanes, "
+                "so its order cannot be kept. Use a stream with lanes."
+            )
+        lane = None if row.lane_key is None else lane_of(row.lane_key, lanes)
+        outgoing = Outgoing(row.id, row.name, lane, row.data, row.headers)
+        while True:
+            try:
+                await self._stream.send(outgoing)
+            except (StreamFull, NotStored) as error:
+                logger.warning("the outbox waits at row %d: %s", row.number, error)
+                await asyncio.sleep(_FULL)
+            else:
+                return
+
+    async def _stored_before(self, rows: Sequence[Row]) -> set[str]:
+        """The ids of those *rows* that are in the stream, because an earlier relay sent them."""
+        if not rows:
+            return set()
+        wanted = {row.id for row in rows}
+        start = min(row.after for row in rows if row.after is not None) + 1
+        js = self._stream.opened.js
+        end = (await js.stream_info(self._stream.stream)).state.last_seq
+        found: set[str] = set()
+        if start > end:
+            return found
+        reader = await js.pull_subscribe_bind(
+            (
+                await js.add_consumer(
+                    self._stream.stream,
+                    ConsumerConfig(
+                        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                        opt_start_seq=start,
+                        ack_policy=AckPolicy.NONE,
+                        headers_only=True,
+                        inactive_threshold=60.0,
+                        mem_storage=True,
+                    ),
+                )
+            ).name,
+            stream=self._stream.stream,
+        )
+        try:
+            while True:
+                try:
+                    batch = await reader.fetch(500, timeout=2)
+                except NatsTimeout:
+                    return found  # the rest up to *end* was deleted from the stream
+                for msg in batch:
+                    if (event_id := (msg.headers or {}).get(MSG_ID)) in wanted:
+                        found.add(event_id)
+                if batch[-1].metadata.sequence.stream >= end or found == wanted:
+                    return found
+        finally:
+            await reader.unsubscribe()

@@ -2,26 +2,54 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, final
 
+import nats.errors
 from typing_extensions import TypeVar
 
 from pyventus_typed import Event, Linker
-from pyventus_typed.nats._attempts import Records
-from pyventus_typed.nats._consumer import Group, Start, ensure_consumers, wanted_names
-from pyventus_typed.nats._names import attempts_bucket, check_token
-from pyventus_typed.nats._publisher import JetStream, Opened
-from pyventus_typed.nats._pull import Puller
-from pyventus_typed.nats._received import Received
-from pyventus_typed.nats._refusal import answered
-from pyventus_typed.nats._settings import ensure_dead_stream
-from pyventus_typed.nats._shift import Counts, Shift, Terms
+from pyventus_typed.nats._connection import answered, patiently
+from pyventus_typed.nats._consumer import (
+    Group,
+    GroupConsumer,
+    GroupState,
+    Puller,
+    Start,
+    ensure_consumers,
+    read_group,
+    wanted_names,
+)
+from pyventus_typed.nats._deliveries import Counts, Deliveries, Failure, Records, RetryPolicy, WorkerOptions
+from pyventus_typed.nats._stream import JetStream, Opened, ensure_dead_stream
+from pyventus_typed.nats._wire import Received, attempts_bucket, check_token
 
 _E = TypeVar("_E", bound=Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a worker and its group are."""
+
+    running: bool
+    """Whether ``run`` runs and nobody stopped it."""
+    connected: bool
+    """Whether the server is reached; a lost one is waited for without end."""
+    consumers: bool
+    """Whether every consumer of the group exists. ``False`` also if the server did not say in time."""
+    lag: int | None
+    """How many events wait for the group or are in hand; ``None`` if the server did not say in time."""
+    lanes: Mapping[int | None, int]
+    """The lag of each lane; that of events without an ordering key under ``None``."""
+    settled_at: datetime | None
+    """When this worker last settled an event."""
+
+    @property
+    def ok(self) -> bool:
+        return self.running and self.connected and self.consumers
 
 
 @final
@@ -40,11 +68,19 @@ class Worker(Generic[_E]):
     dead letter. After a crash, the events that were in flight run alone, so that a handler that kills
     its process is found out without harm to its neighbours. What cannot be decoded is a dead letter at once.
 
-    While a handler runs, the worker tells the server so three times in *ack_wait* seconds; a worker that was killed
+    While a handler runs, the worker says so to the server three times in *ack_wait* seconds; a worker that was killed
     loses its events to another one after that time. A group keeps the longest *ack_wait* of its workers.
     A sync handler that blocks the loop keeps it from telling: subscribe it with ``in_thread=True``.
 
-    *context* is entered around the handlers of each message, to carry on a trace for example.
+    ``stop`` and the first signal let the handlers that run end, for *grace* seconds at most; then, or at the second
+    signal, they are cancelled and their events handed back at once, without counting as an attempt. ``None`` waits for
+    every handler. Give it less than what the supervisor waits before it kills.
+
+    *max_ack_pending* is how many events without a key the whole group may have in hand or waiting for a retry;
+    *replicas* is on how many servers the position of the group is kept, if not on as many as the stream.
+    *context* is entered around the handlers of each message, to carry on a trace for example. *on_failure* is called
+    after each attempt that failed, *on_dead* after a message became a dead letter; both in the event loop, so they must
+    be quick. What they raise is logged and changes nothing.
     """
 
     def __init__(
@@ -59,36 +95,71 @@ class Worker(Generic[_E]):
         attempts: int = 5,
         backoff: Sequence[float] = (1, 5, 30, 120),
         ack_wait: float = 30.0,
+        grace: float | None = None,
+        max_ack_pending: int | None = None,
+        replicas: int | None = None,
         context: Callable[[Received], AbstractContextManager[object]] = nullcontext,
+        on_failure: Callable[[Failure], object] | None = None,
+        on_dead: Callable[[Failure], object] | None = None,
     ) -> None:
-        if concurrency < 1 or attempts < 1:
-            raise ValueError(f"concurrency={concurrency} and attempts={attempts} must be 1 or more.")
-        if not backoff or min(backoff) < 0:
-            raise ValueError(f"backoff={backoff!r} must name the seconds before each new attempt.")
-        if ack_wait < 0.5:  # noqa: PLR2004  # below it the server would give events away while they run
-            raise ValueError(f"ack_wait={ack_wait} must be half a second or more.")
-        if isinstance(start, datetime) and start.tzinfo is None:
-            raise ValueError(f"start={start!r} has no time zone. Say which: start.replace(tzinfo=UTC), for example.")
         self._stream = stream
         self._linker = linker
-        place = Group(check_token("group", group), start, ack_wait)
-        self._terms = Terms(place, concurrency, attempts, tuple(backoff), context)
+        self._options = WorkerOptions(
+            group=Group(
+                name=check_token("group", group),
+                start=start,
+                ack_wait=ack_wait,
+                max_ack_pending=max_ack_pending,
+                replicas=replicas,
+            ),
+            concurrency=concurrency,
+            retry=RetryPolicy(attempts=attempts, backoff=tuple(backoff)),
+            grace=grace,
+            context=context,
+            on_failure=on_failure,
+            on_dead=on_dead,
+        )
         self._counts = Counts()
         self._stop = asyncio.Event()
+        self._at_once = asyncio.Event()
+        self._running = False
 
     @property
     def counts(self) -> Counts:
         return replace(self._counts)
 
-    def stop(self) -> None:
+    async def health(self, *, timeout: float = 1.0) -> Health:
+        """How this worker and its group are, for a probe. Raises ``NotOpen`` where the stream is not open.
+
+        It asks the server, for *timeout* seconds at most. It runs in the worker's loop, so that no answer says something, too: a
+        handler blocks the loop.
+        """
+        opened = self._stream.opened
+        state: GroupState | None = None
+        if opened.client.is_connected:
+            with suppress(nats.errors.Error, TimeoutError):
+                async with asyncio.timeout(timeout):
+                    state = await read_group(opened.js, self._stream.stream, self._options.group.name, opened.lanes)
+        return Health(
+            running=self._running and not self._stop.is_set(),
+            connected=opened.client.is_connected,
+            consumers=state is not None and not state.missing,
+            lag=None if state is None else state.lag,
+            lanes={} if state is None else state.lanes,
+            settled_at=self._counts.settled_at,
+        )
+
+    def stop(self, *, at_once: bool = False) -> None:
         """Take nothing more; ``run`` returns when the handlers that run have ended and are acknowledged.
 
-        It is final: a worker that was stopped does not run again.
+        *at_once*: without waiting for them. It is final: a worker that was stopped does not run again.
         """
         self._stop.set()
+        if at_once:
+            self._at_once.set()
 
     async def run(self, *, stop_on: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> None:
-        """Work until ``stop`` is called or one of the signals *stop_on* comes, then finish what runs.
+        """Work until ``stop`` is called or one of the signals *stop_on* comes, then finish what runs (see *grace*).
 
         Cancelling it cancels the handlers too; what they did not finish is delivered again. Outside of the main
         thread give ``stop_on=()``. Raises ``WouldLoop``, ``NoWireName``, ``NothingToDo`` before it starts, and
@@ -97,14 +168,14 @@ class Worker(Generic[_E]):
         """
         opened = self._stream.opened
         names = wanted_names(self._stream.codec.names(), self._linker, self._stream.stream)
-        with answered(f"group {self._terms.group.name!r} of the stream {self._stream.stream!r}"):
-            records, consumers = await self._prepare(opened, names)
+        with answered(f"group {self._options.group.name!r} of the stream {self._stream.stream!r}"):
+            records, consumers = await patiently(lambda: self._prepare(opened, names), self._stream.patience)
         try:
-            async with _signals(stop_on, self.stop), asyncio.TaskGroup() as tasks:
-                shift = Shift(
+            async with _signals(stop_on, self._on_signal), asyncio.TaskGroup() as tasks:
+                deliveries = Deliveries(
                     self._stream,
                     self._linker,
-                    self._terms,
+                    self._options,
                     records=records,
                     counts=self._counts,
                     stopping=self._stop,
@@ -112,32 +183,39 @@ class Worker(Generic[_E]):
                 )
                 pullers = [
                     Puller(
-                        opened.client,
+                        opened,
                         self._stream.stream,
                         consumer,
-                        room=self._terms.concurrency if lane is None else 1,
-                        take=shift.take,
+                        room=self._options.concurrency if consumer.lane is None else 1,
+                        take=deliveries.take,
                     )
-                    for consumer, lane in consumers
+                    for consumer in consumers
                 ]
                 for puller in pullers:
                     tasks.create_task(puller.run())
-                tasks.create_task(shift.beat())
+                tasks.create_task(deliveries.beat())
+                self._running = True
                 await self._stop.wait()
+                grace = self._options.grace
+                deadline = None if grace is None else opened.loop.time() + grace
                 await asyncio.gather(*(puller.close() for puller in pullers))
-                await shift.finish()
+                await deliveries.finish(deadline=deadline, at_once=self._at_once)
         except ExceptionGroup as several:
             # Every lane notices the same loss: one of these errors says it all.
             if len({type(error) for error in several.exceptions}) == 1:
                 raise several.exceptions[0] from None
             raise
+        finally:
+            self._running = False
 
-    async def _prepare(self, opened: Opened, names: frozenset[str]) -> tuple[Records, list[tuple[str, int | None]]]:
-        stream, group = self._stream.stream, self._terms.group
-        await ensure_dead_stream(opened.js, stream, opened.replicas)
-        prefix = f"{group.name}.{opened.created}"
-        records = await Records.open(opened.js, attempts_bucket(stream), prefix, opened.replicas)
-        return records, await ensure_consumers(opened.client, stream, opened.lanes, group, names)
+    def _on_signal(self) -> None:
+        self.stop(at_once=self._stop.is_set())
+
+    async def _prepare(self, opened: Opened, names: frozenset[str]) -> tuple[Records, list[GroupConsumer]]:
+        stream, group = self._stream.stream, self._options.group
+        await ensure_dead_stream(opened.js, stream, opened.replicas, self._stream.settings)
+        records = await Records.open(opened, attempts_bucket(stream), group.name)
+        return records, await ensure_consumers(opened, stream, group, names)
 
 
 @asynccontextmanager

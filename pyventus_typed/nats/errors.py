@@ -3,7 +3,7 @@
 All of them are ``PyventusError``. The facts are attributes, so nobody has to parse a message.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyventus_typed.errors import DefinitionError, PyventusError
 
@@ -23,8 +23,12 @@ class AccessDenied(NatsError, PermissionError):
     """The server refuses the credentials or what we may do with them, or they cannot be used."""
 
 
+class NotSecure(NatsError, ConnectionError):
+    """An encrypted connection was asked for, and cannot be had. No credentials were sent."""
+
+
 class ServerTooOld(NatsError, RuntimeError):
-    """The server is older than 2.10, which would ignore our filters without a word."""
+    """The server is older than 2.10, which would ignore our filters and report nothing."""
 
     def __init__(self, found: str, where: str) -> None:
         super().__init__(
@@ -78,16 +82,33 @@ class NotStored(NatsError, TimeoutError):
         self.id = event_id
 
 
+class NotAllStored(NatsError, RuntimeError):
+    """Some events of ``publish_all`` were not stored, or it is not known whether they are."""
+
+    def __init__(self, stored: Sequence[object], ids: Sequence[str], errors: Sequence[NatsError]) -> None:
+        missing = sum(one is None for one in stored)
+        super().__init__(
+            f"{missing} of {len(ids)} events were not confirmed, the first because: {errors[0]} "
+            "To try again, publish all of them with event_ids=error.ids: none is stored twice."
+        )
+        self.stored: tuple[object, ...] = tuple(stored)
+        """For each event where it is (``Stored``), or ``None``."""
+        self.ids: tuple[str, ...] = tuple(ids)
+        """For each event its id."""
+        self.errors: tuple[NatsError, ...] = tuple(errors)
+        """What stopped a key, or an event without one."""
+
+
 class StreamFull(NatsError, RuntimeError):
     """The stream has reached one of its limits and refuses what is new. The event was not stored."""
 
 
 class PayloadTooLarge(NatsError, ValueError):
-    """The encoded event is larger than the server or the stream takes. It was not stored."""
+    """The encoded event is larger than the server or the stream takes, its headers included. It was not stored."""
 
-    def __init__(self, name: str, size: int, limit: int) -> None:
+    def __init__(self, name: str, size: int, limit: int, what: str) -> None:
         super().__init__(
-            f"{name} is {size} bytes on the wire, and {limit} is the limit. "
+            f"{name} is {size} bytes {what}, and {limit} is the limit. "
             "Store the large part elsewhere and send its address, or raise max_payload of the server."
         )
         self.size = size
@@ -106,7 +127,7 @@ class BadWire(DefinitionError, NatsError):
 
 
 class NoWireName(NatsError, LookupError):
-    """An event of a class that the codec was not told of."""
+    """An event of a class for which the codec has no wire name."""
 
 
 class UnknownWireName(NatsError, LookupError):

@@ -88,7 +88,7 @@ class AsyncIOProcessor:
             check_seconds("timeout", timeout)
         queue = self._queue_here()
         scheduler = queue.scheduler
-        scheduler.take()
+        scheduler.take_all()
         waiter = waiting_emission()
         if waiter is not None:
             is_own = waiter in queue.ledger.open
@@ -115,6 +115,9 @@ class AsyncIOProcessor:
             scheduler, ledger = queue.scheduler, queue.ledger
             if scheduler.loop is None:
                 if scheduler.thread == get_ident() and state.home is None and get_running_loop() is None:
+                    if not emission._open:  # nobody receives it
+                        ledger.completed += 1
+                        return
                     context = copy_context()
                     if not scheduler.runs and not scheduler.busy:
                         emission._queue = queue.ref
@@ -134,6 +137,9 @@ class AsyncIOProcessor:
                             raise
                         return
             elif runs_here(scheduler.loop):
+                if not emission._open:
+                    ledger.completed += 1
+                    return
                 entry = (queue, emission, copy_context())
                 if not scheduler.busy and scheduler.ending is None and not scheduler.below.runs:
                     emission._queue = queue.ref
@@ -195,6 +201,8 @@ class AsyncIOProcessor:
         row = queue.row_of(emission, queue.key_of(emission)) if emission._open else None
         task = asyncio.current_task()
         assert task is not None  # a coroutine of ours is awaited in a task
+        if queue.debug:
+            emission._with_rare().site = _caller()
         publisher = Publisher(task)
         queue.accept(emission, state, copy_context(), row=row, publisher=publisher)
         if emission in queue.published:
@@ -228,7 +236,7 @@ class AsyncIOProcessor:
         """
         queue = self._queue_here()
         scheduler = queue.scheduler
-        scheduler.take()
+        scheduler.take_all()
         waiter = waiting_emission()
         if waiter is not None:
             refuse([waiter], waiter, "closes the emitter, and waits for")
@@ -243,7 +251,7 @@ class AsyncIOProcessor:
             state.closed = True
         else:
             epochs = [one.ledger.end_epoch(next(numbers)) for one in queues]
-        scheduler.take()  # what was handed over by who did not see that it is closed
+        scheduler.take_all()  # what was handed over by who did not see that it is closed
         if await over(epochs, scheduler.waiting, grace):
             return True
         for one in queues:
@@ -288,12 +296,13 @@ class AsyncIOProcessor:
     def _elsewhere(self, state: EmitterState) -> Scheduler | None:
         """The loop that an emission from this thread, which runs none, is handed over to."""
         for scheduler in (here.elsewhere, state.home() if isinstance(state.home, ref) else None):
-            if isinstance(scheduler, Scheduler) and scheduler.loop is not None and not scheduler.is_closed:
+            loop = scheduler.loop if isinstance(scheduler, Scheduler) else None
+            if isinstance(scheduler, Scheduler) and loop is not None and not scheduler.is_closed:
                 if scheduler.process != os.getpid():
                     raise EmitterClosed(
                         "This process was forked from the one whose loop the emitter works for. Make a new emitter here."
                     )
-                if not scheduler.loop.is_closed():
+                if not loop.is_closed():
                     return scheduler
         return None
 

@@ -49,6 +49,8 @@ async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) ->
         try:
             value: Any = call(event)  # Any: whatever a handler returns
             if type(value) is Composed:
+                if value.is_async:
+                    queue.started(emission, index)
                 if value.is_bare:
                     value = await value.handler(event)  # type: ignore[misc]  # of an async def
                 else:

@@ -3,9 +3,8 @@
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
-from contextvars import Context, copy_context
+from contextvars import Context
 from functools import partial
-from threading import get_ident
 from typing import Any, Final, TypeAlias
 from weakref import finalize, ref
 
@@ -13,7 +12,6 @@ from .._composed import Composed, Verdict, must_await
 from .._emission import (
     CALLED,
     EMPTY,
-    NEVER_RAN,
     QUEUED,
     STARTED,
     WAITING,
@@ -42,7 +40,7 @@ from ._capacity import Capacity
 from ._scheduler import LOST, Scheduler, numbers
 from ._schedulers import scheduler_of
 from ._settings import Settings
-from ._tasks import Rest, conclude_by, make_task, serve, work
+from ._tasks import Rest, serve, work
 from ._waiting import refuse, waiting_emission
 
 _PACKAGE = __name__.partition(".")[0]
@@ -68,6 +66,8 @@ class Queue:
 
     __slots__ = (
         "__weakref__",
+        "_books",
+        "_contexts",
         "asked",
         "awaits",
         "capacity",
@@ -85,7 +85,6 @@ class Queue:
         "ref",
         "scheduler",
         "settings",
-        "_books",
     )
 
     def __init__(self, scheduler: Scheduler, settings: Settings, books: Books, processor: object) -> None:
@@ -102,6 +101,7 @@ class Queue:
         self.handed: dict[AnyEmission, tuple[Context, _KeyOf]] = {}
         self.published: dict[AnyEmission, Publisher] = {}
         self.asked: dict[AnyEmission, asyncio.Future[None]] = {}  # requests: they pass all gates
+        self._contexts: dict[AnyEmission, Context] = {}  # what an observer is called in
         self.awaits: dict[AnyEmission, list[AnyEmission]] = {}  # what handlers wait for, each in its own task
         debug, loop = settings.debug, scheduler.loop
         self.debug = debug or (debug is None and loop is not None and loop.get_debug())
@@ -148,7 +148,7 @@ class Queue:
 
     def row_of(self, emission: AnyEmission, key: _KeyOf) -> Row | None:
         """The row of *key*, among those that are there; comparing keys is a stranger's code, too."""
-        if self.gate is None or emission._route.errors is not None and all(emission._route.errors):
+        if self.gate is None or (emission._route.errors is not None and all(emission._route.errors)):
             return None
         try:
             return self.gate.prepare(key)
@@ -177,7 +177,7 @@ class Queue:
         """
         scheduler = self.scheduler
         assert not scheduler.busy  # else it is handed over
-        now: "Entry | None" = None
+        now: Entry | None = None
         scheduler.busy = True
         try:
             try:
@@ -223,7 +223,7 @@ class Queue:
         parent = adopt(emission) if emission not in self.ledger.open else emission.parent
         self.ledger.accept(emission, self._inherited(parent))
         if self.observer is not None:
-            _observe(emission, context, self)
+            self._observe(emission, context)
         if not emission._open:
             self.settle(emission)
             return None
@@ -316,6 +316,28 @@ class Queue:
             and emission._begun == len(notes or ())
         )
 
+    def _observe(self, emission: AnyEmission, context: Context) -> None:
+        """From here on the observer hears of *emission*, in a copy of its context."""
+        assert self.observer is not None  # whoever calls has looked
+        own = self._contexts[emission] = context.copy()
+        own.run(set_current, emission)
+        calls = [partial(self._observed, emission, *one) for one in enumerate(emission._route.calls)]
+        emission._cursor = iter(tuple(calls))
+        own.run(guarded, self.observer.accepted, emission)
+
+    def _observed(self, emission: AnyEmission, index: int, call: Callable[..., object], event: object) -> object:
+        if call.__class__ is not Composed or not (
+            call.is_async or (call.in_thread and self.scheduler.loop is not None)
+        ):  # type: ignore[attr-defined]  # as said
+            self.started(emission, index)
+        return call(event)
+
+    def started(self, emission: AnyEmission, index: int, /) -> None:
+        """The handler of a delivery is about to be called."""
+        context = self._contexts.get(emission)
+        if self.observer is not None and context is not None:
+            context.run(guarded, self.observer.started, Delivery(emission, index))
+
     def drop(self, emission: AnyEmission) -> None:
         """Accept *emission* and discard it: there is no capacity for it."""
         emission._queue = self.ref
@@ -335,13 +357,13 @@ class Queue:
                     discarded = Discarded("capacity", started=False)
                     emission._notes = dict.fromkeys(range(len(emission._route.calls)), discarded)
                     emission._cursor, emission._open = EMPTY, 0
-                    self.scheduler.put(partial(self._count, emission))
+                    self.scheduler.put(partial(self._count, emission), is_late=not self.scheduler.is_here)
                     return
                 self._books.reject()
                 raise self.no_room(emission)
         _use_up(emission)
         if not emission._open:
-            self.scheduler.put(partial(self._count, emission))
+            self.scheduler.put(partial(self._count, emission), is_late=not self.scheduler.is_here)
             return
         self._hand_over(emission, context, key)
         # First put, then looked once more: whoever closes does it the other way round.
@@ -356,13 +378,15 @@ class Queue:
         emission._queue = self.ref
         self.handed[emission] = (context, key)
         self.ledger.open[emission] = ()
-        self.scheduler.put(partial(self._take_over, emission))
+        self.scheduler.put(partial(self._take_over, emission), is_late=not self.scheduler.is_here)
 
     def _count(self, emission: AnyEmission) -> None:
         """Count what another thread has settled."""
         if emission not in self.ledger.open:
             self.ledger.accept(emission)
             self.ledger.settle(emission, emission._worst())
+            if self.scheduler.is_closed:
+                self._books.fold(self.ledger)
 
     def _take_over(self, emission: AnyEmission) -> None:
         """Go on with what was handed over, unless somebody was quicker."""
@@ -372,7 +396,7 @@ class Queue:
         context, key = handed
         row = self.row_of(emission, key)
         scheduler = self.scheduler
-        now: "Entry | None" = None
+        now: Entry | None = None
         was, scheduler.busy = scheduler.busy, True
         try:
             if self.handed.pop(emission, None) is None:
@@ -412,7 +436,9 @@ class Queue:
                 else:
                     if value is not None and self._returned(emission, context, value):
                         made = True
-                        if (scheduler.loop is None or not emission._route.is_async) and not self.next_needs_task(emission):
+                        if (scheduler.loop is None or not emission._route.is_async) and not self.next_needs_task(
+                            emission
+                        ):
                             return True
         except BaseException as error:
             self._cut_short(emission, error)
@@ -581,9 +607,7 @@ class Queue:
         return True
 
     def _serve(self, subscription: Subscription[Event], mailbox: Mailbox) -> None:
-        serving = serve(
-            mailbox, partial(self._next_in, mailbox), partial(self._leave_mailbox, subscription, mailbox)
-        )
+        serving = serve(mailbox, partial(self._next_in, mailbox), partial(self._leave_mailbox, subscription, mailbox))
         serving.send(None)
         emission, first = mailbox[0]
         index, _, _ = first  # type: ignore[misc]  # what _spawn and _is_busy put there
@@ -592,7 +616,7 @@ class Queue:
 
     def _next_in(self, mailbox: Mailbox, task: "asyncio.Task[Any] | None") -> Any:  # Any: see serve
         """The work of the next delivery in *mailbox*, and its context."""
-        while mailbox and not self.late.get(mailbox.holder, 0) :  # type: ignore[call-overload]  # emissions
+        while mailbox and not self.late.get(mailbox.holder, 0):  # type: ignore[call-overload]  # emissions
             emission, what = mailbox[0]
             if isinstance(what, Publisher):
                 return None
@@ -631,9 +655,7 @@ class Queue:
                 mailbox.popleft()
         del mailboxes[subscription]
 
-    def enter_mailbox(
-        self, emission: AnyEmission, index: int, publisher: Publisher
-    ) -> "asyncio.Future[None] | None":
+    def enter_mailbox(self, emission: AnyEmission, index: int, publisher: Publisher) -> "asyncio.Future[None] | None":
         """The receiver of a published delivery is busy with it from here on; if it is already, what that waits for."""
         mailboxes = self.mailboxes
         assert mailboxes is not None  # whoever calls has looked
@@ -707,7 +729,7 @@ class Queue:
 
     def _returned_late(self, emission: AnyEmission, index: int, _thread: object) -> None:
         """A thread has returned after its time-out: it gives up its place."""
-        now: "Entry | None" = None
+        now: Entry | None = None
         self.late[emission] -= 1
         if not self.late[emission]:
             del self.late[emission]
@@ -747,7 +769,7 @@ class Queue:
             if self.is_orphan or scheduler.on_idle is not None:
                 self._emptied()
             return
-        now: "Entry | None" = None
+        now: Entry | None = None
         was, scheduler.busy = scheduler.busy, True
         try:
             status = Status.COMPLETED
@@ -770,10 +792,12 @@ class Queue:
                     epoch.check()
         finally:
             scheduler.busy = was
-        if self.observer is not None:
-            guarded(self.observer.settled, emission)
+        if self.observer is not None and (context := self._contexts.pop(emission, None)) is not None:
+            context.run(guarded, self.observer.settled, emission)
         if self.is_orphan or scheduler.on_idle is not None:
             self._emptied()
+        if scheduler.is_closed:  # handed over a moment too late
+            self._books.fold(self.ledger)
         if now is not None or (not was and (scheduler.inbox or scheduler.ready)):
             self._go_on(now)
 
@@ -861,7 +885,7 @@ class Queue:
             rest = [*emission._cursor]
             begun = total - len(rest) - taken if emission._cursor is not EMPTY else total
             notes.update(dict.fromkeys(range(begun, total), discarded))
-            if is_calling and 0 < begun and begun - 1 not in notes:
+            if is_calling and begun > 0 and begun - 1 not in notes:
                 notes[begun - 1] = CALLED
             given_back = len(waiting) + (emission._cursor is not EMPTY and not is_calling)
             # From here on nothing is called.
@@ -1016,10 +1040,6 @@ def _use_up(emission: AnyEmission) -> None:
         emission._route = emission._route.without(gone)
         emission._cursor = iter(emission._route.calls)
         emission._open = emission._route.share
-
-
-def _observe(emission: AnyEmission, context: Context, queue: Queue) -> None:
-    pass
 
 
 def _orphan(queue: "ref[Queue]", _processor: object) -> None:

@@ -61,6 +61,7 @@ class Scheduler(Runner):
         "busy",
         "crashed",
         "ending",
+        "handed",
         "inbox",
         "is_closed",
         "is_taking",
@@ -95,6 +96,7 @@ class Scheduler(Runner):
         self._context = Context()  # our callbacks must not keep an emitter's context alive
         self.is_taking = False  # in the inbox's calls: what they lead to need not look there
         self._is_called = False  # somebody has asked the loop to look into the inbox
+        self.handed: deque[Callable[[], object]] = deque()  # what takes over what other threads have emitted
         self.busy = False  # in the middle of a change: who comes in between uses the inbox
         self.awake = False  # a turn is scheduled, or under way
         self.runs = False  # of a thread without a loop: it takes what is ready
@@ -129,7 +131,9 @@ class Scheduler(Runner):
     def _turn(self) -> None:
         # Only what is ready now, and not too much of it: who emits for ever must not keep the loop from turning.
         ready = self.ready
-        made = False  # a task: an async handler between two plain ones starts between them, so they wait for the next turn
+        made = (
+            False  # a task: an async handler between two plain ones starts between them, so they wait for the next turn
+        )
         try:
             for _ in repeat(None, min(len(ready), _AT_ONCE)):
                 if not ready or self.ending is not None:
@@ -155,9 +159,7 @@ class Scheduler(Runner):
             if ready:
                 self.wake()
 
-    def start(
-        self, emission: AnyEmission, index: int, work: Work, context: Context, make: LoopFactory | None
-    ) -> None:
+    def start(self, emission: AnyEmission, index: int, work: Work, context: Context, make: LoopFactory | None) -> None:
         """Run *work* in a task, as soon as there is a loop: one of *make*, if none is running."""
         if self.loop is None:
             self.starting.append((emission, index, work, context, make))
@@ -180,53 +182,48 @@ class Scheduler(Runner):
             return runs_here(loop)
         return self.thread == get_ident()
 
-    def put(self, call: Callable[[], object]) -> None:
-        """Have *call* called by whoever runs this, from any thread and at any instant.
+    def put(self, call: Callable[[], object], *, is_late: bool = False) -> None:
+        """Have *call* called by whoever runs this, from any thread and at any instant. It is called at once where
+        something is being changed here; *is_late* says that it can wait for its turn, with a bounded number of others.
 
         First it is put, then looked whether this is closed, and who closes it empties the inbox afterwards: so one of the
         two sees the other, and nothing stays behind.
         """
-        self.inbox.append(call)
+        (self.handed if is_late else self.inbox).append(call)
         loop = self.loop
         if self.is_closed:
             with _after_end:
-                self.take()
-        elif loop is not None and not self._is_called and not runs_here(loop):
+                self.take_all()
+        elif loop is not None and not self._is_called and (is_late or not runs_here(loop)):
             self._is_called = True
             try:
                 loop.call_soon_threadsafe(self._take_called, context=self._context)
             except RuntimeError:  # closed just now, and perhaps not by us
                 if self.is_closed:
                     with _after_end:
-                        self.take()
+                        self.take_all()
 
     def _take_called(self) -> None:
         self._is_called = False
         self.thread = get_ident()
-        self.take(_AT_ONCE)
-        if self.inbox and not self._is_called and self.loop is not None:
+        self.take()
+        _call_each(self.handed, _AT_ONCE)  # so many at once that emitting threads do not starve the loop
+        if self.handed and not self._is_called and self.loop is not None:
             self._is_called = True
             self.loop.call_soon(self._take_called, context=self._context)
 
-    def take(self, most: int | None = None) -> None:
-        """Do what others wanted done, as far as it stands there now."""
-        inbox = self.inbox
-        found = len(inbox)
+    def take(self) -> None:
+        """Do what others wanted done at once, as far as it stands there now."""
         was, self.is_taking = self.is_taking, True
         try:
-            for _ in repeat(None, found if most is None else min(found, most)):
-                try:
-                    call = inbox.popleft()
-                except IndexError:
-                    return  # taken by a call in between
-                try:
-                    call()
-                except BaseException as error:
-                    if not isinstance(error, Exception):
-                        inbox.appendleft(call)  # Ctrl-C: each can be repeated
-                    raise
+            _call_each(self.inbox, len(self.inbox))
         finally:
             self.is_taking = was
+
+    def take_all(self) -> None:
+        """The same, and take over what other threads have emitted."""
+        self.take()
+        _call_each(self.handed, len(self.handed))
 
     # -- a thread without a loop --------------------------------------------------------------------------------------
     def run(self) -> None:
@@ -273,7 +270,7 @@ class Scheduler(Runner):
     @property
     def is_under_way(self) -> bool:
         """Whether something is pending, or a thread has not returned."""
-        return bool(self.inbox) or any([queue.is_under_way for queue in [*self.queues.values()]])
+        return bool(self.inbox or self.handed) or any([queue.is_under_way for queue in [*self.queues.values()]])
 
     def check_idle(self) -> None:
         """Something has ended: if nothing is under way any more, whoever waits for that is called."""
@@ -285,7 +282,7 @@ class Scheduler(Runner):
         """Nothing starts from here on; what waited is discarded, so that nobody waits for it in vain."""
         self.ending = reason
         self.busy = False
-        self.take()
+        self.take_all()
         for queue in [*self.queues.values()]:
             queue.withdraw_all(reason)
         self.ready.clear()
@@ -294,7 +291,7 @@ class Scheduler(Runner):
         """Discard whatever is open: it will not go on. Unless *queued*, what waits for a thread decides by itself."""
         before, self.ending = self.ending, reason
         try:
-            self.take()
+            self.take_all()
             for queue in [*self.queues.values()]:
                 queue.discard_all(reason, queued=queued)
             self.ready.clear()
@@ -323,3 +320,17 @@ class Scheduler(Runner):
             self.loop = None
             self.thread = 0  # it is nobody's
             self.queues.clear()
+
+
+def _call_each(calls: deque[Callable[[], object]], most: int) -> None:
+    for _ in repeat(None, min(len(calls), most)):
+        try:
+            call = calls.popleft()
+        except IndexError:
+            return  # taken by a call in between
+        try:
+            call()
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                calls.appendleft(call)  # Ctrl-C: each can be repeated
+            raise

@@ -13,7 +13,6 @@ from .._emission import QUEUED, STARTED, WAITING, AnyEmission, Delivery, set_cur
 from .._loops import here
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
 from .._processing import Observer
-from .._reports import guarded
 from .._spelling import trim
 
 Work: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
@@ -25,8 +24,9 @@ AT_ONCE: Final = 100
 class Owner(Protocol):
     """The queue of the delivery."""
 
-    @property
-    def observer(self) -> Observer | None: ...
+    observer: Observer | None
+
+    def started(self, emission: AnyEmission, index: int, /) -> None: ...
     def conclude(
         self,
         emission: AnyEmission,
@@ -89,8 +89,8 @@ async def work(owner: Owner, emission: AnyEmission, index: int, what: Any) -> No
             owner.conclude(emission, index, Discarded("cancelled", started=False))  # it has an outcome already
             return
         set_current(emission)
-        if owner.observer is not None:
-            guarded(owner.observer.started, Delivery(emission, index))
+        if progress is STARTED and is_composed and owner.observer is not None:
+            owner.started(emission, index)
         if is_composed:
             what = (
                 what.handler(emission._event)
@@ -176,7 +176,9 @@ async def serve(mailbox: Sized, following: NextInMailbox, leave: Callable[[], ob
 
 
 @coroutine
-def _in(context: Context, work: Work, waits_for: Any) -> Generator[Any, Any, None]:  # Any: between a loop and its futures
+def _in(
+    context: Context, work: Work, waits_for: Any
+) -> Generator[Any, Any, None]:  # Any: between a loop and its futures
     """Go on with *work*, which waits, always in *context*."""
     while True:
         try:

@@ -60,9 +60,7 @@ def waiting_emission() -> AnyEmission | None:
     return emission if keeper is not None and task is not None and keeper.runs_in(emission, task) else None
 
 
-def refuse(
-    targets: Iterable[AnyEmission], waiter: AnyEmission, does: str, *, unless_one_is_free: bool = False
-) -> None:
+def refuse(targets: Iterable[AnyEmission], waiter: AnyEmission, does: str, *, unless_one_is_free: bool = False) -> None:
     """Raise `WouldDeadlock` if one of *targets* leads back to *waiter*, whose handler would wait for it.
 
     With *unless_one_is_free* they must all lead back: the waiter needs only one of them to end.

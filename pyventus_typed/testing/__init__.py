@@ -2,8 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from ._checks import afterwards, always, sometimes
-from ._errors import (
+from ._claims import afterwards, always, sometimes
+from ._explore import explore
+from ._loop import VirtualLoop
+from ._recorder import Recorder
+from ._run import Ending, run
+from ._schedule import Schedule, Step
+from ._search import Exploration
+from .errors import (
     BackgroundError,
     DeadlockError,
     InterleavingError,
@@ -11,33 +17,33 @@ from ._errors import (
     NonDeterminismError,
     NoStrategy,
     NotABody,
+    NothingToExplore,
     ScheduleError,
     SimulationBoundaryError,
     StateLeakError,
     UnreachedError,
 )
-from ._explore import Exploration, explore
-from ._loop import VirtualLoop
-from ._recorder import Recorder
-from ._run import Ending, run
-from ._schedule import Schedule
-from ._trace import Step
 
 if TYPE_CHECKING:
+    from ._events import events
     from ._given import InterleavedTest, given_interleavings
     from ._machine import EventMachine
-    from ._strategies import events
 else:
     # These need Hypothesis, which the others do not; a checker must not see this, or it would believe in any name.
-    from ._lazy import lazily
+    from importlib import import_module
 
-    __getattr__ = lazily(
-        __name__,
-        EventMachine="_machine",
-        InterleavedTest="_given",
-        given_interleavings="_given",
-        events="_strategies",
-    )
+    _WITH_HYPOTHESIS = {
+        "EventMachine": "_machine",
+        "InterleavedTest": "_given",
+        "events": "_events",
+        "given_interleavings": "_given",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _WITH_HYPOTHESIS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f".{_WITH_HYPOTHESIS[name]}", __name__), name)
+
 
 __all__ = [
     "BackgroundError",
@@ -51,6 +57,7 @@ __all__ = [
     "NoStrategy",
     "NonDeterminismError",
     "NotABody",
+    "NothingToExplore",
     "Recorder",
     "Schedule",
     "ScheduleError",

@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterable
 
-from ._checks import Reached
-from ._entries import PATIENCE
-from ._errors import NonDeterminismError, NotABody, ScheduleError, StateLeakError
-from ._policies import POLICIES, as_far_as_it_fits, portfolio
-from ._report import Told, report
-from ._run import Body, Ending, Options, Run, perform
-from ._schedule import FIFO, Schedule
-from ._shrink import Attempt, Deviations, smallest_deviations
-from ._trace import Observer
-from ._watch import Watch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from ._loop import Reorder
-    from ._policies import Chooser
-    from ._threads import Threads
-    from ._trace import Step
-
-_T = TypeVar("_T")
-
-_MOST_EXHAUSTIVE = 200_000
-_MOST_STEPS_OF_SHRINKING = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Exploration:
-    """What an exploration without a failure has seen."""
-
-    schedules: int
-    """Schedules tried, FIFO among them. 1 if the program has no choices."""
-    choices: int
-    """Choices of the FIFO run."""
-    reached: frozenset[str]
-    """The ``sometimes`` that were true at least once."""
+from ._claims import Reached
+from ._loop import LATENCY, Reorder
+from ._policies import Faults, as_far_as_it_fits
+from ._run import Body, Ending, Options
+from ._schedule import Schedule
+from ._search import Exploration, Search, settings
+from ._threads import Threads
+from .errors import (
+    NothingToExplore,
+    ScheduleError,
+)
 
 
 def explore(
@@ -50,21 +25,40 @@ def explore(
     exhaustive: int | None = None,
     first: Iterable[Schedule | str] = (),
     reach: Iterable[str] = (),
+    expect_choices: bool = True,
     reorder: Reorder = "resume",
-    max_steps: int = 100_000,
-    threads: Threads = "baton",
+    latency: float = LATENCY,
+    cancel: bool = False,
+    fail: bool | type[Exception] = False,
+    drop: bool = False,
+    double: bool = False,
+    max_steps: int | None = None,
+    threads: Threads = "real",
     ending: Ending = "cancel",
 ) -> Exploration:
     """Run ``body()`` under many schedules; raise ``InterleavingError`` with the smallest one that breaks it.
 
-    FIFO comes first, then those of *first*, as far as they fit the program (paste there what a report told you), then a
-    fixed portfolio of policies that depends on *seed* alone, until there were *schedules* in all, and FIFO once more. With
-    ``exhaustive=d`` instead of the portfolio: every schedule with at most *d* delays (taking the third candidate is two
-    delays), for tiny programs; ``ScheduleError`` when that would be more than 200,000.
+    FIFO comes first, then those of *first*, as far as they fit the program (paste there what a report told you), and FIFO
+    with a garbage collection after every step, in which a task that nobody holds is lost. Then all schedules with one
+    delay, with two, and so on (taking the third candidate is two delays), after the first 64 in turn with a portfolio of
+    policies that depends on *seed* alone, until there were *schedules* in all or there are no others; and FIFO once more.
+    With ``exhaustive=d`` every schedule with at most *d* delays, however many; ``ScheduleError`` when they are more than
+    200,000.
+
+    What else may go wrong, each as one delay:
+
+    - *latency*: a sleep may take up to so many times as long, where another timer then falls due before it ends;
+    - ``cancel=True``: each task but the body may be cancelled at any ``await``, while it waits and when it was about to go on;
+    - ``fail=True``, or the class of an exception: any ``asyncio.sleep``, which stands for input and output, may raise it;
+    - ``drop=True``, ``double=True``: an ``emit`` may be lost, as by a crash, or be made twice, as by a redelivery.
+
+    That a cancellation or exception of these comes out of the body again is no failure; ``always`` and ``afterwards`` say
+    what must hold then.
 
     *body* must make all its state anew. Where the first run and its repetition differ, ``StateLeakError`` or
     ``NonDeterminismError`` names the step. ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was never true.
-    The other parameters are those of `run`, and so are the errors, each as the ``__cause__`` of the ``InterleavingError``.
+    ``NothingToExplore`` if only one schedule is possible, unless ``expect_choices=False``. The other parameters are those
+    of `run`, and so are the errors, each as the ``__cause__`` of the ``InterleavingError``.
     """
     if schedules < 1:
         raise ValueError(f"schedules is the number of schedules to try, at least 1, not {schedules}.")
@@ -72,220 +66,35 @@ def explore(
         raise ValueError(f"exhaustive is the number of delays allowed, at least 0, not {exhaustive}.")
     if isinstance(first, str | Schedule):
         raise ScheduleError(f"first is a list of schedules. Did you mean first=[{first!r}]?")
-    search = Search(body, Options(reorder, max_steps, threads, ending))
-    with Reached(reach) as reached, search.watch:
+    options = Options(
+        reorder=reorder,
+        latency=latency,
+        cancel=cancel,
+        fail=fail,
+        drop=drop,
+        double=double,
+        max_steps=max_steps,
+        threads=threads,
+        ending=ending,
+    )
+    __tracebackhide__ = True  # of all this a reader of a failure in pytest wants to see the report
+    search = Search(body, options)
+    with Reached(reach) as reached, search.leaks:
+        if settings.replay is not None:
+            return search.replay(settings.replay)
         fifo = search.fifo_twice()
-        pinned = [Schedule.of(schedule) for schedule in first]
-        for schedule in pinned:
-            search.attempt(as_far_as_it_fits(schedule), "a schedule given as first=")
+        for schedule in [Schedule.of(one) for one in first]:
+            search.attempt(as_far_as_it_fits(schedule), "a schedule given as first=", Faults(schedule.faults))
+        search.repeat_failures()
+        search.collect_garbage()
         if exhaustive is not None:
             search.exhaust(exhaustive)
-        elif fifo.choices:
-            for index in range(schedules - 1):
-                search.attempt(portfolio(seed, index, fifo.choices), POLICIES[index % len(POLICIES)])
+        else:
+            search.search(settings.schedules or schedules, seed)
         search.fifo_again()
+        if expect_choices and not search.has_choices:
+            raise NothingToExplore
         reached.require_all(search.runs)
-        return Exploration(search.runs, fifo.choices, frozenset(reached.names))
-
-
-class Search:
-    """One exploration of one body. Its watch must be entered."""
-
-    def __init__(
-        self,
-        body: Body[object],
-        options: Options,
-        *,
-        told: Callable[[], Told] | None = None,
-        final: bool = True,
-    ) -> None:
-        self.body = body
-        self.options = options
-        self._asked = options
-        self.watch = Watch()
-        self.runs = 0
-        self._told = told
-        self._final = final
-        self._fifo: tuple[Run[object], list[Step]] | None = None
-
-    def attempt(self, chooser: Chooser, policy: str) -> Run[object]:
-        """One run; if it fails, shrink its schedule and raise the report."""
-        self.runs += 1
-        done = perform(self.body, self.options, self.watch, chooser=chooser)
-        if done.error is not None:
-            self.fail(done, policy)
-        return done
-
-    def fail(self, done: Run[object], policy: str) -> None:
-        """Raise what *done* found: an `InterleavingError` for the smallest schedule that fails in the same way."""
-        error = done.error
-        assert error is not None
-        if not _is_finding(error):
-            raise error
-        wanted = _signature(error)
-        smallest = Schedule(done.deviations)
-        if self._final and smallest:
-            smallest = Schedule(smallest_deviations(smallest, lambda: self._failing_as(wanted)))
-        last, observer = self._observe(smallest)
-        if last.error is None or _signature(last.error) != wanted:
-            outcome = "passed" if last.error is None else f"raised {last.error!r}"
-            raise NonDeterminismError(
-                f"Under the schedule '{smallest}' the body raised {error!r}, and under the same schedule once more it {outcome}. "
-                "It depends on something that the schedule does not decide: the clock, random numbers, the order of a set of "
-                "objects that hash by address, or state that outlives the body.",
-                len(observer.trace),
-            ) from error
-        raise report(
-            self.body,
-            self._asked,
-            last.error,
-            smallest,
-            observer,
-            runs=self.runs,
-            policy=policy,
-            found=len(done.deviations),
-            told=None if self._told is None else self._told(),
-        ) from last.error
-
-    def _failing_as(self, wanted: tuple[object, ...]) -> Attempt:
-        """An attempt that says whether a run fails in the same way, until it has made more steps than it may."""
-        steps = 0
-
-        def attempt(chooser: Chooser, log: list[int] | None = None) -> Deviations | None:
-            nonlocal steps
-            if steps > _MOST_STEPS_OF_SHRINKING:
-                return None
-            again = perform(self.body, self.options, self.watch, chooser=chooser, log=log)
-            steps += again.steps
-            if again.error is None or _signature(again.error) != wanted:
-                return None
-            return again.deviations
-
-        return attempt
-
-    def fifo_once(self) -> Run[object]:
-        """The FIFO run, which must not fail."""
-        self.runs += 1
-        done, observer = self._observe(FIFO)
-        if done.error is not None:
-            self.fail(done, "fifo")
-        self._fifo = done, observer.trace
-        # Who busily waits for somebody who is held spins as often as patience allows, and no more: more is a livelock.
-        self.options = replace(self.options, max_steps=min(self.options.max_steps, 2 * PATIENCE * done.steps + 1_000))
-        return done
-
-    def fifo_twice(self) -> Run[object]:
-        """The FIFO run, and its repetition, which must not differ."""
-        done = self.fifo_once()
-        self.fifo_again()
-        return done
-
-    def fifo_again(self) -> None:
-        """Run FIFO once more: nothing may have changed since the first time."""
-        assert self._fifo is not None
-        first, trace = self._fifo
-        again, observer = self._observe(FIFO)
-        if _same(first, again):
-            return
-        if isinstance(again.error, NotABody):  # it makes a coroutine once, and not again
-            raise again.error
-        repeated = [again, *(self._observe(FIFO)[0] for _ in range(3))]
-        step = next(
-            (i for i, (a, b) in enumerate(zip(trace, observer.trace, strict=False)) if a != b),
-            min(len(trace), len(observer.trace)),
+        return Exploration(
+            len(search.seen), fifo.choices, frozenset(reached.names), max(search.tree.delays, 0), search.tree.exhausted
         )
-        before, now = (str(t[step]).strip() if step < len(t) else "the end" for t in (trace, observer.trace))
-        difference = (
-            f"at step {step}: first {before!r}, then {now!r}"
-            if step < max(len(trace), len(observer.trace))
-            else f"in the result: first {first.result!r}, then {again.error or again.result!r}"
-        )
-        # What has leaked stays, or piles up; what is random comes and goes.
-        lengths = [one.steps for one in (first, *repeated)]
-        settled = all(_same(again, one) for one in repeated) or (
-            len(set(lengths)) == len(lengths)
-            and lengths
-            in (
-                sorted(lengths),
-                sorted(lengths, reverse=True),
-            )
-        )
-        if not settled:
-            raise NonDeterminismError(
-                f"Two runs under the same schedule differed {difference}. The body depends on something that the schedule "
-                "does not decide: the clock, random numbers, or the order of a set of objects that hash by address.",
-                step,
-            ) from again.error
-        raise StateLeakError(
-            f"The first schedule went another way when it was run again, {difference}. Something outlived its schedule, "
-            "a global or an object made outside of the body (or else the body is not deterministic). "
-            "Make all state inside the body.",
-            step,
-        ) from again.error
-
-    def exhaust(self, delays: int) -> None:
-        """Every schedule with at most *delays* delays."""
-        done = perform(self.body, self.options, self.watch, chooser=_Counting(()))
-        stack: list[Deviations] = [()]
-        while stack:
-            deviations = stack.pop()
-            if self.runs >= _MOST_EXHAUSTIVE:
-                raise ScheduleError(
-                    f"exhaustive={delays} needs more than {_MOST_EXHAUSTIVE} schedules for this program, which has "
-                    f"{done.choices} choices. It is for tiny programs: make the program or the number of delays smaller, or "
-                    "leave it out."
-                )
-            counting = _Counting(deviations)
-            self.attempt(counting, f"exhaustive={delays}")
-            spent = sum(candidate for _, candidate in deviations)
-            begin = deviations[-1][0] + 1 if deviations else 0
-            for choice in range(len(counting.sizes) - 1, begin - 1, -1):
-                most = min(counting.sizes[choice] - 1, delays - spent)
-                stack.extend((*deviations, (choice, candidate)) for candidate in range(most, 0, -1))
-
-    def _observe(self, schedule: Schedule) -> tuple[Run[object], Observer]:
-        observer = Observer()
-        return perform(
-            self.body, self.options, self.watch, chooser=as_far_as_it_fits(schedule), observer=observer
-        ), observer
-
-
-class _Counting:
-    """Follows deviations and notes how many candidates each choice had."""
-
-    def __init__(self, deviations: Deviations) -> None:
-        self._wanted = dict(deviations)
-        self.sizes: list[int] = []
-
-    def __call__(self, choice: int, keys: Sequence[int]) -> int:
-        size = len(keys)
-        self.sizes.append(size)
-        index = self._wanted.get(choice, 0)
-        return index if index < size else 0
-
-
-def _same(one: Run[object], other: Run[object]) -> bool:
-    if one.log != other.log or other.error is not None:
-        return False
-    # Results of other classes may well be equal in all that matters and still not compare equal.
-    return not isinstance(one.result, int | str | bytes | float) or one.result == other.result
-
-
-def _is_finding(error: BaseException) -> bool:
-    """Whether *error* says that the body is wrong; what steers a test runner must reach it untouched."""
-    kind = type(error)
-    if isinstance(error, NotABody) or kind.__module__.startswith("hypothesis."):
-        return False
-    return isinstance(error, Exception) or (kind.__module__ == "_pytest.outcomes" and kind.__name__ == "Failed")
-
-
-def _signature(error: BaseException) -> tuple[object, ...]:
-    """What makes two failures the same one: the class, the innermost line, and for a group those of its members."""
-    if isinstance(error, BaseExceptionGroup):
-        return type(error), frozenset(_signature(member) for member in error.exceptions)
-    if isinstance(error, RecursionError):  # where the stack ends is chance
-        return (RecursionError,)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return type(error), (trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace is not None else None

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, cast
+import re
+import zlib
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, cast
 
 from typing_extensions import ParamSpec
 
-from ._checks import Reached
-from ._errors import NotABody
-from ._explore import Search
-from ._hypothesis import hypothesis
-from ._policies import POLICIES, portfolio
-from ._report import Told
+from pyventus_typed import Linker
+
+from ._claims import Reached
+from ._events import SearchStrategy, hypothesis, untraced
+from ._loop import LATENCY, Reorder
+from ._policies import Faults, as_far_as_it_fits
+from ._recorder import Recorder
+from ._report import Example, Source
 from ._run import Ending, Options
-from ._source import Source
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
-
-    from hypothesis.strategies import SearchStrategy
-
-    from ._loop import Reorder
-    from ._threads import Threads
+from ._search import Search, settings
+from ._threads import Threads
+from .errors import NotABody, NothingToExplore
 
 _P = ParamSpec("_P")
 
-_SEED = "interleavings"
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 class InterleavedTest(Protocol[_P]):
@@ -48,126 +46,150 @@ def given_interleavings(
     schedules: int = 16,
     endings: Sequence[Ending] = ("cancel",),
     reorder: Reorder = "resume",
-    max_steps: int = 100_000,
-    threads: Threads = "baton",
+    latency: float = LATENCY,
+    cancel: bool = False,
+    fail: bool | type[Exception] = False,
+    drop: bool = False,
+    double: bool = False,
+    max_steps: int | None = None,
+    threads: Threads = "real",
     reach: Iterable[str] = (),
+    expect_choices: bool = True,
     **named: SearchStrategy[Any],
 ) -> Callable[[Callable[_P, Coroutine[Any, Any, object]]], InterleavedTest[_P]]:
     """`hypothesis.given` for an async test: each example runs under *schedules* schedules, and in each of the *endings*.
 
     Strategies are given as to ``@given``; pytest's fixtures may fill the other parameters, but what they hold is shared by
-    all schedules. All state must be made in the test. A failure raises ``InterleavingError`` for the smallest events with
-    the smallest schedule. ``@settings`` goes on either side. ``UnreachedError`` if a ``sometimes`` (or a name in *reach*)
-    was never true in all schedules of all examples. The test as it was is the attribute ``body``.
+    all schedules (a `Recorder` and a `Linker` are cleared before each). All other state must be made in the test. A failure
+    raises ``InterleavingError`` for the smallest events with the smallest schedule. ``@settings`` goes on either side.
+    ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was never true in all schedules of all examples, and
+    ``NothingToExplore`` if none of them left anything to choose, unless ``expect_choices=False``. The test as it was is the
+    attribute ``body``. The other parameters are those of `explore`.
     """
-    if schedules < 1:
-        raise ValueError(f"schedules is the number of schedules for each example, at least 1, not {schedules}.")
-    options = [Options(reorder, max_steps, threads, ending) for ending in endings]
-    if not options:
-        raise ValueError("endings needs at least one of 'cancel', 'close' and 'lost'.")
+    _check_counts(schedules, endings)
+    first = Options(
+        reorder=reorder,
+        latency=latency,
+        cancel=cancel,
+        fail=fail,
+        drop=drop,
+        double=double,
+        max_steps=max_steps,
+        threads=threads,
+    )
+    options = [replace(first, ending=ending) for ending in endings]
 
     declared = tuple(reach)
 
     def decorate(test: Callable[_P, Coroutine[Any, Any, object]]) -> InterleavedTest[_P]:
         if not inspect.iscoroutinefunction(test):
             raise NotABody(test, "given_interleavings is for `async def` tests; for others there is hypothesis.given.")
-        failed_before: list[int] = []
-        runs = 0
+        progress = _Progress()
 
         @functools.wraps(test)
         def under_schedules(*args: Any, **kwargs: Any) -> None:  # Any: what the strategies make
-            nonlocal runs
-            seed = kwargs.pop(_SEED)
-            assert isinstance(seed, int)  # we asked for integers
             drawn = inspect.signature(test).bind(*args, **kwargs).arguments
             spelled_test = getattr(test, "__name__", "test")
 
-            def told() -> Told:
+            def example() -> Example:
                 source = Source()
                 values = {name: source.of(value) for name, value in drawn.items()}
                 call = ", ".join(f"{name}={value}" for name, value in values.items())
-                return Told(values, f"lambda: {spelled_test}.body({call})", source.imports)
+                return Example(values, f"lambda: {spelled_test}.body({call})", source.imports)
+
+            __tracebackhide__ = True
+            shared = [one for one in (*args, *kwargs.values()) if isinstance(one, Recorder | Linker)]
+
+            def begin() -> Coroutine[Any, Any, object]:  # Any: as above
+                for one in shared:  # of a fixture: no schedule may see what another one has left in it
+                    one.clear()
+                return test(*args, **kwargs)
 
             for option in options:
-                body = functools.partial(test, *args, **kwargs)
-                search = Search(body, option, told=told, final=_is_final())
-                with _untraced():
-                    _try_schedules(search, seed, schedules, failed_before)
-                runs += search.runs
+                body = functools.update_wrapper(begin, test) if shared else functools.partial(test, *args, **kwargs)
+                search = Search(body, option, example=example, final=_is_final(), earlier=progress.first)
+                with untraced():
+                    _try_schedules(search, _seed_of(drawn), schedules, progress.failed_before)
+                progress.add(search)
 
-        signature = inspect.signature(test)
-        seed = inspect.Parameter(_SEED, inspect.Parameter.KEYWORD_ONLY)
-        vars(under_schedules)["__signature__"] = signature.replace(
-            parameters=[*signature.parameters.values(), seed], return_annotation=None
-        )
-        drawn = hypothesis.strategies.integers(0, 2**32 - 1)
-        by_name: dict[str, SearchStrategy[Any]] = {}
-        if strategies:  # given() takes strategies by position or by name, not both
-            names = list(signature.parameters)[-len(strategies) :]
-            by_name = dict(zip(names, strategies, strict=True))
-        decorated = hypothesis.given(**by_name, **named, **{_SEED: drawn})(under_schedules)
+        under_schedules.__signature__ = inspect.signature(test).replace(return_annotation=None)  # type: ignore[attr-defined]  # of pytest
+        # given() takes strategies by position or by name, not both.
+        names = list(inspect.signature(test).parameters)[-len(strategies) :] if strategies else []
+        by_name = dict(zip(names, strategies, strict=True))
+        decorated = hypothesis.given(**by_name, **named)(under_schedules)
 
         @functools.wraps(decorated)
         def judged(*args: Any, **kwargs: Any) -> None:  # Any: as above
-            nonlocal runs
-            runs = 0
+            __tracebackhide__ = True
+            progress.begin()
             with Reached(declared) as reached:
                 decorated(*args, **kwargs)
-            reached.require_all(runs)
+            if expect_choices and not progress.has_choices:
+                raise NothingToExplore
+            reached.require_all(progress.runs)
 
         # Hypothesis keeps its settings on the function that it decorates: `@settings` must find it through ours.
         signature = inspect.signature(decorated)
         judged.__dict__ = vars(decorated)
-        vars(judged)["__signature__"] = signature  # for pytest, which sees to the parameters that are left
+        vars(judged)["__signature__"] = signature  # for pytest, which fills the parameters that are left
         vars(judged)["body"] = test  # for the regression tests that reports print
         return cast("InterleavedTest[_P]", judged)  # a function has no attribute `body` that a checker could see
 
     return decorate
 
 
-def _try_schedules(search: Search, seed: int, schedules: int, failed_before: list[int]) -> None:
-    with search.watch:
-        fifo = search.fifo_once()
-        if fifo.choices:
-            # While Hypothesis shrinks, what failed last fails most often again.
-            # Smaller events need other schedules, and it is worth looking for them once there is something to shrink.
-            most = 4 * schedules if failed_before else schedules - 1
-            order = [*failed_before, *(index for index in range(most) if index not in failed_before)]
-            for index in order:
-                try:
-                    search.attempt(portfolio(seed, index, fifo.choices), POLICIES[index % len(POLICIES)])
-                except AssertionError:
-                    failed_before[:] = [index]
-                    raise
-        search.fifo_again()
+class _Progress:
+    """What is known of a test over all its examples."""
+
+    def __init__(self) -> None:
+        self.failed_before: list[tuple[int, int]] = []
+        self.begin()
+
+    def begin(self) -> None:
+        """The test is run, once more."""
+        self.first: Search | None = None
+        self.runs = 0
+        self.has_choices = settings.replay is not None
+
+    def add(self, search: Search) -> None:
+        """*search* has found nothing."""
+        self.first = self.first or search
+        self.runs += search.runs
+        self.has_choices = self.has_choices or search.has_choices
 
 
-@contextmanager
-def _untraced() -> Generator[None, None, None]:
-    """Keep Hypothesis from tracing lines, with which it explains failures: thousands of schedules would take 20 s for 1.
+def _check_counts(schedules: int, endings: Sequence[Ending]) -> None:
+    if schedules < 1:
+        raise ValueError(f"schedules is the number of schedules for each example, at least 1, not {schedules}.")
+    if not endings:
+        raise ValueError("endings needs at least one of 'cancel', 'close' and 'lost'.")
 
-    It would only find our lines. The tracers of others (of coverage, of a debugger) stay.
+
+def _seed_of(drawn: Mapping[str, object]) -> int:
+    """A number that belongs to an example: others get other schedules, and the same one gets the same.
+
+    To draw it would be simpler, but Hypothesis would then shrink it, which means nothing and took a thousand runs.
     """
-    tracer = sys.gettrace()
-    if tracer is not None and type(getattr(tracer, "__self__", None)).__module__.startswith("hypothesis."):
-        sys.settrace(None)
+    return zlib.crc32(_ADDRESS.sub("", repr(dict(drawn))).encode("utf-8", "backslashreplace"))
+
+
+def _try_schedules(search: Search, seed: int, schedules: int, failed_before: list[tuple[int, int]]) -> None:
+    __tracebackhide__ = True
+    with search.leaks:
+        if settings.replay is not None:
+            search.attempt(as_far_as_it_fits(settings.replay), "--replay", Faults(settings.replay.faults))
+            return
+        schedules = settings.schedules or schedules
+        search.fifo_once()
+        # While Hypothesis shrinks, what failed last fails most often again.
+        # Smaller events need other schedules, and it is worth looking for them once there is something to shrink.
         try:
-            yield
-        finally:
-            sys.settrace(tracer)
-        return
-    monitoring = vars(sys).get("monitoring")  # from Python 3.12 on
-    if monitoring is None:
-        yield
-        return
-    events = [(one, monitoring.get_events(one)) for one in range(6) if monitoring.get_tool(one) == "scrutineer"]
-    for one, _ in events:
-        monitoring.set_events(one, 0)
-    try:
-        yield
-    finally:
-        for one, event in events:
-            monitoring.set_events(one, event)
+            search.search(4 * schedules if failed_before else schedules, seed, failed_before, first=schedules // 2)
+        except AssertionError:
+            if search.last_policy is not None:
+                failed_before[:] = [search.last_policy]
+            raise
+        search.fifo_again()
 
 
 def _is_final() -> bool:
@@ -176,3 +198,11 @@ def _is_final() -> bool:
         return bool(hypothesis.control.current_build_context().is_final)
     except (AttributeError, hypothesis.errors.InvalidArgument):
         return True
+
+
+def with_fixtures(test: Any) -> None:  # Any: a function with attributes of Hypothesis
+    """Keep Hypothesis from refusing fixtures of a *test* of ours: those that could leak are cleared before each schedule."""
+    checks = hypothesis.HealthCheck
+    given = getattr(test, "_hypothesis_internal_use_settings", None) or hypothesis.settings()
+    suppressed = [*given.suppress_health_check, checks.function_scoped_fixture]
+    test._hypothesis_internal_use_settings = hypothesis.settings(given, suppress_health_check=suppressed)

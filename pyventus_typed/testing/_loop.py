@@ -3,38 +3,127 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import heapq
 import math
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextvars import Context
+from functools import cached_property
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
 from weakref import ref
 
 from typing_extensions import TypeVarTuple, Unpack, override
 
-from ._boundary import NoSelector, begin_as_a_base_event_loop, refuse_the_world
-from ._entries import Entry, Timer, WeakOrderedSet
-from ._errors import LivelockError, ScheduleError
-from ._order import OrderedLoop
-from ._policies import replay
-from ._schedule import FIFO, Schedule
-from ._tasks import NUMBER, STEP, VirtualFuture, VirtualTask, number_of, step_of
-from ._waiting import nothing_to_do
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-    from contextvars import Context
-
-    from ._policies import Chooser
-    from ._tasks import TaskCoroutine
-    from ._threads import Threads
+from ._deadlock import nothing_to_do
+from ._holders import Holders
+from ._names import Names, is_users_task, waits_in_sleep
+from ._policies import Chooser, Faults, replay
+from ._ready import SLEEP_IS_OVER, Entry, OrderedLoop, Timer, WeakOrderedSet
+from ._schedule import FIFO, PLACES, Fault, Place, Schedule, ScheduleError
+from ._tasks import NUMBER, STEP, TaskCoroutine, VirtualFuture, VirtualTask, number_of, step_of, task_of
+from ._threads import Threads
+from .errors import LivelockError, SimulationBoundaryError
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
+_C = TypeVar("_C", bound=type[object])
 
 Reorder: TypeAlias = Literal["strict", "resume", "all"]
 
+LATENCY = 2.0
+"""How many times as long a sleep may take, unless somebody asks for something else."""
+_PLACE_NAMES: Mapping[Place, str] = {"await": "end of a step that waits", "emit": "emit", "step": "step"}
 
-@refuse_the_world
+
+def check_reorder(reorder: Reorder) -> None:
+    """``ValueError`` if there is no such level."""
+    if reorder not in {"strict", "resume", "all"}:
+        raise ValueError(f"reorder is 'strict', 'resume' or 'all', not {reorder!r}.")
+
+
+def check_latency(latency: float) -> None:
+    """``ValueError`` if a sleep cannot take *latency* times as long."""
+    if not 1.0 <= latency < math.inf:
+        raise ValueError(f"latency says how many times as long a sleep may take, at least 1, and not {latency!r}.")
+
+
+_REFUSED = {
+    "a name look-up": ("getaddrinfo", "getnameinfo"),
+    "a connection": (
+        "create_connection", "create_unix_connection", "create_datagram_endpoint", "connect_accepted_socket", "start_tls",
+    ),
+    "a server": ("create_server", "create_unix_server"),
+    "a pipe": ("connect_read_pipe", "connect_write_pipe"),
+    "a process": ("subprocess_exec", "subprocess_shell"),
+    "a signal handler": ("add_signal_handler",),
+    "a file descriptor": ("add_reader", "add_writer", "remove_reader", "remove_writer"),
+    "a socket": (
+        "sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into", "sock_sendall", "sock_sendto",
+        "sock_connect", "sock_accept", "sock_sendfile", "sendfile",
+    ),
+}  # fmt: skip
+
+
+def _refuse(method: str, what: str) -> Callable[..., NoReturn]:
+    def refused(*_: object, **__: object) -> NoReturn:
+        raise SimulationBoundaryError(
+            f"loop.{method}() needs {what} of the real world, whose timing no schedule can decide. "
+            "Give the code under test a stand-in (a queue, a stub with an async method), "
+            "or run this test on an ordinary loop."
+        )
+
+    refused.__name__ = refused.__qualname__ = method
+    return refused
+
+
+def forbid_real_io(loop: _C) -> _C:
+    """Make every method of *loop* that does real input or output raise at the call, not at the await."""
+    for what, methods in _REFUSED.items():
+        for method in methods:
+            setattr(loop, method, _refuse(method, what))
+    return loop
+
+
+class NoSelector:
+    """There is nothing to select from; some plugins for virtual time look for a selector none the less."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[object, int]]:  # noqa: ARG002  # the protocol's name
+        return []
+
+    def get_map(self) -> dict[int, object]:
+        return {}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _first_state() -> tuple[dict[str, object], dict[str, Callable[[], object]]]:
+    """What `BaseEventLoop.__init__` sets: the values that loops may share, and how to make those that they may not.
+
+    Not the set of async generators: ours is another one.
+    """
+    loop = asyncio.BaseEventLoop()
+    loop.close()
+    state = {**vars(loop), "_closed": False, "_executor_shutdown_called": False}
+    shared: dict[str, object] = {
+        name: value for name, value in state.items() if isinstance(value, int | float | str | None)
+    }
+    return shared, {name: type(value) for name, value in state.items() if name not in shared and name != "_asyncgens"}
+
+
+_SHARED, _MADE = _first_state()
+
+
+def begin_as_a_base_event_loop(loop: asyncio.BaseEventLoop) -> None:
+    """Do what `BaseEventLoop.__init__` does, without asking for the clock and the environment thousands of times."""
+    state = vars(loop)
+    state.update(_SHARED)
+    for name, make in _MADE.items():
+        state[name] = make()
+
+
+@forbid_real_io
 class VirtualLoop(OrderedLoop):
     """A loop without a clock and without a selector.
 
@@ -46,10 +135,13 @@ class VirtualLoop(OrderedLoop):
       longer. Callbacks and the starts of tasks are never late: nothing goes before them that was not ready before them.
     - ``"all"``: tasks may also start in any order, which asyncio itself never does: for experts.
 
+    An ``asyncio.sleep`` may take up to *latency* times as long, where another timer then falls due before it ends: it ends
+    just after that one. With ``latency=1``, and under ``"strict"``, sleeps are exact.
+
     Who has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version of
     Python that has the same asyncio functions (``wait_for`` became another one in 3.12). Threads (``asyncio.to_thread``,
     ``run_in_executor``) are virtual: they begin and end when the schedule says, and their function runs without a running
-    loop, in a real thread for which the loop waits (``threads="baton"``), for at most ten seconds, or, quicker and without
+    loop, in a real thread for which the loop waits (``threads="real"``), for at most ten seconds, or, quicker and without
     that limit, in the loop's own thread (``"inline"``).
 
     Raises out of ``run_until_complete``: ``DeadlockError`` when nothing can happen any more, ``LivelockError`` after
@@ -71,6 +163,17 @@ class VirtualLoop(OrderedLoop):
     steps: int = 0
     log: list[int] | None = None
     lost: bool = False
+    most_at_once: int | None = None
+    """Steps that may be made while no time passes; more is a livelock."""
+    holders: Holders | None = None
+    main: asyncio.Task[Any] | None = None  # Any: whatever the body returns
+    """The task of the body, as long as it is not done."""
+    cancels: bool = False
+    """Whether a fault has cancelled a task."""
+    fails_with: Callable[[], Exception] = ConnectionError
+    """What ``raise`` faults raise."""
+    _to_cancel: dict[int, Fault]
+    _to_raise: dict[int, Exception]
     _until: float | None = None
     _limit: int | None = None
     _made_all: bool = True
@@ -84,22 +187,37 @@ class VirtualLoop(OrderedLoop):
         schedule: Schedule | str = FIFO,
         *,
         reorder: Reorder = "resume",
+        latency: float = LATENCY,
         max_steps: int = 10_000_000,
-        threads: Threads = "baton",
+        threads: Threads = "real",
         chooser: Chooser | None = None,
+        faults: Faults | None = None,
     ) -> None:
-        if reorder not in {"strict", "resume", "all"}:
-            raise ValueError(f"reorder is 'strict', 'resume' or 'all', not {reorder!r}.")
+        check_reorder(reorder)
+        check_latency(latency)
         self.schedule: Schedule = Schedule.of(schedule)
         self.init_threads(threads)
         begin_as_a_base_event_loop(self)  # from here on it is open, and must be closed
-        self.init_order(chooser or (replay(self.schedule) if self.schedule else None), strict=reorder == "strict")
+        self.init_order(
+            chooser or (replay(self.schedule) if self.schedule.deviations else None),
+            strict=reorder == "strict",
+            latency=latency,
+        )
+        self.faults: Faults | None = faults or (Faults(self.schedule.faults) if self.schedule.faults else None)
         self._asyncgens = WeakOrderedSet()
         self._starts_are_free = reorder == "all"
         self.max_steps = max_steps
+        self.injected: list[BaseException] = []
+        self._to_cancel = {}
+        self._to_raise = {}
         self.checks: list[Callable[[Entry | Timer], object]] = []
         self.last_checks: list[Callable[[], object]] = []
         self._made: list[ref[asyncio.Task[object]]] = []
+
+    @cached_property
+    def names(self) -> Names:
+        """What the tasks are called in reports."""
+        return Names()
 
     # ------------------------------------------------------------------ time
     @override
@@ -107,11 +225,11 @@ class VirtualLoop(OrderedLoop):
         """Seconds of virtual time since the loop was made."""
         return self._now
 
-    def settle(self) -> None:
+    def run_until_idle(self) -> None:
         """Run until nothing is ready, without letting time pass. Call it while the loop is not running."""
         self.advance(0.0)
 
-    def turn(self, steps: int = 1) -> None:
+    def run_steps(self, steps: int = 1) -> None:
         """Run at most *steps* steps, fewer if nothing is ready. Call it while the loop is not running."""
         if steps < 0:
             raise ValueError(f"A loop turns a number of steps, not {steps}.")
@@ -121,7 +239,7 @@ class VirtualLoop(OrderedLoop):
         finally:
             self._until = self._limit = None
 
-    def inside(self, function: Callable[[], _T]) -> _T:
+    def call_in_loop(self, function: Callable[[], _T]) -> _T:
         """What *function* returns, called here and now as if by a callback of this loop. Not while the loop is running."""
         if self.is_running():
             raise RuntimeError("The loop is running: call the function directly.")
@@ -200,8 +318,13 @@ class VirtualLoop(OrderedLoop):
         if self.get_debug():
             self._check_thread()
             self._check_callback(callback, "call_at")
+        if when != when:  # noqa: PLR0124  # it is not a number, and no timer would ever be due again
+            raise ValueError("Invalid delay: NaN (not a number)")  # as asyncio says from Python 3.13 on
         self._seq = seq = self._seq + 1
         timer = Timer(when, callback, args, self, context, seq)
+        if callback is SLEEP_IS_OVER:
+            timer.began = now = self._now
+            timer.latest = now + self._latency * (when - now)
         heapq.heappush(self._timers, (when, seq, timer))
         return timer
 
@@ -228,6 +351,7 @@ class VirtualLoop(OrderedLoop):
             raise RuntimeError("Event loop is closed")
         return VirtualTask(coro, loop=self, name=None if name is None else str(name), context=context)
 
+    @override
     def number(self, task: asyncio.Task[object]) -> int:
         """Give *task* its place in the order of creation; once, when its first step is scheduled."""
         self._numbers = (number := self._numbers) + 1
@@ -250,8 +374,10 @@ class VirtualLoop(OrderedLoop):
     # ------------------------------------------------------------------ the run
     def _run_once(self) -> None:  # noqa: C901, PLR0912  # each branch once a step; calls would cost more than they explain
         lane, free, kept, timers, checks = self._ready, self._free, self._kept, self._timers, self.checks
-        log, strict, observer = self.log, self._strict, self.observer
+        log, strict, observer, faults = self.log, self._strict, self.observer, self.faults
+        at_awaits = faults is not None and "await" in faults.at
         limit = self.max_steps + 1 if self._limit is None else self._limit
+        most = self._most_steps()
         round_ends = -1
         while True:
             while lane and lane[0]._cancelled:
@@ -271,28 +397,96 @@ class VirtualLoop(OrderedLoop):
             elif lane:
                 entry = lane.popleft()
             elif self._idle():
+                most = self._most_steps()
                 continue
             else:
                 return
             self.steps = steps = self.steps + 1
-            if steps > self.max_steps:
-                raise LivelockError(
-                    f"The program was not done after {self.max_steps} steps, at {self._now:g} s of virtual time. Ready to "
-                    f"go on: {self.names.ready([*self.ready(), entry])}. "
-                    "If it is no livelock, raise max_steps=.",
-                    self.max_steps,
-                )
+            if steps > most:
+                raise self._livelock(entry)
             if log is not None:
                 log.append(entry.key)
             if observer is not None:
-                observer.begins(self, entry)
-            entry._run()  # running it is what a loop is for
+                observer.begins(entry)
+            if at_awaits:
+                self._run_with_faults(entry)
+            else:
+                entry._run()  # running it is what a loop is for
             if observer is not None:
                 observer.made(entry)
             if checks:
                 for check in checks:
                     check(entry)
             del entry  # it would keep a lost task alive
+            if faults is not None and "step" in faults.at and self.main is not None and not self.main.done():
+                self._perhaps_collect(faults)
+
+    def _most_steps(self) -> int:
+        return self.max_steps if self.most_at_once is None else min(self.max_steps, self.steps + self.most_at_once)
+
+    def _livelock(self, entry: Entry | Timer) -> LivelockError:
+        at = f"at {self._now:g} s of virtual time"
+        steps = self.steps - 1
+        what = (
+            f"The program was not done after {steps} steps, {at}."
+            if steps >= self.max_steps
+            else f"{self.most_at_once} steps were made {at}, and none of them let time pass or came to an end."
+        )
+        return LivelockError(
+            f"{what} Ready to go on: {self.names.of_entries([*self.ready(), entry])}. "
+            "If it is no livelock, say how many steps it may take: max_steps=.",
+            steps,
+        )
+
+    # ------------------------------------------------------------------ faults
+    def _run_with_faults(self, entry: Entry | Timer) -> None:
+        task = task_of(entry._callback)  # type: ignore[union-attr]  # what the entry is, is in its callback
+        if task is not None and (late := self._to_cancel.pop(number_of(task), None)) is not None:
+            self._cancel(task, late, entry)
+        entry._run()
+        if task is None or task.done() or self.faults is None:
+            return
+        kinds = self.faults.kinds["await"]
+        possible = [kind for kind in kinds if kind != "raise" or waits_in_sleep(task.get_coro())]
+        if task is self.main or not is_users_task(task):
+            possible = []  # the body itself is not to be cut off, and the tasks of libraries are their own business
+        fault = self.faults.ask("await", possible)
+        if fault is None:
+            return
+        if fault.kind == "cancel":
+            self._cancel(task, fault, entry)
+        elif fault.kind == "cancel-late":
+            self._to_cancel[number_of(task)] = fault
+        else:
+            self._make_fail(task, fault, entry)
+
+    def _perhaps_collect(self, faults: Faults) -> None:
+        fault = faults.ask("step", ("collect",))
+        if fault is not None:
+            if self.observer is not None:
+                self.observer.suffers(fault, None)
+            gc.collect()
+
+    def _cancel(self, task: asyncio.Task[object], fault: Fault, entry: Entry | Timer) -> None:
+        self.cancels = True
+        if self.observer is not None:
+            self.observer.suffers(fault, entry)
+        task.cancel()
+
+    def _make_fail(self, task: asyncio.Task[object], fault: Fault, entry: Entry | Timer) -> None:
+        error = self.fails_with()
+        self.injected.append(error)
+        if self.observer is not None:
+            self.observer.suffers(fault, entry)
+        waiter = getattr(task, "_fut_waiter", None)
+        if waiter is None:  # it is in a `sleep(0)`, which waits for nothing
+            self._to_raise[number_of(task)] = error
+        else:
+            waiter.set_exception(error)
+
+    def pop_error(self, task: asyncio.Task[object] | None) -> Exception | None:
+        """What the ``sleep(0)`` that *task* waits in must raise."""
+        return None if task is None else self._to_raise.pop(number_of(task), None)
 
     def _idle(self) -> bool:
         """Nothing is ready: let time pass, and say whether something fell due."""
@@ -308,17 +502,26 @@ class VirtualLoop(OrderedLoop):
             raise nothing_to_do(self)
         self._now = when
         if self.observer is not None:
-            self.observer.time_passes(self)
+            self.observer.time_passes()
         return True
 
     def require_fit(self) -> None:
         """``ScheduleError`` if the run was over before the schedule was."""
-        if self.schedule and self.schedule.deviations[-1][0] >= self.choices:
-            raise ScheduleError(
-                f"The schedule '{self.schedule}' does not fit this program: it names choice "
-                f"{self.schedule.deviations[-1][0]}, and this run had only {self.choices}. The program has changed since the "
-                "schedule was found: explore again, or give it as explore(..., first=[...]), which uses what still fits."
-            )
+        order = self.schedule.deviations
+        if order and order[-1][0] >= self.choices:
+            self._refuse_to_fit(f"choice {order[-1][0]}, and this run had only {self.choices}")
+        for fault in self.schedule.faults:
+            if self.faults is not None and fault not in self.faults.made:
+                at = PLACES[fault.kind]
+                self._refuse_to_fit(
+                    f"{fault}, and of the {self.faults.counts[at]} places of this run (each {_PLACE_NAMES[at]}) none is that one"
+                )
+
+    def _refuse_to_fit(self, what: str) -> NoReturn:
+        raise ScheduleError(
+            f"The schedule '{self.schedule}' does not fit this program: it names {what}. The program has changed since the "
+            "schedule was found: explore again, or give it as explore(..., first=[...]), which uses what still fits."
+        )
 
     # ------------------------------------------------------------------ what BaseEventLoop asks of its subclasses
     def _process_events(self, event_list: object) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from functools import cache
+from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
@@ -22,16 +26,12 @@ from pyventus_typed import (
 )
 from pyventus_typed.errors import WouldDeadlock
 
-from ._hypothesis import hypothesis
+from ._events import SearchStrategy, hypothesis, untraced
+from ._leaks import LeakDetector
 from ._loop import VirtualLoop
 from ._policies import portfolio
 from ._run import Ending, end
-from ._watch import Watch
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from hypothesis.strategies import SearchStrategy
+from ._schedule import Schedule
 
 st = hypothesis.strategies
 _stateful = hypothesis.stateful
@@ -90,19 +90,44 @@ class EventMachine(_stateful.RuleBasedStateMachine):
         self._waiters: list[_Waiter] = []
         self._never_started: list[Emission[Event]] = []
         self._seed = 0
-        self._watch = Watch()
-        self._watch.__enter__()
-        self._watch.begin()
+        self._leaks = LeakDetector()
+        self._leaks.__enter__()
+        # Or Hypothesis, to explain a failure, would trace each line of each step of the loop.
+        self._untraced = untraced()
+        self._untraced.__enter__()
+        self._leaks.begin()
         self.loop: VirtualLoop = self._new_loop()
         self.linker.subscribe(_Carrier, self._emit_from_handler)
         self.linker.subscribe(_WaitForAll, self._wait_for_itself)
         self.wire()
 
+    @classmethod
+    @override
+    @cache  # as Hypothesis has it: settings are put on the class, which so must stay the same
+    def _to_test_case(cls) -> Any:  # Any: a class that only Hypothesis knows
+        """What is ``TestCase``: it leaves the phase out in which Hypothesis tries to explain a failure.
+
+        That runs each part of the smallest example hundreds of times, and says of a state machine next to nothing.
+        """
+        test_case: Any = super()._to_test_case()  # Any: as above
+        phases = hypothesis.Phase
+
+        class WithoutExplaining(test_case):  # type: ignore[misc]  # as above
+            @override
+            def runTest(self) -> None:
+                asked = self.settings
+                kept = [phase for phase in asked.phases if phase is not phases.explain]
+                _stateful.run_state_machine_as_test(cls, settings=hypothesis.settings(asked, phases=kept))
+
+        WithoutExplaining.__name__ = WithoutExplaining.__qualname__ = test_case.__name__
+        WithoutExplaining.__module__ = cls.__module__
+        return WithoutExplaining
+
     def wire(self) -> None:
         """Subscribe the handlers under test to ``self.linker``. The default subscribes none."""
 
     def emit(self, event: _E) -> Emission[_E]:
-        """Emit *event*; from a handler, or from a rule by way of ``self.loop.inside``."""
+        """Emit *event*; from a handler, or from a rule by way of ``self.loop.call_in_loop``."""
         parent = current_emission()
         emitter: Emitter[_E] = self.emitter
         emission = emitter.emit(event)
@@ -121,15 +146,15 @@ class EventMachine(_stateful.RuleBasedStateMachine):
 
     @_stateful.rule(event=st.runner().flatmap(lambda machine: machine.events))
     def emit_event(self, event: Event) -> None:
-        self.loop.inside(lambda: self.emit(event))
+        self.loop.call_in_loop(lambda: self.emit(event))
 
     @_stateful.rule(event=st.runner().flatmap(lambda machine: machine.events))
     def emit_from_a_handler(self, event: Event) -> None:
-        self.loop.inside(lambda: self.emit(_Carrier(event)))
+        self.loop.call_in_loop(lambda: self.emit(_Carrier(event)))
 
     @_stateful.rule(steps=st.integers(1, 30))
     def let_run(self, steps: int) -> None:
-        self.loop.turn(steps)
+        self.loop.run_steps(steps)
 
     @_stateful.rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 60.0]))
     def advance_time(self, seconds: float) -> None:
@@ -158,11 +183,11 @@ class EventMachine(_stateful.RuleBasedStateMachine):
     @_stateful.precondition(lambda self: self.emissions)
     @_stateful.rule(index=st.integers(0))
     def cancel_an_emission(self, index: int) -> None:
-        self.loop.inside(self.emissions[index % len(self.emissions)].cancel)
+        self.loop.call_in_loop(self.emissions[index % len(self.emissions)].cancel)
 
     @_stateful.rule()
     def wait_for_itself(self) -> None:
-        self.loop.inside(lambda: self.emit(_WaitForAll()))
+        self.loop.call_in_loop(lambda: self.emit(_WaitForAll()))
 
     @_stateful.rule(ending=st.sampled_from(["cancel", "close", "lost"]))
     def restart(self, ending: Ending) -> None:
@@ -170,7 +195,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
         if ending != "cancel":
             # A waiter is a task of the test's own, which must not be lost together with the loop.
             self._cancel_waiters()
-            self.loop.settle()
+            self.loop.run_until_idle()
         self._waiters.clear()
         end(self.loop, ending)
         self.loop = self._new_loop()  # the last reference to the old one is gone
@@ -184,7 +209,14 @@ class EventMachine(_stateful.RuleBasedStateMachine):
     @override
     def teardown(self) -> None:
         """Nothing may be stuck, and nothing may have been lost on the way."""
+        failure = sys.exc_info()[1]
         try:
+            if failure is not None:  # that is to be told, and not what comes of it
+                failure.add_note(f"The loop ran under the schedule '{Schedule(tuple(self.loop.deviations))}'.")
+                self._waiters.clear()
+                with suppress(Exception):  # what else goes wrong comes of that
+                    end(self.loop, "cancel")
+                return
             finished = self.loop.create_task(self.emitter.wait_for_tasks(_LONG), name="the end")
             assert self.loop.run_until_complete(finished), f"O7: stuck: {self._pending()}"
             self.check_promises()
@@ -192,7 +224,8 @@ class EventMachine(_stateful.RuleBasedStateMachine):
             del self.loop
             self._complain()
         finally:
-            self._watch.__exit__(None, None, None)
+            self._untraced.__exit__(None, None, None)
+            self._leaks.__exit__(None, None, None)
             super().teardown()
 
     # ------------------------------------------------------------------ invariants
@@ -238,7 +271,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
             return self.ordering.chosen(emission.event) is not None
         return self.ordering is not Ordering.CONCURRENT
 
-    # ------------------------------------------------------------------ ours
+    # ------------------------------------------------------------------ internal
     async def _emit_from_handler(self, carrier: _Carrier) -> None:
         await asyncio.sleep(0)
         self.emit(carrier.event)
@@ -259,11 +292,12 @@ class EventMachine(_stateful.RuleBasedStateMachine):
 
     def _new_loop(self) -> VirtualLoop:
         loop = VirtualLoop(chooser=portfolio(self._seed, self._seed, _CHOICES))
-        loop.set_exception_handler(self._watch.handle)
+        loop.set_exception_handler(self._leaks.handle)
+        self._leaks.clock.follow(loop)
         return loop
 
     def _complain(self) -> None:
-        background = self._watch.end()
+        background = self._leaks.end()
         if background is not None:
             raise background
 

@@ -1,4 +1,4 @@
-"""Policies: who goes next, when more than one thing could.
+"""Policies: who goes next where more than one thing could, and what goes wrong.
 
 A chooser is called at each choice with its number and the keys of the candidates, oldest first, and returns an index.
 No single policy finds everything, so `portfolio` takes them in turn: PCT finds bugs of a known depth (2, or "deep": 3 to 5),
@@ -8,18 +8,21 @@ need one task to stay far behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING
+from typing import Final, TypeAlias
 
-from ._errors import ScheduleError
+from typing_extensions import override
 
-if TYPE_CHECKING:
-    from ._schedule import Schedule
+from ._schedule import PLACES, Fault, FaultKind, Place, Schedule, ScheduleError
 
-Chooser = Callable[[int, Sequence[int]], int]
+Chooser: TypeAlias = Callable[[int, Sequence[int]], int]
 
 POLICIES = ("pct2", "walk", "bursts", "deep", "holds")
+
+FEW = 64
+"""Of so many candidates a policy looks at each."""
+_LOOKED_AT = 16
 
 
 def replay(schedule: Schedule) -> Chooser:
@@ -83,9 +86,14 @@ def walk(random: Random, stay: float) -> Chooser:
 
     def choose(_: int, keys: Sequence[int]) -> int:
         nonlocal current
-        if current in keys and draw() < stay:
+        size = len(keys)
+        if size > FEW:  # what ran last is ready again as one of the last
+            for index in range(size - 1, size - 1 - _LOOKED_AT, -1):
+                if keys[index] == current and draw() < stay:
+                    return index
+        elif current in keys and draw() < stay:
             return keys.index(current)
-        index = int(draw() * len(keys))
+        index = int(draw() * size)
         current = keys[index]
         return index
 
@@ -96,17 +104,23 @@ def pct(random: Random, depth: int, horizon: int) -> Chooser:
     """Probabilistic concurrency testing (Burckhardt et al., 2010): the highest of random priorities goes first.
 
     At ``depth - 1`` random choices among *horizon* the one that would go falls behind all others. A bug that needs
-    *depth* ordered events is found with a probability that is known, and not tiny.
+    *depth* ordered events is found with a probability that is known, and not tiny. Of very many candidates only some are
+    looked at, or a step would cost in proportion to them.
     """
     draw = random.random
     priorities: dict[int, float] = {}
     changes = {int(draw() * horizon) for _ in range(depth - 1)}
     lowest = 0.0
 
+    def some_of(keys: Sequence[int]) -> list[tuple[int, int]]:
+        places = sorted({int(draw() * len(keys)) for _ in range(_LOOKED_AT)})
+        return [(place, keys[place]) for place in places]
+
     def choose(choice: int, keys: Sequence[int]) -> int:
         nonlocal lowest
         best, highest = 0, -(2.0**62)
-        for index, key in enumerate(keys):
+        candidates: Iterable[tuple[int, int]] = enumerate(keys) if len(keys) <= FEW else some_of(keys)
+        for index, key in candidates:
             priority = priorities.get(key)
             if priority is None:
                 priority = priorities[key] = draw()
@@ -166,3 +180,64 @@ def _policy(name: str, random: Random, horizon: int) -> Chooser:
             return pct(random, 3 + int(random.random() * 3), horizon)
         case _:
             return holds(random, horizon)
+
+
+# ---------------------------------------------------------------- faults
+_NOWHERE: frozenset[Place] = frozenset()
+
+
+class Faults:
+    """Says at each place whether something goes wrong there: here, what a schedule names."""
+
+    def __init__(self, faults: Iterable[Fault] = (), kinds: Iterable[FaultKind] = ()) -> None:
+        self._planned = {(PLACES[fault.kind], fault.number): fault for fault in faults}
+        self.made: list[Fault] = []
+        wanted = {*kinds, *(fault.kind for fault in faults)}
+        self.at: Final = frozenset(PLACES[kind] for kind in wanted) if wanted else _NOWHERE
+        """The places at which it wants to be asked."""
+        self.kinds: Final[Mapping[Place, tuple[FaultKind, ...]]] = {
+            place: tuple(kind for kind in PLACES if kind in wanted and PLACES[kind] == place) for place in self.at
+        }
+        self.counts: dict[Place, int] = dict.fromkeys(self.at, 0)
+
+    def ask(self, place: Place, possible: Sequence[FaultKind]) -> Fault | None:
+        """What goes wrong at the next *place* of its kind, of what is *possible* there."""
+        number = self.counts[place]
+        self.counts[place] = number + 1
+        fault = self.choose(place, number, possible)
+        if fault is None or fault.kind not in possible:
+            return None
+        self.made.append(fault)
+        return fault
+
+    def choose(self, place: Place, number: int, possible: Sequence[FaultKind]) -> Fault | None:  # noqa: ARG002  # for others
+        """The fault at the place of that number, if any."""
+        return self._planned.get((place, number))
+
+
+class RandomFaults(Faults):
+    """One or two faults, wherever they fall; *horizon* is how many places of each kind a run without faults has."""
+
+    def __init__(self, random: Random, kinds: Iterable[FaultKind], horizon: Mapping[Place, int]) -> None:
+        super().__init__((), kinds)
+        self._random = random
+        total = sum(horizon.get(place, 0) for place in self.at)
+        self._rate = 1.5 / max(total, 2)
+
+    @override
+    def choose(self, place: Place, number: int, possible: Sequence[FaultKind]) -> Fault | None:
+        if not possible or self._random.random() >= self._rate:
+            return None
+        return Fault(possible[int(self._random.random() * len(possible))], number)
+
+
+class AlwaysCollect(Faults):
+    """The garbage collector runs after every step, or after every *nth* of a long run."""
+
+    def __init__(self, nth: int) -> None:
+        super().__init__((), ("collect",))
+        self._nth = nth
+
+    @override
+    def choose(self, place: Place, number: int, possible: Sequence[FaultKind]) -> Fault | None:
+        return Fault("collect", number) if place == "step" and number % self._nth == 0 else None

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
+from typing import ClassVar, SupportsIndex, TypeVar, overload
 
 from typing_extensions import override
 
 from pyventus_typed import Event
-
-if TYPE_CHECKING:
-    from typing import SupportsIndex
 
 _E = TypeVar("_E", bound=Event)
 

@@ -2,30 +2,86 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import inspect
+import math
 import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from pyventus_typed import Emission
+from pyventus_typed._libraries import is_library
 
-from ._errors import InterleavingError
-from ._run import Options
-from ._tasks import is_users
-from ._trace import Observer, Step, sentences
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from ._run import Body
-    from ._schedule import Schedule
+from ._names import MACHINERY
+from ._run import Body, Options
+from ._schedule import Schedule, Step, count_of
+from ._story import Story, sentences
+from .errors import BackgroundError, InterleavingError
 
 _MOST_STEPS = 40
+_MOST_CONFLICTS = 2
+
+
+class Source:
+    """Spells values, and collects the imports that their classes need."""
+
+    def __init__(self) -> None:
+        self._from: dict[str, set[str]] = {}
+        self._modules: set[str] = set()
+
+    @property
+    def imports(self) -> list[str]:
+        """The lines of import, sorted."""
+        named = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(self._from.items())]
+        return [*(f"import {module}" for module in sorted(self._modules)), *named]
+
+    def of(self, value: object) -> str:  # noqa: C901, PLR0911  # one branch for each kind of value
+        """*value* as an expression; its `repr` where nothing better is known."""
+        kind = type(value)
+        if isinstance(value, enum.Enum):
+            members = value.name.split("|") if isinstance(value, enum.Flag) and value.name else [value.name]
+            if all(members):
+                return " | ".join(f"{self._named(kind)}.{member}" for member in members)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type) and "__repr__" in vars(kind):
+            fields = [one.name for one in dataclasses.fields(value) if one.init and hasattr(value, one.name)]
+            return f"{self._named(kind)}({', '.join(f'{one}={self.of(getattr(value, one))}' for one in fields)})"
+        if kind is list:
+            return f"[{self._all(value)}]"
+        if kind is tuple:
+            return f"({self._all(value)}{',' if value and len(value) == 1 else ''})"  # type: ignore[arg-type]  # it is a tuple
+        if kind is set and value:
+            return f"{{{self._all(value)}}}"
+        if kind is frozenset and value:
+            return f"frozenset({{{self._all(value)}}})"
+        if kind is dict:
+            pairs: Mapping[object, object] = value  # type: ignore[assignment]  # it is a dict
+            return f"{{{', '.join(f'{self.of(key)}: {self.of(one)}' for key, one in pairs.items())}}}"
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"float({str(value)!r})"
+        if isinstance(value, type):
+            return self._named(value)
+        spelled = repr(value)
+        if spelled.startswith(f"{kind.__module__}."):  # as the classes of `datetime` do
+            self._modules.add(kind.__module__)
+        elif spelled.startswith(f"{kind.__qualname__}("):
+            self._named(kind)
+        return spelled
+
+    def _all(self, values: object) -> str:
+        return ", ".join(self.of(value) for value in values)  # type: ignore[attr-defined]  # a collection
+
+    def _named(self, kind: type[object]) -> str:
+        if "<locals>" in kind.__qualname__:
+            return kind.__name__  # no import can bring it
+        if kind.__module__ not in {"builtins", "__main__"}:
+            self._from.setdefault(kind.__module__, set()).add(kind.__qualname__.partition(".")[0])
+        return kind.__qualname__
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Example:
     """What a body was given, as source code: each value, the body with all of them, and the imports that they need."""
 
     values: Mapping[str, str]
@@ -38,64 +94,82 @@ def report(
     options: Options,
     error: BaseException,
     schedule: Schedule,
-    observer: Observer,
+    story: Story,
     *,
     runs: int,
     policy: str,
     found: int,
-    told: Told | None = None,
+    example: Example | None = None,
+    outside: Sequence[str] = (),
 ) -> InterleavingError:
-    """The error for *error*, which *body* raises under *schedule*; *told*: the events it was given, if any."""
-    reproducer = regression_test(body, options, schedule, told)
+    """The error for *error*, which *body* raises under *schedule*; *example*: the events it was given, if any."""
+    reproducer = regression_test(body, options, schedule, example)
     lines = [_headline(error, schedule, runs), ""]
-    if told is not None and told.values:
-        lines += ["With", *(f"  {name} = {value}" for name, value in told.values.items()), ""]
+    if example is not None and example.values:
+        lines += ["With", *(f"  {name} = {value}" for name, value in example.values.items()), ""]
     lines += ["What went wrong", *(f"  {line}" for line in _failure(error)), ""]
     emission = getattr(error, "emission", None)
-    chain = observer.parents(emission) if isinstance(emission, Emission) else []
+    chain = story.parents(emission) if isinstance(emission, Emission) else []
     if chain:
         lines += ["The emission, and the emissions whose handlers emitted it", *(f"  {line}" for line in chain), ""]
     if schedule:
         shrunk = f", shrunk from {found}" if found > len(schedule) else ""
-        differs = f"schedule '{schedule}', {_deviations(len(schedule))}{shrunk}; found by {policy}"
+        differs = f"schedule '{schedule}', {count_of(len(schedule), 'deviation')}{shrunk}; found by {policy}"
         lines += [f"How it differs from first come, first served ({differs})"]
-        lines += [*(f"  {sentence}" for sentence in sentences(observer)), ""]
+        lines += [*(f"  {sentence}" for sentence in sentences(story)), ""]
+    for about, *places in story.conflicts[:_MOST_CONFLICTS]:
+        lines += [f"The lines that conflict over {about}, in the order of time", *(f"  {one}" for one in places), ""]
+    if outside:
+        lines += [
+            "Outside of the body it changed, so by itself or run first it may pass",
+            *(f"  {one}" for one in outside),
+            "",
+        ]
     lines += [
         "Step by step",
-        *_steps(observer),
+        *_steps(story),
         "",
         "To keep it from coming back",
         *(f"  {line}" for line in reproducer.splitlines()),
     ]
-    return InterleavingError(
-        "\n".join(lines), schedule=schedule, trace=observer.trace, reproducer=reproducer, runs=runs
-    )
+    return InterleavingError("\n".join(lines), schedule=schedule, trace=story.trace, reproducer=reproducer, runs=runs)
 
 
 def _headline(error: BaseException, schedule: Schedule, runs: int) -> str:
     what = f"{type(error).__name__}: {_first_line(error)}"
     if not schedule:
         return f"It fails even in the ordinary order, first come, first served: {what}"
-    return f"It fails when things happen in another order (found in {'1 schedule' if runs == 1 else f'{runs} schedules'}): {what}"
+    if schedule.deviations:
+        when = "things happen in another order"
+    elif any(fault.kind == "collect" for fault in schedule.faults):
+        when = "the garbage collector runs"
+    else:
+        when = "something goes wrong on the way"
+    return f"It fails when {when} (found in {count_of(runs, 'schedule')}): {what}"
 
 
 def _first_line(error: BaseException) -> str:
-    return _message(error).splitlines()[0]
+    return next(iter(_message(error).splitlines()), "")
 
 
 def _message(error: BaseException) -> str:
     """What *error* says; an assertion without a message is its own."""
     code = next((frame.line for frame in _users_frames(error)), None) if isinstance(error, AssertionError) else None
-    return str(error) or code or "(no message)"
+    text = error.message if isinstance(error, BackgroundError) else text_of(error)  # its members follow
+    return text or code or "(no message)"
+
+
+def text_of(error: BaseException) -> str:
+    """What *error* says, whatever its own `str` does."""
+    try:
+        return str(error)
+    except Exception as raised:  # noqa: BLE001  # an error that cannot say what it is must not hide what happened
+        return f"(its text raised {type(raised).__name__})"
 
 
 def _users_frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
     """The frames of the user's code, innermost first."""
-    return (frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if is_users_file(frame.filename))
-
-
-def _deviations(count: int) -> str:
-    return "1 deviation" if count == 1 else f"{count} deviations"
+    return (frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if not is_library(frame.filename))
 
 
 def _failure(error: BaseException) -> Iterator[str]:
@@ -109,16 +183,12 @@ def _failure(error: BaseException) -> Iterator[str]:
         for member in error.exceptions:
             yield from (f"  {line}" for line in _failure(member))
     elif error.__cause__ is not None:
-        yield f"  caused by {type(error.__cause__).__name__}: {error.__cause__}"
+        said = text_of(error.__cause__)
+        yield f"  caused by {type(error.__cause__).__name__}{': ' if said else ''}{said}"
 
 
-def is_users_file(path: str) -> bool:
-    """Whether code in *path* is neither asyncio's nor ours."""
-    return is_users(compile("", path, "exec"))
-
-
-def _steps(observer: Observer) -> Iterator[str]:
-    trace = observer.trace
+def _steps(story: Story) -> Iterator[str]:
+    trace = [step for step in story.trace if step.who != MACHINERY]
     if len(trace) > _MOST_STEPS:
         # The beginning tells how it started, the end how it broke, and it is about who was late, and who went first.
         late = {step.who for step in trace if step.late}
@@ -129,10 +199,10 @@ def _steps(observer: Observer) -> Iterator[str]:
         kept = set(range(len(trace)))
     for shown, indexes in groupby(range(len(trace)), kept.__contains__):
         steps = [trace[index] for index in indexes]
-        if shown:
+        if shown or len(steps) == 1:
             yield from _in_a_row(steps)
         else:
-            yield f"       ... {len(steps)} more step{'s' if len(steps) > 1 else ''} ..."
+            yield f"       ... {count_of(len(steps), 'more step')} ..."
 
 
 def _in_a_row(steps: Sequence[Step]) -> Iterator[str]:
@@ -146,21 +216,21 @@ def _in_a_row(steps: Sequence[Step]) -> Iterator[str]:
         yield from (f"{'*' if step.ahead_of else ' '} {step}{times}" for step in (first, *others))
 
 
-def regression_test(body: Body[object], options: Options, schedule: Schedule, told: Told | None = None) -> str:
+def regression_test(body: Body[object], options: Options, schedule: Schedule, example: Example | None = None) -> str:
     """A complete test that fails as long as the bug is there, and goes on exploring when it is not."""
     function = inspect.unwrap(getattr(body, "func", body))
     name = getattr(function, "__name__", "body")
     if not name.isidentifier():
         name = "body"  # a lambda
-    lines = [] if told is None else [line for line in told.imports if line.startswith("import ")]
+    lines = [] if example is None else [line for line in example.imports if line.startswith("import ")]
     lines += [f"from pyventus_typed.testing import {'explore' if schedule else 'run'}"]
-    lines += [] if told is None else [line for line in told.imports if line.startswith("from ")]
+    lines += [] if example is None else [line for line in example.imports if line.startswith("from ")]
     if "<locals>" in getattr(function, "__qualname__", "<locals>") or getattr(function, "__module__", None) is None:
         lines.append(f"# Beside {name}, which is not at the top of a module.")
     elif function.__module__ != "__main__":
         lines.append(f"from {function.__module__} import {name}")
-    spelled = name if told is None else told.body
-    differing = "".join(f", {field}={value!r}" for field, value in _differing(options).items())
+    spelled = name if example is None else example.body
+    differing = "".join(f", {field}={value}" for field, value in _differing(options).items())
     lines += [
         "",
         "",
@@ -170,10 +240,10 @@ def regression_test(body: Body[object], options: Options, schedule: Schedule, to
     return "\n".join(lines)
 
 
-def _differing(options: Options) -> dict[str, object]:
+def _differing(options: Options) -> dict[str, str]:
     default = Options()
     return {
-        field: getattr(options, field)
-        for field in inspect.signature(Options).parameters
-        if getattr(options, field) != getattr(default, field)
+        field.name: value.__name__ if isinstance(value, type) else repr(value)
+        for field in dataclasses.fields(Options)
+        if (value := getattr(options, field.name)) != getattr(default, field.name)
     }

@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import types
 import warnings
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+from types import TracebackType
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+from pyventus_typed import Emission, Emitter, Event
 from pyventus_typed.errors import DiscardedEmissionsWarning
 
-from ._errors import NotABody
-from ._loop import Reorder, VirtualLoop
-from ._schedule import FIFO, Schedule
-from ._watch import Watch
-
-if TYPE_CHECKING:
-    from ._policies import Chooser
-    from ._threads import Threads
-    from ._trace import Observer
+from ._holders import Holders
+from ._leaks import LeakDetector
+from ._loop import LATENCY, Reorder, VirtualLoop, check_latency, check_reorder
+from ._names import is_users
+from ._policies import Chooser, Faults
+from ._schedule import FIFO, FaultKind, Schedule
+from ._story import Story
+from ._threads import Threads, check_threads
+from .errors import NotABody
 
 _T = TypeVar("_T")
 
@@ -29,29 +32,66 @@ Body: TypeAlias = Callable[[], Coroutine[Any, Any, _T]]  # Any: what a coroutine
 Ending: TypeAlias = Literal["cancel", "close", "lost"]
 
 _STEPS_TO_END = 10_000
+_MOST_STEPS = 200_000
+_MOST_STEPS_AT_ONCE = 100_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How a body is run, whatever the schedule."""
 
     reorder: Reorder = "resume"
-    max_steps: int = 100_000
-    threads: Threads = "baton"
+    latency: float = LATENCY
+    max_steps: int | None = None
+    threads: Threads = "real"
     ending: Ending = "cancel"
+    cancel: bool = False
+    fail: bool | type[Exception] = False
+    drop: bool = False
+    double: bool = False
 
     def __post_init__(self) -> None:
+        check_reorder(self.reorder)
+        check_latency(self.latency)
+        check_threads(self.threads)
+        if self.max_steps is not None and self.max_steps < 1:
+            raise ValueError(
+                f"max_steps is the number of steps that a run may take, at least 1, not {self.max_steps!r}."
+            )
         if self.ending not in {"cancel", "close", "lost"}:
             raise ValueError(f"ending is 'cancel', 'close' or 'lost', not {self.ending!r}.")
+        for name in ("cancel", "drop", "double"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise TypeError(f"{name} is True or False, not {value!r}.")
+        given: object = self.fail  # what the annotation says is what a caller may get wrong
+        if not isinstance(given, bool) and not (isinstance(given, type) and issubclass(given, Exception)):
+            raise TypeError(f"fail is True, False or the class of the exception to raise, not {self.fail!r}.")
+
+    @property
+    def faults(self) -> tuple[FaultKind, ...]:
+        """The kinds of faults that it asks for."""
+        kinds: list[FaultKind] = ["cancel", "cancel-late"] if self.cancel else []
+        kinds += ["raise"] if self.fail else []
+        kinds += ["drop"] if self.drop else []
+        kinds += ["double"] if self.double else []
+        return tuple(kinds)
+
+    def error(self) -> Exception:
+        """What an await that fails raises."""
+        kind = self.fail if isinstance(self.fail, type) else ConnectionError
+        return kind("raised by the schedule")
 
 
 @dataclass(slots=True)
 class Run(Generic[_T]):
     """What one run did."""
 
-    result: _T | None = None
+    value: _T | None = None
     error: BaseException | None = None
-    deviations: tuple[tuple[int, int], ...] = ()
+    schedule: Schedule = FIFO
+    """What it really deviated in."""
+    interrupted: bool = False
+    """It ended with an exception that the schedule had put into it: that is no failure, and there is no value."""
     choices: int = 0
     steps: int = 0
     time: float = 0.0
@@ -63,100 +103,199 @@ def run(
     *,
     schedule: Schedule | str = FIFO,
     reorder: Reorder = "resume",
-    max_steps: int = 100_000,
-    threads: Threads = "baton",
+    latency: float = LATENCY,
+    max_steps: int | None = None,
+    threads: Threads = "real",
     ending: Ending = "cancel",
+    fail: bool | type[Exception] = False,
 ) -> _T:
     """Run ``body()`` in virtual time under *schedule*, and return what it returns or raise what it raises.
 
     *body* is called here, so all state that it makes is new. When it is done the loop ends as *ending* says: ``"cancel"``
     as `asyncio.run` ends it (what is left is cancelled and awaited, oldest first), ``"close"`` closes it at once, ``"lost"``
-    drops it. *reorder*, *max_steps* and *threads* are those of `VirtualLoop`.
+    drops it. *reorder*, *latency* and *threads* are those of `VirtualLoop`; more than 200,000 steps, or 100,000 while no
+    time passes, are a livelock, unless *max_steps* says another number. *fail*: what a ``raise`` in *schedule* raises.
+    ``time.time()``, ``monotonic()`` and ``perf_counter()`` move with the loop, where your modules call them.
 
     Raises also ``NotABody``, ``ScheduleError`` when *schedule* does not parse or fit, ``DeadlockError``,
     ``LivelockError``, ``SimulationBoundaryError``, and ``BackgroundError`` when the body returned but a task's exception
     was never taken, a coroutine was never awaited, or a callback or a finaliser raised.
     """
-    options = Options(reorder, max_steps, threads, ending)
-    with Watch() as watch:
-        done = perform(body, options, watch, schedule=Schedule.of(schedule))
-    if done.error is not None:
-        raise done.error
-    return done.result  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # without an error there is a result
+    options = Options(reorder=reorder, latency=latency, max_steps=max_steps, threads=threads, ending=ending, fail=fail)
+    __tracebackhide__ = True
+    with LeakDetector() as leaks:
+        result = run_once(body, options, leaks, schedule=Schedule.of(schedule), explain=True)
+    if result.error is not None:
+        raise result.error.with_traceback(users_traceback(result.error))
+    return result.value  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # without an error there is a result
 
 
-def perform(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its end, in the order of time
+def users_traceback(error: BaseException) -> TracebackType | None:
+    """The traceback of *error* from the first line of the user's on: how a loop comes to run it is no part of the story."""
+    trace = error.__traceback__
+    while trace is not None and not is_users(trace.tb_frame.f_code):
+        trace = trace.tb_next
+    return trace
+
+
+def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its end, in the order of time
     body: Body[_T],
     options: Options,
-    watch: Watch,
+    leaks: LeakDetector,
     *,
     schedule: Schedule = FIFO,
     chooser: Chooser | None = None,
-    observer: Observer | None = None,
+    faults: Faults | None = None,
+    story: Story | None = None,
     log: list[int] | None = None,
+    most_at_once: int | None = None,
+    explain: bool = False,
 ) -> Run[_T]:
-    """Run *body* once, in the order of *chooser* if given, else of *schedule*, which then must fit.
+    """Run *body* once, in the order of *chooser* and with *faults* if given, else by *schedule*, which then must fit.
 
-    *log* takes the key of each step, before it is made.
+    *log* takes the key of each step, before it is made. With *explain* a deadlock says who holds what.
     """
-    watch.begin()
-    done: Run[_T] = Run()
+    leaks.begin()
+    result: Run[_T] = Run()
     loop = VirtualLoop(
-        schedule, reorder=options.reorder, max_steps=options.max_steps, threads=options.threads, chooser=chooser
+        schedule,
+        reorder=options.reorder,
+        latency=options.latency,
+        max_steps=options.max_steps or _MOST_STEPS,
+        threads=options.threads,
+        chooser=chooser,
+        faults=faults,
     )
-    loop.set_exception_handler(watch.handle)
+    leaks.clock.follow(loop)
+    loop.set_exception_handler(leaks.handle)
     loop.log = log
-    if observer is not None:
-        loop.observer = observer
-        loop.log = done.log
+    loop.fails_with = options.error
+    if options.max_steps is None:
+        loop.most_at_once = most_at_once or _MOST_STEPS_AT_ONCE
+    if story is not None:
+        story.begin(loop)
+        loop.observer = story
+        loop.log = result.log
     main: asyncio.Task[_T] | None = None
     try:
-        main = loop.create_task(_coroutine(body), name="body")
-        main.add_done_callback(_stop)
-        loop.run_forever()
+        with (
+            nullcontext() if loop.faults is None else faults_of_libraries(loop, loop.faults, story),
+            _look_at_holders(loop) if explain or story else nullcontext(),
+        ):
+            main = loop.main = loop.create_task(_coroutine(body), name="body")
+            main.add_done_callback(_stop)
+            loop.run_forever()
         if not main.done():
             raise RuntimeError("The loop was stopped before the body was done: loop.stop() is for who runs the loop.")
-        done.result = main.result()
+        result.value = main.result()
         if chooser is None:
             loop.require_fit()
         if loop.foreign is not None:  # a thread that called in, and was refused there
             raise loop.foreign
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
+        if story is not None:
+            story.end()
         end(loop, "cancel")
+        leaks.clock.follow(None)
         raise
     except BaseException as error:  # noqa: BLE001  # the caller decides what to do with it
-        done.error = error
+        result.error = error
         if main is not None:
             main.remove_done_callback(_stop)  # it is about to be cancelled, which must not stop the loop again
-    done.deviations = tuple(loop.deviations)
-    done.choices, done.steps, done.time = loop.choices, loop.steps, loop.time()
-    if observer is not None:
-        observer.ends(loop)
+    made = () if loop.faults is None else tuple(loop.faults.made)
+    result.schedule = Schedule(tuple(loop.deviations), made)
+    result.choices, result.steps, result.time = loop.choices, loop.steps, loop.time()
+    injected, cancels = loop.injected, loop.cancels
+    if story is not None:
+        story.end()
         loop.observer = None  # how the loop ends is not part of the story
         loop.log = None
     loop.checks.clear()
+    loop.faults = loop.main = None
+    if result.error is not None:
+        for problem in leaks.problems:  # it may well be the reason
+            result.error.add_note(f"before that: {problem}")
     last_checks = loop.last_checks
+    result.interrupted = _is_injected(result.error, injected, cancels=cancels)
     try:
-        if done.error is None:
+        if result.error is None:
             end(loop, options.ending)
         else:
             with _unreported():
                 end(loop, "cancel")
     except Exception as error:  # noqa: BLE001  # a program that is stuck may well be unable to end; why it stuck comes first
-        done.error = done.error or error
+        result.error = result.error or error
         loop.close()
+    leaks.clock.follow(None)
     del loop, main
-    background = watch.end()
-    if done.error is None:
-        done.error = background
+    background = leaks.end()
+    if result.interrupted:
+        result.error = None
+    if result.error is None and not _is_injected(background, injected, cancels=cancels):
+        result.error = background
     try:
-        while last_checks and done.error is None:
+        while last_checks and result.error is None:
             last_checks.pop(0)()
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  # the caller decides what to do with it
-        done.error = error
-    return done
+        result.error = error
+    return result
+
+
+def _is_injected(error: BaseException | None, injected: Sequence[BaseException], *, cancels: bool) -> bool:
+    """Whether *error* is nothing but what the schedule put into the program: that it comes out again is no failure."""
+    if isinstance(error, asyncio.CancelledError):
+        return cancels
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_injected(member, injected, cancels=cancels) for member in error.exceptions)
+    if error is not None and type(error) is RuntimeError and error.__cause__ is not None:  # as a leak is told
+        return _is_injected(error.__cause__, injected, cancels=cancels)
+    return any(error is one for one in injected)
+
+
+@contextmanager
+def _look_at_holders(loop: VirtualLoop) -> Generator[None, None, None]:
+    loop.holders = Holders()
+    with loop.holders.entered():
+        yield
+
+
+@contextmanager
+def faults_of_libraries(loop: VirtualLoop, faults: Faults, story: Story | None) -> Generator[None, None, None]:
+    """Where the *faults* of *loop* need it, make ``sleep(0)`` able to raise, and `Emitter.emit` able to lose and to repeat."""
+    emit, pause = Emitter.emit, vars(asyncio.tasks)["__sleep0"]
+
+    def emit_with_faults(
+        emitter: Emitter[Event], event: Event, *args: Any, **options: Any
+    ) -> Emission[Event]:  # Any: its own
+        emission = emit(emitter, event, *args, **options)
+        fault = faults.ask("emit", faults.kinds["emit"]) if asyncio._get_running_loop() is loop else None
+        if fault is not None:
+            if story is not None:
+                story.emits(fault, event)
+            if fault.kind == "double":
+                emit(emitter, event, *args, **options)
+            else:
+                emission.cancel()
+        return emission
+
+    @types.coroutine
+    def pause_or_fail() -> Generator[None, None, None]:
+        yield
+        error = loop.pop_error(asyncio.current_task())
+        if error is not None:
+            raise error
+
+    if "raise" in faults.kinds.get("await", ()):
+        vars(asyncio.tasks)["__sleep0"] = pause_or_fail
+    if "emit" in faults.at:
+        setattr(Emitter, "emit", emit_with_faults)  # noqa: B010  # a checker would not have it
+    try:
+        yield
+    finally:
+        setattr(Emitter, "emit", emit)  # noqa: B010  # as above
+        vars(asyncio.tasks)["__sleep0"] = pause
 
 
 def _coroutine(body: Body[_T]) -> Coroutine[Any, Any, _T]:
@@ -185,7 +324,7 @@ def _coroutine(body: Body[_T]) -> Coroutine[Any, Any, _T]:
 
 @contextmanager
 def _unreported() -> Generator[None, None, None]:
-    """Nobody needs to be told that a run which failed was cut off: the failure is told, and shrinking repeats it often."""
+    """Report nothing of what a failed run cuts off: the failure is reported, and shrinking repeats the run often."""
     log = logging.getLogger("pyventus_typed")
     before = log.disabled
     log.disabled = True
@@ -202,8 +341,7 @@ def _stop(task: asyncio.Task[object]) -> None:
 
 
 def _cancel_all_tasks(loop: VirtualLoop) -> None:
-    # Its name is that of asyncio's own function: by that a processor knows that the loop ends, and that what it cancels
-    # is not cancelled by hand.
+    """As asyncio's own function of this name, by which a processor knows that the loop ends."""
     left = loop.unfinished()
     if not left:
         return
@@ -223,7 +361,7 @@ def end(loop: VirtualLoop, ending: Ending) -> None:
         loop.lost = True
         return
     if ending == "cancel":
-        loop.max_steps = loop.steps + _STEPS_TO_END
+        loop.max_steps, loop.most_at_once = loop.steps + _STEPS_TO_END, None
         _cancel_all_tasks(loop)
         # Without generators it is a task less to run; but a processor may have put its own hook there.
         if loop._asyncgens or "shutdown_asyncgens" in vars(loop):

@@ -5,23 +5,52 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import sys
 import threading
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from typing_extensions import TypeVarTuple, Unpack, override
 
-from ._errors import SimulationBoundaryError
+from pyventus_typed._libraries import is_library
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from ._tasks import NumberingLoop
+from .errors import SimulationBoundaryError
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
-Threads: TypeAlias = Literal["inline", "baton"]
+Threads: TypeAlias = Literal["inline", "real"]
 
-_BATON_SECONDS = 10.0
+_THREAD_SECONDS = 10.0
+
+
+def check_threads(threads: Threads) -> None:
+    """``ValueError`` if there are no such threads."""
+    if threads not in {"inline", "real"}:
+        raise ValueError(f"threads is 'inline' or 'real', not {threads!r}.")
+
+
+class ThreadStep:
+    """The beginning or the end of a virtual thread, as what is ready."""
+
+    __slots__ = ("_step", "function")
+
+    def __init__(self, step: Callable[[], object], function: Callable[..., object]) -> None:
+        self._step = step
+        while isinstance(function, partial):  # `asyncio.to_thread` binds the context of its caller
+            inner = function.args[0] if function.args and getattr(function.func, "__name__", "") == "run" else None
+            function = inner if callable(inner) else function.func
+        self.function: Callable[..., object] = function
+
+    def __call__(self) -> None:
+        self._step()
+
+    @property
+    def name(self) -> str:
+        """What the thread was started for."""
+        return str(getattr(self.function, "__qualname__", None) or type(self.function).__qualname__)
 
 
 class NeverBlocks(concurrent.futures.Future[_T]):
@@ -40,7 +69,7 @@ class NeverBlocks(concurrent.futures.Future[_T]):
     def _refuse(self, method: str) -> None:
         if not self.done():
             raise SimulationBoundaryError(
-                f"run_coroutine_threadsafe(...).{method}() would block for ever: the loop that runs the coroutine waits for "
+                f"run_coroutine_threadsafe(...).{method}() would never return: the loop that runs the coroutine waits for "
                 "this thread. Make the function async and await the coroutine, or run this test on an ordinary loop."
             )
 
@@ -52,7 +81,7 @@ def _fail(future: asyncio.Future[_T], error: BaseException) -> None:
     )
 
 
-class LoopWithThreads(asyncio.BaseEventLoop):
+class LoopWithThreads(NumberingLoop):
     """The part of a `VirtualLoop` that knows about threads."""
 
     # What we use of BaseEventLoop and typeshed leaves out.
@@ -62,7 +91,7 @@ class LoopWithThreads(asyncio.BaseEventLoop):
 
     # What a loop begins with; as attributes of the class they cost a new loop nothing.
     foreign: SimulationBoundaryError | None = None
-    _baton: int | None = None
+    _real_thread: int | None = None
     _threads: int = 0
     _threads_ended: asyncio.Future[None] | None = None
 
@@ -71,9 +100,8 @@ class LoopWithThreads(asyncio.BaseEventLoop):
         raise NotImplementedError
 
     def init_threads(self, mode: Threads) -> None:
-        if mode not in {"inline", "baton"}:
-            raise ValueError(f"threads is 'inline' or 'baton', not {mode!r}.")
-        self._baton_mode = mode == "baton"
+        check_threads(mode)
+        self._in_real_threads = mode == "real"
         # Threads that were there before (of a debugger, of pytest-timeout) are no concern of ours.
         self._older_threads = threading.enumerate()
 
@@ -100,23 +128,23 @@ class LoopWithThreads(asyncio.BaseEventLoop):
         self._threads += 1
 
         # Two moments are the schedule's: when the function runs, and when the loop hears of its result.
-        def work() -> None:
-            if future.cancelled():  # while it was still queued: then it never runs
-                self.thread_ended()
-                return
-            try:
-                result = self.in_thread(lambda: func(*args))
-            except (KeyboardInterrupt, SystemExit):
-                self.thread_ended()
-                raise
-            except BaseException as error:  # noqa: BLE001  # whatever it is, it belongs to the future
-                failure = error
-                self.free_entry(lambda: self.deliver(future, partial(_fail, future, failure)))
-            else:
-                self.free_entry(lambda: self.deliver(future, partial(future.set_result, result)))
-
-        self.free_entry(work)
+        work = partial(self._work, future, func, partial(func, *args))
+        self.free_entry(ThreadStep(work, func))
         return future
+
+    def _work(self, future: asyncio.Future[_T], function: Callable[..., object], call: Callable[[], _T]) -> None:
+        if future.cancelled():  # while it was still queued: then it never runs
+            self.thread_ended()
+            return
+        settle: Callable[[], object]
+        try:
+            settle = partial(future.set_result, self.in_thread(call))
+        except (KeyboardInterrupt, SystemExit):
+            self.thread_ended()
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever it is, it belongs to the future
+            settle = partial(_fail, future, error)
+        self.free_entry(ThreadStep(partial(self.deliver, future, settle), function))
 
     def deliver(self, future: asyncio.Future[_T], settle: Callable[[], object]) -> None:
         """The loop hears of the end of a thread."""
@@ -131,8 +159,8 @@ class LoopWithThreads(asyncio.BaseEventLoop):
 
     def in_thread(self, func: Callable[[], _T]) -> _T:
         """What ``func()`` returns or raises, called as it would be in a thread."""
-        if self._baton_mode:
-            return self._with_baton(func)
+        if self._in_real_threads:
+            return self._in_real_thread(func)
         asyncio._set_running_loop(None)  # public to authors of loops, which we are
         try:
             # An empty context, as in a new thread; `asyncio.to_thread` brings its own.
@@ -140,26 +168,26 @@ class LoopWithThreads(asyncio.BaseEventLoop):
         finally:
             asyncio._set_running_loop(self)
 
-    def _with_baton(self, func: Callable[[], _T]) -> _T:
+    def _in_real_thread(self, func: Callable[[], _T]) -> _T:
         outcome: concurrent.futures.Future[_T] = concurrent.futures.Future()
 
         def work() -> None:
-            self._baton = threading.get_ident()
+            self._real_thread = threading.get_ident()
             try:
                 outcome.set_result(func())
             except BaseException as error:  # noqa: BLE001  # it is raised again in the loop's thread
                 outcome.set_exception(error)
             finally:
-                self._baton = None
+                self._real_thread = None
 
         thread = threading.Thread(target=work, name="virtual thread", daemon=True)
         thread.start()
-        thread.join(_BATON_SECONDS)
+        thread.join(_THREAD_SECONDS)
         if thread.is_alive():
             raise SimulationBoundaryError(
-                f"A function did not come back from its thread within {_BATON_SECONDS:g} s, and the loop waits for it. "
-                "It probably waits for something that only the loop can do: make it async, or give its wait a time-out. If it "
-                'is only slow, threads="inline" has no limit.'
+                f"A function did not come back from its thread within {_THREAD_SECONDS:g} s, and the loop waits for it. "
+                "It probably waits for what only the loop can do: make it async, or give its wait a time-out. If it "
+                'is slow, threads="inline" has no limit.'
             )
         return outcome.result()
 
@@ -176,10 +204,10 @@ class LoopWithThreads(asyncio.BaseEventLoop):
     def refuse_foreign_thread(self, callback: Any) -> None:  # Any: whatever is to be called
         """Let pass what comes from the loop's own thread or from a virtual one, and see that these never block."""
         here = threading.get_ident()
-        if self._thread_id is not None and here not in {self._thread_id, self._baton}:
+        if self._thread_id is not None and here not in {self._thread_id, self._real_thread}:
+            thread = threading.current_thread()
             self.foreign = SimulationBoundaryError(
-                f"The thread {threading.current_thread().name!r} called the loop, and no schedule can decide when such a "
-                "thread runs. Start it with asyncio.to_thread(...), which is simulated, or run this test on an ordinary loop."
+                f"{_described(thread)} called the loop, and no schedule can decide when such a thread runs. {_way_out(thread)}"
             )
             raise self.foreign
         if getattr(callback, "__qualname__", "") == "run_coroutine_threadsafe.<locals>.callback":
@@ -194,8 +222,32 @@ class LoopWithThreads(asyncio.BaseEventLoop):
         for thread in threading.enumerate():
             if thread not in self._older_threads:
                 return SimulationBoundaryError(
-                    f"Nothing is ready, and the thread {thread.name!r}, which the program started, is still alive: no schedule "
-                    "can decide when it calls back. Start it with asyncio.to_thread(...), which is simulated, or run this "
-                    "test on an ordinary loop."
+                    f"Nothing is ready, and the{_described(thread)[3:]}, which the program started, is still alive: no "
+                    f"schedule can decide when it calls back. {_way_out(thread)}"
                 )
         return None
+
+
+_INSTEAD = {
+    "anyio": "In place of anyio.to_thread.run_sync(...) call asyncio.to_thread(...)",
+    "aiosqlite": "In place of aiosqlite use sqlite3 by way of asyncio.to_thread(...)",
+}
+
+
+def _owner(thread: threading.Thread) -> str:
+    """The package whose thread it is, or nothing where that is the program itself or Python."""
+    target = getattr(thread, "_target", None)
+    module = type(thread).__module__ if target is None else str(getattr(target, "__module__", ""))
+    package = module.partition(".")[0]
+    file = getattr(sys.modules.get(package), "__file__", None)
+    return package if package not in sys.stdlib_module_names and file is not None and is_library(file) else ""
+
+
+def _described(thread: threading.Thread) -> str:
+    owner = _owner(thread)
+    return f"The thread {thread.name!r}{f' of {owner}' if owner else ''}"
+
+
+def _way_out(thread: threading.Thread) -> str:
+    instead = _INSTEAD.get(_owner(thread), "Start it with asyncio.to_thread(...)")
+    return f"{instead}, which is simulated, or run this test on an ordinary loop."

@@ -6,19 +6,20 @@
 from ._check import check
 from ._cli import add_parser, run
 from ._facts import NotALinker
-from ._family import NotAFamily
-from ._load import NotLoaded
 from ._render import Format, render
 from ._report import (
     Cycle,
     Emits,
     Finding,
+    NotLoaded,
     Place,
     Report,
     Rule,
+    WiredCode,
     WiredEvent,
     WiredHandler,
 )
+from ._types import NotAFamily
 
 __all__ = [
     "Cycle",
@@ -31,6 +32,7 @@ __all__ = [
     "Place",
     "Report",
     "Rule",
+    "WiredCode",
     "WiredEvent",
     "WiredHandler",
     "add_parser",

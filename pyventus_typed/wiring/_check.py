@@ -1,17 +1,19 @@
-"""check(): the facts, judged by every rule, as one report."""
+"""check(): the facts, judged by every rule, as one report; and handlers that set each other off."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 
 from pyventus_typed import Event
 
-from ._cycles import shortest_cycles
 from ._facts import AnyLinker, Facts, Link
-from ._family import is_emittable
 from ._report import Cycle, Finding, Place, Report, Rule, WiredEvent, WiredHandler
 from ._rules import RULES
+from ._types import is_emittable
 
 
-def check(linker: AnyLinker, /, *linkers: AnyLinker, family: object = None) -> Report:
+def check(
+    linker: AnyLinker, /, *linkers: AnyLinker, family: object = None, sources: Iterable[str] | None = None
+) -> Report:
     """Check the wiring of some linkers together: what any of them handles is handled.
 
     *family* says which events there are: a base class (with all of its subclasses that are imported), a union, an
@@ -19,10 +21,14 @@ def check(linker: AnyLinker, /, *linkers: AnyLinker, family: object = None) -> R
     Without it, the family is that of the linkers where it is known at run time, ``Linker[A | B]()`` or a subclass of
     ``Linker[A | B]``, and else what the handlers are linked to and what they emit.
 
+    *sources* are the names of packages and modules whose code is read for what it emits, beside the handlers, such as
+    ``["shop"]``: then events that nothing emits are found too. A module of them that is not imported stays so.
+
     Nothing is emitted, no handler is called and nothing is changed. The source of the handlers is read, but not run;
-    annotations that are text are evaluated. Raises ``NotALinker`` and ``NotAFamily``, and nothing for what it finds.
+    annotations that are text are evaluated. Raises ``NotALinker``, ``NotAFamily``, and ``NotLoaded`` for a source that is not
+    there, and nothing for what it finds.
     """
-    return _report(Facts([linker, *linkers], family))
+    return _report(Facts([linker, *linkers], family, sources))
 
 
 def _report(facts: Facts) -> Report:
@@ -40,6 +46,7 @@ def _report(facts: Facts) -> Report:
         events=events,
         handlers=handlers,
         cycles=cycles,
+        code=facts.code.emitting,
     )
 
 
@@ -100,3 +107,58 @@ def _cycles(events: Sequence[WiredEvent], handlers: Sequence[WiredHandler]) -> l
             steps.append((by_type[event], handler))
         found.append(Cycle(tuple(steps)))
     return found
+
+
+Edges = Mapping[int, Sequence[int]]
+
+
+def shortest_cycles(edges: Edges) -> list[list[int]]:
+    """One shortest cycle for each knot of nodes that all reach each other, each starting with its smallest node."""
+    cycles: list[list[int]] = []
+    done: set[int] = set()
+    for start in sorted(edges):
+        if start in done:
+            continue
+        cycle = _path_back(start, edges)
+        if cycle is None:
+            continue
+        forward, backward = _reachable(start, edges), _reachable(start, _reversed(edges))
+        done |= forward & backward
+        cycles.append(cycle)
+    return cycles
+
+
+def _path_back(start: int, edges: Edges) -> list[int] | None:
+    """The shortest way from *start* to itself, *start* given once; None if there is none."""
+    came_from: dict[int, int] = {}
+    waiting = deque([start])
+    while waiting:
+        node = waiting.popleft()
+        for successor in edges.get(node, ()):
+            if successor == start:
+                path = [node]
+                while path[-1] != start:
+                    path.append(came_from[path[-1]])
+                return path[::-1]
+            if successor not in came_from:
+                came_from[successor] = node
+                waiting.append(successor)
+    return None
+
+
+def _reachable(start: int, edges: Edges) -> set[int]:
+    found, waiting = {start}, [start]
+    while waiting:
+        for successor in edges.get(waiting.pop(), ()):
+            if successor not in found:
+                found.add(successor)
+                waiting.append(successor)
+    return found
+
+
+def _reversed(edges: Edges) -> Edges:
+    backward: dict[int, list[int]] = {}
+    for node, successors in edges.items():
+        for successor in successors:
+            backward.setdefault(successor, []).append(node)
+    return backward

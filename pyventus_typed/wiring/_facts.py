@@ -2,18 +2,19 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Never
 
 from typing_extensions import TypeIs
 
 from pyventus_typed import Event, Linker, Subscription
+from pyventus_typed._spelling import spell
 from pyventus_typed.errors import DefinitionError
 
-from ._emissions import Emissions, emissions_of
-from ._family import ROOTS, is_emittable, roots_of, with_subclasses
-from ._lookup import own_text
-from ._report import Place
-from ._source import Sources, spell_class, spell_handler
+from ._emissions import Code, Emissions, emissions_of, read_code
+from ._report import Emits, Place
+from ._source import Sources, own_text, spell_handler
+from ._types import ROOTS, is_emittable, roots_of, with_subclasses
 
 AnyLinker = Linker[Never]  # a linker takes its family and nothing else, so Linker[Never] is what all linkers are
 
@@ -51,7 +52,7 @@ class Link:
 class Facts:
     """The wiring of some linkers, seen together."""
 
-    def __init__(self, linkers: Iterable[object], family: object) -> None:
+    def __init__(self, linkers: Iterable[object], family: object, packages: Iterable[str] | None) -> None:
         self.linkers: list[AnyLinker] = []
         for linker in linkers:
             if not is_linker(linker):
@@ -69,16 +70,20 @@ class Facts:
         for link in self.links:
             link.emissions = emissions_of(link.handler, link.events, self.sources)
         self.emitted = tuple(dict.fromkeys(each.event for link in self.links for each in link.emissions.emits))
+        self.is_code_read = packages is not None
+        code = read_code(packages or ())
         # A family is closed if somebody said what belongs to it; else it is whatever is linked or emitted.
         roots, self.closed = self._roots(family)
         known = [cls for root in roots for cls in self._known(root, given=family is not None)]
-        known += [cls for cls in (*self.linked, *self.emitted) if not self.closed or issubclass(cls, roots)]
+        beside = [each.event for one in code.emitting for each in one.emits]
+        known += [cls for cls in (*self.linked, *self.emitted, *beside) if not self.closed or issubclass(cls, roots)]
         self.family = tuple(cls for cls in dict.fromkeys(known) if cls not in ROOTS)
         self.events = tuple(dict.fromkeys([*self.family, *self.linked, *self.emitted]))
         self._names = _unique_names(self.events)
+        self.code = self._beside_the_handlers(code)
 
     def name(self, event: type[Event]) -> str:
-        return self._names.get(event) or spell_class(event)
+        return self._names.get(event) or spell(event)
 
     def receivers(self, event: type[Event]) -> tuple[Link, ...]:
         """Who receives *event*, linker by linker, in the order of delivery. A base stands for what may be below it."""
@@ -95,8 +100,25 @@ class Facts:
         """Whether the family has events below *event*; it is then taken for their base, unless it is emitted."""
         return any(cls is not event and issubclass(cls, event) and is_emittable(cls) for cls in self.family)
 
-    def emitters_of(self, event: type[Event]) -> list[tuple[Link, Place]]:
-        return [(link, each.place) for link in self.links for each in link.emissions.emits if each.event is event]
+    def emitters_of(self, event: type[Event]) -> list[tuple[str, Place]]:
+        by_handlers = [(link.name, each) for link in self.links for each in link.emissions.emits]
+        by_code = [(code.name, each) for code in self.code.emitting for each in code.emits]
+        return [(name, each.place) for name, each in (*by_handlers, *by_code) if each.event is event]
+
+    def is_emitted(self, event: type[Event]) -> bool:
+        """Whether something emits *event*, or makes one and so may hand it to what does."""
+        return event in self.code.made or bool(self.emitters_of(event))
+
+    def _beside_the_handlers(self, code: Code) -> Code:
+        """*code* without what handlers were found to emit, by themselves or by what they call, and without the events of
+        other emitters.
+        """
+        known = {_where(each) for link in self.links for each in link.emissions.emits}
+        emitting = [
+            replace(one, emits=tuple(e for e in one.emits if e.event in self.events and _where(e) not in known))
+            for one in code.emitting
+        ]
+        return replace(code, emitting=tuple(one for one in emitting if one.emits))
 
     def _links(self) -> list[Link]:
         links: list[Link] = []
@@ -133,6 +155,11 @@ class Facts:
         return tuple(cls for cls in known if cls.__module__.partition(".")[0] in self.packages)
 
 
+def _where(emits: Emits) -> tuple[type[Event], str, int]:
+    # One file may have two names: what imported it looked for it along a relative path, or through a link.
+    return emits.event, emits.place.path, emits.place.line
+
+
 def _is_same(left: object, right: object) -> bool:
     if left is right:
         return True
@@ -142,8 +169,5 @@ def _is_same(left: object, right: object) -> bool:
 
 def _unique_names(classes: Iterable[type[Event]]) -> dict[type[Event], str]:
     classes = list(classes)
-    short = Counter(spell_class(cls) for cls in classes)
-    return {
-        cls: spell_class(cls) if short[spell_class(cls)] == 1 else f"{cls.__module__}.{spell_class(cls)}"
-        for cls in classes
-    }
+    short = Counter(spell(cls) for cls in classes)
+    return {cls: spell(cls) if short[spell(cls)] == 1 else f"{cls.__module__}.{spell(cls)}" for cls in classes}

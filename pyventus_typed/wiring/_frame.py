@@ -4,17 +4,17 @@ import ast
 import asyncio
 import copy
 import dataclasses
-from collections.abc import AsyncIterable, Iterable
-from types import FunctionType, MethodType, UnionType
+import functools
+import inspect
+import sys
+from collections.abc import AsyncIterable, Iterable, Iterator
+from types import FunctionType, MemberDescriptorType, MethodType, UnionType
 from typing import Final, Union, get_args, get_origin
 
 from pyventus_typed import Event, Request
 
-from ._bindings import annotations, assignments, local_imports
-from ._family import is_event_class
-from ._hints import Scope, Unknown, is_class, resolve, scope_of_class, scope_of_function
-from ._lookup import Missing, attribute_of, is_one_of, known
 from ._source import FunctionNode
+from ._types import Scope, Unknown, annotations_of, is_class, is_event_class, resolve, scope_of_class, scope_of_function
 
 Classes = frozenset[type[Event]]
 Annotation = tuple[object, Scope]
@@ -25,24 +25,32 @@ _SAME_ELEMENTS: tuple[object, ...] = (list, tuple, set, frozenset, sorted, rever
 
 
 class Frame:
-    """One function as it is read: its globals, its closure, its parameters, and what is assigned in its body.
+    """One function as it is read: the names around it, its parameters, and what is assigned in its body.
 
     *bound* is what its first parameters are known to be, and *event* which events the next one may be.
     """
 
     def __init__(
-        self, function: FunctionType, node: FunctionNode, bound: tuple[object, ...], event: Classes | None
+        self, scope: Scope, package: str, node: FunctionNode, bound: tuple[object, ...], event: Classes | None
     ) -> None:
-        self._scope = scope_of_function(function)
+        self._scope = scope
         self._assigned = assignments(node)
         self._annotations = annotations(node)
         parameters = [each.arg for each in (*node.args.posonlyargs, *node.args.args)]
         self._local = {*parameters, *(each.arg for each in node.args.kwonlyargs), *self._assigned}
-        self._values = dict(local_imports(node, function.__module__))
+        self._values = dict(imports(node, package))
         self._values.update(zip(parameters, bound, strict=False))
         self._event: dict[str, Classes] = {}
         if event is not None and len(bound) < len(parameters):
             self._event[parameters[len(bound)]] = event
+
+    @classmethod
+    def of(
+        cls, function: FunctionType, node: FunctionNode, bound: tuple[object, ...], event: Classes | None
+    ) -> "Frame":
+        """That of a function that is there, with its globals and its closure."""
+        package = function.__globals__.get("__package__") or ""
+        return cls(scope_of_function(function), package, node, bound, event)
 
     def look_up(self, expression: ast.expr) -> object:
         """The object that a name or an attribute stands for, or ``Missing``. No property of the user's is run."""
@@ -121,7 +129,7 @@ class Frame:
         result = self._result_of(call)
         return None if result is None else events_of_type(*result)
 
-    def _elements_of(  # noqa: PLR0911 - as above
+    def _elements_of(  # noqa: PLR0911 - one case for each form
         self, iterable: ast.expr | None, tried: frozenset[str]
     ) -> Classes | None:
         match iterable:
@@ -155,9 +163,10 @@ class Frame:
             asked = self.events_of(call.args[0]) or NO_EVENT
             return _answer_of(next(iter(asked))) if len(asked) == 1 else None
         function = called.__func__ if isinstance(called, MethodType) else called
-        if isinstance(function, FunctionType) and "return" in function.__annotations__:
-            return function.__annotations__["return"], scope_of_function(function)
-        return None
+        if not isinstance(function, FunctionType):
+            return None
+        annotations = annotations_of(function)
+        return (annotations["return"], scope_of_function(function)) if "return" in annotations else None
 
 
 def events_of_type(annotation: object, scope: Scope) -> Classes | None:
@@ -204,3 +213,124 @@ def _either(choices: Iterable[Classes | None]) -> Classes | None:
             return None
         found |= choice
     return found
+
+
+def assignments(node: FunctionNode) -> dict[str, list[ast.expr | None]]:
+    """What each local name is assigned from.
+
+    None stands for a value that cannot be read, such as a ``with`` target, and ``*each`` for one element of ``each``.
+    """
+    found: dict[str, list[ast.expr | None]] = {}
+    for target, value in _bindings(node):
+        match target, value:
+            case ast.Name(id=name), _:
+                found.setdefault(name, []).append(value)
+            case (
+                (ast.Tuple(elts=targets) | ast.List(elts=targets)),
+                (ast.Tuple(elts=values) | ast.List(elts=values)),
+            ) if len(targets) == len(values):
+                for each, element in zip(targets, values, strict=True):
+                    if isinstance(each, ast.Name):
+                        found.setdefault(each.id, []).append(element)
+            case _:
+                for part in ast.walk(target):
+                    if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                        found.setdefault(part.id, []).append(None)
+    return found
+
+
+def _bindings(node: FunctionNode) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+    for each in ast.walk(node):
+        match each:
+            case ast.Assign(targets=targets, value=value):
+                yield from ((target, value) for target in targets)
+            case ast.AnnAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
+                yield target, value
+            case ast.For() | ast.AsyncFor() | ast.comprehension():
+                yield each.target, ast.Starred(each.iter, ast.Load())
+            case ast.AugAssign(target=target):
+                yield target, None
+            case ast.withitem(optional_vars=ast.expr() as target):
+                yield target, None
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield ast.Name(name, ast.Store()), None
+            case _:
+                pass
+
+
+def annotations(node: FunctionNode) -> dict[str, ast.expr]:
+    """The annotations of parameters and local names."""
+    arguments = node.args
+    found = {
+        each.arg: each.annotation
+        for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+        if each.annotation is not None
+    }
+    for each in ast.walk(node):
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+            found[each.target.id] = each.annotation
+    return found
+
+
+def imports(node: ast.AST, package: str) -> Iterator[tuple[str, object]]:
+    """Names that a function or a module of *package* imports, as far as they are loaded already. Nothing is imported."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.ImportFrom):
+            source = each.module or ""
+            if each.level:
+                parent = package.split(".")
+                parent = parent[: len(parent) + 1 - each.level]
+                source = ".".join([*parent, source] if source else parent)
+            loaded = sys.modules.get(source)
+            names = {} if loaded is None else vars(loaded)
+            for alias in each.names:
+                if alias.name == "*":
+                    yield from names.items()
+                elif alias.name in names:
+                    yield alias.asname or alias.name, names[alias.name]
+        elif isinstance(each, ast.Import):
+            for alias in each.names:
+                name = alias.name if alias.asname else alias.name.partition(".")[0]
+                if name in sys.modules:
+                    yield alias.asname or name, sys.modules[name]
+
+
+_OF_THE_CLASS: tuple[type[object], ...] = (classmethod, staticmethod)
+_COMPUTED: tuple[type[object], ...] = (property, functools.cached_property)
+
+
+class Missing:
+    """Stands for what only a run can tell."""
+
+
+def known(found: object) -> object:
+    """*found*, or ``Missing`` for a proxy that raises when it is asked what it is."""
+    try:
+        isinstance(found, Missing)
+    except Exception:  # noqa: BLE001 - the proxy is a stranger's
+        return Missing
+    return found
+
+
+def is_one_of(found: object, those: tuple[object, ...]) -> bool:
+    """Whether *found* is one of *those* itself. ``in`` would ask a stranger's ``__eq__``."""
+    return any(found is each for each in those)
+
+
+def attribute_of(owner: object, name: str) -> object:  # noqa: PLR0911 - one for each kind of owner
+    """What ``owner.name`` is, a method bound to its owner; ``Missing`` if it is not there, or is computed."""
+    if owner is Missing:
+        return Missing
+    try:
+        found = inspect.getattr_static(owner, name)
+        if isinstance(owner, type):
+            return getattr(owner, name) if isinstance(found, _OF_THE_CLASS) else found
+        if isinstance(found, MemberDescriptorType):  # a slot
+            return getattr(owner, name)
+    except AttributeError:
+        return Missing
+    if isinstance(found, FunctionType) and name not in getattr(owner, "__dict__", {}):
+        return MethodType(found, owner)
+    if isinstance(found, _OF_THE_CLASS):
+        return getattr(type(owner), name)
+    return Missing if isinstance(found, _COMPUTED) else found

@@ -1,47 +1,50 @@
-"""What the check found, as values: places, findings, events, handlers, cycles, and the report that holds them."""
+"""What the check found, as values: places, findings, events, handlers, code, cycles, and the report that holds them."""
 
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from typing_extensions import override
 
 from pyventus_typed import Event
+from pyventus_typed._spelling import several
+from pyventus_typed.errors import PyventusError
+
+
+class NotLoaded(PyventusError, LookupError):
+    """What MODULE:NAME names cannot be imported, is not there, or is something else. ``target`` is the text given."""
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(f"{target}: {reason}")
+        self.target = target
 
 
 class Rule(enum.StrEnum):
-    """What a finding is about. The first six are faults, the others are notes."""
+    """What a finding is about: a fault, or a note, which changes no exit code."""
 
-    UNHANDLED = "unhandled"  # an event without a receiver
-    UNANSWERED = "unanswered"  # a request that nobody answers
-    UNREACHABLE = "unreachable"  # a handler linked to what can never arrive
-    MUTABLE = "mutable"  # a field whose value can change after the event was emitted
-    ANNOTATION = "annotation"  # a handler that expects another event than the one it is linked to
-    UNDECORATED = "undecorated"  # fields, but no @dataclass: no emitter takes it
+    UNHANDLED = "unhandled", True  # an event without a receiver
+    UNANSWERED = "unanswered", True  # a request that nobody answers
+    UNREACHABLE = "unreachable", True  # a handler linked to what can never arrive
+    MUTABLE = "mutable", True  # a field whose value can change after the event was emitted
+    ANNOTATION = "annotation", True  # a handler that expects another event than the one it is linked to
+    UNDECORATED = "undecorated", True  # fields, but no @dataclass: no emitter takes it
+    CYCLE = "cycle", False  # handlers that set each other off
+    BASE = "base", False  # a base class without a receiver of its own
+    OUTSIDE = "outside", False  # an event that is emitted, but is not in the family
+    UNBOUND = "unbound", False  # a Subscriber class of which no instance is bound
+    UNEMITTED = "unemitted", False  # an event that nothing emits or makes, in the code that was read
+    UNREAD = "unread", False  # an emission whose event cannot be read from the source
+    UNRESOLVED = "unresolved", False  # an annotation that cannot be evaluated
 
-    CYCLE = "cycle"  # handlers that set each other off
-    BASE = "base"  # a base class without a receiver of its own
-    OUTSIDE = "outside"  # an event that is emitted, but is not in the family
-    UNBOUND = "unbound"  # a Subscriber class of which no instance is bound
-    UNREAD = "unread"  # an emission whose event cannot be read from the source
-    UNRESOLVED = "unresolved"  # an annotation that cannot be evaluated
+    is_fault: bool
 
-    @property
-    def is_fault(self) -> bool:
-        return self in _FAULTS
-
-
-_FAULTS = frozenset(
-    {
-        Rule.UNHANDLED,
-        Rule.UNANSWERED,
-        Rule.UNREACHABLE,
-        Rule.MUTABLE,
-        Rule.ANNOTATION,
-        Rule.UNDECORATED,
-    }
-)
+    def __new__(cls, name: str, is_fault: bool) -> Self:  # noqa: FBT001 - each stands beside its name, above
+        self = str.__new__(cls, name)
+        self._value_ = name
+        self.is_fault = is_fault
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,15 @@ class WiredHandler:
 
 
 @dataclass(frozen=True, slots=True)
+class WiredCode:
+    """A function, or the top of a module, that is no handler and emits something."""
+
+    name: str
+    place: Place
+    emits: tuple[Emits, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Cycle:
     """Handlers that set each other off: each step is an event and the handler that it reaches.
 
@@ -136,24 +148,25 @@ class Report:
     events: tuple[WiredEvent, ...]
     handlers: tuple[WiredHandler, ...]
     cycles: tuple[Cycle, ...]
+    code: tuple[WiredCode, ...] = ()  # of the packages that were named to be read
 
     @override
     def __str__(self) -> str:
         lines = [str(fault) for fault in self.faults]
         lines += [f"{note.place or '(no source)'}: note: {note.message}" for note in self.notes]
+        if not self.handlers:
+            lines.append(
+                "Nothing is subscribed to what was checked. Import the modules that hold the handlers first "
+                "(in a terminal: --import MODULE)."
+            )
         lines.append(self.summary)
         return "\n".join(lines)
 
     @property
     def summary(self) -> str:
-        counts = (
-            (len(self.faults), "fault"),
-            (len(self.notes), "note"),
-            (sum(event.emittable for event in self.events), "event"),
-            (len(self.handlers), "handler"),
-        )
-        faults, notes, events, handlers = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts)
-        return f"{faults}, {notes}; {events}, {handlers} checked"
+        found = f"{several(len(self.faults), 'fault')}, {several(len(self.notes), 'note')}"
+        events = several(sum(event.emittable for event in self.events), "event")
+        return f"{found}; {events}, {several(len(self.handlers), 'handler')} checked"
 
     def receivers(self, event: type[Event]) -> tuple[WiredHandler, ...]:
         """The handlers that *event* reaches: in the order of delivery, one linker after the other."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 
 import pyventus_typed
+from pyventus_typed._spelling import spell
 
-from ._lookup import own_text
 from ._report import Place
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -33,12 +33,17 @@ def is_library(file: str) -> bool:
     return any(path.is_relative_to(library) for library in _LIBRARIES)
 
 
-def spell_class(cls: type) -> str:
-    return cls.__qualname__.rpartition("<locals>.")[2]
-
-
 def with_article(noun: str) -> str:
     return f"{'an' if noun[:1] in 'AEIOUaeiou' else 'a'} {noun}"
+
+
+def own_text(found: object, name: str) -> str | None:
+    """An attribute that is a text, such as ``__module__``; None if it is not, or if asking for it raises."""
+    try:
+        value: object = getattr(found, name, None)
+    except Exception:  # noqa: BLE001 - the object is a stranger's
+        return None
+    return value if isinstance(value, str) else None
 
 
 def spell_handler(handler: Callable[..., object]) -> str:
@@ -46,7 +51,7 @@ def spell_handler(handler: Callable[..., object]) -> str:
         return f"partial({spell_handler(handler.func)})"
     name = own_text(handler, "__qualname__")
     if name is None:  # a callable object
-        return spell_class(type(handler))
+        return spell(type(handler))
     name = name.rpartition("<locals>.")[2]
     return "lambda" if name == "<lambda>" else name
 

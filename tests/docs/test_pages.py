@@ -11,7 +11,7 @@ from tests.programs import HOUSE, run_python
 
 # These run in processes of their own, with a server or with pyventus: tests/edges/nats/test_pages.py, test_migration.py.
 OTHERS = {"how-to/go-beyond-one-process.md", "how-to/outbox.md", "how-to/move-from-pyventus.md"}
-# All four checkers judge this one, in tests/typing.
+# All checkers judge this one, in tests/typing.
 JUDGED = {"explanation/reading-errors.md"}
 WITH_MISTAKES = [page for page in PAGES if page not in JUDGED and wrong_blocks(page)]
 WITH_EXAMPLES = [page for page in PAGES if page not in OTHERS and "```python" in (DOCS / page).read_text("utf-8")]

@@ -15,6 +15,7 @@ FACADES = (
     "pyventus_typed.testing",
     "pyventus_typed.wiring",
     "pyventus_typed.nats",
+    "pyventus_typed.nats.postgresql",
 )
 PAGES = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "reference").glob("*.md")))
 DOCUMENTED = Counter(re.findall(r"^\.\. auto(?:class|exception|function|data):: (\S+)$", PAGES, re.MULTILINE))
@@ -65,3 +66,15 @@ def test_every_public_name_has_a_docstring_of_its_own() -> None:
         return isinstance(thing, type) and not vars(thing).get("__doc__")
 
     assert [name for name in DOCUMENTED if undocumented(name)] == []
+
+
+def test_of_the_virtual_loop_the_reference_shows_what_a_user_calls_and_each_says_what_it_does() -> None:
+    from pyventus_typed.testing import VirtualLoop
+
+    listed = re.search(r"VirtualLoop\n   :members: (.+)", PAGES)
+    assert listed is not None
+    names = listed[1].split(", ")
+    assert [name for name in names if not vars(VirtualLoop)[name].__doc__] == []
+    how_to = (DOCS / "how-to" / "test-with-virtual-time.md").read_text(encoding="utf-8")
+    called = set(re.findall(r"(?:\bloop\.|`)(\w+)\(", how_to)) & set(vars(VirtualLoop)) - {"call_later"}
+    assert called <= set(names)

@@ -7,6 +7,7 @@ the type mutants check a changed copy of it.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,10 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-Checker: TypeAlias = Literal["mypy", "pyright", "pyrefly", "ty"]
-CHECKERS: Final[tuple[Checker, ...]] = ("mypy", "pyright", "pyrefly", "ty")
+Checker: TypeAlias = Literal["mypy", "pyright", "basedpyright", "pyrefly", "ty", "zuban"]
+CHECKERS: Final[tuple[Checker, ...]] = ("mypy", "pyright", "basedpyright", "pyrefly", "ty", "zuban")
 
-# Each of the four exits with 1 for "errors found", 0 for "none", and something else for "I could not check".
+# Each of them exits with 1 for "errors found", 0 for "none", and something else for "I could not check".
 ERRORS_FOUND: Final = 1
 
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -66,6 +67,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class _Tool:
+    program: tuple[str, ...]
     arguments: Callable[[Job], list[str]]
     environment: Callable[[Job], Mapping[str, str]]
     parse: Callable[[str, Path], Iterable[Diagnostic]]
@@ -80,7 +82,7 @@ def run(checker: Checker, job: Job) -> Report:
         )
     tool = _TOOLS[checker]
     job.scratch.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", checker, *tool.arguments(job)]
+    command = [*tool.program, *tool.arguments(job)]
     done = subprocess.run(
         command,
         cwd=job.scratch,
@@ -104,9 +106,14 @@ def run(checker: Checker, job: Job) -> Report:
     return Report(checker, done.returncode, diagnostics)
 
 
+def program(checker: Checker) -> tuple[str, ...]:
+    """The start of a command line that runs *checker*."""
+    return _TOOLS[checker].program
+
+
 def _clean_environment() -> dict[str, str]:
     """The environment without what would change a checker's mind."""
-    foreign = ("MYPY", "PYRIGHT_PYTHON_FORCE", "PYRIGHT_PYTHON_PYLANCE", "PYREFLY_", "TY_", "PYTHONPATH")
+    foreign = ("MYPY", "PYRIGHT_PYTHON_FORCE", "PYRIGHT_PYTHON_PYLANCE", "PYREFLY_", "TY_", "ZUBAN", "PYTHONPATH")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return kept | {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "NO_COLOR": "1"}
 
@@ -143,7 +150,7 @@ def _parse_mypy(output: str, base: Path) -> Iterator[Diagnostic]:
             yield Diagnostic((base / found["file"]).resolve(), found["line"], found["code"] or "", message)
 
 
-# ------------------------------------------------------------------------------------------------------------- pyright
+# --------------------------------------------------------------------------------------------- pyright and basedpyright
 
 
 def _pyright_arguments(job: Job) -> list[str]:
@@ -184,8 +191,14 @@ def _pyrefly_arguments(job: Job) -> list[str]:
         f"--python-interpreter-path={sys.executable}",
         "--use-ignore-files=false",
         *(f"--search-path={root}" for root in job.roots),
-        *map(str, job.targets),
+        *map(str, _files(job.targets)),
     ]
+
+
+def _files(targets: Iterable[Path]) -> Iterator[Path]:
+    """Every file by its name: pyrefly finds none in a folder that its configuration does not lie in or above."""
+    for target in targets:
+        yield from sorted(target.rglob("*.py")) if target.is_dir() else [target]
 
 
 def _parse_pyrefly(output: str, base: Path) -> Iterator[Diagnostic]:
@@ -225,9 +238,47 @@ def _parse_ty(output: str, base: Path) -> Iterator[Diagnostic]:
         yield Diagnostic((base / place["path"]).resolve(), line, found["check_name"], message)
 
 
+# --------------------------------------------------------------------------------------------------------------- zuban
+
+
+def _zuban_arguments(job: Job) -> list[str]:
+    path = job.scratch / "zuban.ini"
+    path.write_text("[mypy]\n", encoding="utf-8")
+    return [
+        "check",
+        f"--config-file={path}",
+        "--strict",
+        "--no-error-summary",
+        "--no-pretty",
+        f"--python-version={_VERSION}",
+        f"--python-executable={sys.executable}",
+        *(f"--extra-search-path={root}" for root in job.roots),
+        *map(str, job.targets),
+    ]
+
+
+def _parse_zuban(output: str, base: Path) -> Iterator[Diagnostic]:
+    for line in output.splitlines():
+        found = _ZUBAN_ERROR.fullmatch(line)
+        if found is not None:
+            yield Diagnostic((base / found["path"]).resolve(), int(found["line"]), found["rule"], found["message"])
+
+
+_ZUBAN_ERROR: Final = re.compile(r"(?P<path>[^:]+):(?P<line>\d+): error: (?P<message>.*?)  \[(?P<rule>[a-z-]+)\]")
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _module(name: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name)
+
+
 _TOOLS: Final[Mapping[Checker, _Tool]] = {
-    "mypy": _Tool(_mypy_arguments, _mypy_environment, _parse_mypy),
-    "pyright": _Tool(_pyright_arguments, _nothing, _parse_pyright),
-    "pyrefly": _Tool(_pyrefly_arguments, _nothing, _parse_pyrefly),
-    "ty": _Tool(_ty_arguments, _nothing, _parse_ty),
+    "mypy": _Tool(_module("mypy"), _mypy_arguments, _mypy_environment, _parse_mypy),
+    "pyright": _Tool(_module("pyright"), _pyright_arguments, _nothing, _parse_pyright),
+    "basedpyright": _Tool(_module("basedpyright"), _pyright_arguments, _nothing, _parse_pyright),
+    "pyrefly": _Tool(_module("pyrefly"), _pyrefly_arguments, _nothing, _parse_pyrefly),
+    "ty": _Tool(_module("ty"), _ty_arguments, _nothing, _parse_ty),
+    # It has no __main__; pip puts the program beside the interpreter.
+    "zuban": _Tool((str(Path(sys.executable).with_name("zuban")),), _zuban_arguments, _nothing, _parse_zuban),
 }

@@ -39,7 +39,7 @@ def cases_job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def reports(cases_job: Job, tmp_path_factory: pytest.TempPathFactory) -> dict[Checker, Future[Report]]:
-    """The report of each checker. All four start at once; a test waits for the one that it asks for."""
+    """The report of each checker. All start at once; a test waits for the one that it asks for."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent  # the one directory that all workers of this session have in common

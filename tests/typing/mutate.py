@@ -1,4 +1,4 @@
-"""Weaken one signature at a time, and demand that each of the four checkers notices.
+"""Weaken one signature at a time, and demand that each type checker notices.
 
     python tests/typing/mutate.py                 every mutant
     python tests/typing/mutate.py "part of name"  some of them

@@ -28,8 +28,10 @@ _EXAMPLE: Final = re.compile(
     r"```py\n(?P<code>[^`]*)```\n\n<!-- messages -->\n(?P<messages>.*?)<!-- end -->", re.DOTALL
 )
 _PREAMBLE: Final = re.compile(r"```py\n(?P<code>[^`]*)```\n")
-# That a wrong decorator leaves its function without a type follows from the mistake, and does not name it.
-_ECHOES: Final = frozenset({"untyped-decorator", "dynamic-function-decorator-return"})
+# That a type is unknown afterwards, of a decorated function for example, follows from the mistake, and does not name it.
+_ECHO: Final = re.compile(r"untyped-decorator|dynamic-function-decorator-return|reportUnknown\w+")
+# basedpyright says what pyright says.
+_SHOWN: Final = tuple(checker for checker in CHECKERS if checker != "basedpyright")
 _LINES: Final = 4
 _WIDTH: Final = 240
 
@@ -45,8 +47,8 @@ def refresh(page: str, scratch: Path, root: Path = ROOT) -> str:
     paths = [folder / f"example_{number}.py" for number in range(len(examples))]
     for path, example in zip(paths, examples, strict=True):
         path.write_text(f"{first['code']}\n\n{example}", encoding="utf-8")
-    with ThreadPoolExecutor(len(CHECKERS)) as pool:
-        reports = list(pool.map(lambda checker: run(checker, Job((folder,), (root,), scratch / checker)), CHECKERS))
+    with ThreadPoolExecutor(len(_SHOWN)) as pool:
+        reports = list(pool.map(lambda checker: run(checker, Job((folder,), (root,), scratch / checker)), _SHOWN))
     start = first["code"].count("\n")  # what is said of the shared code, such as an unused import, is not the example's
     spelled = iter([_spell(reports, path, start) for path in paths])
     return _EXAMPLE.sub(
@@ -61,10 +63,10 @@ def _spell(reports: Sequence[Report], path: Path, start: int) -> str:
 
 
 def _block(checker: Checker, found: Sequence[Diagnostic]) -> str:
-    telling = [each for each in found if each.rule not in _ECHOES]
-    assert telling, f"{checker} says nothing about an example: it is not wrong, or not to be seen"
-    message = telling[0].message
-    quoted = "\n".join(_cut(message))
+    telling = [each.message for each in found if not _ECHO.fullmatch(each.rule)]
+    if not telling:
+        return f"{checker} says nothing.\n"
+    quoted = "\n".join(_cut("\n".join(telling)))
     return f"{checker}\n\n```text\n{quoted}\n```\n"
 
 

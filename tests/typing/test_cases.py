@@ -1,4 +1,4 @@
-"""Four checkers agree with every statement of `cases/`: one test for each file and checker."""
+"""Six checkers agree with every statement of `cases/`: one test for each file and checker."""
 
 from concurrent.futures import Future
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_the_checker_finds_errors_in_the_cases_only(checker: Checker, reports: R
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_each_file_holds_an_error_that_all_four_report(path: Path) -> None:
+def test_each_file_holds_an_error_that_all_report(path: Path) -> None:
     # Else a file that no checker reads would pass. That it is reported is for the test above to say.
     assert any(each.kind is Kind.WRONG and len(each.reporters) == len(CHECKERS) for each in read_cases(path).statements)
 

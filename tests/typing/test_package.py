@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import overloads
 import pytest
 from checkers import Job
 from mutants import MUTANTS, Mutant, MutantNotFound
@@ -87,3 +88,14 @@ def test_a_mutant_whose_text_is_not_there_fails(tmp_path: Path, times: int) -> N
     (tmp_path / "module.py").write_text("x: int = 1\n" * times, encoding="utf-8")
     with pytest.raises(MutantNotFound, match=f"'x is vague': the package holds this text {times} times, not 1"):
         Mutant("x is vague", "x: int", "x: object").apply(tmp_path)
+
+
+@pytest.mark.parametrize("path", overloads.files(), ids=lambda path: path.stem)
+def test_the_overloads_are_what_the_script_writes(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert overloads.rewritten(source) == source, "run: python tests/typing/overloads.py"
+
+
+def test_every_form_of_overloads_has_a_place_in_the_package() -> None:
+    marks = [overloads.PLACE.findall(path.read_text(encoding="utf-8")) for path in overloads.files()]
+    assert sorted(name for found in marks for _, _, name, _, _ in found) == sorted(overloads.FORMS)

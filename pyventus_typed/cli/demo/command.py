@@ -2,18 +2,14 @@
 
 import os
 import stat
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pyventus_typed.cli._parsing import Subparsers, refuse
 from pyventus_typed.cli.demo import source
 from pyventus_typed.cli.demo.events import DirectoryFound, Found
 
-if TYPE_CHECKING:
-    from pyventus_typed.cli._main import Subparsers
 
-
-def add_parser(subparsers: "Subparsers") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Add `demo` to the command line."""
     parser = subparsers.add_parser(
         "demo",
@@ -39,15 +35,15 @@ def run(path: str | None, *, program: str) -> int:
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] != "rich":
             raise
-        return _refuse(program, "rich is needed for the tables and not installed: pip install 'pyventus-typed[cli]'")
+        return refuse(program, "rich is needed for the tables and not installed: pip install 'pyventus-typed[cli]'")
     try:
         root, places = _given(path) if path is not None else (source.STANDARD_LIBRARY, source.standard_library())
     except OSError as error:
-        return _refuse(program, f"{path!r}: {error.strerror}. Name a directory or a Python file, or leave PATH out.")
+        return refuse(program, f"{path!r}: {error.strerror}. Name a directory or a Python file, or leave PATH out.")
     complete = scan.read(places)
     if complete and not report.files:
-        unread = "".join(f"\n  {str(failure.path)!r}: {failure.reason}" for failure in report.failures)
-        return _refuse(program, f"{path!r} holds no Python file.{unread}")
+        unread = "".join(f"\n  {str(failure.found.path)!r}: {failure.reason}" for failure in report.failures)
+        return refuse(program, f"{path!r} holds no Python file.{unread}")
     scan.show(root)
     return 0 if complete else 130
 
@@ -59,8 +55,3 @@ def _given(path: str) -> tuple[Path, list[Found]]:
         return given, [DirectoryFound(given)]
     found = source.look_at(given)
     return given.parent, [found] if found is not None else []
-
-
-def _refuse(program: str, why: str) -> int:
-    sys.stderr.write(f"{program}: {why}\n")
-    return 2

@@ -55,7 +55,7 @@ class ModuleImported(Event):
 class ParseFailed(Event):
     """A file or a directory that could not be read, decoded or parsed."""
 
-    path: Path
+    found: Found
     reason: str
 
 

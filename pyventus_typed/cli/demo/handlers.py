@@ -22,7 +22,7 @@ emitter: Emitter[ScanEvent] = asyncio_emitter(linker, on_discard=report.add_cut_
 
 
 def give_up(found: Found, error: Exception) -> None:
-    emitter.emit(ParseFailed(found.path, source.reason(error)))
+    emitter.emit(ParseFailed(found, source.reason(error)))
 
 
 @linker.on(DirectoryFound, on_failure=give_up)

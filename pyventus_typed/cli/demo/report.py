@@ -26,7 +26,7 @@ class Report(Subscriber[ScanEvent]):
     """Handlers that count and collect. They run in one loop, so nothing here is locked."""
 
     def __init__(self) -> None:
-        self.files: int = 0
+        self.found: int = 0
         self.modules: list[ModuleParsed] = []
         self.failures: list[ParseFailed] = []
         self.cut_off: int = 0
@@ -36,7 +36,7 @@ class Report(Subscriber[ScanEvent]):
 
     @handles(FileFound)
     def add_file(self, _: FileFound) -> None:
-        self.files += 1
+        self.found += 1
 
     @handles(ModuleParsed)
     def add_module(self, module: ModuleParsed) -> None:
@@ -56,6 +56,11 @@ class Report(Subscriber[ScanEvent]):
 
     def add_cut_off(self, emissions: Sequence[Emission[Event]]) -> None:
         self.cut_off += len(emissions)
+
+    @property
+    def files(self) -> int:
+        """How many files have been read, those included that failed; after Ctrl-C fewer than were found."""
+        return len(self.modules) + sum(isinstance(failure.found, FileFound) for failure in self.failures)
 
     @property
     def lines(self) -> int:

@@ -24,7 +24,8 @@ def read(places: Sequence[Found]) -> bool:
         with _progress(), _no_warnings_about_what_is_read():
             asyncio.run(_emit(places))
     except KeyboardInterrupt:
-        _console.print(f"Interrupted: {report.cut_off:,} events were cut off.\n", highlight=False)
+        unread = f"{report.found - report.files:,} of {report.found:,} files found were not read"
+        _console.print(f"Interrupted: {unread}, and {report.cut_off:,} events were cut off.\n", highlight=False)
         return False
     finally:
         report.seconds = time.perf_counter() - began
@@ -61,8 +62,7 @@ def _progress() -> Iterator[None]:
 
         @linker.on(FileFound, ModuleParsed, ParseFailed)
         def show(_: FileFound | ModuleParsed | ParseFailed) -> None:
-            done = len(report.modules) + len(report.failures)
-            progress.update(reading, completed=done, total=report.files)
+            progress.update(reading, completed=report.files, total=report.found)
 
         yield
 

@@ -38,8 +38,8 @@ def most_imported(report: Report) -> Group:
 
 
 def failures(report: Report, root: Path) -> Group:
-    ordered = sorted(report.failures, key=lambda failure: failure.path)
-    rows = [(_below(root, failure.path), _printable(failure.reason)) for failure in ordered]
+    ordered = sorted(report.failures, key=lambda failure: failure.found.path)
+    rows = [(_below(root, failure.found.path), _printable(failure.reason)) for failure in ordered]
     return _top("What failed, and why", ("File", "Reason"), rows, justify="left")
 
 

@@ -1,5 +1,6 @@
 """The command line as a whole."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,15 @@ def test_the_wiring_of_the_demo_passes_its_own_check() -> None:
     family = ("--family", f"{demo}.events:ScanEvent")
     ended = run_python("-m", "pyventus_typed", "check", f"{demo}.handlers:linker", *family)
     assert (ended.code, ended.stderr) == (0, ""), ended.stdout
+
+
+def test_the_picture_in_the_readme_is_what_the_check_draws() -> None:
+    demo = "pyventus_typed.cli.demo"
+    command = ("check", f"{demo}.handlers:linker", "--source", demo, "--format", "svg")
+    drawn = run_python("-m", "pyventus_typed", *command).stdout
+    kept = (HOUSE / "docs" / "pictures" / "demo-wiring.svg").read_text(encoding="utf-8")
+    # Where the files stand depends on where the package is installed, and their lines on everything.
+    assert re.sub(r"\(\S+:\d+\)", "", kept) == re.sub(r"\(\S+:\d+\)", "", drawn)
 
 
 def test_output_that_cannot_be_written_is_one_line_of_complaint() -> None:

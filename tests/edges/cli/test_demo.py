@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from pyventus_typed import Emitter, Linker
+from pyventus_typed.cli.demo.events import DirectoryFound, FileFound, ModuleParsed, ParseFailed
+from pyventus_typed.cli.demo.report import Report
 from tests.programs import HOUSE, Ended, hear_ctrl_c, run_python
 
 
@@ -76,7 +79,8 @@ def test_a_relative_import_is_not_counted(package: Path) -> None:
 def test_a_file_that_does_not_parse_is_named_with_its_reason(package: Path) -> None:
     stdout = demo(package).stdout
     assert row(stdout, "sub/broken.py", "line 2: invalid syntax")
-    assert re.search(r"sub/latin\.py .* can't decode byte 0xe9", stdout)
+    said = r"can't decode byte 0xe9|Non-UTF-8 code starting with '\\xe9'"  # the latter since Python 3.15
+    assert re.search(rf"sub/latin\.py +line 1: .*({said})", stdout)
 
 
 def test_the_books_balance_and_what_failed_is_in_them(package: Path) -> None:
@@ -172,9 +176,59 @@ def test_on_a_terminal_it_shows_progress_and_after_ctrl_c_the_books_still_balanc
     os.close(ours)
     assert program.returncode == 130
     assert "Traceback" not in shown
-    assert "Interrupted: " in shown
-    read = books(shown)
-    assert read["cancelled"] + read["discarded"] > 0
+    # What the table counts was read, and the rest of what was found is said not to have been.
+    interrupted = re.search(r"Interrupted: ([\d,]+) of ([\d,]+)\s+files\s+found", shown)
+    files = re.search(r"^Files: ([\d,]+) ", shown, re.MULTILINE)
+    assert interrupted is not None, shown
+    assert files is not None, shown
+    unread, found, read = (int(number.replace(",", "")) for number in (*interrupted.groups(), files[1]))
+    assert unread > 0
+    assert found == unread + read
+    ends = books(shown)
+    assert ends["cancelled"] + ends["discarded"] > 0
+
+
+def test_only_what_was_read_is_counted_as_a_file() -> None:
+    linker, report = Linker(), Report()
+    linker.bind(report)
+    emitter = Emitter(linker)
+    one, two, broken = (FileFound(Path(f"{name}.py")) for name in ("one", "two", "broken"))
+    for event in (one, two, broken, ModuleParsed(one.path, 3), ParseFailed(broken, "line 1: no"), LOCKED):
+        emitter.emit(event)
+    assert (report.found, report.files, len(report.failures)) == (3, 2, 2)
+
+
+LOCKED = ParseFailed(DirectoryFound(Path("locked")), "Permission denied")
+
+# Python imports this module first of all. It presses Ctrl-C when the named one is imported.
+PRESS = """
+import os, signal, sys
+class Press:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["PRESS_CTRL_C_AT"]:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Press())
+"""
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "pyventus_typed.cli",
+        "pyventus_typed.cli._main",
+        "argparse",
+        "pyventus_typed.cli.demo.command",
+        "rich.console",
+        "rich.progress",
+        "pyventus_typed.cli.demo.handlers",
+    ],
+)
+def test_ctrl_c_while_the_command_is_still_imported_is_quiet(module: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(PRESS)
+    ended = demo("docs/examples", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{HOUSE}", "PRESS_CTRL_C_AT": module})
+    assert (ended.code, ended.stdout, ended.stderr) == (130, "", "")
 
 
 def screen(terminal: int, until: str | None = None) -> str:

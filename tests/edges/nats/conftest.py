@@ -4,16 +4,24 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
+import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from pyventus_typed.nats import JetStream, LocalServer, StreamSettings
+from pyventus_typed.nats._local_server import find_server
 from tests.edges.nats.shop import ShopEvent, codec, customer
 
 ROOT = Path(__file__).parents[3]
@@ -48,6 +56,26 @@ async def stream(server: LocalServer) -> AsyncIterator[JetStream[ShopEvent]]:
     settings = StreamSettings(lanes=4, max_bytes=100_000_000)
     async with JetStream(server.url, codec, stream="SHOP", settings=settings, key=customer) as stream:
         yield stream
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def run_server(tmp_path: Path, config: str) -> tuple[asyncio.subprocess.Process, str]:
+    port = free_port()
+    (tmp_path / "own.conf").write_text(f'host: "127.0.0.1"\nport: {port}\n{config}')
+    process = await asyncio.create_subprocess_exec(
+        find_server(), "-c", str(tmp_path / "own.conf"), stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(10):
+        while b"Server is ready" not in await process.stderr.readline():
+            pass
+    return process, f"127.0.0.1:{port}"
 
 
 async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 20) -> None:
@@ -128,3 +156,60 @@ async def workers(server: LocalServer, tmp_path: Path) -> AsyncIterator[Workers]
     yield workers
     for process in workers.processes:
         await process.kill()
+
+
+def find_postgresql() -> Path | None:
+    """The folder with ``initdb`` and ``postgres``, if this machine has them."""
+    on_path = shutil.which("initdb")
+    places = [Path(on_path).parent] if on_path else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((place for place in places if (place / "postgres").exists()), None)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """A PostgreSQL server of these tests; its connection string."""
+    binaries = find_postgresql()
+    if binaries is None:
+        pytest.skip("there is no PostgreSQL server on this machine: install Debian's package postgresql")
+    # PostgreSQL refuses to run as root; in a container these tests may.
+    user = "nobody" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="pyventus-postgresql-"))
+    port = free_port()
+    try:
+        if user is not None:
+            shutil.chown(folder, user)
+        subprocess.run(
+            [binaries / "initdb", "-D", folder / "data", "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8"],
+            user=user,
+            check=True,
+            capture_output=True,
+        )
+        options = ["-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen([binaries / "postgres", "-D", folder / "data", *options], user=user, stderr=log)
+        try:
+            place = f"host=127.0.0.1 port={port} user=shop dbname=postgres"
+            for _ in range(200):
+                try:
+                    psycopg.connect(place).close()
+                    break
+                except psycopg.OperationalError:
+                    assert server.poll() is None, (folder / "log").read_text()
+                    time.sleep(0.05)
+            yield place
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(20)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgresql(postgresql_server: str) -> Iterator[str]:
+    """An empty database; its connection string."""
+    name = f"shop_{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield postgresql_server.replace("dbname=postgres", f"dbname={name}")
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

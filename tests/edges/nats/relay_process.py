@@ -1,4 +1,7 @@
-"""A relay in a process of its own: ``python tests/edges/nats/relay_process.py URL DATABASE``."""
+"""A relay in a process of its own: ``python tests/edges/nats/relay_process.py URL DATABASE``.
+
+DATABASE is the path of a sqlite3 file, or a connection string of PostgreSQL.
+"""
 
 import asyncio
 import sqlite3
@@ -16,8 +19,14 @@ from tests.edges.nats.shop import codec, customer  # noqa: E402
 
 async def main(url: str, database: str) -> None:
     async with JetStream(url, codec, stream="SHOP", settings=None, key=customer) as stream:
-        outbox = Outbox(codec, source="shop", key=customer)
-        await Relay(outbox, stream, lambda: sqlite3.connect(database), poll=0.01, batch=20).run()
+        if "=" in database:
+            from pyventus_typed.nats import postgresql
+
+            theirs = postgresql.Outbox(codec, source="shop", key=customer)
+            await Relay(theirs, stream, database, poll=0.01, batch=20).run()
+        else:
+            outbox = Outbox(codec, source="shop", key=customer)
+            await Relay(outbox, stream, lambda: sqlite3.connect(database), poll=0.01, batch=20).run()
 
 
 if __name__ == "__main__":

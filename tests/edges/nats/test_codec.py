@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pyventus_typed import Event
 from pyventus_typed.nats import JsonCodec, Wire
 from pyventus_typed.nats.errors import BadWire, NotFaithful, NoWireName, Undecodable, UnknownWireName
+from tests.edges.nats import shop
 
 
 @dataclass(frozen=True)
@@ -152,3 +153,10 @@ class Forgotten(Renamed):
 def test_a_class_that_forgot_its_decorator_is_refused() -> None:
     with pytest.raises(BadWire, match=r"'Forgotten' cannot have the wire name 'a.v1': .*@dataclass\(frozen=True\)"):
         Wire("a.v1", Forgotten)
+
+
+def test_an_event_that_cannot_be_sent_is_shown_and_not_in_full() -> None:
+    with pytest.raises(NotFaithful) as caught:
+        shop.codec.encode(shop.OrderPlaced("1", customer="x" * 5_000_000))  # type: ignore[arg-type]  # the wrong type is the point
+    assert len(str(caught.value)) < 1000
+    assert "OrderPlaced(number='1'" in str(caught.value)

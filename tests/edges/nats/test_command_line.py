@@ -9,10 +9,15 @@ from typing import TypeAlias
 
 import pytest
 
+from pyventus_typed import Linker
 from pyventus_typed.cli import main
-from pyventus_typed.nats import JetStream, LocalServer
-from tests.edges.nats.conftest import ROOT, Workers
+from pyventus_typed.nats import JetStream, LocalServer, Worker
+from pyventus_typed.nats._wire import lane_of
+from tests.edges.nats.conftest import ROOT, Workers, eventually
+from tests.edges.nats.raw import RawClient, header_block
 from tests.edges.nats.shop import OrderPlaced, ShopEvent
+
+PAGE = (ROOT / "docs" / "how-to" / "go-beyond-one-process.md").read_text(encoding="utf-8")
 
 Run: TypeAlias = Callable[..., Awaitable[tuple[int, str, str]]]
 
@@ -85,27 +90,32 @@ async def test_dead_letters_are_listed_shown_and_sent_again(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("exit_code", "arguments", "complaint"),
     [
-        (("list", "NONE"), "has no stream 'NONE'"),
-        (("show", "SHOP", "7"), "The stream 'SHOP' has no dead letter 7. List them to see which there are."),
-        (("send", "SHOP"), "say which dead letters: their numbers, or --all."),
-        (("list", "A.B"), "'A.B' cannot name a stream"),
-        (("list", "SHOP", "--group", "*"), "'*' cannot name a group"),
+        (1, ("list", "NONE"), "has no stream 'NONE'"),
+        (1, ("show", "SHOP", "7"), "The stream 'SHOP' has no dead letter 7. List them to see which there are."),
+        (2, ("send", "SHOP"), "say which dead letters: their numbers, or --all."),
+        (2, ("list", "A.B"), "'A.B' cannot name a stream"),
+        (2, ("list", "SHOP", "--group", "*"), "'*' cannot name a group"),
     ],
 )
-async def test_what_cannot_be_done_is_one_line_and_exit_code_1(
-    stream: JetStream[ShopEvent], server: LocalServer, here: Run, arguments: tuple[str, ...], complaint: str
+async def test_what_cannot_be_done_is_one_line_and_exit_code_1_or_2_if_it_makes_no_sense(
+    stream: JetStream[ShopEvent],
+    server: LocalServer,
+    here: Run,
+    exit_code: int,
+    arguments: tuple[str, ...],
+    complaint: str,
 ) -> None:
     code, out, err = await here("dead-letters", "--server", server.url, *arguments)
-    assert (code, out) == (1, "")
+    assert (code, out) == (exit_code, "")
     assert complaint in err
     assert err.count("\n") == 1
 
 
 async def test_a_demo_with_more_kills_than_moments_is_refused(here: Run) -> None:
     code, out, err = await here("demo", "--orders", "10", "--kills", "6")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert err == "python -m pyventus_typed: 6 kills are too many for 10 orders: half as many at most.\n"
 
 
@@ -114,5 +124,104 @@ async def test_no_server_is_one_line_and_exit_code_1(here: Run) -> None:
     assert (code, out) == (1, "")
     assert re.fullmatch(r"python -m pyventus_typed: No NATS server answers at nats://127.0.0.1:1 .*\n", err)
     code, out, err = await here("dead-letters", "--server", "nats://127.0.0.1:port", "list", "SHOP")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert re.fullmatch(r"python -m pyventus_typed: 'nats://127.0.0.1:port' is no address of a NATS server: .*\n", err)
+
+
+async def test_foreign_letters_are_listed_and_nothing_gives_orders_to_the_terminal(
+    stream: JetStream[ShopEvent], server: LocalServer, workers: Workers, here: Run
+) -> None:
+    first = await workers.start(attempts=1)
+    await stream.publish(OrderPlaced(5, behaviour="raises"), event_id="\x1b[31mred")
+    await workers.until(lambda: len(workers.lines("raise")) == 1)
+    assert await first.terminate() == 0
+    async with RawClient(server.port) as raw:
+        await raw.publish("SHOP-dead.stranger", b"\x1b]0;title\x07", header_block(b"X\x1b[2J: \x1b[2J"))
+        await raw.publish(
+            b"SHOP-dead.a.\xff\x1b[2J", b"", header_block(b"Pyventus-Time: noon", b"Pyventus-Attempts: \xff")
+        )
+    at = ("dead-letters", "--server", server.url)
+    code, out, err = await here(*at, "list", "SHOP")
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()] == ["number", "1", "2", "3"]
+    assert "(not written by a worker)" in out
+    for number in ("1", "2", "3"):
+        code, shown, err = await here(*at, "show", "SHOP", number)
+        assert (code, err) == (0, "")
+        assert "\x1b" not in out + shown
+    code, out, err = await here(*at, "send", "SHOP", "2")
+    assert (code, out) == (1, "")
+    assert "has no group 'stranger', so nobody would get the dead letter 2" in err
+
+
+async def test_health_is_0_for_a_group_that_is_served_and_1_with_the_reason_for_one_that_is_not(
+    stream: JetStream[ShopEvent], server: LocalServer, workers: Workers, here: Run
+) -> None:
+    at = ("health", "--server", server.url, "SHOP", "billing")
+    assert await here(*at) == (
+        1,
+        "",
+        "python -m pyventus_typed: The stream 'SHOP' has no group 'billing'. Start a worker of it.\n",
+    )
+    worker = await workers.start()
+    await stream.publish(OrderPlaced(1))
+    await workers.until(lambda: workers.numbers("end") == [1])
+    await asyncio.sleep(0.2)  # until its acknowledgement is through
+    assert await run(*at) == (0, "consumers  5 of 5\nasked      yes\nlag        0\n", "")
+    await stream.publish(OrderPlaced(2, customer="ada", seconds=1.5))
+    await workers.until(lambda: workers.numbers("start") == [1, 2])
+    code, out, err = await here(*at)
+    shown = re.search(r"^\$ python -m pyventus_typed nats health .*\n((?:.+\n)+)```", PAGE, re.MULTILINE)
+    assert shown is not None
+    assert (code, re.sub(r"\d+", "N", out)) == (0, re.sub(r"\d+", "N", shown[1]))
+    await workers.until(lambda: workers.numbers("end") == [1, 2])
+    await asyncio.sleep(0.2)
+    await worker.kill()
+    for number in range(3):
+        await stream.publish(OrderPlaced(number, customer="ada"))
+
+    async def unasked() -> bool:
+        return not any(found.num_waiting for found in await stream.opened.js.consumers_info("SHOP"))
+
+    await eventually(unasked)
+    lane = lane_of("ada", 4)
+    code, out, err = await here(*at)
+    assert (code, out) == (1, f"consumers  5 of 5\nasked      no\nlag        3 (lane {lane}: 3)\n")
+    assert err == "python -m pyventus_typed: No worker of the group asks for events.\n"
+    await stream.opened.js.delete_consumer("SHOP", "billing@2")
+    code, out, err = await here(*at)
+    assert (code, err) == (
+        1,
+        "python -m pyventus_typed: The group has no consumer billing@2. Start a worker of it: that creates them.\n",
+    )
+
+
+async def test_a_worker_says_how_it_is(stream: JetStream[ShopEvent], server: LocalServer) -> None:
+    linker = Linker[ShopEvent]()
+    gate = asyncio.Event()
+
+    @linker.on(OrderPlaced)
+    async def handle(event: OrderPlaced) -> None:
+        await gate.wait()
+
+    worker = Worker(stream, linker, group="billing")
+    before = await worker.health()
+    assert (before.ok, before.running, before.connected, before.consumers) == (False, False, True, False)
+    for number in range(3):
+        await stream.publish(OrderPlaced(number, customer="ada"))
+    running = asyncio.create_task(worker.run(stop_on=()))
+    await eventually(lambda: worker.counts.taken == 1)
+    healthy = await worker.health()
+    assert (healthy.ok, healthy.lag, healthy.lanes[lane_of("ada", 4)], healthy.settled_at) == (True, 3, 3, None)
+    gate.set()
+    await eventually(lambda: worker.counts.handled == 3)
+    assert (await worker.health()).lag == 0
+    assert (await worker.health()).settled_at is not None
+    await server.kill()
+    await eventually(lambda: not stream.opened.client.is_connected)
+    lost = await worker.health()
+    assert (lost.ok, lost.running, lost.connected, lost.lag) == (False, True, False, None)
+    await server.start()
+    worker.stop()
+    await running
+    assert not (await worker.health()).running

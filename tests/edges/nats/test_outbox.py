@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -196,3 +197,57 @@ async def test_a_full_stream_holds_the_outbox_up_and_loses_nothing(
         with pytest.raises(asyncio.CancelledError):
             await relaying
         assert await stored_numbers(stream) == list(range(30))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sqlite3 has the attribute autocommit from Python 3.12 on")
+@pytest.mark.parametrize("mode", [False, True])
+async def test_a_connection_in_either_of_the_modes_of_python_312_is_used_as_it_should(
+    stream: JetStream[ShopEvent], connection: sqlite3.Connection, database: Path, mode: bool
+) -> None:
+    def connect() -> sqlite3.Connection:
+        options: dict[str, Any] = {"autocommit": mode}  # Any: not a parameter for the type checker of Python 3.11
+        opened: sqlite3.Connection = sqlite3.connect(database, timeout=0.2, **options)
+        return opened
+
+    theirs = connect()
+    if mode:
+        with pytest.raises(NoTransaction, match="Execute BEGIN first"):
+            outbox.add(theirs, OrderPlaced(1))
+        theirs.execute("BEGIN")
+        outbox.add(theirs, OrderPlaced(1))
+        theirs.execute("COMMIT")
+    else:
+        outbox.add(theirs, OrderPlaced(1))
+        theirs.commit()
+    theirs.close()
+    relaying = asyncio.create_task(Relay(outbox, stream, connect, poll=0.02).run())
+    for number in range(2, 7):
+        await asyncio.sleep(0.05)  # several looks at the empty table
+        place(connection, number)  # raises "database is locked" where a look leaves its transaction open
+    await eventually(lambda: connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,))
+    relaying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await relaying
+    assert sorted(await stored_numbers(stream)) == list(range(1, 7))
+
+
+async def test_an_outbox_of_sqlite3_refuses_other_connections() -> None:
+    with pytest.raises(TypeError, match=r"object is no sqlite3.Connection. For psycopg there is"):
+        outbox.add(object(), OrderPlaced(1))  # type: ignore[arg-type]  # the wrong kind is the point
+
+
+async def test_keys_are_relayed_side_by_side_and_each_in_its_order(
+    stream: JetStream[ShopEvent], connection: sqlite3.Connection, database: Path
+) -> None:
+    sent: list[OrderPlaced] = []
+    with connection:
+        for number in range(400):
+            event = OrderPlaced(number, customer=f"c{number % 20}" if number % 4 else "")
+            outbox.add(connection, event)
+            sent.append(event)
+    assert await Relay(outbox, stream, lambda: sqlite3.connect(database), batch=150).flush() == 400
+    stored = await stored_numbers(stream)
+    assert sorted(stored) == list(range(400))
+    for name in {event.customer for event in sent} - {""}:
+        own = {event.number for event in sent if event.customer == name}
+        assert [number for number in stored if number in own] == sorted(own)

@@ -1,4 +1,4 @@
-"""The decisions that need no server: attempts, the gate, names."""
+"""The decisions that need no server: attempts, the limiter, names."""
 
 import asyncio
 
@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyventus_typed.nats._attempts import Plan, Record, plan
-from pyventus_typed.nats._gate import Gate
-from pyventus_typed.nats._headers import escape, unescape
-from pyventus_typed.nats._names import consumer_name, event_subject, lane_of, read_subject
+from pyventus_typed.nats._deliveries import Limiter, Plan, Record, plan
+from pyventus_typed.nats._wire import consumer_name, escape, event_subject, lane_of, read_subject, unescape
 
 
 def test_the_first_delivery_is_the_first_attempt_whatever_was_written() -> None:
@@ -52,15 +50,15 @@ def test_a_message_is_started_exactly_as_often_as_told_before_it_is_given_up(att
 
 
 async def test_one_that_must_be_alone_waits_for_those_inside_and_holds_those_behind() -> None:
-    gate = Gate(3)
+    limiter = Limiter(3)
     log: list[str] = []
     leave = {name: asyncio.Event() for name in "abcde"}
 
     async def visit(name: str, *, alone: bool = False) -> None:
-        await gate.enter(alone=alone)
+        await limiter.enter(alone=alone)
         log.append(f"{name} in")
         await leave[name].wait()
-        gate.leave(alone=alone)
+        limiter.leave(alone=alone)
         log.append(f"{name} out")
 
     async def turn() -> None:
@@ -85,17 +83,17 @@ async def test_one_that_must_be_alone_waits_for_those_inside_and_holds_those_beh
 
 
 async def test_one_that_is_cancelled_while_it_waits_holds_nobody_up() -> None:
-    gate = Gate(1)
+    limiter = Limiter(1)
     inside = asyncio.Event()
 
     async def hold() -> None:
-        await gate.enter(alone=False)
+        await limiter.enter(alone=False)
         await inside.wait()
-        gate.leave(alone=False)
+        limiter.leave(alone=False)
 
     async def wait(*, alone: bool) -> str:
-        await gate.enter(alone=alone)
-        gate.leave(alone=alone)
+        await limiter.enter(alone=alone)
+        limiter.leave(alone=alone)
         return "was in"
 
     holder = asyncio.create_task(hold())

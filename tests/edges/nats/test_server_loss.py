@@ -54,7 +54,7 @@ async def test_an_answer_that_was_lost_with_the_connection_is_not_waited_for(
     stream: JetStream[ShopEvent], server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One try may now take all of the patience, so a publisher that waits for such an answer raises NotStored in the end.
-    monkeypatch.setattr("pyventus_typed.nats._publisher._ONE_TRY", 1000.0)
+    monkeypatch.setattr("pyventus_typed.nats._stream._ONE_TRY", 1000.0)
     stored: list[int] = []
     over = asyncio.Event()
 

@@ -13,6 +13,7 @@ from pyventus_typed.testing import (
     Ending,
     InterleavingError,
     NonDeterminismError,
+    NothingToExplore,
     SimulationBoundaryError,
     StateLeakError,
     UnreachedError,
@@ -260,7 +261,7 @@ def test_what_is_reached_sometimes_is_told() -> None:
 
 def test_what_is_never_reached_makes_a_green_run_red() -> None:
     async def body() -> None:
-        await asyncio.gather(pause(), pause())
+        await asyncio.gather(pause(4), pause(4), pause(4))
         sometimes("pigs fly", False)
 
     with pytest.raises(
@@ -292,7 +293,7 @@ def test_a_leak_that_takes_some_schedules_to_show_is_found_at_the_end() -> None:
 
     async def body() -> None:
         seen.append(1)
-        await asyncio.gather(pause(2), pause(2))
+        await asyncio.gather(pause(4), pause(4), pause(4))
         if len(seen) > 20:
             await pause()
 
@@ -310,11 +311,68 @@ def test_chance_is_told_from_a_leak() -> None:
         explore(body)
 
 
-def test_a_program_without_choices_is_run_and_not_explored() -> None:
+def test_a_program_in_which_there_is_nothing_to_choose_proves_nothing_unless_that_is_expected() -> None:
     async def body() -> None:
         await asyncio.sleep(1)
+        await pause(3)
 
-    assert explore(body).schedules == 1
+    with pytest.raises(NothingToExplore, match=r"never was more than one thing ready.*expect_choices=False"):
+        explore(body)
+    seen = explore(body, expect_choices=False)
+    assert (seen.schedules, seen.complete) == (1, True)
+
+
+# ---------------------------------------------------------------- how much a green run proves
+def test_a_program_with_one_choice_has_two_schedules_and_each_is_run_once() -> None:
+    seen: list[str] = []
+
+    async def body() -> None:
+        log: list[str] = []
+
+        async def go(name: str) -> None:
+            await pause()
+            log.append(name)
+
+        await asyncio.gather(go("a"), go("b"))
+        seen.append("".join(log))
+
+    exploration = explore(body)
+    assert (
+        str(exploration) == "4 schedules, complete"
+    )  # after "b" there is a choice between "a" and the end of the gather
+    # Besides the four: FIFO again at the beginning and at the end, as the root of all others, and with collections.
+    assert len(seen) == 4 + 4
+    assert set(seen) == {"ab", "ba"}
+
+
+def test_a_large_program_is_explored_completely_up_to_a_number_of_delays() -> None:
+    async def body() -> None:
+        await asyncio.gather(*(pause(4) for _ in range(4)))
+
+    exploration = explore(body, schedules=300)
+    assert not exploration.complete
+    assert exploration.delays == 2
+    assert str(exploration) == f"{exploration.schedules} schedules, complete up to 2 delays"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_schedule_with_fewer_delays_than_the_one_in_the_report_fails(seed: int) -> None:
+    async def body() -> None:
+        log: list[str] = []
+
+        async def go(name: str) -> None:
+            for step in range(3):
+                await pause()
+                log.append(f"{name}{step}")
+
+        await asyncio.gather(*(go(name) for name in "abc"))
+        assert not log.index("c1") < log.index("a0") < log.index("b0") < log.index("c2")
+
+    with pytest.raises(InterleavingError, match="in another order") as caught:
+        explore(body, seed=seed)
+    delays = caught.value.schedule.delays
+    assert delays >= 3
+    explore(body, exhaustive=2)
 
 
 # ---------------------------------------------------------------- what nobody looks at

@@ -18,6 +18,7 @@ from pyventus_typed.testing import (
     InterleavingError,
     NoStrategy,
     NotABody,
+    NothingToExplore,
     StateLeakError,
     UnreachedError,
     events,
@@ -233,6 +234,14 @@ def test_the_smallest_events_and_the_smallest_schedule_are_found() -> None:
     assert "lambda: books.body(batch=[Deposited(amount=" in caught.value.reproducer
 
 
+def test_finding_and_shrinking_takes_few_runs() -> None:
+    examples: list[int] = []
+    books = careless(examples)
+    with pytest.raises(InterleavingError, match="in another order"):
+        books()
+    assert len(examples) < 400, "Hypothesis shrinks the events and nothing else"
+
+
 def test_the_found_schedule_replays_without_hypothesis() -> None:
     books = careless([])
     with pytest.raises(InterleavingError, match="in another order") as caught:
@@ -308,13 +317,24 @@ def test_the_reproducer_of_events_is_complete_and_runs_in_a_fresh_file(
 
 def test_a_rejected_example_is_no_failure() -> None:
     @ALONE
-    @given_interleavings(st.integers())
+    @given_interleavings(st.integers(), expect_choices=False)
     async def even(number: int) -> None:
         await asyncio.sleep(0)
         assume(number % 2 == 0)
         assert number % 2 == 0
 
     even()
+
+
+def test_examples_of_which_none_leaves_anything_to_choose_prove_nothing() -> None:
+    @ALONE
+    @given_interleavings(st.integers())
+    async def one_after_the_other(number: int) -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    with pytest.raises(NothingToExplore, match="expect_choices=False"):
+        one_after_the_other()
 
 
 def test_a_leak_between_schedules_is_found() -> None:
@@ -366,11 +386,11 @@ def test_settings_may_stand_on_either_side() -> None:
     examples: list[int] = []
 
     @settings(max_examples=3, database=None)
-    @given_interleavings(st.integers())
+    @given_interleavings(st.integers(), expect_choices=False)
     async def outside(number: int) -> None:
         examples.append(number)
 
-    @given_interleavings(st.integers())
+    @given_interleavings(st.integers(), expect_choices=False)
     @settings(max_examples=3, database=None)
     async def inside(number: int) -> None:
         examples.append(number)
@@ -381,7 +401,7 @@ def test_settings_may_stand_on_either_side() -> None:
         assert len(set(examples)) <= 3
 
 
-@given_interleavings(number=st.integers())
+@given_interleavings(number=st.integers(), expect_choices=False)
 async def test_pytest_fills_what_hypothesis_does_not(number: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     assert tmp_path_factory.getbasetemp().is_dir()
 

@@ -1,11 +1,12 @@
 """The state machine against the real emitter, and against emitters that break a promise each."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 
 import pytest
 from hypothesis import Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import invariant, run_state_machine_as_test
 from typing_extensions import override
 
 from pyventus_typed import Emission, Emitter, Event, Ordering, PerKey
@@ -105,3 +106,40 @@ def test_an_emission_that_is_lost_is_found() -> None:
 
     with pytest.raises(AssertionError, match="O7: stuck"):
         run_state_machine_as_test(Loses, settings=QUICK)
+
+
+class Counter(EventMachine):
+    """A shop whose handler can oversell, with an invariant of the user's that says so."""
+
+    events = events(Placed)
+
+    @override
+    def wire(self) -> None:
+        self.stock = 2
+
+        @self.linker.on(Placed)
+        async def sell(_: Placed) -> None:
+            if self.stock > 0:
+                await asyncio.sleep(0)
+                self.stock -= 1
+
+    @invariant()
+    def never_negative(self) -> None:
+        assert self.stock >= 0, f"stock is {self.stock}"
+
+
+def test_a_failure_shows_the_schedule_of_the_loop_and_takes_a_few_hundred_examples() -> None:
+    made = 0
+
+    class Counted(Counter):
+        def __init__(self) -> None:
+            nonlocal made
+            made += 1
+            super().__init__()
+
+    case = Counted.TestCase
+    case.settings = settings(database=None, deadline=None, derandomize=True)
+    with pytest.raises(AssertionError, match="stock is -1") as caught:
+        case("runTest").runTest()
+    assert any(re.match(r"The loop ran under the schedule '[\d:,fifo]+'", note) for note in caught.value.__notes__)
+    assert made < 700, "Hypothesis explains what it found with as many examples as it took to find it"

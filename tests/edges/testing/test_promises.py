@@ -155,11 +155,13 @@ def test_o6_what_a_handler_emits_goes_behind_what_was_accepted_before_it(orderin
             started.append(event.order)
             await pause(2)
 
+        beside = asyncio.create_task(pause(9))  # in SERIAL nobody else could be late
         emitter.emit(Placed(1))
         emitter.emit(Placed(2))
         accepted.append(5)
         emitter.emit(Shipped(5))
         assert await emitter.wait_for_tasks()
+        await beside
         assert started == accepted
 
     explore(body, schedules=300)
@@ -190,8 +192,10 @@ def test_o7_order_survives_failures_cancellation_and_time_outs(ordering: Orderin
                     raise asyncio.CancelledError
 
         always(books_balance(emitter))
+        beside = asyncio.create_task(pause(20))  # nobody else could be late
         emissions = [emitter.emit(Placed(order)) for order in range(10)]
         assert await emitter.wait_for_tasks()
+        await beside
         assert started == list(range(10))
         completed, failed, cancelled = Status.COMPLETED, Status.FAILED, Status.CANCELLED
         assert [one.status for one in emissions] == [completed, failed, cancelled, failed, cancelled] * 2

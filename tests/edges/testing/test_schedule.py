@@ -132,7 +132,7 @@ def test_exhaustion_stops_at_what_it_was_allowed() -> None:
 
 
 def test_exhausting_a_large_program_is_refused_instead_of_taking_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyventus_typed.testing._explore._MOST_EXHAUSTIVE", 50)
+    monkeypatch.setattr("pyventus_typed.testing._search._MOST_EXHAUSTIVE", 50)
 
     async def body() -> None:
         await asyncio.gather(*(pause(5) for _ in range(5)))

@@ -4,6 +4,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable
+from time import monotonic
 from typing import Literal
 
 import pytest
@@ -18,6 +19,9 @@ from pyventus_typed.testing import (
     explore,
     run,
 )
+from pyventus_typed.testing._leaks import LeakDetector
+from pyventus_typed.testing._policies import portfolio
+from pyventus_typed.testing._run import Options, run_once
 from tests.events import untyped
 
 
@@ -72,7 +76,7 @@ def test_advance_runs_what_falls_due_and_nothing_later() -> None:
     fired: list[float] = []
     for delay in (0, 1, 2, 3):
         loop.call_later(delay, lambda: fired.append(loop.time()))
-    loop.settle()
+    loop.run_until_idle()
     assert fired == [0]
     loop.advance(2.5)
     assert fired == [0, 1, 2]
@@ -119,7 +123,7 @@ def test_only_the_expert_level_changes_the_order_of_starts() -> None:
         await asyncio.gather(*(start(number) for number in range(3)))
         assert log == [0, 1, 2]
 
-    explore(body, schedules=100)
+    explore(body, schedules=100, expect_choices=False)
     with pytest.raises(AssertionError, match="in another order"):
         explore(body, schedules=100, reorder="all")
 
@@ -135,7 +139,7 @@ def test_the_strict_level_changes_nothing_but_ties_and_threads() -> None:
         await asyncio.gather(*(go(number) for number in range(5)))
         assert log == [0, 3, 1, 4, 2]
 
-    assert explore(resumptions, reorder="strict").schedules == 1
+    assert explore(resumptions, reorder="strict", expect_choices=False).schedules == 1
 
     async def ties() -> None:
         log: list[int] = []
@@ -161,10 +165,12 @@ def test_the_callbacks_of_one_future_keep_their_order_under_every_schedule() -> 
 
         log.append("not there yet")
         waiter = asyncio.create_task(wait())
+        beside = asyncio.create_task(pause(5))  # somebody may be late
         while log:
             await pause()
         future.set_result(None)
         await waiter
+        await beside
         assert log == ["callback", "waiter"]
 
     explore(body, schedules=300)
@@ -215,7 +221,7 @@ def test_coroutines_get_their_tasks_in_the_order_in_which_they_are_given() -> No
         return started
 
     assert run(body) == list(range(20, 0, -1))
-    explore(body, schedules=20)
+    explore(body, schedules=20, latency=1, expect_choices=False)
 
 
 # ---------------------------------------------------------------- as a loop of others
@@ -312,8 +318,50 @@ def test_a_deadlock_says_who_waits_for_what_and_where() -> None:
         run(body)
     body_waits, other_waits = caught.value.waiting
     assert "body waits for the task take_twice#1 at test_virtual_loop.py:" in body_waits
-    assert "take_twice#1 waits for Lock.acquire() of <asyncio.locks.Lock [locked, waiters:1]>" in other_waits
+    made = body.__code__.co_firstlineno + 1
+    assert (
+        f"take_twice#1 waits for Lock.acquire() of the Lock made at test_virtual_loop.py:{made} "
+        f"(held by take_twice#1 since test_virtual_loop.py:{made + 3}) at test_virtual_loop.py:{made + 3}"
+    ) in other_waits
     assert "async with lock, lock" in other_waits
+    assert "take_twice#1 waits for itself." in str(caught.value)
+
+
+def test_tasks_that_wait_for_each_other_are_named_with_the_lines_at_which_they_took_their_locks() -> None:
+    async def body() -> None:
+        one, two = asyncio.Lock(), asyncio.Lock()
+
+        async def transfer(source: asyncio.Lock, target: asyncio.Lock) -> None:
+            async with source:
+                await pause()
+                async with target:
+                    pass
+
+        await asyncio.gather(transfer(one, two), transfer(two, one))
+
+    with pytest.raises(DeadlockError, match=r"transfer#1 and transfer#2 wait for each other\.") as caught:
+        run(body)
+    line = body.__code__.co_firstlineno
+    assert (
+        f"made at test_virtual_loop.py:{line + 1} (held by transfer#2 since test_virtual_loop.py:{line + 4})"
+        in (caught.value.waiting[1])
+    )
+
+
+def test_what_is_held_by_a_task_that_is_over_says_so() -> None:
+    async def body() -> None:
+        places = asyncio.Semaphore(1)
+
+        async def take() -> None:
+            await places.acquire()
+
+        await asyncio.create_task(take())
+        await places.acquire()
+
+    with pytest.raises(
+        DeadlockError, match=r"the Semaphore made at .*\(held by a task that took it at .*:\d+ and is over\)"
+    ):
+        run(body)
 
 
 def test_a_livelock_ends_by_steps_and_not_by_the_clock() -> None:
@@ -377,7 +425,7 @@ def test_a_body_that_stops_the_loop_is_told_so() -> None:
         run(body)
 
 
-@pytest.mark.parametrize("option", [{"reorder": "any"}, {"threads": "real"}])
+@pytest.mark.parametrize("option", [{"reorder": "any"}, {"threads": "green"}])
 def test_a_loop_that_is_not_made_leaves_nothing_behind(option: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="is '.*', not '"):
         VirtualLoop(**untyped(option))
@@ -440,9 +488,9 @@ def test_a_foreign_thread_that_calls_in_is_refused_there_and_fails_the_run() -> 
 
 
 # ---------------------------------------------------------------- threads
-@pytest.mark.parametrize("threads", ["inline", "baton"])
+@pytest.mark.parametrize("threads", ["inline", "real"])
 def test_a_virtual_thread_has_no_running_loop_and_gives_back_what_it_returns(
-    threads: Literal["inline", "baton"],
+    threads: Literal["inline", "real"],
 ) -> None:
     def work(number: int) -> int:
         with pytest.raises(RuntimeError, match="no running event loop"):
@@ -455,8 +503,8 @@ def test_a_virtual_thread_has_no_running_loop_and_gives_back_what_it_returns(
     assert run(body, threads=threads) == 42
 
 
-@pytest.mark.parametrize("threads", ["inline", "baton"])
-def test_what_a_virtual_thread_raises_comes_out_of_its_await(threads: Literal["inline", "baton"]) -> None:
+@pytest.mark.parametrize("threads", ["inline", "real"])
+def test_what_a_virtual_thread_raises_comes_out_of_its_await(threads: Literal["inline", "real"]) -> None:
     async def body() -> None:
         await asyncio.to_thread(int, "x")
 
@@ -464,7 +512,7 @@ def test_what_a_virtual_thread_raises_comes_out_of_its_await(threads: Literal["i
         run(body, threads=threads)
 
 
-def test_the_baton_goes_to_a_real_thread() -> None:
+def test_threads_are_real_ones_by_default() -> None:
     async def body() -> bool:
         return await asyncio.to_thread(threading.get_ident) != threading.get_ident()
 
@@ -472,18 +520,18 @@ def test_the_baton_goes_to_a_real_thread() -> None:
     assert not run(body, threads="inline")
 
 
-@pytest.mark.parametrize("threads", ["inline", "baton"])
-def test_a_thread_that_would_block_on_its_own_loop_is_refused(threads: Literal["inline", "baton"]) -> None:
+@pytest.mark.parametrize("threads", ["inline", "real"])
+def test_a_thread_that_would_block_on_its_own_loop_is_refused(threads: Literal["inline", "real"]) -> None:
     async def body() -> None:
         loop = asyncio.get_running_loop()
         await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(pause(), loop).result())
 
-    with pytest.raises(SimulationBoundaryError, match=r"result\(\) would block for ever"):
+    with pytest.raises(SimulationBoundaryError, match=r"result\(\) would never return"):
         run(body, threads=threads)
 
 
 def test_a_thread_that_waits_for_the_loop_is_an_error_and_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyventus_typed.testing._threads._BATON_SECONDS", 0.1)
+    monkeypatch.setattr("pyventus_typed.testing._threads._THREAD_SECONDS", 0.1)
     ready = threading.Event()
 
     async def body() -> None:
@@ -516,3 +564,109 @@ def test_a_loop_that_shuts_its_threads_down_waits_for_those_under_way() -> None:
 
     run(body)
     assert log == ["done"]
+
+
+# ---------------------------------------------------------------- the clocks of the time module
+@pytest.mark.parametrize("name", ["time", "monotonic", "perf_counter", "time_ns", "monotonic_ns", "perf_counter_ns"])
+def test_the_clocks_of_python_move_with_the_loop_and_only_with_it(name: str) -> None:
+    unit = 1_000_000_000 if name.endswith("_ns") else 1
+
+    async def body() -> None:
+        before = getattr(time, name)()
+        assert getattr(time, name)() == before
+        await asyncio.sleep(3600)
+        assert getattr(time, name)() == before + 3600 * unit
+
+    real = getattr(time, name)
+    run(body)
+    assert getattr(time, name) is real
+
+
+def test_a_clock_that_was_imported_by_name_moves_too() -> None:
+    async def body() -> None:
+        before = monotonic()
+        await asyncio.sleep(5)
+        assert monotonic() == before + 5
+
+    real = monotonic
+    run(body)
+    assert monotonic is real
+
+
+def test_what_depends_on_the_clock_repeats_itself_and_two_runs_begin_at_the_same_time() -> None:
+    began: set[float] = set()
+
+    async def body() -> None:
+        began.add(time.time())
+        await asyncio.gather(*(pause(int(time.time() * 1000) % 3 + 1) for _ in range(3)))
+
+    explore(body)
+    assert len(began) == 1
+    assert abs(began.pop() - time.time()) < 60
+
+
+def test_a_thread_sees_virtual_time_and_a_loop_of_its_own_real_time() -> None:
+    async def body() -> None:
+        await asyncio.sleep(1000)
+        here = time.monotonic()
+        assert await asyncio.to_thread(time.monotonic) == here
+        assert await asyncio.to_thread(asyncio.run, asyncio.sleep(0.01, "slept")) == "slept"
+
+    run(body)
+
+
+# ---------------------------------------------------------------- cost
+@pytest.mark.parametrize("policy", range(5))
+def test_a_step_costs_the_same_however_many_tasks_are_ready(policy: int) -> None:
+    def cost_of_a_step(tasks: int) -> float:
+        async def body() -> None:
+            await asyncio.gather(*(pause(4) for _ in range(tasks)))
+
+        with LeakDetector() as leaks:
+            before = time.process_time()
+            result = run_once(body, Options(), leaks, chooser=portfolio(1, policy, 4 * tasks))
+            return (time.process_time() - before) / result.steps
+
+    cost_of_a_step(10)  # once before it is measured
+    few, many = (min(cost_of_a_step(tasks) for _ in range(2)) for tasks in (100, 4_000))
+    assert many < 6 * few, f"{1e6 * few:.1f} us with 100 tasks, {1e6 * many:.1f} us with 4,000"
+
+
+# ---------------------------------------------------------------- libraries
+def test_the_primitives_of_anyio_work_in_virtual_time() -> None:
+    anyio = pytest.importorskip("anyio")
+
+    async def body() -> None:
+        send, receive = anyio.create_memory_object_stream(2)
+        places = anyio.Semaphore(2)
+        got: list[int] = []
+
+        async def work(number: int) -> None:
+            async with places:
+                await anyio.sleep(60)
+                await send.send(number)
+
+        async with send, receive, anyio.create_task_group() as group:
+            for number in range(4):
+                group.start_soon(work, number)
+            got += [await receive.receive() for _ in range(4)]
+            with anyio.move_on_after(10) as scope:
+                await anyio.sleep(30)
+            assert scope.cancelled_caught
+        assert sorted(got) == [0, 1, 2, 3]
+
+    explore(body, schedules=100)
+
+
+def test_the_threads_of_anyio_are_refused_with_what_to_call_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    to_thread = pytest.importorskip("anyio.to_thread")
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # the thread itself is told, too
+
+    async def body() -> None:
+        await to_thread.run_sync(int)
+
+    with pytest.raises(
+        SimulationBoundaryError,
+        match=r"[Tt]he thread 'AnyIO worker thread' of anyio.* In place of anyio\.to_thread\.run_sync\(\.\.\.\) call",
+    ):
+        run(body)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
 
 from pyventus_typed.testing import InterleavingError, explore
+from pyventus_typed.testing._leaks import LeakDetector
 from pyventus_typed.testing._policies import POLICIES, portfolio
-from pyventus_typed.testing._run import Options, perform
-from pyventus_typed.testing._watch import Watch
+from pyventus_typed.testing._run import Options, run_once
 
 if TYPE_CHECKING:  # a checker knows the zoo by its path from the root of the house, a script by what lies beside it
     from tests.edges.testing.zoo import SPECIMENS
@@ -25,14 +25,14 @@ TRIES = 400
 
 def schedules_of(policy: int, specimen: Specimen) -> str:
     """How many schedules *policy* alone needs."""
-    options = Options(max_steps=5_000)
-    with Watch() as watch:
-        fifo = perform(specimen.bug, options, watch)
+    options = Options(max_steps=5_000, **specimen.options)
+    with LeakDetector() as leaks:
+        fifo = run_once(specimen.bug, options, leaks)
         if fifo.error is not None:
             return "FIFO"
         for tries in range(TRIES):
             chooser = portfolio(0, policy + tries * len(POLICIES), fifo.choices)
-            if perform(specimen.bug, options, watch, chooser=chooser).error is not None:
+            if run_once(specimen.bug, options, leaks, chooser=chooser).error is not None:
                 return str(tries + 1)
     return "-"
 
@@ -40,7 +40,7 @@ def schedules_of(policy: int, specimen: Specimen) -> str:
 def row(specimen: Specimen) -> list[str]:
     before = time.perf_counter()
     try:
-        explore(specimen.bug)
+        explore(specimen.bug, **specimen.options)
     except InterleavingError as error:
         found = [str(error.runs), f"`{error.schedule}`"]
     except Exception as error:

@@ -2,7 +2,7 @@
 
 import typing  # noqa: F401 - for an annotation that is text
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, ParamSpec, Protocol, TypeVar
 from unittest.mock import AsyncMock
@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from pyventus_typed import Event, Linker
 from pyventus_typed.wiring import Rule, check
+from tests.events import untyped
 
 if TYPE_CHECKING:
     from somewhere import Hidden, Renamed  # type: ignore[import-not-found]  # noqa: F401  # for annotations that are text
@@ -159,3 +160,18 @@ def test_each_event_of_a_handler_is_judged_on_its_own() -> None:
     linker.on(Paid, Lost)(annotated(Lost))
     (fault,) = check(linker).faults
     assert (fault.rule, fault.event) == (Rule.ANNOTATION, Paid)
+
+
+def test_two_classes_of_one_name_are_told_apart() -> None:
+    twin = make_dataclass("Paid", [], bases=(Event,), frozen=True)
+    twin.__module__, twin.__qualname__ = "elsewhere", Paid.__qualname__
+    linker = Linker()
+    linker.subscribe(twin, untyped(takes_paid))
+    (fault,) = [fault for fault in check(linker).faults if fault.rule is Rule.ANNOTATION]
+    assert fault.message == (
+        "takes_paid is linked to Paid, but its annotation takes Paid: "
+        f"two classes, of elsewhere and of {__name__}; was a module loaded twice?"
+    )
+
+
+def takes_paid(event: Paid) -> None: ...

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from typing_extensions import TypeAliasType
 
-from pyventus_typed import Emitter, Event, Linker, Request
+from pyventus_typed import Emitter, Event, Linker, Request, Subscriber, answers, handles
 from pyventus_typed.wiring import Finding, NotAFamily, NotALinker, Report, Rule, check
-from tests.edges.wiring.told import told
+from tests.edges.wiring.notes import own_notes
+from tests.programs import HOUSE
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_a_base_that_can_be_emitted_itself_is_a_note_unless_a_handler_emits_it()
     linker.subscribe(Slammed, lambda event: None)
     report = check(linker, family=Closed)
     assert report.faults == ()
-    assert [(note.rule, note.event) for note in told(report)] == [(Rule.BASE, Closed)]
+    assert [(note.rule, note.event) for note in own_notes(report)] == [(Rule.BASE, Closed)]
 
 
 def test_a_family_may_be_an_alias() -> None:
@@ -215,6 +216,30 @@ def test_a_request_needs_an_answer_and_not_a_listener() -> None:
     assert rules(check(linker, family=WidthOf)) == []
 
 
+def test_a_request_that_methods_only_handle_is_unanswered_until_one_answers() -> None:
+    @dataclass(frozen=True)
+    class DepthOf(Request[int]):
+        box: str
+
+    class Hears(Subscriber[Event]):
+        @handles(DepthOf)
+        def hear(self, request: DepthOf) -> int:
+            return 3
+
+    class Answers(Hears):
+        @answers(DepthOf)
+        def depth(self, request: DepthOf) -> int:
+            return 3
+
+    linker = Linker()
+    linker.bind(Hears())
+    (fault,) = check(linker).faults
+    assert (fault.rule, fault.event) == (Rule.UNANSWERED, DepthOf)
+    assert fault.message == "nobody answers DepthOf; Hears.hear handles it, and only linker.answer and @answers answer"
+    linker.bind(Answers())
+    assert check(linker).faults == ()
+
+
 def test_two_events_of_one_name_are_told_apart_by_their_modules() -> None:
     twin = make_dataclass("Opened", [], bases=(Event,), frozen=True)
     twin.__module__ = "elsewhere"
@@ -240,3 +265,10 @@ def test_nothing_is_called_while_it_is_checked() -> None:
     linker.subscribe(Opened, calls.append, when=judge)
     check(linker)
     assert calls == []
+
+
+@pytest.mark.parametrize("rule", Rule)
+def test_the_page_says_of_each_rule_whether_it_is_a_fault_or_a_note(rule: Rule) -> None:
+    page = (HOUSE / "docs" / "how-to" / "check-the-wiring.md").read_text(encoding="utf-8")
+    faults, _, notes = page.partition("## What is a note")
+    assert f"| `{rule}` |" in (faults if rule.is_fault else notes)

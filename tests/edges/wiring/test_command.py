@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from pyventus_typed.cli import main
 from pyventus_typed.wiring import add_parser
 
 SOUND = ["sound.wiring:orders", "sound.wiring:mail"]
@@ -89,10 +91,12 @@ def test_a_graph_is_alone_on_stdout_and_the_findings_are_on_stderr(capsys: pytes
 
 
 def test_what_a_module_prints_does_not_end_up_in_a_graph(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(folder, "loud", "from pyventus_typed import Linker", "print('loud')", "linker = Linker()")
-    assert command("loud:linker", "--format", "json") == 0
+    write(
+        folder, "loud", "from pyventus_typed import *", "print('loud')", "linker = Linker()", "linker.on(Event)(print)"
+    )
+    assert command("loud:linker", "--format", "json") == 1  # nothing can arrive there
     out, err = capsys.readouterr()
-    assert json.loads(out)["events"] == []
+    assert json.loads(out)["handlers"][0]["name"] == "print"
     assert "loud" in err
 
 
@@ -102,7 +106,6 @@ def test_what_a_module_prints_does_not_end_up_in_a_graph(folder: Path, capsys: p
         (["x = = 1"], "broken cannot be imported: broken.py:1: SyntaxError: invalid syntax"),
         (["", "1 / 0"], "broken cannot be imported: broken.py:2: ZeroDivisionError: division by zero"),
         (["raise SystemExit(0)"], "broken cannot be imported: broken.py:1: SystemExit: 0"),
-        (["raise KeyboardInterrupt"], "broken cannot be imported: broken.py:1: KeyboardInterrupt"),
         (["import nowhere_to_be_found"], "broken cannot be imported: broken.py:1: No module named 'nowhere_to"),
         (["import json", "json.loads('x')"], "broken cannot be imported: broken.py:2: JSONDecodeError: Expecting"),
         (["class E(BaseException):", "    def __str__(self): 1 / 0", "raise E"], "broken.py:3: E: (its message"),
@@ -126,7 +129,7 @@ def test_a_module_that_cannot_be_used_ends_with_2_and_one_sentence(
     assert command("broken:linker") == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("check: broken:linker: ")
+    assert err.startswith("pyventus_typed check: broken:linker: ")
     assert message in err
     assert err.count("\n") == 1
 
@@ -160,7 +163,9 @@ def test_a_family_that_is_none_ends_with_2(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_module_is_found_in_the_current_directory(folder: Path) -> None:
-    write(folder, "here", "from pyventus_typed import Linker", "linker = Linker()")
+    write(folder, "here", "from sound.events import Paid", "from pyventus_typed import Linker", "linker = Linker()")
+    with (folder / "here.py").open("a") as file:
+        file.write("linker.subscribe(Paid, print)\n")
     program = (
         "import argparse, sys; from pyventus_typed.wiring import add_parser, run; "
         "parser = argparse.ArgumentParser(); add_parser(parser.add_subparsers()); "
@@ -174,7 +179,7 @@ def test_a_module_is_found_in_the_current_directory(folder: Path) -> None:
         capture_output=True,
         text=True,
         cwd=folder,
-        env={"PYTHONPATH": str(project), "PATH": ""},
+        env={"PYTHONPATH": f"{project}{os.pathsep}{Path(__file__).parent / 'shops'}", "PATH": ""},
         timeout=50,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -183,3 +188,73 @@ def test_a_module_is_found_in_the_current_directory(folder: Path) -> None:
 def test_our_own_demo_has_no_fault(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("pyventus_typed.cli.demo.handlers:linker") == 0
     assert re.search(r"-> read .*, emits Outline, ", capsys.readouterr().out)
+
+
+# ---------------------------------------------------------------- handlers in modules that nothing imports
+BUS = [
+    "from dataclasses import dataclass",
+    "from pyventus_typed import Event, Linker",
+    "@dataclass(frozen=True)",
+    "class Paid(Event): ...",
+    "@dataclass(frozen=True)",
+    "class Lost(Event): ...",
+    "linker = Linker[Paid | Lost]()",
+    "plain = Linker()",
+]
+ADVICE = (
+    "Nothing is subscribed to what was checked. Import the modules that hold the handlers first "
+    "(in a terminal: --import MODULE)."
+)
+
+
+@pytest.fixture
+def app(folder: Path) -> Path:
+    write(folder, "bus", *BUS)
+    write(folder, "ship", "import bus", "@bus.linker.on(bus.Paid)", "def ship(event): ...")
+    write(folder, "find", "import bus", "@bus.linker.on(bus.Lost)", "def find(event): ...")
+    return folder
+
+
+@pytest.mark.usefixtures("app")
+def test_a_linker_without_handlers_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("bus:linker") == 1
+    out = capsys.readouterr().out
+    assert out.endswith(f"unhandled: nobody receives Lost\n{ADVICE}\n2 faults, 0 notes; 2 events, 0 handlers checked\n")
+
+
+@pytest.mark.usefixtures("app")
+def test_a_linker_without_handlers_and_events_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("bus:plain") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"pyventus_typed check: {ADVICE}\n")
+
+
+@pytest.mark.usefixtures("app")
+def test_modules_that_hold_handlers_are_imported_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("bus:linker", "--import", "ship", "--import", "find") == 0
+    out = capsys.readouterr().out
+    assert "0 faults, 0 notes; 2 events, 2 handlers checked" in out
+    assert ADVICE not in out
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere_at_all", "nowhere_at_all: there is no module 'nowhere_at_all'; it was looked for in "),
+        ("shop/ship.py", "shop/ship.py: this is the path of a file; write the module's name, shop.ship."),
+        ("ship:linker", "ship:linker: 'ship:linker' is not the name of a module."),
+        ("broken", "broken: broken cannot be imported: broken.py:1: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_module_to_import_that_is_none_ends_with_2(
+    app: Path, name: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(app, "broken", "1 / 0")
+    assert command("bus:linker", "--import", name) == 2
+    assert capsys.readouterr().err.startswith(f"pyventus_typed check: {message}")
+
+
+def test_ctrl_c_while_a_module_is_imported_is_no_fault_of_the_module(folder: Path) -> None:
+    write(folder, "slow", "raise KeyboardInterrupt")
+    assert main(["check", "slow:linker"]) == 130

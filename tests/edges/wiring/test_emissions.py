@@ -12,7 +12,7 @@ import pytest
 
 from pyventus_typed import Emitter, Event, Linker, Subscriber, handles
 from pyventus_typed.wiring import Place, Report, Rule, check
-from tests.edges.wiring.told import told
+from tests.edges.wiring.notes import own_notes
 
 samples: Any = import_module("emitting.handlers")  # Any: no type checker looks into it
 emitter = Emitter(Linker())
@@ -95,7 +95,7 @@ def test_an_event_that_is_known_as_a_base_alone_is_a_note() -> None:
 
     report = wire(forward)
     assert report.handlers[0].emits == ()
-    assert [note.rule for note in told(report)] == [Rule.UNREAD]
+    assert [note.rule for note in own_notes(report)] == [Rule.UNREAD]
 
 
 def test_objects_that_resist_are_left_alone() -> None:
@@ -133,7 +133,7 @@ def test_an_emission_outside_of_the_family_is_a_note() -> None:
     mine = Linker()
     mine.subscribe(Start, direct)
     report = check(mine, family=Start)
-    assert [(note.rule, note.event) for note in told(report)] == [(Rule.OUTSIDE, A)]
+    assert [(note.rule, note.event) for note in own_notes(report)] == [(Rule.OUTSIDE, A)]
     assert report.faults == ()
 
 
@@ -159,7 +159,7 @@ def test_a_cycle_names_the_whole_way_round_and_is_no_fault() -> None:
     assert report.faults == ()
     (cycle,) = report.cycles
     assert str(cycle) == "A -> there -> B -> back -> A"
-    assert [note.rule for note in told(report)] == [Rule.CYCLE]
+    assert [note.rule for note in own_notes(report)] == [Rule.CYCLE]
 
 
 def test_a_handler_of_a_base_that_emits_a_subclass_sets_itself_off() -> None:

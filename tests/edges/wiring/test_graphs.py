@@ -149,6 +149,55 @@ def test_names_are_escaped() -> None:
     assert '["#lt;b#gt;#quot;&#35;\']]#gt;"]' in render(report, "mermaid")
 
 
+# ---------------------------------------------------------------- the rows of an SVG
+def rows_of(svg: str) -> list[list[str]]:
+    """The labels of each row, from left to right and from top to bottom."""
+    rows = [row for row in ET.fromstring(svg).iter(f"{SVG}g") if row.get("class") == "row"]
+    return [[text.text or "" for text in row.iter(f"{SVG}text") if text.text != "!"] for row in rows]
+
+
+def test_a_row_is_who_emits_an_event_the_event_its_handlers_and_what_they_emit(report: Report) -> None:
+    assert rows_of(render(report, "svg")) == [
+        ["any Order", "audit"],
+        ["again", "Placed", "pay", "Paid"],
+        ["pay", "Paid", "again", "Placed"],
+        ["Lost", "any Order"],
+        ["PriceOf", "price"],
+        ["Orphan"],
+    ]
+
+
+def test_rows_stand_below_the_name_of_their_base_or_module(report: Report) -> None:
+    root = ET.fromstring(render(report, "svg"))
+    assert [text.text for text in root.iter(f"{SVG}text") if text.get("class") == "heading"] == ["Order", __name__]
+
+
+def test_an_event_that_stands_elsewhere_is_a_link_to_its_row(report: Report) -> None:
+    root = ET.fromstring(render(report, "svg"))
+    rows = {row.get("id"): row for row in root.iter(f"{SVG}g") if row.get("class") == "row"}
+    links = [
+        (link.get("href", "").removeprefix("#"), next(link.iter(f"{SVG}text")).text) for link in root.iter(f"{SVG}a")
+    ]
+    assert [label for _, label in links] == ["Paid", "Placed", "any Order"]
+    assert all(label in [text.text for text in rows[key].iter(f"{SVG}text")] for key, label in links)
+
+
+def test_a_page_is_as_wide_as_names_are_long_and_not_as_events_are_many() -> None:
+    def width(count: int) -> float:
+        events = tuple(make_dataclass(f"Happened{100 + n}", [], bases=(Event,), frozen=True) for n in range(count))
+        handlers = tuple(
+            WiredHandler(
+                print, f"handler{100 + n}", PLACE, (event,), (event,), tuple(Emits(e, PLACE) for e in after), False
+            )
+            for n, event in enumerate(events)
+            for after in [events[n + 1 : n + 9]]
+        )
+        wired = tuple(WiredEvent(e, e.__name__, PLACE, in_family=True, emittable=True, receivers=()) for e in events)
+        return float(ET.fromstring(render(Report((), (), wired, handlers, ()), "svg")).attrib["width"])
+
+    assert width(84) == width(10) < 1200
+
+
 EVENTS = tuple(make_dataclass(f"E{'x' * 4 * n}", [], bases=(Event,), frozen=True) for n in range(9))
 PLACE = Place("shop.py", 1)
 
@@ -177,80 +226,76 @@ def reports(draw: st.DrawFn) -> Report:
     return Report((), (), events, tuple(handlers), ())
 
 
-def boxes(root: ET.Element) -> Iterator[tuple[float, float, float, float]]:
-    for node in root.iter(f"{SVG}g"):
-        if node.get("class"):
-            (rect,) = node.findall(f"{SVG}rect")
+Box = tuple[float, float, float, float]
+
+
+def boxes(root: ET.Element) -> Iterator[Box]:
+    for rect in root.iter(f"{SVG}rect"):
+        if rect.get("class") != "page":
             x, y, width, height = (float(rect.attrib[name]) for name in ("x", "y", "width", "height"))
             yield x, y, x + width, y + height
 
 
+def corners(path: str) -> list[tuple[float, float]]:
+    """The points of a path of horizontal and vertical lines."""
+    start, *moves = re.findall(r"([MHV])([-\d. ]+)", path)
+    x, y = map(float, start[1].split())
+    found = [(x, y)]
+    for letter, number in moves:
+        x, y = (float(number), y) if letter == "H" else (x, float(number))
+        found.append((x, y))
+    return found
+
+
 @settings(max_examples=50)  # each draws a whole page
 @given(reports())
-def test_no_node_hides_another_and_every_edge_ends_at_its_nodes(report: Report) -> None:
+def test_rows_hold_what_the_report_holds(report: Report) -> None:
+    names = {event.type: event.name for event in report.events}
+    expected = [
+        [
+            *(each.name for each in report.handlers if any(emits.event is event.type for emits in each.emits)),
+            event.name,
+            *(
+                label
+                for each in report.handlers
+                if event.type in each.events
+                for label in (each.name, *(names[emits.event] for emits in each.emits))
+            ),
+        ]
+        for event in report.events
+    ]
     svg = render(report, "svg")
     assert svg == render(report, "svg")
-    root = ET.fromstring(svg)
+    assert rows_of(svg) == expected
+
+
+@settings(max_examples=50)  # each draws a whole page
+@given(reports())
+def test_no_box_hides_another_and_all_of_them_are_on_the_page(report: Report) -> None:
+    root = ET.fromstring(render(report, "svg"))
     found = list(boxes(root))
-    assert len(found) == len(report.events) + len(report.handlers)
     for (left, top, right, bottom), (x, y, to_x, to_y) in itertools.combinations(found, 2):
         assert right < x or to_x < left or bottom < y or to_y < top
-    group = next(root.iter(f"{SVG}g"))
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
     assert all(x >= 0 and y >= 0 and to_x + 40 <= width + 1 and to_y + 40 <= height for x, y, to_x, to_y in found)
-    paths = group.findall(f"{SVG}path")
-    assert len(paths) == sum(len(each.events) + len(each.emits) for each in report.handlers)
-    box = dict(zip([*(event.type for event in report.events), *map(id, report.handlers)], found, strict=True))
-    ends: list[tuple[object, object]] = []
-    for handler in report.handlers:
-        ends += [(event, id(handler)) for event in handler.events]
-        ends += [(id(handler), each.event) for each in handler.emits]
-    for path, (source, target) in zip(paths, ends, strict=True):
-        numbers = [float(number) for number in re.findall(r"-?[\d.]+", path.attrib["d"])]
-        assert numbers[-4:-2] != numbers[-2:], "an arrow without a direction"
-        assert touches(numbers[:2], box[source]), "an edge that does not leave its source"
-        assert touches(numbers[-2:], box[target]), "an edge that does not reach its target"
-
-
-def touches(point: list[float], box: tuple[float, float, float, float]) -> bool:
-    (x, y), (left, top, right, bottom) = point, box
-    return min(abs(x - left), abs(x - right)) < 0.2 and top <= y <= bottom
 
 
 @settings(max_examples=50)  # each draws a whole page
 @given(reports())
-def test_no_two_edges_lie_on_each_other(report: Report) -> None:
+def test_every_arrow_leads_from_one_box_to_another_and_behind_none(report: Report) -> None:
     root = ET.fromstring(render(report, "svg"))
-    drawn = [
-        tuple(re.findall(r"-?[\d.]+", path.attrib["d"])) for path in next(root.iter(f"{SVG}g")).findall(f"{SVG}path")
-    ]
-    ends = [frozenset([each[:2], each[-2:]]) for each in drawn]
-    assert len(set(ends)) == len(ends)
+    for row in (each for each in root.iter(f"{SVG}g") if each.get("class") == "row"):
+        found = list(boxes(row))
+        for arrow in row.findall(f"{SVG}path"):
+            points = corners(arrow.attrib["d"])
+            assert points[-1][0] - points[-2][0] > 8, "no room for its head"
+            assert sum(is_at(points[0], box, side=2) for box in found) == 1, "an arrow that leaves no box"
+            assert sum(is_at(points[-1], box, side=0) for box in found) == 1, "an arrow that reaches no box"
+            for (x, y), (to_x, to_y) in itertools.pairwise(points):
+                for left, top, right, bottom in found:
+                    outside = max(x, to_x) <= left + 1 or min(x, to_x) >= right - 1
+                    assert outside or max(y, to_y) <= top or min(y, to_y) >= bottom, "an arrow behind a box"
 
 
-def points_of(path: str) -> Iterator[tuple[float, float]]:
-    """Points along a path of lines and of curves that leave and enter horizontally."""
-    x = y = 0.0
-    for letter, text in re.findall(r"([MLC])([^MLC]*)", path):
-        numbers = [float(number) for number in text.split()]
-        to_x, to_y = numbers[-2:]
-        for step in range(21) if letter != "M" else ():
-            part = step / 20
-            if letter == "L":
-                yield x + part * (to_x - x), y + part * (to_y - y)
-            else:
-                bend = numbers[0]
-                along = (1 - part) ** 3 * x + 3 * part * (1 - part) * bend + part**3 * to_x
-                yield along, y + (3 * part**2 - 2 * part**3) * (to_y - y)
-        x, y = to_x, to_y
-
-
-@settings(max_examples=50)  # each draws a whole page
-@given(reports())
-def test_no_edge_runs_behind_a_node(report: Report) -> None:
-    root = ET.fromstring(render(report, "svg"))
-    found = list(boxes(root))
-    for path in next(root.iter(f"{SVG}g")).findall(f"{SVG}path"):
-        for x, y in points_of(path.attrib["d"]):
-            inside = [box for box in found if box[0] + 1 < x < box[2] - 1 and box[1] + 1 < y < box[3] - 1]
-            assert inside == []
+def is_at(point: tuple[float, float], box: Box, *, side: int) -> bool:
+    return abs(point[0] - box[side]) < 0.2 and box[1] < point[1] < box[3]

@@ -271,7 +271,7 @@ class Desk(Subscriber[Event]):
 
 # Two
 linker.on(OrderPlaced, UserSignedUp, when=any_event, on_failure=any_failed)(any_event)
-linker.on(OrderPlaced, UserSignedUp, once=True, priority=1, timeout=2, in_thread=True)(any_event)
+linker.on(OrderPlaced, UserSignedUp, once=True, priority=1, timeout=2, in_thread=True, replace=True)(any_event)
 linker.on(OrderPlaced, UserSignedUp, when=shop_only)  # E: a filter without the last event
 linker.on(UserSignedUp, OrderPlaced, when=shop_only)  # E: a filter without the first event
 linker.on(OrderPlaced, UserSignedUp, on_failure=shop_failed)  # E: a failure callback without the last event
@@ -280,6 +280,8 @@ linker.on(OrderPlaced, UserSignedUp, once="yes")  # E: once is a bool
 linker.on(OrderPlaced, UserSignedUp, priority="high")  # E: a priority is an int
 linker.on(OrderPlaced, UserSignedUp, timeout="2s")  # E: a timeout is in seconds
 linker.on(OrderPlaced, UserSignedUp, in_thread=3)  # E: in_thread is a bool
+linker.on(OrderPlaced, UserSignedUp, replace=3)  # E: replace is a bool
+linker.on(OrderPlaced, UserSignedUp, on_success=takes_bool, replace=3)  # E: replace is a bool
 linker.on(OrderPlaced, UserSignedUp)(shop_only)  # E: a handler without the last event
 linker.on(UserSignedUp, OrderPlaced)(shop_only)  # E: a handler without the first event
 linker.on(OrderPlaced, UserSignedUp, on_success=takes_bool, when=any_event)(any_event)
@@ -303,7 +305,9 @@ linker.on(
 
 # Three
 linker.on(OrderPlaced, OrderPaid, UserSignedUp, when=any_event, on_failure=any_failed)(any_event)
-linker.on(OrderPlaced, OrderPaid, UserSignedUp, once=True, priority=1, timeout=2, in_thread=True)(any_event)
+linker.on(OrderPlaced, OrderPaid, UserSignedUp, once=True, priority=1, timeout=2, in_thread=True, replace=True)(
+    any_event
+)
 linker.on(OrderPlaced, OrderPaid, UserSignedUp, when=shop_only)  # E: a filter without the last event
 linker.on(UserSignedUp, OrderPlaced, OrderPaid, when=shop_only)  # E: a filter without the first event
 linker.on(OrderPlaced, OrderPaid, UserSignedUp, on_failure=shop_failed)  # E: a failure callback without the last event
@@ -312,6 +316,7 @@ linker.on(OrderPlaced, OrderPaid, UserSignedUp, once="yes")  # E: once is a bool
 linker.on(OrderPlaced, OrderPaid, UserSignedUp, priority="high")  # E: a priority is an int
 linker.on(OrderPlaced, OrderPaid, UserSignedUp, timeout="2s")  # E: a timeout is in seconds
 linker.on(OrderPlaced, OrderPaid, UserSignedUp, in_thread=3)  # E: in_thread is a bool
+linker.on(OrderPlaced, OrderPaid, UserSignedUp, replace=3)  # E: replace is a bool
 linker.on(OrderPlaced, OrderPaid, UserSignedUp)(shop_only)  # E: a handler without the last event
 linker.on(UserSignedUp, OrderPlaced, OrderPaid)(shop_only)  # E: a handler without the first event
 linker.on(OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_bool, when=any_event)(any_event)
@@ -335,9 +340,9 @@ linker.on(
 
 # Four
 linker.on(OrderPlaced, OrderPaid, OrderShipped, UserSignedUp, when=any_event, on_failure=any_failed)(any_event)
-linker.on(OrderPlaced, OrderPaid, OrderShipped, UserSignedUp, once=True, priority=1, timeout=2, in_thread=True)(
-    any_event
-)
+linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, UserSignedUp, once=True, priority=1, timeout=2, in_thread=True, replace=True
+)(any_event)
 linker.on(OrderPlaced, OrderPaid, OrderShipped, UserSignedUp, when=shop_only)  # E: a filter without the last event
 linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, when=shop_only)  # E: a filter without the first event
 linker.on(
@@ -350,6 +355,7 @@ linker.on(OrderPlaced, OrderPaid, OrderShipped, UserSignedUp, once="yes")  # E: 
 linker.on(OrderPlaced, OrderPaid, OrderShipped, UserSignedUp, priority="high")  # E: a priority is an int
 linker.on(OrderPlaced, OrderPaid, OrderShipped, UserSignedUp, timeout="2s")  # E: a timeout is in seconds
 linker.on(OrderPlaced, OrderPaid, OrderShipped, UserSignedUp, in_thread=3)  # E: in_thread is a bool
+linker.on(OrderPlaced, OrderPaid, OrderShipped, UserSignedUp, replace=3)  # E: replace is a bool
 linker.on(OrderPlaced, OrderPaid, OrderShipped, UserSignedUp)(shop_only)  # E: a handler without the last event
 linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped)(shop_only)  # E: a handler without the first event
 linker.on(OrderPlaced, OrderPaid, OrderShipped, UserSignedUp, on_success=takes_bool, when=any_event)(any_event)
@@ -380,7 +386,16 @@ linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, wh
     any_event
 )
 linker.on(
-    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, once=True, priority=1, timeout=2, in_thread=True
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    UserSignedUp,
+    once=True,
+    priority=1,
+    timeout=2,
+    in_thread=True,
+    replace=True,
 )(any_event)
 linker.on(
     OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, when=shop_only
@@ -402,15 +417,26 @@ linker.on(
     OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, timeout="2s"
 )  # E: a timeout is in seconds
 linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, in_thread=3)  # E: in_thread is a bool
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, replace=3)  # E: replace is a bool
 linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp)(
     shop_only
 )  # E: a handler without the last event
 linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped)(
     shop_only
 )  # E: a handler without the first event
-linker.on(
-    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_bool
-)  # E: a success callback is for up to four events
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_bool)(any_event)
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_text)(
+    any_event
+)  # E: the result is a bool
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_bool)(
+    gives_text
+)  # E: the result is a str
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, UserSignedUp, on_success=takes_bool)(
+    shop_only
+)  # E: with a callback too, the last event is accepted
+linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, on_success=takes_bool)(
+    shop_only
+)  # E: with a callback too, the first event is accepted
 
 # Six
 linker.on(
@@ -434,6 +460,7 @@ linker.on(
     priority=1,
     timeout=2,
     in_thread=True,
+    replace=True,
 )(any_event)
 linker.on(
     OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, when=shop_only
@@ -459,15 +486,30 @@ linker.on(
 linker.on(
     OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, in_thread=3
 )  # E: in_thread is a bool
+linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, replace=3
+)  # E: replace is a bool
 linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp)(
     shop_only
 )  # E: a handler without the last event
 linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced)(
     shop_only
 )  # E: a handler without the first event
-linker.on(
-    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_bool
-)  # E: a success callback is for up to four events
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_bool)(
+    any_event
+)
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_text)(
+    any_event
+)  # E: the result is a bool
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_bool)(
+    gives_text
+)  # E: the result is a str
+linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, UserSignedUp, on_success=takes_bool)(
+    shop_only
+)  # E: with a callback too, the last event is accepted
+linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, on_success=takes_bool)(
+    shop_only
+)  # E: with a callback too, the first event is accepted
 
 # Seven
 linker.on(
@@ -493,6 +535,7 @@ linker.on(
     priority=1,
     timeout=2,
     in_thread=True,
+    replace=True,
 )(any_event)
 linker.on(
     OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, when=shop_only
@@ -518,6 +561,9 @@ linker.on(
 linker.on(
     OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, in_thread=3
 )  # E: in_thread is a bool
+linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, replace=3
+)  # E: replace is a bool
 linker.on(OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp)(
     shop_only
 )  # E: a handler without the last event
@@ -526,7 +572,19 @@ linker.on(UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, Or
 )  # E: a handler without the first event
 linker.on(
     OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_bool
-)  # E: a success callback is for up to four events
+)(any_event)
+linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_text
+)(any_event)  # E: the result is a bool
+linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_bool
+)(gives_text)  # E: the result is a str
+linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, UserSignedUp, on_success=takes_bool
+)(shop_only)  # E: with a callback too, the last event is accepted
+linker.on(
+    UserSignedUp, OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, on_success=takes_bool
+)(shop_only)  # E: with a callback too, the first event is accepted
 
 # Eight
 linker.on(
@@ -554,6 +612,7 @@ linker.on(
     priority=1,
     timeout=2,
     in_thread=True,
+    replace=True,
 )(any_event)
 linker.on(
     OrderPlaced,
@@ -651,4 +710,48 @@ linker.on(
     OrderShipped,
     UserSignedUp,
     on_success=takes_bool,
-)  # E: a success callback is for up to four events
+)(any_event)
+linker.on(
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    UserSignedUp,
+    on_success=takes_text,
+)(any_event)  # E: the result is a bool
+linker.on(
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    UserSignedUp,
+    on_success=takes_bool,
+)(gives_text)  # E: the result is a str
+linker.on(
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    UserSignedUp,
+    on_success=takes_bool,
+)(shop_only)  # E: with a callback too, the last event is accepted
+linker.on(
+    UserSignedUp,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    ExpressShipped,
+    OrderPlaced,
+    OrderPaid,
+    OrderShipped,
+    on_success=takes_bool,
+)(shop_only)  # E: with a callback too, the first event is accepted

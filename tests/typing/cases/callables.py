@@ -121,23 +121,33 @@ linker.on(OrderPlaced)(partial(ship_async, "dhl"))
 linker.subscribe(OrderPlaced, partial(ship, "dhl"))
 linker.subscribe(OrderPlaced, partial(ship_async, "dhl"))
 linker.subscribe(OrderPlaced, partial(mailer.with_subject, "hello"))
-linker.on(OrderPaid)(partial(ship, "dhl"))  # E[pyright,pyrefly,ty]: a partial of another event
-linker.subscribe(OrderPaid, partial(ship, "dhl"))  # E[pyright,pyrefly,ty]: a partial of another event
-linker.subscribe(OrderPaid, partial(ship_async, "dhl"))  # E[pyright,pyrefly,ty]: an async partial of another event
-linker.subscribe(OrderPlaced, partial(ship))  # E[pyright,pyrefly,ty]: a partial without its first argument
-linker.on(OrderPlaced)(partial(ship, 3))  # E: a partial with a wrong argument
+linker.on(OrderPaid)(partial(ship, "dhl"))  # E[pyright,basedpyright,pyrefly,ty]: a partial of another event
+linker.subscribe(OrderPaid, partial(ship, "dhl"))  # E[pyright,basedpyright,pyrefly,ty]: a partial of another event
+linker.subscribe(
+    OrderPaid, partial(ship_async, "dhl")
+)  # E[pyright,basedpyright,pyrefly,ty]: an async partial of another event
+linker.subscribe(OrderPlaced, partial(ship))  # E[pyright,basedpyright,pyrefly,ty]: a partial without its first argument
+linker.on(OrderPlaced)(partial(ship, 3))  # E[mypy,pyright,basedpyright,pyrefly,ty]: a partial with a wrong argument
 linker.on(OrderPlaced)(partial(ship, "dhl", OrderPlaced(1, 2.0)))  # E[pyrefly,ty]: a partial that has its event already
 
 # Lambdas
-linker.on(OrderPlaced)(lambda event: print(event.total))  # FP[pyright,pyrefly]: no parameter type through a decorator
-linker.on(OrderPlaced)(lambda event: ship_async("dhl", event))  # FP[pyright,pyrefly]: nor here
+linker.on(OrderPlaced)(
+    lambda event: print(event.total)
+)  # FP[pyright,basedpyright]: no parameter type through a decorator
+linker.on(OrderPlaced)(lambda event: ship_async("dhl", event))  # FP[pyright,basedpyright]: nor here
 linker.subscribe(OrderPlaced, lambda event: print(event.total))
 linker.subscribe(OrderPlaced, lambda event: ship_async("dhl", event))
-linker.on(OrderPlaced)(lambda event: print(event.tracking))  # E[pyright,pyrefly]: OrderPlaced has no tracking
-linker.on(OrderPlaced, OrderPaid)(lambda event: print(event.total))  # E[pyright,pyrefly]: OrderPaid has no total
+linker.on(OrderPlaced)(
+    lambda event: print(event.tracking)
+)  # E[pyright,basedpyright,pyrefly]: OrderPlaced has no tracking
+linker.on(OrderPlaced, OrderPaid)(
+    lambda event: print(event.total)
+)  # E[pyright,basedpyright,pyrefly]: OrderPaid has no total
 linker.on(OrderPlaced)(lambda: None)  # E: a lambda without parameter
 linker.on(OrderPlaced)(lambda event, courier: None)  # E: a lambda with two parameters
-linker.subscribe(OrderPlaced, lambda event: print(event.tracking))  # E: OrderPlaced has no tracking
+linker.subscribe(
+    OrderPlaced, lambda event: print(event.tracking)
+)  # E[mypy,pyright,basedpyright,pyrefly,ty]: OrderPlaced has no tracking
 linker.subscribe(OrderPlaced, lambda: None)  # E: a lambda without parameter
 linker.subscribe(OrderPlaced, lambda event, courier: None)  # E: a lambda with two parameters
 

@@ -9,7 +9,9 @@ from pyventus_typed import Event
 number: int = "one"  # E: the simplest error there is
 
 
-def unannotated(event):  # E[mypy,pyright,pyrefly]: strict settings want annotations; ty has no such rule
+def unannotated(
+    event,
+):  # E[mypy,pyright,basedpyright,pyrefly,zuban]: strict settings want annotations; ty has no such rule
     return None
 
 
@@ -23,7 +25,7 @@ class Renamed(OrderPlaced):
 
 
 def gives_any(anything: Any) -> int:
-    return anything  # E[mypy,ty]: strict settings do not return Any
+    return anything  # E[mypy,ty,zuban]: strict settings do not return Any
 
 
 def forgets_to_return(event: Event) -> int:  # E: a missing return

@@ -67,7 +67,7 @@ class MutableGrandchild(OrderPlaced):  # E: an event's event is frozen too
 @dataclass
 class MutableMember(
     Family
-):  # E[mypy,pyrefly]: a base without fields is frozen as well; the others look at direct bases
+):  # E[mypy,pyrefly,zuban]: a base without fields is frozen as well; the others look at direct bases
     number: int
 
 
@@ -112,7 +112,7 @@ PriceChanged(1.0, 2.0, "tea").item = "milk"  # E: an event with a generic base i
 ExpressShipped(1, "t", "c").tracking = "x"  # E: an inherited field is frozen
 placed.totl  # E: a misspelled field
 with_factory.lines.append("c")  # E: a tuple cannot grow
-del placed.order  # E[pyright,pyrefly,ty]: a field of a frozen event cannot be deleted
+del placed.order  # E[pyright,basedpyright,pyrefly,ty]: a field of a frozen event cannot be deleted
 
 other_family: ShopEvent = UserSignedUp("ann")  # E: an event of another family
 not_express: ExpressShipped = OrderShipped(1, "t")  # E: a base is not its subclass

@@ -83,8 +83,8 @@ async def waiting() -> None:
     await payment_emitter.emit_wait(OrderShipped(1, "t"))  # E: outside of the union
     await payment_emitter.publish(OrderShipped(1, "t"))  # E: outside of the union
     await emitter.publish(OrderPaid)  # E: the class where an instance is meant
-    emitter.emit_wait(OrderPaid(1))  # E: nobody awaits it
-    emitter.publish(OrderPaid(1))  # E: nobody awaits it
+    emitter.emit_wait(OrderPaid(1))  # E[mypy,pyright,basedpyright,pyrefly,ty]: nobody awaits it
+    emitter.publish(OrderPaid(1))  # E[mypy,pyright,basedpyright,pyrefly,ty]: nobody awaits it
     emitter.wait_for_tasks()  # E: nobody awaits it
     emitter.aclose()  # E: nobody awaits it
     await emitter.wait_for_tasks("2s")  # E: a timeout is in seconds

@@ -39,7 +39,9 @@ def builtins(
     refusals: list[EmissionRejected] = [closed, full]
     group: ExceptionGroup[Exception] = failed
     warning: ResourceWarning = discarded
-    assert_type(failed.exceptions[0], Exception | ExceptionGroup[Exception])
+    assert_type(
+        failed.exceptions[0], Exception | ExceptionGroup[Exception]
+    )  # FP[zuban]: it finds the type of the base class
     assert_type(failed.message, str)
     print(ours, of_type, of_run, of_lookup, refusals, group, warning)
     not_full: NoRoom = rejected  # E: a base is not its subclass

@@ -1,13 +1,14 @@
 """Code that is generic over a family itself, as a library on top of this one would be."""
 
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar, assert_type
+from typing import Any, Generic, TypeVar, assert_type
 
 from shop import OrderPaid, OrderPlaced, ShopEvent, UserSignedUp
 
 from pyventus_typed import Emission, Emitter, Event, Linker, Routes, Subscription, asyncio_emitter, route
 
 E = TypeVar("E", bound=Event)
+F = TypeVar("F", bound=Event)
 S = TypeVar("S", bound=ShopEvent)
 R = TypeVar("R")
 
@@ -50,11 +51,11 @@ def emit_all(emitter: Emitter[E], events: Iterable[E]) -> list[Emission[E]]:
 
 
 def emit_of_the_shop(emitter: Emitter[ShopEvent], event: S) -> Emission[S]:
-    return emitter.emit(event)  # FP[mypy]: it sees the bound of S, not S
+    return emitter.emit(event)  # FP[mypy,ty]: they see the bound of S, not S
 
 
 def emit_anything(emitter: Emitter[Event], event: E) -> Emission[E]:
-    return emitter.emit(event)  # FP[mypy]: it sees the bound of E, not E
+    return emitter.emit(event)  # FP[zuban]: it sees the bound of E, not E
 
 
 def emit_another(emitter: Emitter[ShopEvent], event: E) -> E:
@@ -71,11 +72,11 @@ def new_asyncio_emitter(linker: Linker[E]) -> Emitter[E]:
 
 
 def listen(linker: Linker[Event], event: type[E], handler: Callable[[E], object]) -> Subscription[E]:
-    return linker.subscribe(event, handler)  # FP[mypy,pyrefly]: they see the bound of E, not E
+    return linker.subscribe(event, handler)
 
 
 def listen_in_the_shop(linker: Linker[ShopEvent], event: type[S], handler: Callable[[S], object]) -> Subscription[S]:
-    return linker.subscribe(event, handler)  # FP[mypy,pyrefly]: they see the bound of S, not S
+    return linker.subscribe(event, handler)  # FP[mypy]: it sees the bound of S, not S
 
 
 def listen_outside(linker: Linker[ShopEvent], event: type[E], handler: Callable[[E], object]) -> None:
@@ -84,6 +85,109 @@ def listen_outside(linker: Linker[ShopEvent], event: type[E], handler: Callable[
 
 def listen_wrongly(linker: Linker[Event], event: type[E], handler: Callable[[OrderPaid], object]) -> None:
     linker.subscribe(event, handler)  # E: the handler does not take E
+
+
+def listen_to_all(linker: Linker[E], event: type[E], handler: Callable[[E], object]) -> Subscription[E]:
+    return linker.subscribe(event, handler, priority=1)  # FP[zuban]: it sees the bound of E, not E
+
+
+def listen_to_some(
+    linker: Linker[E],
+    event: type[E],
+    handler: Callable[[E], object],
+    when: Callable[[E], bool],
+    failed: Callable[[E, Exception], object],
+) -> None:
+    linker.subscribe(
+        event, handler, when=when, on_failure=failed, once=True
+    )  # FP[zuban]: it sees the bound of E, not E
+
+
+def listen_to_some_wrongly(
+    linker: Linker[E], event: type[E], handler: Callable[[E], object], when: Callable[[OrderPaid], bool]
+) -> None:
+    linker.subscribe(event, handler, when=when)  # E: the filter does not take E
+
+
+def listen_to_all_wrongly(linker: Linker[E], event: type[E], handler: Callable[[OrderPaid], object]) -> None:
+    linker.subscribe(event, handler)  # E: the handler does not take E
+
+
+def listen_to_others(linker: Linker[E], event: type[F], handler: Callable[[F], object]) -> None:
+    linker.subscribe(event, handler)  # E: F may be outside of the family
+
+
+def listen_with_another(linker: Linker[E], event: type[E], handler: Callable[[F], object]) -> None:
+    linker.subscribe(event, handler)  # E: the handler takes an F
+
+
+def listen_and_say_less(linker: Linker[E], event: type[E], handler: Callable[[E], object]) -> Subscription[OrderPaid]:
+    return linker.subscribe(event, handler)  # E: E may be another event
+
+
+def listen_to_any(linker: Linker[Any], event: type[E], handler: Callable[[E], object]) -> Subscription[E]:
+    return linker.subscribe(event, handler)
+
+
+def listen_to_any_wrongly(linker: Linker[Any], event: type[E], handler: Callable[[F], object]) -> None:
+    linker.subscribe(
+        event, handler
+    )  # E[pyright,basedpyright,pyrefly,ty,zuban]: the handler takes an F; to mypy a family of Any takes every handler
+    linker.subscribe(
+        OrderPlaced, lambda placed: placed.tracking
+    )  # E[mypy,pyright,basedpyright,pyrefly,ty]: OrderPlaced has no tracking
+    linker.subscribe(int, print)  # E: an int is no event
+
+
+def listen_out_of_a_table(
+    linker: Linker[ShopEvent],
+    handlers: dict[type[ShopEvent], Callable[[ShopEvent], object]],
+    events: list[type[OrderPlaced] | type[OrderPaid]],
+    handler: Callable[[OrderPlaced | OrderPaid], object],
+) -> None:
+    for kind, each in handlers.items():
+        linker.subscribe(kind, each)
+    for event in events:
+        linker.subscribe(event, handler)
+
+
+def listen_out_of_a_table_wrongly(
+    linker: Linker[ShopEvent],
+    handlers: dict[type[ShopEvent], Callable[[OrderPaid], object]],
+    anything: dict[type[Event], Callable[[Event], object]],
+    events: list[type[OrderPlaced] | type[OrderPaid]],
+    handler: Callable[[OrderPaid], object],
+) -> None:
+    for kind, each in handlers.items():
+        linker.subscribe(kind, each)  # E: the handler takes some of them
+    for other, every in anything.items():
+        linker.subscribe(other, every)  # E: outside of the family
+    for event in events:
+        linker.subscribe(event, handler)  # E: the handler takes one of two
+
+
+def decorate(linker: Linker[E], event: type[E], handler: Callable[[E], object]) -> None:
+    linker.on(event)(handler)  # FP[mypy,pyrefly,ty,zuban]: a class that is a variable: use subscribe
+
+
+def decorate_out_of_a_table(linker: Linker[ShopEvent], kind: type[ShopEvent]) -> None:
+    linker.on(kind)(print)  # FP[mypy]: a class that is a variable: use subscribe
+
+
+def decorate_wrongly(linker: Linker[E], event: type[E], handler: Callable[[OrderPaid], object]) -> None:
+    linker.on(event)(handler)  # E: the handler does not take E
+
+
+async def publish_anything(emitter: Emitter[Event], event: E) -> Emission[E]:
+    return await emitter.publish(event)  # FP[pyrefly,zuban]: they see the bound of E, not E
+
+
+def emit_what_may_be_another(emitter: Emitter[E], event: OrderPaid) -> None:
+    emitter.emit(event)  # E: an OrderPaid is no E
+
+
+def emit_and_say_less(emitter: Emitter[E], event: E) -> Emission[OrderPaid]:
+    return emitter.emit(event)  # E: E may be another event
 
 
 def one_route(event: type[E], handler: Callable[[E], object]) -> Routes[E]:
@@ -128,6 +232,8 @@ assert_type(emit_anything(Emitter(linker), OrderPaid(1)), Emission[OrderPaid])
 assert_type(new_emitter(shop), Emitter[ShopEvent])
 assert_type(new_asyncio_emitter(shop), Emitter[ShopEvent])
 assert_type(listen(linker, OrderPaid, print), Subscription[OrderPaid])
+assert_type(listen_to_all(linker, OrderPaid, print), Subscription[OrderPaid])
+assert_type(listen_to_any(linker, OrderPaid, print), Subscription[OrderPaid])
 assert_type(one_route(OrderPaid, print), Routes[OrderPaid])
 emit_of_the_shop(Emitter(shop), UserSignedUp("ann"))  # E: outside of the family
 emit_any(Emitter(shop), UserSignedUp("ann"))  # E: outside of the family

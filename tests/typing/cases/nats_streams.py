@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import assert_type
 
+import psycopg
 from shop import ExpressShipped, OrderPaid, OrderPlaced, OrderShipped, ShopEvent, UserSignedUp
 
 from pyventus_typed import Emitter, Event, Linker
@@ -15,6 +16,9 @@ from pyventus_typed.nats import (
     DeadLetter,
     DeadLetters,
     Encoded,
+    Failure,
+    Health,
+    Inbox,
     JetStream,
     JsonCodec,
     Outbox,
@@ -24,6 +28,7 @@ from pyventus_typed.nats import (
     StreamSettings,
     Wire,
     Worker,
+    postgresql,
     received,
 )
 
@@ -134,6 +139,9 @@ async def publishing() -> None:
     await stream.publish(UserSignedUp("ada"))  # E: not of the family
     await stream.publish(OrderPaid)  # E: the class
     await stream.publish(OrderPaid(1), event_id=1)  # E: text
+    assert_type(await stream.publish_all([OrderPaid(1), OrderPlaced(1, 0.0)]), tuple[Stored, ...])
+    await stream.publish_all([UserSignedUp("ada")])  # E: not of the family
+    await stream.publish_all(OrderPaid(1))  # E: several
     assert_type(stream.dead_letters, DeadLetters)
     async for letter in stream.dead_letters.all(group="billing"):
         assert_type(letter, DeadLetter)
@@ -164,6 +172,23 @@ Worker(stream, linker, group="billing", start="last")  # E: first, new, or a tim
 Worker(stream, linker, group="billing", context=no_context)  # E: no context manager
 Worker(stream, linker, group="billing", backoff=5)  # E: the seconds before each attempt
 Worker(shop, linker, group="billing")  # E: a codec is no stream
+
+
+def on_dead(failure: Failure) -> None: ...
+
+
+def on_letter(letter: DeadLetter) -> None: ...
+
+
+Worker(stream, linker, group="billing", on_failure=on_dead, on_dead=on_dead, grace=25)
+Worker(stream, linker, group="billing", on_dead=on_letter)  # E: it gets a failure
+
+
+async def watching() -> None:
+    assert_type(await worker.health(), Health)
+    assert_type((await worker.health()).lanes[None], int)
+
+
 assert_type(received().attempt, int)
 received().attempt = 2  # E: frozen
 
@@ -182,3 +207,21 @@ Relay(outbox, stream, lambda: sqlite3.connect("shop.db"))
 user_stream = JetStream("nats://127.0.0.1:4222", users, stream="USERS")
 Relay(outbox, user_stream, lambda: connection)  # E: another family's stream
 Relay(outbox, stream, "shop.db")  # E: a function that connects
+
+theirs = postgresql.Outbox(shop, source="shop", key=by_order)
+assert_type(theirs, postgresql.Outbox[ShopEvent])
+Relay(theirs, stream, "dbname=shop")
+Relay(theirs, stream, lambda: psycopg.AsyncConnection.connect("dbname=shop"))
+Relay(theirs, stream, lambda: psycopg.connect("dbname=shop"))  # E: an async connection
+Relay(theirs, user_stream, "dbname=shop")  # E: another family's stream
+
+
+async def adding(theirs_open: "psycopg.Connection[tuple[object, ...]]", other: psycopg.AsyncConnection) -> None:
+    assert_type(theirs.add(theirs_open, OrderPaid(1)), str)
+    assert_type(await theirs.add_async(other, OrderPaid(1)), str)
+    theirs.add(other, OrderPaid(1))  # E: add_async is for these
+    theirs.add(connection, OrderPaid(1))  # E: of sqlite3
+    outbox.add(theirs_open, OrderPaid(1))  # E: of psycopg
+    assert_type(Inbox().first_time(connection), bool)
+    assert_type(await postgresql.Inbox().first_time_async(other, "mail"), bool)
+    Inbox().first_time(theirs_open)  # E: of psycopg

@@ -4,7 +4,7 @@ from typing import assert_type
 
 from shop import ExpressShipped, OrderPaid, OrderPlaced, OrderShipped, ShopEvent, UserSignedUp
 
-from pyventus_typed import Event, Linker
+from pyventus_typed import Event, Linker, On
 
 linker = Linker()
 
@@ -148,7 +148,28 @@ linker.on(object)  # E: not every object is an event
 linker.on(Exception)  # E: an exception is no event
 linker.on(None)  # E: None is no event type
 linker.on([OrderPlaced, OrderPaid])  # E: event types are arguments, not a list
-linker.on(OrderPlaced | OrderPaid)  # E[mypy,pyright,ty]: several event types are several arguments
+
+
+def urgent() -> On[OrderPaid, object]:
+    return linker.on(OrderPaid, priority=100)
+
+
+def urgent_wrong() -> On[OrderPaid, object]:
+    return linker.on(OrderPlaced, priority=100)  # E: a decorator for handlers of another event
+
+
+@urgent()
+def with_the_name_of_the_decorator(event: OrderPaid) -> int:
+    return 1
+
+
+@urgent()
+def with_the_name_of_the_decorator_wrong(event: OrderPlaced) -> int:  # E: the handler of another event
+    return 1
+
+
+assert_type(with_the_name_of_the_decorator(OrderPaid(1)), int)
+linker.on(OrderPlaced | OrderPaid)  # E[mypy,pyright,basedpyright,ty,zuban]: several event types are several arguments
 linker.on(event=OrderPlaced)  # E: event types are passed by position
 
 # The decorator gives the function back as it was, so that it can be called and tested.
@@ -173,5 +194,7 @@ text: str = of_a_union(OrderPaid(1))  # E: the result keeps its type
 
 async def call_them() -> None:
     await exact_async(OrderPlaced(1, 2.0))
-    exact_async(OrderPlaced(1, 2.0))  # E: the handler is still a coroutine function: somebody must await it
+    exact_async(
+        OrderPlaced(1, 2.0)
+    )  # E[mypy,pyright,basedpyright,pyrefly,ty]: the handler is still a coroutine function: somebody must await it
     await exact(OrderPlaced(1, 2.0))  # E: a sync handler has nothing to await

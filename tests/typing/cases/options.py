@@ -79,17 +79,23 @@ linker.on(OrderPlaced, OrderPaid, when=lambda event: event.order > 1)(print)
 linker.on(OrderPlaced, OrderPaid, UserSignedUp, when=lambda event: True)(print)
 linker.subscribe(OrderPlaced, nothing, when=lambda event: event.total > 100)
 linker.subscribe(OrderPlaced, nothing, when=large)
-linker.on(OrderPlaced, when=lambda event: event.tracking == "")  # E: OrderPlaced has no tracking
+linker.on(
+    OrderPlaced, when=lambda event: event.tracking == ""
+)  # E[mypy,pyright,basedpyright,pyrefly,ty]: OrderPlaced has no tracking
 linker.on(OrderPlaced, when=paid)  # E: a filter of another event
 linker.on(OrderPlaced, when=lambda event: "yes")  # E: a filter answers with a bool
 linker.on(OrderPlaced, when=lambda: True)  # E: a filter takes the event
 linker.on(OrderPlaced, when=lambda event, other: True)  # E: a filter takes nothing but the event
 linker.on(OrderPlaced, when=True)  # E: a filter is a function
-linker.on(OrderPlaced, OrderPaid, when=lambda event: event.total > 1)  # E: OrderPaid has no total
+linker.on(
+    OrderPlaced, OrderPaid, when=lambda event: event.total > 1
+)  # E[mypy,pyright,basedpyright,pyrefly,ty]: OrderPaid has no total
 linker.on(OrderPlaced, OrderPaid, when=large)  # E: a filter for one of two events
 linker.on(OrderPlaced, OrderPaid, UserSignedUp, when=any_large)  # E: a filter without the third event
 linker.subscribe(OrderPlaced, nothing, when=paid)  # E: a filter of another event
-linker.subscribe(OrderPlaced, nothing, when=lambda event: event.tracking == "")  # E: OrderPlaced has no tracking
+linker.subscribe(
+    OrderPlaced, nothing, when=lambda event: event.tracking == ""
+)  # E[mypy,pyright,basedpyright,pyrefly,ty]: OrderPlaced has no tracking
 linker.subscribe(OrderPlaced, nothing, when=lambda event: "yes")  # E: a filter answers with a bool
 
 # Success callbacks
@@ -102,16 +108,14 @@ linker.on(OrderPlaced, on_success=takes_int_async)(count)
 linker.on(OrderPlaced, on_success=print)(nothing)
 linker.on(OrderPlaced, OrderPaid, on_success=takes_int)(
     lambda event: event.order
-)  # FP[pyright,pyrefly]: no parameter type through a decorator
+)  # FP[pyright,basedpyright]: no parameter type through a decorator
 linker.subscribe(OrderPlaced, count, on_success=takes_int)
 linker.subscribe(OrderPlaced, count_async, on_success=takes_int)
 linker.subscribe(OrderPlaced, count, on_success=takes_float)
 linker.subscribe(OrderPlaced, maybe, on_success=takes_maybe)
 linker.subscribe(OrderPlaced, nothing, on_success=print)
 linker.subscribe(OrderPlaced, count, on_success=lambda result: print(result + 1))
-linker.subscribe(
-    OrderPlaced, count_async, on_success=lambda result: print(result + 1)
-)  # FP[pyrefly]: the result is found after the lambda
+linker.subscribe(OrderPlaced, count_async, on_success=lambda result: print(result + 1))
 linker.on(OrderPlaced, on_success=takes_text)(count)  # E: the result is an int
 linker.on(OrderPlaced, on_success=takes_text)(count_async)  # E: the awaited result is an int
 linker.on(OrderPlaced, on_success=takes_int)(maybe)  # E: the result may be None
@@ -120,13 +124,34 @@ linker.on(OrderPlaced, on_success=lambda: None)  # E: a success callback takes t
 linker.on(OrderPlaced, on_success=42)  # E: a callback is a function
 linker.on(OrderPlaced, OrderPaid, on_success=takes_text)(
     lambda event: event.order
-)  # E[pyright,pyrefly]: the result is an int
+)  # E[pyright,basedpyright,pyrefly]: the result is an int
 linker.on(OrderPlaced, OrderPaid, on_success=takes_int)(count)  # E: with a callback too, both events are accepted
 linker.subscribe(OrderPlaced, count, on_success=takes_text)  # E: the result is an int
 linker.subscribe(OrderPlaced, count_async, on_success=takes_text)  # E: the awaited result is an int
 linker.subscribe(OrderPlaced, maybe, on_success=takes_int)  # E: the result may be None
 linker.subscribe(OrderPaid, count, on_success=takes_int)  # E: with a callback too, the handler takes its event
 linker.subscribe(OrderPlaced, count, on_success=lambda: None)  # E: a success callback takes the result
+
+
+@linker.on(OrderPlaced, on_success=lambda result: print(result))  # FP[pyrefly]: the handler comes after the lambda
+def any_result(event: OrderPlaced) -> int:
+    return 1
+
+
+@linker.on(
+    OrderPlaced, on_success=lambda result: print(result + 1)
+)  # FP[pyright,basedpyright,pyrefly]: the handler comes after the lambda
+def added_result(event: OrderPlaced) -> int:
+    return 1
+
+
+@linker.on(OrderPlaced, on_success=lambda result: print(result))
+def any_result_of_another(event: OrderPaid) -> int:  # E: a lambda as the callback hides no wrong handler
+    return 1
+
+
+linker.on(OrderPlaced, on_success=None)(count)
+linker.on(OrderPlaced, OrderPaid, on_success=None)(print)
 
 
 @linker.on(OrderPlaced, on_success=takes_int)
@@ -188,7 +213,9 @@ linker.on(OrderPlaced, on_failure=failed_other)  # E: the failure of another eve
 linker.on(OrderPlaced, on_failure=failed_narrow)  # E: not every error is a ValueError
 linker.on(OrderPlaced, on_failure=only_the_error)  # E: a failure callback takes event and error
 linker.on(OrderPlaced, on_failure=lambda error: None)  # E: a failure callback takes event and error
-linker.on(OrderPlaced, on_failure=lambda event, error: event.tracking)  # E: OrderPlaced has no tracking
+linker.on(
+    OrderPlaced, on_failure=lambda event, error: event.tracking
+)  # E[mypy,pyright,basedpyright,pyrefly,ty]: OrderPlaced has no tracking
 linker.on(OrderPlaced, OrderPaid, on_failure=failed)  # E: the failure of only one of two events
 linker.on(OrderPlaced, OrderPaid, UserSignedUp, on_failure=failed)  # E: the failure of only one of three events
 linker.subscribe(OrderPlaced, nothing, on_failure=failed_other)  # E: the failure of another event
@@ -205,6 +232,10 @@ linker.on(OrderPlaced, priority="high")  # E: a priority is an int
 linker.on(OrderPlaced, priority=1.5)  # E: a priority is an int
 linker.on(OrderPlaced, timeout="2s")  # E: a timeout is in seconds
 linker.on(OrderPlaced, in_thread=3)  # E: in_thread is a bool
+linker.on(OrderPlaced, replace=True)(nothing)
+linker.subscribe(OrderPlaced, nothing, replace=True)
+linker.on(OrderPlaced, replace=3)  # E: replace is a bool
+linker.subscribe(OrderPlaced, nothing, replace="yes")  # E: replace is a bool
 linker.on(OrderPlaced, prioriy=3)  # E: a misspelled option
 linker.on(OrderPlaced, True)  # E: options are keywords
 linker.on(OrderPlaced, OrderPaid, priority="high")  # E: a priority is an int, with two events as well

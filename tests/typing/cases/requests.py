@@ -58,7 +58,7 @@ def price_as_int(request: PriceOf) -> int:
     return 9
 
 
-@linker.answer(PriceOf, timeout=3, in_thread=True)
+@linker.answer(PriceOf, timeout=3, in_thread=True, replace=True)
 def price_in_thread(request: PriceOf) -> float:
     return 9.5
 
@@ -167,7 +167,7 @@ linker.answer(PriceOf, StockOf)  # E: one request for a handler
 linker.answer(PriceOf, once=True)  # E: an answer is not for once
 linker.answer(PriceOf, timeout="3")  # E: a timeout is in seconds
 linker.answer(PriceOf)(42)  # E: not callable
-linker.answer(PriceOf)(lambda request: 9.5)  # FP[pyright,pyrefly]: no parameter type through a decorator
+linker.answer(PriceOf)(lambda request: 9.5)  # FP[pyright,basedpyright]: no parameter type through a decorator
 assert_type(price(PriceOf("tea")), float)
 assert_type(price_as_int(PriceOf("tea")), int)
 

