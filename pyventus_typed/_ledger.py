@@ -176,10 +176,13 @@ class Books:
     def tally(self) -> Tally:
         """The sum over all queues, those that are gone included."""
         with self._lock:
-            total, ledgers = self._state
-            for ledger in ledgers:
-                total = _sum(total, ledger.tally)
-            return _sum(total, Tally(0, 0, 0, 0, 0, 0, self._rejected))
+            while True:
+                state = self._state
+                total, ledgers = state
+                for ledger in ledgers:
+                    total = _sum(total, ledger.tally)
+                if self._state is state:  # else a destructor has folded one in between
+                    return _sum(total, Tally(0, 0, 0, 0, 0, 0, self._rejected))
 
 
 def _without(ledgers: tuple[Ledger, ...], gone: Ledger) -> Iterator[Ledger]:
