@@ -146,6 +146,20 @@ def test_a_false_predicate_does_not_use_up_once() -> None:
     assert seen == [OrderPlaced(2)]
 
 
+def test_once_is_used_up_by_what_a_predicate_emits_and_not_by_the_emission_that_asked_it() -> None:
+    linker, seen = Linker(), list[object]()
+    emitter = Emitter(linker)
+
+    def when(event: OrderPlaced) -> bool:
+        if event.order == 1:
+            emitter.emit(OrderPlaced(2))
+        return True
+
+    linker.subscribe(OrderPlaced, seen.append, once=True, when=when)
+    assert emitter.emit(OrderPlaced(1)).deliveries == ()
+    assert seen == [OrderPlaced(2)]
+
+
 def test_an_emission_of_a_once_handler_to_itself_finds_it_used_up() -> None:
     linker, seen = Linker(), list[object]()
     emitter = Emitter(linker)

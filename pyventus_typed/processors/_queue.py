@@ -596,7 +596,7 @@ class Queue:
         mailboxes = self.mailboxes
         if mailboxes is None or emission in self.asked:
             return False
-        index = self._index(emission) if emission._notes is not None or self.scheduler.inbox else emission._begun - 1
+        index = self._index(emission)
         mailbox = mailboxes.get(emission._route.receivers[index])
         if mailbox is None:
             return False

@@ -36,6 +36,12 @@ PUBLISH = ("tests/processors/test_publish.py",)
 ASK = ("tests/processors/test_ask.py",)
 ROOM = ("tests/processors/test_room.py",)
 WAITING = ("tests/processors/test_waiting.py",)
+SUBSCRIPTION = ("tests/test_subscription.py",)
+SUBSCRIBER = ("tests/test_subscriber.py",)
+RELOADING = ("tests/test_reloading.py",)
+EVENT = ("tests/test_event.py",)
+FAULTS = ("tests/processors/test_faults.py",)
+INSTANTS = ("tests/processors/test_instants.py",)
 ROUTING = (
     "tests/test_routing.py",
     "tests/properties/test_routing.py",
@@ -135,20 +141,6 @@ MUTANTS = (
         "_ledger.py",
         "        return ended._before or ended\n",
         "        return ended\n",
-        LEDGER,
-    ),
-    Mutant(
-        "the totals take a ledger with something open",
-        "_ledger.py",
-        "            if not ledger.open and ledger in",
-        "            if ledger in",
-        LEDGER,
-    ),
-    Mutant(
-        "a ledger is folded twice",
-        "_ledger.py",
-        "            if not ledger.open and ledger in self._state[1]:\n",
-        "            if not ledger.open:\n",
         LEDGER,
     ),
     Mutant(
@@ -257,13 +249,6 @@ MUTANTS = (
         ORDER,
     ),
     Mutant(
-        "an async handler between plain ones is overtaken in its own emission",
-        "processors/_queue.py",
-        "                        if (scheduler.loop is None or not emission._route.is_async) and not self.next_needs_task(emission):\n                            return True\n",
-        "",
-        ORDER,
-    ),
-    Mutant(
         "an async handler is overtaken by the next emission",
         "processors/_scheduler.py",
         "                if made and not queue.next_needs_task(emission):\n                    ready.appendleft(entry)\n                    break\n",
@@ -292,31 +277,10 @@ MUTANTS = (
         ORDER,
     ),
     Mutant(
-        "what was discarded in a mailbox runs all the same",
-        "processors/_queue.py",
-        "            if notes[index] is not WAITING and notes[index] is not STARTED:\n                continue  # discarded while it waited\n",
-        "",
-        ORDER,
-    ),
-    Mutant(
         "tasks of one emission share a context",
         "processors/_queue.py",
         "        own = context if len(emission._route.calls) == 1 else context.copy()\n        mailboxes = self.mailboxes\n",
         "        own = context\n        mailboxes = self.mailboxes\n",
-        DELIVERY,
-    ),
-    Mutant(
-        "who emits for ever keeps the loop from turning",
-        "processors/_scheduler.py",
-        "            for _ in repeat(None, min(len(ready), _AT_ONCE)):\n                if not ready or",
-        "            while True:\n                if not ready or",
-        (*DELIVERY, *THREADS),
-    ),
-    Mutant(
-        "a task factory runs a handler inside emit",
-        "processors/_tasks.py",
-        '_Task(work, loop=loop, name="pyventus_typed", context=context)',
-        'loop.create_task(work, name="pyventus_typed", context=context)',
         DELIVERY,
     ),
     Mutant(
@@ -334,27 +298,6 @@ MUTANTS = (
         (*EMITTER, *INTERRUPTED),
     ),
     Mutant(
-        "a destructor or signal handler writes in the middle of a change",
-        "processors/_asyncio.py",
-        "        if scheduler.busy or not scheduler.is_here:\n",
-        "        if not scheduler.is_here:\n",
-        INTERRUPTED,
-    ),
-    Mutant(
-        "an emission in the middle of a change does not wait for its end",
-        "processors/_asyncio.py",
-        "                if not scheduler.busy and scheduler.ending is None and not scheduler.below.runs:\n",
-        "                if scheduler.ending is None and not scheduler.below.runs:\n",
-        INTERRUPTED,
-    ),
-    Mutant(
-        "a cancellation in the middle of a change does not wait for its end",
-        "processors/_queue.py",
-        "        if scheduler.busy or not scheduler.is_here:\n            taken:",
-        "        if not scheduler.is_here:\n            taken:",
-        INTERRUPTED,
-    ),
-    Mutant(
         "what a plain emission without a loop has emitted is not run",
         "processors/_asyncio.py",
         "                            if emission._open or scheduler.ready or scheduler.inbox or scheduler.starting:\n",
@@ -369,18 +312,11 @@ MUTANTS = (
         HERE,
     ),
     Mutant(
-        "an outcome of a plain call is not final",
-        "processors/_queue.py",
-        "        if index in notes and notes[index].__class__ is not Progress:\n            return False\n",
-        "",
-        (*EMISSION, *END),
-    ),
-    Mutant(
         "an outcome of a task is not final",
         "processors/_queue.py",
         "        if notes is None or index not in notes or notes[index].__class__ is not Progress:\n            return\n",
         "        if notes is None or index not in notes:\n            return\n",
-        (*EMISSION, *END),
+        (*EMISSION, *END, *FAULTS),
     ),
     Mutant(
         "a wait is not called when most emissions end",
@@ -422,21 +358,14 @@ MUTANTS = (
         "_emission.py",
         "            emission._log_unseen()  # who gives up",
         "            pass  # who gives up",
-        EMISSION,
-    ),
-    Mutant(
-        "an error that somebody will get is logged all the same",
-        "_emission.py",
-        "        if self._is_awaited():\n            self._with_rare()",
-        "        if False:\n            self._with_rare()",
-        (*EMISSION, *DELIVERY),
+        (*EMISSION, *FAULTS),
     ),
     Mutant(
         "a thread that a handler left behind is in its emission after that has ended",
         "_emission.py",
         "    return emission if emission is not None and emission._open else None\n",
         "    return emission\n",
-        EMISSION,
+        (*EMISSION, *FAULTS),
     ),
     Mutant(
         "a failure is taken for notified where nobody was",
@@ -444,13 +373,6 @@ MUTANTS = (
         "notified=options.on_failure is not None",
         "notified=True",
         (*DELIVERY, *HANDLER),
-    ),
-    Mutant(
-        "a coroutine that was cut off before its first step complains",
-        "_composed.py",
-        "                value.close()  # cut off",
-        "                pass  # cut off",
-        (*END, *DELIVERY),
     ),
     Mutant(
         "a cancellation leaves alone what runs",
@@ -465,13 +387,6 @@ MUTANTS = (
         "            waiting = [index for index, note in before.items() if note is WAITING]\n",
         "            waiting = [index for index, note in before.items() if False]\n",
         (*EMISSION, *ORDER),
-    ),
-    Mutant(
-        "a cancellation discards the call that makes it",
-        "processors/_queue.py",
-        "            if is_calling and 0 < begun and begun - 1 not in notes:\n                notes[begun - 1] = CALLED\n",
-        "            if is_calling and 0 < begun and begun - 1 not in notes:\n                notes[begun - 1] = discarded\n",
-        (*EMISSION, *SAME),
     ),
     Mutant(
         "the call that was cancelled from outside is off by one",
@@ -506,7 +421,7 @@ MUTANTS = (
         "processors/_capacity.py",
         "                complete(future)\n                return\n",
         "                complete(future)\n                break\n",
-        ROOM,
+        (*ROOM, *FAULTS),
     ),
     Mutant(
         "a waiter that is cancelled as he is given a place keeps it",
@@ -520,7 +435,7 @@ MUTANTS = (
         "processors/_capacity.py",
         "                self._waiting.remove(future)\n",
         "                pass\n",
-        ROOM,
+        (*ROOM, *FAULTS),
     ),
     Mutant(
         "the last comes first",
@@ -534,7 +449,7 @@ MUTANTS = (
         "processors/_queue.py",
         "                    self.capacity.offer()  # nobody",
         "                    pass  # nobody",
-        ROOM,
+        (*ROOM, *FAULTS),
     ),
     Mutant(
         "drop_old drops what has started",
@@ -551,13 +466,6 @@ MUTANTS = (
         ROOM,
     ),
     Mutant(
-        "what another thread was refused for want of capacity is in no book",
-        "processors/_queue.py",
-        "                    self.scheduler.put(partial(self._count, emission))\n                    return\n                self._books",
-        "                    return\n                self._books",
-        THREADS,
-    ),
-    Mutant(
         "what descends from what was pending is refused by a closing emitter",
         "processors/_asyncio.py",
         "            state.limit = next(numbers) - 1\n",
@@ -569,56 +477,7 @@ MUTANTS = (
         "processors/_queue.py",
         "                if any(epoch.number <= state.limit for epoch in keeper.ledger.open.get(parent, ())):\n                    return True\n",
         "                return True\n",
-        (*EMITTER, *WAITING),
-    ),
-    Mutant(
-        "what is handed over while an emitter closes is pending after that",
-        "processors/_queue.py",
-        "        if state.closed and not _is_descendant(state) and self.handed.pop(emission, None) is not None:\n",
-        "        if False:\n",
-        (*THREADS, *INTERRUPTED),
-    ),
-    Mutant(
-        "a closing emitter does not look once more into the inbox",
-        "processors/_asyncio.py",
-        "        scheduler.take()  # what was handed over by who did not see that it is closed\n",
-        "",
-        (*THREADS, *INTERRUPTED),
-    ),
-    Mutant(
-        "what is handed over a moment too late is pending for ever",
-        "processors/_loop_end.py",
-        "        scheduler.discard_all(reason)  # handed over by a thread that was a moment too late\n",
-        "",
-        (*THREADS, *END),
-    ),
-    Mutant(
-        "what is handed over to a loop that has just closed is pending for ever",
-        "processors/_scheduler.py",
-        "            except RuntimeError:  # closed just now, and perhaps not by us\n                if self.is_closed:\n",
-        "            except RuntimeError:  # closed just now, and perhaps not by us\n                if False:\n",
-        (*THREADS, *END),
-    ),
-    Mutant(
-        "what is handed over to a closed scheduler stays in its inbox",
-        "processors/_scheduler.py",
-        "        if self.is_closed:\n            with _after_end:\n                self.take()\n        elif loop",
-        "        if self.is_closed:\n            pass\n        elif loop",
-        (*THREADS, *END),
-    ),
-    Mutant(
-        "threads that emit keep a home loop from its timers",
-        "processors/_scheduler.py",
-        "        self.take(_AT_ONCE)\n",
-        "        while self.inbox:\n            self.take()\n",
-        THREADS,
-    ),
-    Mutant(
-        "what a Ctrl-C left of late threads stays",
-        "processors/_queue.py",
-        '        """Its loop is closed: nothing of it holds up anybody."""\n        self._reset()\n',
-        '        """Its loop is closed: nothing of it holds up anybody."""\n',
-        (*IN_THREAD, *HERE),
+        (*EMITTER, *WAITING, *FAULTS),
     ),
     Mutant(
         "every loop is taken for the one that runs here",
@@ -632,13 +491,6 @@ MUTANTS = (
         "_loops.py",
         "    os.register_at_fork(after_in_child=_fork)\n",
         "    pass\n",
-        HERE,
-    ),
-    Mutant(
-        "a forked child hands over to the loop of its parent",
-        "processors/_asyncio.py",
-        "                if scheduler.process != os.getpid():\n",
-        "                if False:\n",
         HERE,
     ),
     Mutant(
@@ -709,7 +561,7 @@ MUTANTS = (
         "processors/_inline.py",
         "    if cancelled is not None:\n        raise cancelled\n",
         "",
-        ASK,
+        (*ASK, *FAULTS),
     ),
     Mutant(
         "who asks is cancelled alone",
@@ -803,13 +655,6 @@ MUTANTS = (
         END,
     ),
     Mutant(
-        "the hooks stay on a closed loop",
-        "processors/_loop_end.py",
-        "                    delattr(loop, name)\n",
-        "                    pass\n",
-        END,
-    ),
-    Mutant(
         "a fresh loop leaves the tasks that a handler started",
         "processors/_schedulers.py",
         "    if left:\n        await cancelled(left, loop)\n",
@@ -843,13 +688,6 @@ MUTANTS = (
         '        or getattr(loop, "_default_executor", True) is not None\n',
         "",
         END,
-    ),
-    Mutant(
-        "a fresh loop does not look whether something is pending",
-        "processors/_schedulers.py",
-        "        if scheduler.is_under_way or _is_in_use(loop):\n",
-        "        if _is_in_use(loop):\n",
-        (*END, *HERE),
     ),
     Mutant(
         "a fresh loop has a task of ours among the user's",
@@ -887,13 +725,6 @@ MUTANTS = (
         HERE,
     ),
     Mutant(
-        "Ctrl-C while an emission is accepted leaves it pending",
-        "processors/_queue.py",
-        "            self._abandon(emission, repr(error))\n",
-        "            pass\n",
-        (*HERE, *INTERRUPTED),
-    ),
-    Mutant(
         "a route forgets priorities",
         "_routing.py",
         "    return -subscription._options.priority  # sorted",
@@ -908,38 +739,66 @@ MUTANTS = (
         LINKER,
     ),
     Mutant(
+        "the totals take a ledger with something open",
+        "_ledger.py",
+        "            if not ledger.open:\n                self._change",
+        "            if True:\n                self._change",
+        LEDGER,
+    ),
+    Mutant(
+        "a ledger is folded twice",
+        "_ledger.py",
+        "                ledger.completed = ledger.failed = ledger.cancelled = ledger.discarded = 0\n",
+        "",
+        LEDGER,
+    ),
+    Mutant(
+        "an async handler between plain ones is overtaken in its own emission",
+        "processors/_queue.py",
+        "                        if (scheduler.loop is None or not emission._route.is_async) and not self.next_needs_task(",
+        "                        if False and not self.next_needs_task(",
+        ORDER,
+    ),
+    Mutant(
+        "a cancellation discards the call that makes it",
+        "processors/_queue.py",
+        "                notes[begun - 1] = CALLED\n",
+        "                notes[begun - 1] = discarded\n",
+        (*EMISSION, *SAME),
+    ),
+    Mutant(
         "a callback is not looked at",
         "_subscription.py",
         '            check_callback("on_failure", self.on_failure, "the event", "the error")\n',
         "            pass\n",
-        ("tests/test_subscription.py",),
+        SUBSCRIPTION,
     ),
     Mutant(
         "a mock is judged by what it claims to be",
         "_handler.py",
         "    if type(inner) is FunctionType:\n",
         "    if isinstance(inner, FunctionType):\n",
-        ("tests/test_handler.py",),
+        HANDLER,
     ),
     Mutant(
         "bind forgets the options of a method",
         "_linker.py",
         "mark.options.with_callbacks_of(self._plain)",
         "self._plain",
-        ("tests/test_subscriber.py",),
+        SUBSCRIBER,
     ),
     Mutant(
         "a handler that is loaded again does not replace the older one",
         "_linker.py",
         "one.events == new.events or not is_same(one.handler, new.handler)",
         "one.events == new.events and is_same(one.handler, new.handler)",
-        ("tests/test_reloading.py",),
+        RELOADING,
     ),
     Mutant(
         "annotations are evaluated to be looked at",
         "_event.py",
         "format=Format.FORWARDREF",
         "format=Format.VALUE, eval_str=True",
-        ("tests/test_event.py",),
+        EVENT,
     ),
 )
