@@ -13,7 +13,18 @@ from types import FrameType
 
 import pytest
 
-from pyventus_typed import Discarded, Emission, Emitter, Event, Linker, Ordering, PerKey, Request, Status, asyncio_emitter
+from pyventus_typed import (
+    Discarded,
+    Emission,
+    Emitter,
+    Event,
+    Linker,
+    Ordering,
+    PerKey,
+    Request,
+    Status,
+    asyncio_emitter,
+)
 from pyventus_typed.errors import EmitterClosed
 from tests.events import OrderPaid, OrderPlaced
 
@@ -319,9 +330,7 @@ EVERY_ORDERING = [*Ordering, PerKey(OrderPlaced, lambda event: 0)]
 @pytest.mark.parametrize("kind", ["plain", "async", "mixed", "published"])
 @pytest.mark.parametrize("act", ["emit", "cancel"])
 @pytest.mark.parametrize("ordering", EVERY_ORDERING, ids=str)
-def test_a_signal_handler_may_emit_and_cancel_at_every_call_and_return(
-    ordering: Ordering, act: str, kind: str
-) -> None:
+def test_a_signal_handler_may_emit_and_cancel_at_every_call_and_return(ordering: Ordering, act: str, kind: str) -> None:
     linker, log, emissions = Linker[Event](), list[int](), list[Emission[OrderPlaced]]()
     running = most = 0
 
@@ -396,3 +405,41 @@ def test_a_signal_handler_may_emit_and_cancel_at_every_call_and_return(
         sys.setprofile(None)
         loop.close()
     assert places > 30  # else nothing was seen of it
+
+
+async def waits_while_something_is_cancelled(number: int, how: str) -> bool:
+    """Wait while an earlier wait goes on; what was emitted since is cancelled by a signal handler in the middle of that."""
+    linker, go = Linker[Event](), asyncio.Event()
+
+    @linker.on(OrderPlaced)
+    async def stay(event: OrderPlaced) -> None:
+        await go.wait()
+
+    emitter = asyncio_emitter(linker)
+    emitter.emit(OrderPlaced(1))
+    earlier = asyncio.create_task(emitter.wait_for_tasks())
+    await asyncio.sleep(0)
+    later = asyncio.create_task(emitter.wait_for_tasks() if how == "wait" else emitter.aclose())
+    second = emitter.emit(OrderPlaced(2))  # its task begins behind that
+    between = Between(number, second.cancel)
+    before = sys.gettrace()
+    sys.settrace(between)
+    try:
+        await asyncio.sleep(0)
+    finally:
+        sys.settrace(before)
+    assert not earlier.done()
+    assert not later.done()
+    go.set()
+    done, _ = await asyncio.wait([earlier, later], timeout=SOON)
+    assert done == {earlier, later}
+    assert [await earlier, await later] == [True, True]
+    return between.left <= 0
+
+
+@pytest.mark.parametrize("how", ["wait", "close"])
+def test_a_wait_is_over_whatever_is_cancelled_while_it_begins(how: str) -> None:
+    number = 1
+    while asyncio.run(waits_while_something_is_cancelled(number, how)):
+        number += 1
+    assert number > 5
