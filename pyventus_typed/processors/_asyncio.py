@@ -20,6 +20,7 @@ from .._processing import EmitterState, Observer
 from .._spelling import spell_event
 from .._subscription import check_seconds
 from ..errors import EmitterClosed, WouldDeadlock
+from ._asking import answer_now, refuse_to_await
 from ._inline import answered, run_here
 from ._queue import Publisher, Queue
 from ._scheduler import Scheduler, numbers
@@ -222,6 +223,14 @@ class AsyncIOProcessor:
                     keeper.end_wait(waiting, emission)
         finally:
             queue.asked.pop(emission, None)
+
+    def ask_sync(self, emission: Emission[Event], state: EmitterState, /) -> object:
+        """Accept *emission*, call its first handler at once, and return or raise what that does."""
+        refuse_to_await(emission)
+        queue = self._find(state)
+        if queue.debug:
+            emission._with_rare().site = _caller()
+        return answer_now(queue, emission, state)
 
     def open(self, state: EmitterState, /) -> None:
         """The running loop is where emissions from threads without one are handed over to."""

@@ -7,7 +7,7 @@ from typing import Any
 from .._composed import Composed, Verdict, must_await
 from .._emission import NEVER_RAN, QUEUED, WAITING, AnyEmission, Delivery, Progress, reset_current, set_current
 from .._outcome import Cancelled, Completed, Discarded, Failed
-from .._spelling import spell_event, trim
+from .._spelling import trim
 from ._queue import Publisher, Queue
 
 
@@ -149,11 +149,6 @@ async def answered(queue: Queue, emission: AnyEmission) -> object:
                 queue.cancel_delivery(emission, 0)
     finally:
         queue.asked.pop(emission, None)
-    outcome = delivery.outcome
-    if isinstance(outcome, Failed):
-        raise outcome.error
-    if cancelled is not None:
+    if cancelled is not None and not isinstance(delivery.outcome, Failed):
         raise cancelled
-    if isinstance(outcome, Completed):
-        return outcome.value
-    raise asyncio.CancelledError(f"{spell_event(emission._event)} was not answered: {outcome}")
+    return delivery._answer()
