@@ -31,7 +31,7 @@ from .._emission import (
     set_current,
     use_up,
 )
-from .._event import Event
+from .._event import Event, Request
 from .._ledger import Ledger
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
 from .._processing import EmitterState
@@ -114,15 +114,15 @@ class Run:
         """The outcome of *delivery* is *outcome*; with the last one the emission has ended. It is final: a second
         outcome changes nothing.
 
-        A failure is logged, unless ``on_failure`` was given it or somebody awaits the emission; say ``log=False`` where
-        the caller of ``publish`` or ``ask`` is given it.
+        A failure is logged, unless ``on_failure`` was given it, somebody awaits the emission, or it is the answer to a
+        request, which `answer` raises. Say ``log=False`` in ``publish``, whose caller is given the failures.
         """
         index = delivery._index
         self._waiting.pop(index, None)
         if self._open.pop(index, _TAKEN) is _TAKEN:
             return
         self._notes[index] = outcome
-        if isinstance(outcome, Failed) and outcome.error is not self._notified.get(index):
+        if isinstance(outcome, Failed) and not self._is_given(index, outcome.error):
             if log:
                 self._context.copy().run(self._emission._tell, index, outcome.error)
             else:
@@ -190,6 +190,10 @@ class Run:
             "closed. Return the result itself, or use AsyncIOProcessor.",
             handler,
         )
+
+    def _is_given(self, index: int, error: Exception) -> bool:
+        is_answer = index == 0 and isinstance(self._emission._event, Request)
+        return is_answer or error is self._notified.get(index)
 
     def _end(self) -> None:
         """Each delivery has its outcome. May be called again."""

@@ -1,6 +1,5 @@
 """The processor without a loop: emit runs everything to its end, in the caller. It stands on public names alone."""
 
-import sys
 from collections import deque
 from threading import local
 
@@ -20,19 +19,19 @@ class _Thread(local):
         self.waiting: deque[Run] = deque()
         self.is_running = False
 
-    def run(self, first: Run | None = None, *, unlogged: int = 0) -> None:
-        """Run *first*, of which so many failures are *unlogged*, and all that waits, unless somebody does already.
+    def run(self, first: Run | None = None, *, log: bool = True) -> None:
+        """Run *first* at once, and then all that waits, unless somebody does that already.
 
         If an exception leaves that is no `Exception`, the rest is not run behind the user's back.
         """
         if self.is_running:
             if first is not None:
-                _deliver(first, unlogged)
+                _deliver(first, log=log)
             return
         try:
             self.is_running = True
             if first is not None:
-                _deliver(first, unlogged)
+                _deliver(first, log=log)
             while self.waiting:
                 _deliver(self.waiting[0])
                 self.waiting.popleft()
@@ -99,7 +98,7 @@ class SyncProcessor:
 
     async def publish(self, emission: Emission[Event], state: EmitterState, /) -> None:
         """Accept *emission* and run it now. Its caller is given the failures."""
-        _here.run(self._runs.accept(emission, state), unlogged=sys.maxsize)
+        _here.run(self._runs.accept(emission, state), log=False)
 
     async def ask(self, emission: Emission[Event], state: EmitterState, /) -> object:
         """As `ask_sync`."""
@@ -108,7 +107,7 @@ class SyncProcessor:
     def ask_sync(self, emission: Emission[Event], state: EmitterState, /) -> object:
         """Accept *emission*, run it now, and return or raise what its first delivery has."""
         run = self._runs.accept(emission, state)
-        _here.run(run, unlogged=1)
+        _here.run(run)
         return run.answer()
 
     def open(self, state: EmitterState, /) -> None:
@@ -119,11 +118,10 @@ class SyncProcessor:
         return await self._runs.close(state, grace)
 
 
-def _deliver(run: Run, unlogged: int = 0) -> None:
-    """Run each delivery in order; of the first *unlogged* the failures are given to the caller."""
+def _deliver(run: Run, *, log: bool = True) -> None:
     try:
-        for number, delivery in enumerate(run.emission.deliveries):
-            run.settle(delivery, run.call(delivery), log=number >= unlogged)
+        for delivery in run.emission.deliveries:
+            run.settle(delivery, run.call(delivery), log=log)
     except BaseException as error:
         run.discard(repr(error))
         raise
