@@ -7,12 +7,12 @@ from typing import Any
 
 from .._composed import Composed, Verdict, must_await
 from .._emission import STARTED, AnyEmission, Delivery, set_current
+from .._errors import DefinitionError
 from .._loops import get_running_loop
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
 from .._processing import EmitterState
 from .._reports import guarded
 from .._spelling import spell, spell_event, trim
-from ..errors import DefinitionError
 from ._queue import Queue
 from ._scheduler import numbers
 from ._schedulers import current_scheduler

@@ -26,11 +26,13 @@ from .._emission import (
     Note,
     Progress,
     Release,
+    WouldDeadlock,
     adopt,
     current_emission,
     set_current,
     use_up,
 )
+from .._errors import DefinitionError, EmitterClosed
 from .._event import Event, Request
 from .._ledger import Ledger
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
@@ -38,7 +40,6 @@ from .._processing import EmitterState
 from .._reports import guarded
 from .._spelling import spell, spell_event, trim
 from .._subscription import Subscription, check_seconds
-from ..errors import DefinitionError, EmitterClosed, WouldDeadlock
 
 _TAKEN: Final = object()
 
