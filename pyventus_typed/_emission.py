@@ -205,6 +205,16 @@ class Delivery(Generic[_T_co]):
             if keeper is not None:
                 keeper.started(self._emission, self._index)
 
+    def _answer(self) -> object:
+        """What its handler has returned, or raise what that raised: of a request that is the answer."""
+        match self.outcome:
+            case Completed(value):
+                return value
+            case Failed(error):
+                raise error
+            case outcome:
+                raise asyncio.CancelledError(f"{spell_event(self.event)} was not answered: {outcome}")
+
     @property
     def _scheduler(self) -> object:
         keeper = self._emission._keeper()
@@ -465,6 +475,20 @@ def adopt(emission: AnyEmission) -> AnyEmission | None:
     if parent is not None:
         emission._origin = (ref(parent), parent.id, parent.root_id)
     return parent
+
+
+def use_up(emission: AnyEmission) -> None:
+    """Use up the ``once`` of those who receive it: a subscription that another emission took meanwhile is no receiver."""
+    receivers = emission._route.receivers
+    if not emission._route.has_once:
+        return
+    gone = {index for index, one in enumerate(receivers) if one._options.once and not one.unsubscribe()}
+    if gone:
+        begun = emission._begun  # an answer that is called before its request is accepted
+        emission._route = emission._route.without(gone)
+        emission._cursor = iter(emission._route.calls[begun:])
+        if not emission._route.calls:
+            emission._open = 0
 
 
 class Waiter:

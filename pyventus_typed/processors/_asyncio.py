@@ -21,6 +21,7 @@ from .._outcome import Tally
 from .._processing import EmitterState, Observer
 from .._spelling import spell_event
 from .._subscription import check_seconds
+from ._asking import answer_now, refuse_to_await
 from ._inline import answered, publish
 from ._queue import Queue
 from ._scheduler import Scheduler, numbers
@@ -219,6 +220,14 @@ class AsyncIOProcessor:
                     keeper.end_wait(waiting, emission)
         finally:
             queue.asked.pop(emission, None)
+
+    def ask_sync(self, emission: Emission[Event], state: EmitterState, /) -> object:
+        """Accept *emission*, call its first handler at once, and return or raise what that does."""
+        refuse_to_await(emission)
+        queue = self._find(state)
+        if queue.debug:
+            emission._with_rare().site = _caller()
+        return answer_now(queue, emission, state)
 
     def open(self, state: EmitterState, /) -> None:
         """The running loop is where emissions from threads without one are handed over to."""

@@ -26,6 +26,7 @@ from .._emission import (
     current_emission,
     get_current,
     set_current,
+    use_up,
 )
 from .._errors import EmissionRejected, EmitterClosed, NoRoom
 from .._event import Event
@@ -101,7 +102,7 @@ class Queue:
         # emission from it is the one who goes on with it.
         self.handed: dict[AnyEmission, tuple[Context, _KeyOf]] = {}
         self.published: dict[AnyEmission, Publisher] = {}
-        self.asked: dict[AnyEmission, asyncio.Future[None]] = {}  # requests: they pass all gates
+        self.asked: dict[AnyEmission, asyncio.Future[None] | None] = {}  # requests: they pass all gates
         self._contexts: dict[AnyEmission, Context] = {}  # what an observer is called in
         self.awaits: dict[AnyEmission, list[AnyEmission]] = {}  # what handlers wait for, each in its own task
         debug, loop = settings.debug, scheduler.loop
@@ -187,7 +188,7 @@ class Queue:
                 if self.capacity is not None and not is_request and not self._has_place(emission, has_place=has_place):
                     return
                 has_place = False  # it is the emission's now
-                _use_up(emission)
+                use_up(emission)
                 entry = self._enter(emission, context)
                 if entry is None:
                     return
@@ -340,7 +341,7 @@ class Queue:
         own = self._contexts[emission] = context.copy()
         own.run(set_current, emission)
         calls = [partial(self._observed, emission, *one) for one in enumerate(emission._route.calls)]
-        emission._cursor = iter(tuple(calls))
+        emission._cursor = iter(tuple(calls[emission._begun :]))
         own.run(guarded, self.observer.accepted, emission)
 
     def _observed(self, emission: AnyEmission, index: int, call: Callable[..., object], event: object) -> object:
@@ -379,7 +380,7 @@ class Queue:
                 return
             self._books.reject()
             raise self.no_room(emission)
-        _use_up(emission)
+        use_up(emission)
         if not emission._open:
             self.scheduler.put(partial(self._count, emission), is_late=not self.scheduler.is_here)
             return
@@ -1074,18 +1075,6 @@ def _is_descendant(state: EmitterState) -> bool:
 def _fail_all(emission: AnyEmission, error: Exception) -> None:
     emission._route = emission._route.failed(error)
     emission._cursor = iter(emission._route.calls)
-
-
-def _use_up(emission: AnyEmission) -> None:
-    """Use up the ``once`` of those who receive it: a subscription that another emission took meanwhile is no receiver."""
-    receivers = emission._route.receivers
-    if not emission._route.has_once:
-        return
-    gone = {index for index, one in enumerate(receivers) if one._options.once and not one.unsubscribe()}
-    if gone:
-        emission._route = emission._route.without(gone)
-        emission._cursor = iter(emission._route.calls)
-        emission._open = emission._route.share
 
 
 def _orphan(queue: "ref[Queue]", _processor: object) -> None:
