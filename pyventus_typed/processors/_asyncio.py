@@ -11,7 +11,7 @@ from weakref import ref
 
 from typing_extensions import override
 
-from .._emission import AnyEmission, Emission, WouldDeadlock, get_current
+from .._emission import EMPTY, AnyEmission, Emission, WouldDeadlock, get_current
 from .._errors import EmitterClosed
 from .._event import Event
 from .._ledger import Books
@@ -129,7 +129,9 @@ class AsyncIOProcessor:
                         try:
                             context.run(_deliver, queue, emission, context)
                             if emission._open or scheduler.ready or scheduler.inbox or scheduler.starting:
-                                scheduler.run((queue, emission, context))
+                                if emission._cursor is not EMPTY:  # a task comes first: see deliver
+                                    scheduler.ready.appendleft((queue, emission, context))
+                                scheduler.run()
                             # Nothing is called between the last look and this.
                             scheduler.runs = False
                         except BaseException as error:
