@@ -1,6 +1,6 @@
 """The port between an emitter and whatever runs the handlers."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from ._emission import Delivery, Emission
@@ -67,7 +67,7 @@ class Processor(Protocol):
         """Wait for capacity, first come first served, then `submit`."""
         ...
 
-    def publish(self, emission: Emission[Event], state: EmitterState, /) -> Coroutine[Any, Any, None]:  # Any: a loop's
+    def publish(self, emission: Emission[Event], state: EmitterState, /) -> Awaitable[None]:
         """Accept *emission* and run its deliveries one after the other in the caller's task."""
         ...
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextvars import Context, copy_context
 from dataclasses import replace
 from threading import RLock, get_ident
-from typing import Any, Final, NoReturn, final
+from typing import Any, Final, final
 from weakref import ref
 
 from typing_extensions import override
@@ -234,7 +234,10 @@ class Run:
     def begin_wait(self, emission: AnyEmission, /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]":
         """Judge a wait for *emission* in the running loop, and make its future."""
         if self._thread == get_ident():
-            _refuse(emission, "waits for it")
+            raise WouldDeadlock(
+                f"A handler of {spell_event(emission._event)} waits for it, and so for its own end. Return instead.",
+                (emission,),
+            )
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._futures.add(future)
         return future, self._futures.discard, None
@@ -358,9 +361,6 @@ class Runs:
 
         if left() is None:
             return True
-        for run in self._pending():
-            if run._thread == get_ident():
-                _refuse(run._emission, "waits for what is pending, and so for itself")
         try:
             async with asyncio.timeout(timeout):
                 while (run_left := left()) is not None:
@@ -385,10 +385,3 @@ def _check(subscription: Subscription[Any]) -> None:  # Any: of whatever event
             "Leave the timeout out, or use AsyncIOProcessor.",
             subscription._handler,
         )
-
-
-def _refuse(emission: AnyEmission, does: str) -> NoReturn:
-    raise WouldDeadlock(
-        f"A handler of {spell_event(emission._event)} {does}, and it cannot end before that. Return instead.",
-        (emission,),
-    )

@@ -9,7 +9,7 @@ import pytest
 
 from pyventus_typed import Emitter, Linker, Ordering, PerKey, Request, asyncio_emitter, current_emission, testing
 from pyventus_typed.errors import DefinitionError, NoHandler
-from tests.events import OrderPlaced, Price, SalePrice
+from tests.events import OrderPaid, OrderPlaced, Price, SalePrice
 
 
 async def later(request: Price) -> int:
@@ -256,6 +256,37 @@ def test_without_a_loop_a_handler_is_answered_at_once(handler: Callable[[Price],
     emitter.emit(OrderPlaced())
     assert log == [3, "second", Price("pen")]
     assert emitter.tally.completed == emitter.tally.accepted == 2
+
+
+def test_without_a_loop_what_an_answer_to_a_handler_emits_is_settled_when_it_has_it() -> None:
+    linker, log = Linker(), list[object]()
+    emitter = Emitter(linker)
+
+    @linker.answer(Price)
+    async def price(request: Price) -> int:
+        emitter.emit(OrderPaid())
+        return 3
+
+    @linker.on(OrderPaid)
+    async def pay(event: OrderPaid) -> None:
+        await asyncio.sleep(0)
+        log.append(event)
+
+    linker.subscribe(OrderPlaced, lambda event: log.append(emitter.ask_sync(Price())))
+    emitter.emit(OrderPlaced())
+    assert log == [OrderPaid(), 3]
+    assert emitter.tally.completed == emitter.tally.accepted == 3
+
+
+async def test_a_request_takes_no_capacity_and_no_turn() -> None:
+    linker, never = Linker(), asyncio.Event()
+    linker.answer(Price)(lambda request: 3)
+    linker.subscribe(OrderPlaced, lambda event: never.wait())
+    emitter = asyncio_emitter(linker, ordering=Ordering.SERIAL, capacity=1)
+    emitter.emit(OrderPlaced())
+    assert emitter.ask_sync(Price()) == 3
+    never.set()
+    assert await emitter.wait_for_tasks()
 
 
 async def test_where_a_loop_runs_a_plain_answer_comes_at_once_and_others_are_told_later() -> None:

@@ -196,6 +196,17 @@ async def ask() -> None:
     print(price, count, text, order)
 
 
+def ask_sync() -> None:
+    assert_type(emitter.ask_sync(PriceOf("tea")), float)
+    assert_type(emitter.ask_sync(FindSpecial(1, "why")), OrderPlaced | None)
+    assert_type(shop_emitter.ask_sync(NameOf(1)), str)
+    text: str = emitter.ask_sync(StockOf("tea"))  # E: an int is no str
+    emitter.ask_sync(OrderPlaced(1, 2.0))  # E: an event has no answer
+    emitter.ask_sync(PriceOf)  # E: an instance, not the class
+    shop_emitter.ask_sync(PriceOf("tea"))  # E: a request outside of the family
+    print(text)
+
+
 def forgot_async() -> float:
     return emitter.ask(PriceOf("tea"))  # E: a coroutine is no float
 
