@@ -126,7 +126,7 @@ async def test_an_asker_that_is_cancelled_before_the_handler_began_leaves_no_tra
 
     emitter = Emitter(linker)
     asker = asyncio.create_task(emitter.ask(Price()))
-    asyncio.get_running_loop().call_soon(asker.cancel)  # behind its first step, before the turn of the line
+    asyncio.get_running_loop().call_soon(asker.cancel)  # behind its first step, before the turn of its scheduler
     with pytest.raises(asyncio.CancelledError):
         await asker
     assert emitter.tally.pending == 0
@@ -176,7 +176,7 @@ async def test_a_handler_may_ask_under_every_ordering(ordering: Ordering | PerKe
 
 
 # ---------------------------------------------------------------- Q3, Q4
-async def test_others_are_told_and_their_failures_do_not_reach_the_asker(caplog: pytest.LogCaptureFixture) -> None:
+async def test_others_are_notified_and_their_failures_do_not_reach_the_asker(caplog: pytest.LogCaptureFixture) -> None:
     linker, told = Linker(), list[object]()
     linker.answer(Price)(lambda request: 7)
     linker.subscribe(Price, told.append)
