@@ -19,7 +19,7 @@ async def run_here(queue: Queue, emission: AnyEmission, publisher: Publisher) ->
     """
     token = waiting = None
     try:
-        # Judged as what it is called from, before it is the current emission.
+        # A deadlock is judged from where this was called, so before this is the current emission.
         waiting = queue.refuse_deadlock(emission)
         if publisher.turn is not None:
             await publisher.turn

@@ -129,7 +129,7 @@ class Scheduler(Runner):
                 raise
 
     def _turn(self) -> None:
-        # Only what is ready now, and not too much of it: who emits for ever must not keep the loop from turning.
+        # Only what is ready now, and not too much of it: handlers that never stop emitting must not keep the loop from turning.
         ready = self.ready
         made = (
             False  # a task: an async handler between two plain ones starts between them, so they wait for the next turn
