@@ -455,7 +455,7 @@ class Waiter:
         return self._raises and future is not None and not future.done()
 
     def __call__(self) -> None:
-        """Complete it; bears being called again."""
+        """Complete it, unless that was done before."""
         future = self._future()
         if future is None:
             return

@@ -157,7 +157,7 @@ class Queue:
             return None
 
     def release(self, row: Row | None) -> None:
-        """Who has asked for *row* will not enter it."""
+        """Whoever called `row_of` will not enter *row*."""
         if row is not None and self.gate is not None:
             self.gate.settled(row)
 

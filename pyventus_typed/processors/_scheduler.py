@@ -213,7 +213,7 @@ class Scheduler(Runner):
             self.loop.call_soon(self._take_called, context=self._context)
 
     def take(self) -> None:
-        """Do what others wanted done at once, as far as it stands there now."""
+        """Make the calls that stand in the inbox now."""
         was, self.is_taking = self.is_taking, True
         try:
             _call_each(self.inbox, len(self.inbox))
@@ -227,8 +227,8 @@ class Scheduler(Runner):
 
     # -- a thread without a loop --------------------------------------------------------------------------------------
     def run(self, entry: Entry | None = None) -> None:
-        """Begin *entry*, if there is one, and take whatever is ready, until nothing is. Whatever it raises, the caller says
-        `abandon`: Ctrl-C and SystemExit. The rest is not run behind the user's back.
+        """Begin *entry*, if there is one, and take whatever is ready, until nothing is. It raises Ctrl-C and
+        SystemExit: then the caller calls `abandon`, and the rest is not run.
         """
         ready = self.ready
         self.runs = True
