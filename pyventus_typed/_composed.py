@@ -74,7 +74,7 @@ class Composed:
     __slots__ = ("_options", "handler", "in_thread", "is_async", "is_bare")
 
     def __init__(self, handler: Call, options: Settings, *, is_async: bool, is_bare: bool) -> None:
-        self.handler: Call = handler
+        self.handler: Callable[..., Any] = handler  # Any: of an async def it is awaitable
         self._options = options
         self.is_async: bool = is_async  # nothing of it runs before it has a task
         self.is_bare: bool = is_bare  # an ``async def`` without options: awaiting its call is all
@@ -84,7 +84,7 @@ class Composed:
         """Ask the engine to run it."""
         return self
 
-    async def run(self, delivery: Running, *, owned: bool, threads: bool) -> Verdict:
+    async def run(self, delivery: Running, *, owned: bool, threads: bool) -> Verdict:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Run the handler and its callbacks, from outside in: callbacks, time-out, handler.
 
         It awaits `OWN` where it needs a task, unless it is *owned* by one. With *threads* a blocking handler goes to a
@@ -93,6 +93,7 @@ class Composed:
         options, event = self._options, delivery.event
         value: Any = None  # Any: what the handler returned, which may be awaitable
         thread: Thread | None = None
+        context: Context | None = None  # what callbacks are called in: the handler's own, if it had a thread
         try:
             try:
                 if threads and options.in_thread:
@@ -101,6 +102,7 @@ class Composed:
                         owned = True
                     thread = Thread(self.handler, delivery, options.timeout)
                     value, error = await thread.run()
+                    context = None if thread.late else thread.context  # a thread that is late is in it
                     if error is not None:
                         raise error
                 else:
@@ -116,7 +118,7 @@ class Composed:
                 else:
                     result, value = value, None
                 if options.on_success is not None:
-                    owned = await _call_back(thread and thread.context, owned, options.on_success, result)
+                    owned = await _call_back(context, owned, options.on_success, result)
             except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
                 trim(error)
                 failed = Failed(error)
@@ -125,10 +127,12 @@ class Composed:
                         None if thread is None or thread.late else thread.context
                     )  # a thread that is late is in it
                     await _call_back(context, owned, options.on_failure, event, error)
-                return Verdict(failed, notified=options.on_failure is not None, until=thread and thread.late)
+                return Verdict(
+                    failed, notified=options.on_failure is not None, until=None if thread is None else thread.late
+                )
         except Exception as error:  # noqa: BLE001 - the callback's own, with the handler's as its context
             trim(error)
-            return Verdict(Failed(error), notified=False, until=thread and thread.late)
+            return Verdict(Failed(error), notified=False, until=None if thread is None else thread.late)
         finally:
             if type(value) is CoroutineType:
                 value.close()  # cut off before its first step, it would complain that nobody awaited it

@@ -12,6 +12,7 @@ from weakref import ref
 
 from typing_extensions import TypeVar, override
 
+from ._errors import PyventusError
 from ._event import Event
 from ._loops import here, runs_here
 from ._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
@@ -19,7 +20,6 @@ from ._reports import log_failure
 from ._routing import Route
 from ._spelling import several, spell, spell_event
 from ._subscription import Subscription
-from .errors import EmissionFailed
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -81,6 +81,42 @@ def current_emission() -> "Emission[Event] | None":
     if emission is None and (own := here.scheduler) is not None:
         emission = own.running
     return emission if emission is not None and emission._open else None
+
+
+class WouldDeadlock(PyventusError, RuntimeError):
+    """A handler waits for its own end. *chain* are the emissions, from the one waited for to the one that waits."""
+
+    chain: tuple["Emission[Event]", ...]
+
+    def __init__(self, message: str, chain: Sequence["Emission[Event]"] = ()) -> None:
+        super().__init__(message)
+        self.chain = tuple(chain)
+
+
+class EmissionFailed(PyventusError, ExceptionGroup[Exception]):
+    """What the handlers of one *emission* raised, in the order of its deliveries.
+
+    ``split``, ``subgroup`` and ``except*`` keep the class and the emission.
+    """
+
+    emission: "Emission[Event]"
+
+    # ExceptionGroup takes its arguments in __new__, and an exception wants an __init__ of the same form.
+    def __new__(cls, message: str, failures: Sequence[Exception], emission: "AnyEmission") -> Self:
+        self = super().__new__(cls, message, failures)
+        self.emission = emission
+        return self
+
+    def __init__(self, message: str, failures: Sequence[Exception], _emission: "AnyEmission") -> None:
+        super().__init__(message, failures)
+
+    @override
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), (self.message, self.exceptions, self.emission)
+
+    @override
+    def derive(self, excs: Sequence[Exception], /) -> "EmissionFailed":  # type: ignore[override]  # the same class, not a generic one
+        return EmissionFailed(self.message, excs, self.emission)
 
 
 class Keeper(Protocol):
@@ -336,7 +372,8 @@ class Emission(Generic[_T_co]):
     @property
     def _begun(self) -> int:
         """How many of its deliveries have begun, as far as the cursor knows."""
-        return len(self._route.calls) - self._cursor.__length_hint__()  # type: ignore[attr-defined]  # of a tuple's iterator, and exact
+        left: int = self._cursor.__length_hint__()  # type: ignore[attr-defined]  # of a tuple's iterator, and exact
+        return len(self._route.calls) - left
 
     def _note(self, index: int) -> Note:
         """Where delivery *index* stands."""

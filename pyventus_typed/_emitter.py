@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, Self, overload
 from typing_extensions import override
 
 from ._emission import Emission, emission_of
+from ._errors import DefinitionError, EmitterClosed, NoHandler, NoRoom, NotAnEvent
 from ._event import Event, Request, check_event
 from ._linker import Linker
 from ._ordering import KeyedOrdering, Ordering
@@ -17,7 +18,6 @@ from ._routing import Route
 from ._spelling import spell, spell_event
 from ._subscription import check_seconds
 from ._typing import E_contra, EventIn, R, RequestIn, T
-from .errors import DefinitionError, EmitterClosed, NoHandler, NoRoom, NotAnEvent
 from .processors._asyncio import AsyncIOProcessor
 
 
@@ -76,7 +76,7 @@ class Emitter(Generic[E_contra]):
             route = self._linker._route(event)
         if route.is_direct:
             # The same as emission_of, which is not called here: a call costs as much as a handler.
-            emission = Emission()
+            emission: Emission[Any] = Emission()  # Any: as above
             emission._event = event
             emission._route = route
             emission._state = state = self._state
@@ -113,7 +113,7 @@ class Emitter(Generic[E_contra]):
 
         Raises `WouldDeadlock` in a handler whose own end alone could free a place.
         """
-        emission = self._choose(event, self._linker._route(event))
+        emission = self._draft(event)
         await self._processor.submit_wait(emission, self._state)
         return emission
 
@@ -129,9 +129,10 @@ class Emitter(Generic[E_contra]):
         All of them run; then `EmissionFailed` is raised if one failed. Cancelling the caller cancels the handler that
         runs, and the rest is cancelled. Under an ordering other than ``CONCURRENT`` it waits for its turn.
         """
-        emission = self._choose(event, self._linker._route(event))
+        emission = self._draft(event)
         await self._processor.publish(emission, self._state)
-        emission.raise_failures()
+        if emission._notes is not None:
+            emission.raise_failures()
         return emission
 
     async def ask(self, request: RequestIn[E_contra, R], /) -> R:
@@ -144,7 +145,7 @@ class Emitter(Generic[E_contra]):
         if not isinstance(event, Request):
             check_event(event)
             raise NotAnEvent(f"{spell_event(event)} is no request, so nobody answers it. Use emit.", event)
-        route = self._linker._route(event)
+        route = self._routes.table.get(type(event)) or self._linker._route(event)
         if route.answer is None:
             name = spell(type(event))
             raise NoHandler(f"Nobody answers {name}. Decorate its handler with @linker.answer({name}).")
@@ -185,6 +186,14 @@ class Emitter(Generic[E_contra]):
     @override
     def __repr__(self) -> str:
         return f"<Emitter of {self._linker!r}{', closed' if self._state.closed else ''}>"
+
+    def _draft(self, event: Event) -> Emission[Event]:
+        """An emission of *event*, for those who need not save a call."""
+        try:
+            route = self._routes.table[type(event)]
+        except KeyError:
+            route = self._linker._route(event)
+        return emission_of(event, route, self._state) if route.is_direct else self._choose(event, route)
 
     def _choose(self, event: Event, route: Route) -> Emission[Event]:
         """An emission of *event*, whose predicates are evaluated here."""

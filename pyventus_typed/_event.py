@@ -6,8 +6,8 @@ from typing import Generic, Self, get_origin
 
 from typing_extensions import Format, TypeVar, get_annotations
 
+from ._errors import NotAnEvent
 from ._spelling import spell, spell_event
-from .errors import NotAnEvent
 
 _E_co = TypeVar("_E_co", covariant=True)
 _R_co = TypeVar("_R_co", covariant=True)

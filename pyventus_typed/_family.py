@@ -8,9 +8,9 @@ from typing import Annotated, Union, get_args, get_origin
 
 import typing_extensions
 
+from ._errors import ForeignEvent
 from ._event import Event
 from ._spelling import spell, spell_apart
-from .errors import ForeignEvent
 
 # typing_extensions has a class of its own where the standard library's is too old for it.
 _ALIASES = tuple(module.TypeAliasType for module in (typing, typing_extensions) if hasattr(module, "TypeAliasType"))

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 from typing_extensions import Format
 
+from ._errors import InvalidOption, NotAHandler
 from ._spelling import spell, spell_event
-from .errors import InvalidOption, NotAHandler
 
 _VARARGS, _COROUTINE = inspect.CO_VARARGS, inspect.CO_COROUTINE
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR

@@ -5,6 +5,7 @@ from typing import Any, Generic, get_args, overload
 
 from typing_extensions import override
 
+from ._errors import DefinitionError, InvalidOption, NotAnEvent, SeveralHandlers, TooManySubscriptions
 from ._event import Event, check_event, check_event_class, check_request_class, is_decorated
 from ._family import Family, declared_family, holds, members, outside_family_error
 from ._handler import find_name, is_method_of, is_same, name_of
@@ -45,7 +46,6 @@ from ._typing import (
     T_co,
     When,
 )
-from .errors import DefinitionError, InvalidOption, NotAnEvent, SeveralHandlers, TooManySubscriptions
 
 
 class On(Generic[T_co, A_contra]):

@@ -11,10 +11,10 @@ from typing import Any, Generic, final
 
 from typing_extensions import TypeVar, override
 
+from ._errors import InvalidOption
 from ._event import Event
 from ._family import Family, members
 from ._spelling import spell
-from .errors import InvalidOption
 
 _T_contra = TypeVar("_T_contra", contravariant=True)
 
@@ -113,12 +113,12 @@ class Gate:
         value, number = key
         rows = self._rows
         while True:
-            before = rows[number] if number in rows else ()
+            before = rows[number] if number in rows else ()  # noqa: SIM401 - get would be a call, after which a signal handler may run
             row = next((one for one in before if one.key is value or one.key == value), None)
             fresh = Row(value, number) if row is None else None
             after = before if fresh is None else (*before, fresh)
             # What was compared may have emitted. From here on nothing is called.
-            if (rows[number] if number in rows else ()) is before:
+            if (rows[number] if number in rows else ()) is before:  # noqa: SIM401 - as above
                 if fresh is not None:
                     rows[number] = after
                     row = fresh
@@ -165,12 +165,12 @@ class Gate:
     def _forget(self, row: Row) -> None:
         """An idle key costs nothing."""
         while True:
-            before = self._rows[row.number] if row.number in self._rows else ()
+            before = self._rows[row.number] if row.number in self._rows else ()  # noqa: SIM401 - as above
             after = tuple([one for one in before if one is not row])
             # From here on nothing is called.
             if row.entries or row.entering:
                 return
-            if (self._rows[row.number] if row.number in self._rows else ()) is before:
+            if (self._rows[row.number] if row.number in self._rows else ()) is before:  # noqa: SIM401 - as above
                 if after:
                     self._rows[row.number] = after
                 elif before:
@@ -178,14 +178,14 @@ class Gate:
                 return
 
 
-class Mailbox(deque[tuple[object, object]]):
+class Mailbox(deque[tuple[Any, Any]]):  # Any: an emission and what it waits with, which the engine knows
     """What one subscription is to receive, oldest first, beside what it handles now."""
 
     __slots__ = ("holder",)
 
-    def __init__(self, holder: object) -> None:
+    def __init__(self, holder: Any) -> None:  # Any: as above
         super().__init__()
-        self.holder: object = holder  # whose delivery it handles
+        self.holder: Any = holder  # whose delivery it handles
 
 
 def gate_of(ordering: Ordering | KeyedOrdering) -> Gate | None:

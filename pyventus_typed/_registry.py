@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from operator import attrgetter
 
+from ._errors import TooManySubscriptions
 from ._event import Event
 from ._spelling import several, spell
 from ._subscription import AnySubscription, Subscription
-from .errors import TooManySubscriptions
 
 _places = count(1)  # one sequence for all linkers: next() is atomic, and the order of subscribing is the order of E4
 

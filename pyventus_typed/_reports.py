@@ -8,12 +8,13 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, Protocol, TypeAlias
 
+from ._errors import DiscardedEmissionsWarning
 from ._outcome import Status
 from ._spelling import several, spell, spell_event
-from .errors import DiscardedEmissionsWarning
 
 log = logging.getLogger("pyventus_typed")
 _LISTED = 20
@@ -46,10 +47,8 @@ def unraisable(error: Exception, where: object) -> None:
     args: Any = SimpleNamespace(  # Any: the hook reads attributes, and the real class cannot be made
         exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=None, object=where
     )
-    try:
+    with suppress(Exception):  # the hook was the last one to ask
         sys.unraisablehook(args)
-    except Exception:  # noqa: BLE001, S110 - the hook was the last one to ask
-        pass
 
 
 def log_failure(emission: Reported, handler: Callable[..., object], error: Exception) -> None:

@@ -5,11 +5,11 @@ from typing import Any, Generic
 
 from typing_extensions import override
 
+from ._errors import DefinitionError
 from ._event import Event, check_event_class
 from ._handler import check_handler
 from ._spelling import several, spell_event
 from ._typing import A, T, T_contra
-from .errors import DefinitionError
 
 Pair = tuple[type[Event], Callable[..., object]]
 

@@ -73,8 +73,8 @@ class Route:
         self.errors = errors
         self.answer = None
         self.has_conditions = self.is_direct = False
-        self.has_once = any([one._options.once for one in receivers])
-        self.is_async = bool(calls) and all([type(call) is Composed and call.is_async for call in calls])
+        self.has_once = any(one._options.once for one in receivers)
+        self.is_async = bool(calls) and all(type(call) is Composed and call.is_async for call in calls)
 
     @classmethod
     def of(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
@@ -84,7 +84,7 @@ class Route:
         self = cls(receivers)
         # The answer to a class stands in for its bases: the nearest one in the class's own order of inheritance.
         self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None) if answers else None
-        self.has_conditions = self.has_once or any([one._options.when is not None for one in receivers])
+        self.has_conditions = self.has_once or any(one._options.when is not None for one in receivers)
         self.is_direct = not self.has_conditions and not issubclass(kind, Request)
         return self
 

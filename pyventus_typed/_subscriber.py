@@ -6,6 +6,7 @@ from typing import Any, Generic, overload
 
 from typing_extensions import override
 
+from ._errors import DefinitionError, NotAHandler, NotAnEvent
 from ._event import Event, check_event_class, check_request_class
 from ._family import declared_family, holds, outside_family_error
 from ._spelling import spell, spell_apart
@@ -31,7 +32,6 @@ from ._typing import (
     T_contra,
     When,
 )
-from .errors import DefinitionError, NotAHandler, NotAnEvent
 
 _MARK = "__pyventus_handles__"
 

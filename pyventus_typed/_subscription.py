@@ -9,9 +9,9 @@ from typing import Any, Generic, Protocol, Self, TypeAlias
 
 from typing_extensions import TypeVar, override
 
+from ._errors import InvalidOption, NotAHandler
 from ._handler import check_callback, check_handler, is_surely_sync
 from ._spelling import spell
-from .errors import InvalidOption, NotAHandler
 
 _T_co = TypeVar("_T_co", covariant=True)
 Call = Callable[..., object]  # of the caller's own signature: checked where it was passed, called with what it takes

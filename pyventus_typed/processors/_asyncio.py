@@ -3,14 +3,16 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from threading import get_ident
+from typing import Any
 from weakref import ref
 
 from typing_extensions import override
 
-from .._emission import AnyEmission, Emission, get_current
+from .._emission import AnyEmission, Emission, WouldDeadlock, get_current
+from .._errors import EmitterClosed
 from .._event import Event
 from .._ledger import Books
 from .._loops import get_running_loop, here, runs_here
@@ -19,9 +21,8 @@ from .._outcome import Tally
 from .._processing import EmitterState, Observer
 from .._spelling import spell_event
 from .._subscription import check_seconds
-from ..errors import EmitterClosed, WouldDeadlock
-from ._inline import answered, run_here
-from ._queue import Publisher, Queue
+from ._inline import answered, publish
+from ._queue import Queue
 from ._scheduler import Scheduler, numbers
 from ._schedulers import current_scheduler
 from ._settings import LoopFactory, OnDiscard, Overflow, Settings
@@ -100,7 +101,7 @@ class AsyncIOProcessor:
         return f"<AsyncIOProcessor, {self._settings.ordering}: {self.tally.pending} pending>"
 
     # -- the port to the emitter --------------------------------------------------------------------------------------
-    def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:
+    def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Accept *emission*, or raise `EmissionRejected`."""
         # What most emissions need is done in this function, because a call costs as much as a handler. From each look at what
         # a signal handler or destructor could change to the last line that rests on it, nothing is called.
@@ -115,11 +116,11 @@ class AsyncIOProcessor:
             scheduler, ledger = queue.scheduler, queue.ledger
             if scheduler.loop is None:
                 if scheduler.thread == get_ident() and state.home is None and get_running_loop() is None:
-                    if not emission._open:  # nobody receives it
+                    if not emission._open and not scheduler.runs:  # nobody receives it
                         ledger.completed += 1
                         return
                     context = copy_context()
-                    if not scheduler.runs and not scheduler.busy:
+                    if emission._open and not scheduler.runs and not scheduler.busy:
                         emission._queue = queue.ref
                         ledger.open[emission] = ledger.alone
                         ledger.epoch.open += 1
@@ -135,11 +136,11 @@ class AsyncIOProcessor:
                             raise
                         return
             elif runs_here(scheduler.loop):
-                if not emission._open:
+                if not emission._open and not scheduler.below.runs:
                     ledger.completed += 1
                     return
                 entry = (queue, emission, copy_context())
-                if not scheduler.busy and scheduler.ending is None and not scheduler.below.runs:
+                if emission._open and not scheduler.busy and scheduler.ending is None and not scheduler.below.runs:
                     emission._queue = queue.ref
                     ledger.open[emission] = ledger.alone
                     ledger.epoch.open += 1
@@ -193,18 +194,12 @@ class AsyncIOProcessor:
                 raise
         queue.accept(emission, state, context, row=row, has_place=has_place)
 
-    async def publish(self, emission: Emission[Event], state: EmitterState, /) -> None:
+    def publish(self, emission: Emission[Event], state: EmitterState, /) -> Coroutine[Any, Any, None]:  # Any: a loop's
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
         queue = self._queue_here()
-        row = queue.row_of(emission, queue.key_of(emission)) if emission._open else None
-        task = asyncio.current_task()
-        assert task is not None  # a coroutine of ours is awaited in a task
         if queue.debug:
             emission._with_rare().site = _caller()
-        publisher = Publisher(task)
-        queue.accept(emission, state, copy_context(), row=row, publisher=publisher)
-        if emission in queue.published:
-            await run_here(queue, emission, publisher)
+        return publish(queue, emission, state)
 
     async def ask(self, emission: Emission[Event], state: EmitterState, /) -> object:
         """Accept *emission*, whose first delivery is the answer's; return it, or raise what its handler raised."""
@@ -266,11 +261,11 @@ class AsyncIOProcessor:
         latest = self._latest()
         if latest is not None and here.closing is None and runs_here(latest.scheduler.loop):
             return latest
-        if here.closing is None and get_running_loop() is None:
-            if here.elsewhere is not None or state.home is not None:
-                scheduler = self._elsewhere(state)
-                if scheduler is not None:
-                    return self._queue(scheduler)
+        is_worker = here.elsewhere is not None or state.home is not None
+        if is_worker and here.closing is None and get_running_loop() is None:
+            scheduler = self._elsewhere(state)
+            if scheduler is not None:
+                return self._queue(scheduler)
         return self._queue(current_scheduler())
 
     def _queue_here(self) -> Queue:
@@ -281,7 +276,7 @@ class AsyncIOProcessor:
         return self._queue(current_scheduler())
 
     def _queue(self, scheduler: Scheduler) -> Queue:
-        key = ref(self)
+        key: ref[object] = ref(self)
         queue = scheduler.queues.get(key)
         if queue is None:
             made = Queue(scheduler, self._settings, self._books, self)

@@ -6,24 +6,35 @@ from typing import Any
 
 from .._composed import Composed, Verdict, must_await
 from .._emission import NEVER_RAN, QUEUED, WAITING, AnyEmission, Delivery, Progress, reset_current, set_current
+from .._loops import current_task
 from .._outcome import Cancelled, Completed, Discarded, Failed
+from .._processing import EmitterState
 from .._spelling import spell_event, trim
 from ._queue import Publisher, Queue
 
 
-async def run_here(queue: Queue, emission: AnyEmission, publisher: Publisher) -> None:
-    """Run the deliveries of *emission*, which was accepted, in the caller's task, each when it is its turn.
+async def publish(queue: Queue, emission: AnyEmission, state: EmitterState) -> None:
+    """Accept *emission*, and run its deliveries in the caller's task, one after the other, each when it is its turn.
 
     Cancelling the caller cancels the handler that runs; the rest is cancelled. Of what leaves here by an exception
     nobody will ask for the failures before it: they are logged.
     """
+    scheduler = queue.scheduler
+    assert scheduler.loop is not None  # it is running
+    task = current_task(scheduler.loop)
+    assert task is not None  # a coroutine of ours is awaited in a task
+    publisher = Publisher(task)
+    has_nothing_before = queue.accept_published(emission, state, publisher)
+    if emission not in queue.published:
+        return  # it is settled already
     token = waiting = None
     try:
-        # A deadlock is judged from where this was called, so before this is the current emission.
-        waiting = queue.refuse_deadlock(emission)
-        if publisher.turn is not None:
-            await publisher.turn
-            publisher.turn = None
+        if not has_nothing_before:
+            # A deadlock is judged from where this was called, so before this is the current emission.
+            waiting = queue.refuse_deadlock(emission)
+            if publisher.turn is not None:
+                await publisher.turn
+                publisher.turn = None
         token = set_current(emission)
         await _run_all(queue, emission, publisher)
     except BaseException as error:
@@ -32,42 +43,36 @@ async def run_here(queue: Queue, emission: AnyEmission, publisher: Publisher) ->
         raise
     finally:
         if token is not None:
-            with suppress(ValueError):  # closed with its loop, in another context
+            try:  # noqa: SIM105 - suppress costs three calls
                 reset_current(token)
+            except ValueError:
+                pass  # closed with its loop, in another context
         if waiting is not None and (keeper := waiting._keeper()) is not None:
             keeper.end_wait(waiting, emission)
         queue.end_publishing(emission)
 
 
-async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) -> None:
+async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) -> None:  # noqa: C901 - one delivery in one place
     task, event, mailboxes = publisher.task, emission._event, queue.mailboxes
     before = task.cancelling()
     for call in emission._cursor:
-        index = emission._begun - 1
+        index = 0 if mailboxes is None else emission._begun - 1
         if mailboxes is not None and not await _enter_mailbox(queue, emission, index, publisher):
             continue  # it was discarded while it waited
         try:
-            value: Any = call(event)  # Any: whatever a handler returns
-            if type(value) is Composed:
-                if value.is_async:
-                    queue.started(emission, index)
-                if value.is_bare:
-                    value = await value.handler(event)  # type: ignore[misc]  # of an async def
-                else:
-                    if value.in_thread:
-                        emission._write(index, QUEUED)
-                    value = await value.run(Delivery(emission, index), owned=True, threads=True)
-            elif must_await(value):
-                value = await value
-            if type(value) is Verdict:
-                queue.decide(emission, index, value)
-            elif value is not None or emission._notes is not None:
-                queue.note(emission, index, Completed(value))
+            if call.__class__ is Composed and call.is_bare:
+                value: Any = await call.handler(event)  # Any: whatever a handler returns
+            else:
+                value = call(event)
+                if value is not None:
+                    value = await _finished(queue, emission, value)
+            if value is not None or emission._notes is not None:
+                _note(queue, emission, value)
         except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
             trim(error)
-            queue.note(emission, index, Failed(error), error)
+            queue.note(emission, queue.index_of(emission), Failed(error), error)
         except asyncio.CancelledError:
-            queue.note(emission, index, Cancelled())
+            queue.note(emission, queue.index_of(emission), Cancelled())
         finally:
             if mailboxes is not None:
                 queue.leave_mailbox(emission, index)
@@ -75,6 +80,29 @@ async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) ->
             await _take_back(publisher)
         if task.cancelling() > before:
             raise asyncio.CancelledError
+
+
+async def _finished(queue: Queue, emission: AnyEmission, value: Any) -> Any:  # Any: whatever a handler returns
+    """What a call comes to that has returned *value*."""
+    if value.__class__ is Composed:
+        index = queue.index_of(emission)
+        if value.in_thread:
+            emission._write(index, QUEUED)
+        elif value.is_async:
+            queue.started(emission, index)
+        if value.is_bare:
+            return await value.handler(emission._event)
+        return await value.run(Delivery(emission, index), owned=True, threads=True)
+    return await value if must_await(value) else value
+
+
+def _note(queue: Queue, emission: AnyEmission, value: Any) -> None:  # Any: as above
+    """The delivery that runs has come to *value*."""
+    index = queue.index_of(emission)
+    if value.__class__ is Verdict:
+        queue.decide(emission, index, value)
+    else:
+        queue.note(emission, index, Completed(value))
 
 
 async def _enter_mailbox(queue: Queue, emission: AnyEmission, index: int, publisher: Publisher) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
-from contextvars import Context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Final, TypeAlias
 from weakref import finalize, ref
@@ -20,12 +20,14 @@ from .._emission import (
     Note,
     Progress,
     Release,
+    WouldDeadlock,
     adopt,
     complete,
     current_emission,
     get_current,
     set_current,
 )
+from .._errors import EmissionRejected, EmitterClosed, NoRoom
 from .._event import Event
 from .._ledger import Books, Epochs, Ledger
 from .._loops import runs_here
@@ -35,7 +37,6 @@ from .._processing import EmitterState
 from .._reports import Tell, guarded
 from .._spelling import spell_event, trim
 from .._subscription import PLAIN, Subscription
-from ..errors import EmissionRejected, EmitterClosed, NoRoom, WouldDeadlock
 from ._capacity import Capacity
 from ._scheduler import LOST, Scheduler, numbers
 from ._schedulers import scheduler_of
@@ -328,7 +329,7 @@ class Queue:
     def _observed(self, emission: AnyEmission, index: int, call: Callable[..., object], event: object) -> object:
         if call.__class__ is not Composed or not (
             call.is_async or (call.in_thread and self.scheduler.loop is not None)
-        ):  # type: ignore[attr-defined]  # as said
+        ):
             self.started(emission, index)
         return call(event)
 
@@ -351,16 +352,16 @@ class Queue:
         adopt(emission)
         self.check_open(emission._event, state)
         capacity = self.capacity
-        if capacity is not None and self.settings.overflow != "drop_old" and emission._open:
-            if not capacity.take(emission):
-                if self.settings.overflow == "drop_new":
-                    discarded = Discarded("capacity", started=False)
-                    emission._notes = dict.fromkeys(range(len(emission._route.calls)), discarded)
-                    emission._cursor, emission._open = EMPTY, 0
-                    self.scheduler.put(partial(self._count, emission), is_late=not self.scheduler.is_here)
-                    return
-                self._books.reject()
-                raise self.no_room(emission)
+        takes_place = capacity is not None and self.settings.overflow != "drop_old" and emission._open
+        if takes_place and capacity is not None and not capacity.take(emission):
+            if self.settings.overflow == "drop_new":
+                discarded = Discarded("capacity", started=False)
+                emission._notes = dict.fromkeys(range(len(emission._route.calls)), discarded)
+                emission._cursor, emission._open = EMPTY, 0
+                self.scheduler.put(partial(self._count, emission), is_late=not self.scheduler.is_here)
+                return
+            self._books.reject()
+            raise self.no_room(emission)
         _use_up(emission)
         if not emission._open:
             self.scheduler.put(partial(self._count, emission), is_late=not self.scheduler.is_here)
@@ -417,7 +418,7 @@ class Queue:
         self._go_on(now)
 
     # -- delivering ---------------------------------------------------------------------------------------------------
-    def deliver(self, emission: AnyEmission, context: Context, /) -> bool:
+    def deliver(self, emission: AnyEmission, context: Context, /) -> bool:  # noqa: C901 - in one place, where its order can be read
         """Begin what of *emission* has not begun, in its own *context*; whether a task was made.
 
         It stops where a task was made and a plain call is next: that waits for the next turn. The cursor is `EMPTY` when
@@ -464,7 +465,7 @@ class Queue:
 
     def _cut_short(self, emission: AnyEmission, error: BaseException) -> None:
         """What is no `Exception` leaves a call, or our own code between two calls."""
-        index = self._index(emission)
+        index = self.index_of(emission)
         note = None if emission._notes is None else emission._notes.get(index)
         if index >= 0 and (note is None or note is CALLED):
             emission._write(index, Discarded(repr(error), started=True))
@@ -472,12 +473,12 @@ class Queue:
     def next_needs_task(self, emission: AnyEmission, /) -> bool:
         """Whether the next call runs nothing before it has a task; without a loop none can be made yet."""
         if self.scheduler.loop is None:
-            return emission._cursor.__length_hint__() == 0  # type: ignore[attr-defined]  # of a tuple's iterator
+            return emission._begun == len(emission._route.calls)
         calls, begun = emission._route.calls, emission._begun
         call = calls[begun] if begun < len(calls) else None
         return call is None or (type(call) is Composed and call.is_async)
 
-    def _index(self, emission: AnyEmission) -> int:
+    def index_of(self, emission: AnyEmission) -> int:
         """Which call has just returned."""
         while True:
             if self.scheduler.inbox:
@@ -492,7 +493,7 @@ class Queue:
 
     def _raised(self, emission: AnyEmission, error: BaseException) -> None:
         """A plain call has raised."""
-        index = self._index(emission)
+        index = self.index_of(emission)
         if isinstance(error, Exception):
             trim(error)
             self.note(emission, index, Failed(error), error)
@@ -505,7 +506,7 @@ class Queue:
         """A call has returned *value*; whether that needs a task."""
         index = len(emission._route.calls) - emission._cursor.__length_hint__() - 1  # type: ignore[attr-defined]  # as in _begun
         if self.scheduler.inbox or emission._notes is not None:
-            index = self._index(emission)
+            index = self.index_of(emission)
         if type(value) is Composed:
             if value.is_async or (value.in_thread and self.scheduler.loop is not None):
                 self._spawn(emission, index, context, value, WAITING)
@@ -596,7 +597,7 @@ class Queue:
         mailboxes = self.mailboxes
         if mailboxes is None or emission in self.asked:
             return False
-        index = self._index(emission) if emission._notes is not None or self.scheduler.inbox else emission._begun - 1
+        index = self.index_of(emission) if emission._notes is not None or self.scheduler.inbox else emission._begun - 1
         mailbox = mailboxes.get(emission._route.receivers[index])
         if mailbox is None:
             return False
@@ -610,25 +611,25 @@ class Queue:
         serving = serve(mailbox, partial(self._next_in, mailbox), partial(self._leave_mailbox, subscription, mailbox))
         serving.send(None)
         emission, first = mailbox[0]
-        index, _, _ = first  # type: ignore[misc]  # what _spawn and _is_busy put there
+        index, _, _ = first
         factory = self.settings.loop_factory
-        self.scheduler.start(emission, index, serving, Context(), factory)  # type: ignore[arg-type]  # as above
+        self.scheduler.start(emission, index, serving, Context(), factory)
 
     def _next_in(self, mailbox: Mailbox, task: "asyncio.Task[Any] | None") -> Any:  # Any: see serve
         """The work of the next delivery in *mailbox*, and its context."""
-        while mailbox and not self.late.get(mailbox.holder, 0):  # type: ignore[call-overload]  # emissions
+        while mailbox and not self.late.get(mailbox.holder, 0):
             emission, what = mailbox[0]
             if isinstance(what, Publisher):
                 return None
             mailbox.popleft()
-            index, context, call = what  # type: ignore[misc]  # as above
-            notes = emission._notes  # type: ignore[attr-defined]  # as above
+            index, context, call = what
+            notes = emission._notes
             if notes[index] is not WAITING and notes[index] is not STARTED:
                 continue  # discarded while it waited
             mailbox.holder = emission
             if task is not None:
-                self.scheduler.tasks[emission, index] = task  # type: ignore[index]  # as above
-            begun = work(self, emission, index, call)  # type: ignore[arg-type]  # as above
+                self.scheduler.tasks[emission, index] = task
+            begun = work(self, emission, index, call)
             begun.send(None)
             return begun, context
         return None
@@ -638,7 +639,7 @@ class Queue:
         mailboxes = self.mailboxes
         if mailboxes is None or mailboxes.get(subscription) is not mailbox:
             return  # its loop was closed
-        if self.late.get(mailbox.holder, 0):  # type: ignore[call-overload]  # as above
+        if self.late.get(mailbox.holder, 0):
             return  # its thread has not returned: that calls this again
         while mailbox:
             emission, what = mailbox[0]
@@ -648,7 +649,7 @@ class Queue:
                     mailbox.holder = emission
                     complete(what.turn)
                     return
-            elif self.scheduler.ending is None and emission._notes[what[0]] in (WAITING, STARTED):  # type: ignore[attr-defined,index]  # as above
+            elif self.scheduler.ending is None and emission._notes[what[0]] in (WAITING, STARTED):
                 self._serve(subscription, mailbox)
                 return
             else:
@@ -676,6 +677,30 @@ class Queue:
         mailbox = None if self.mailboxes is None else self.mailboxes.get(subscription)
         if mailbox is not None and mailbox.holder is emission:
             self._leave_mailbox(subscription, mailbox)
+
+    def accept_published(self, emission: AnyEmission, state: EmitterState, publisher: Publisher) -> bool:
+        """Accept *emission*, which *publisher* runs; whether it is certain that it waits for nobody."""
+        scheduler, ledger = self.scheduler, self.ledger
+        if (
+            self.is_simple
+            and self.mailboxes is None
+            and emission._open
+            and emission._route.is_direct
+            and not state.closed
+            and not scheduler.busy
+            and scheduler.ending is None
+            and not scheduler.below.runs
+            and get_current() is None
+        ):
+            # The same as accept for most emissions, without a call.
+            emission._queue = self.ref
+            ledger.open[emission] = ledger.alone
+            ledger.epoch.open += 1
+            self.published[emission] = publisher
+            return True
+        row = self.row_of(emission, self.key_of(emission)) if emission._open else None
+        self.accept(emission, state, copy_context(), row=row, publisher=publisher)
+        return False
 
     def end_publishing(self, emission: AnyEmission) -> None:
         """The caller of publish has run it, or was cut off."""
@@ -753,7 +778,7 @@ class Queue:
         entry = None if self.gate is None else self.gate.leave(emission)
         return None if entry is None else self._place(entry)  # type: ignore[arg-type]  # what accept has entered
 
-    def settle(self, emission: AnyEmission) -> None:
+    def settle(self, emission: AnyEmission) -> None:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Each delivery of *emission* has its outcome."""
         scheduler, ledger, notes = self.scheduler, self.ledger, emission._notes
         if notes is None and self.is_simple:  # most of them: each has completed, and nobody waits for its place
@@ -964,7 +989,7 @@ class Queue:
     def waits_for(self, emission: AnyEmission, /) -> Iterator[AnyEmission]:
         """Who must end, or go on, before *emission* can."""
         if self.gate is not None:
-            yield from self.gate.ahead(emission)  # type: ignore[misc]  # as above
+            yield from self.gate.ahead(emission)  # type: ignore[misc]  # places are emissions
         for subscription in emission._route.receivers if self.mailboxes else ():
             mailbox = self.mailboxes.get(subscription) if self.mailboxes else None
             places = () if mailbox is None else (mailbox.holder, *(place for place, _ in mailbox))
@@ -972,7 +997,7 @@ class Queue:
                 for place in places:
                     if place is emission:
                         break
-                    yield place  # type: ignore[misc]  # as above
+                    yield place
         yield from self.awaits.get(emission, ())
 
     def begin_wait(self, emission: AnyEmission, /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]":

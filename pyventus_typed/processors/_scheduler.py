@@ -10,6 +10,7 @@ import os
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import Context
 from itertools import count, repeat
 from threading import RLock, get_ident
@@ -191,17 +192,13 @@ class Scheduler(Runner):
         """
         (self.handed if is_late else self.inbox).append(call)
         loop = self.loop
+        if loop is not None and not self._is_called and (is_late or not runs_here(loop)):
+            self._is_called = True
+            with suppress(RuntimeError):  # closed just now, and perhaps not by us
+                loop.call_soon_threadsafe(self._take_called, context=self._context)
         if self.is_closed:
             with _after_end:
                 self.take_all()
-        elif loop is not None and not self._is_called and (is_late or not runs_here(loop)):
-            self._is_called = True
-            try:
-                loop.call_soon_threadsafe(self._take_called, context=self._context)
-            except RuntimeError:  # closed just now, and perhaps not by us
-                if self.is_closed:
-                    with _after_end:
-                        self.take_all()
 
     def _take_called(self) -> None:
         self._is_called = False
@@ -269,7 +266,7 @@ class Scheduler(Runner):
     @property
     def is_under_way(self) -> bool:
         """Whether something is pending, or a thread has not returned."""
-        return bool(self.inbox or self.handed) or any([queue.is_under_way for queue in [*self.queues.values()]])
+        return bool(self.inbox or self.handed) or any([queue.is_under_way for queue in [*self.queues.values()]])  # noqa: C419 - closing a generator that is left half-way swallows Ctrl-C
 
     def check_idle(self) -> None:
         """Something has ended: if nothing is under way any more, whoever waits for that is called."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from .._emission import Emission
+from .._errors import InvalidOption
 from .._event import Event
 from .._ordering import KeyedOrdering, Ordering, check_ordering
 from .._processing import Observer
-from ..errors import InvalidOption
 
 Overflow: TypeAlias = Literal["refuse", "drop_new", "drop_old"]
 OnDiscard: TypeAlias = Callable[[Sequence[Emission[Event]]], object]

@@ -5,7 +5,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Generator, Sized
 from contextlib import suppress
 from contextvars import Context
-from types import CoroutineType, coroutine
+from types import CoroutineType
 from typing import Any, Final, Protocol, TypeAlias, final
 
 from .._composed import OWN, Composed, Verdict, close_patiently
@@ -69,7 +69,7 @@ def has_cancellation(task: Any) -> bool:  # Any: for a name that is unknown to t
     return bool(getattr(task, "_must_cancel", False)) or task.cancelling() > 0
 
 
-async def work(owner: Owner, emission: AnyEmission, index: int, what: Any) -> None:  # Any: known to be awaitable
+async def work(owner: Owner, emission: AnyEmission, index: int, what: Any) -> None:  # noqa: C901 - one delivery in one place; Any: known to be awaitable
     """Await *what*, a composed call or an awaitable, and conclude the delivery, whatever happens.
 
     It awaits `OWN` first: up to there anybody may step it, and from there on a cancellation before the task's own first
@@ -167,7 +167,7 @@ async def serve(mailbox: Sized, following: NextInMailbox, leave: Callable[[], ob
                     if has_cancellation(task):
                         return
                 else:
-                    await _in(context, work, waits_for)
+                    await _Driven(work, _in(context, work, waits_for))
                     return
             if not mailbox:
                 return
@@ -175,18 +175,37 @@ async def serve(mailbox: Sized, following: NextInMailbox, leave: Callable[[], ob
         leave()
 
 
-@coroutine
+@final
+class _Driven:
+    """Awaits *work* by a *driver*. It shows what it waits in as a generator does, to whoever prints the stack of a task."""
+
+    __slots__ = ("_driver", "close", "gi_yieldfrom", "send", "throw")
+
+    gi_code = (lambda: None).__code__
+    gi_frame = None
+
+    def __init__(self, work: Work, driver: Generator[Any, Any, None]) -> None:  # Any: between a loop and its futures
+        self.gi_yieldfrom = work
+        self._driver = driver
+        self.send, self.throw, self.close = driver.send, driver.throw, driver.close
+
+    def __await__(self) -> Generator[Any, Any, None]:  # Any: as above
+        return self  # type: ignore[return-value]  # it has what an iterator of a coroutine needs
+
+    def __next__(self) -> Any:  # Any: as above
+        return next(self._driver)
+
+
 def _in(
     context: Context, work: Work, waits_for: Any
 ) -> Generator[Any, Any, None]:  # Any: between a loop and its futures
     """Go on with *work*, which waits, always in *context*."""
     while True:
+        step: Callable[[Any], Any] = work.send  # Any: as above
         try:
-            sent = yield waits_for
+            value = yield waits_for
         except BaseException as error:  # noqa: BLE001 - it is the work's
             step, value = work.throw, error
-        else:
-            step, value = work.send, sent
         try:
             waits_for = context.run(step, value)
         except StopIteration:

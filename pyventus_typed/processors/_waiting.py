@@ -8,12 +8,11 @@ be cut off.
 import asyncio
 from collections.abc import Iterable
 
-from .._emission import AnyEmission, Emission, Waiter, current_emission
+from .._emission import AnyEmission, Emission, Waiter, WouldDeadlock, current_emission
 from .._event import Event
 from .._ledger import Epoch
 from .._loops import current_task, get_running_loop
 from .._spelling import spell_event
-from ..errors import WouldDeadlock
 
 Chain = tuple[Emission[Event], ...]
 

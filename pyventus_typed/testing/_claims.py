@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from pyventus_typed import current_emission
-
 from ._loop import VirtualLoop
 from ._ready import Entry, Timer
+from ._story import emission_in
 from .errors import SimulationBoundaryError, UnreachedError
 
 _collector: dict[str, bool] | None = None
@@ -78,7 +77,7 @@ def _evaluate(what: str, check: Callable[[], object], label: str, when: str, ent
 def _remember_emission(error: Exception, entry: Entry | Timer | None) -> None:
     """Note in whose emission the step ran, for the report."""
     if entry is not None:
-        emission = entry._context.run(current_emission)  # type: ignore[union-attr]  # a handle keeps its context
+        emission = emission_in(entry._context)  # type: ignore[union-attr]  # a handle keeps its context
         if emission is not None:
             error.__dict__["emission"] = emission
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from types import CodeType, FrameType
 from typing import Protocol
 
@@ -41,6 +42,12 @@ class ToldLoop(Protocol):
     def steps(self) -> int: ...
     def time(self) -> float: ...
     def ready(self) -> list[Entry | Timer]: ...
+
+
+def emission_in(context: Context) -> Emission[Event] | None:
+    """The emission that *context* belongs to, even if it is settled: then it is nobody's current one any more."""
+    found = (value for variable, value in context.items() if variable.name == "pyventus_typed.current_emission")
+    return next(found, None)
 
 
 class _Calls:
@@ -215,7 +222,7 @@ class Story:
                 note.where = place_of(calls.codes[0].co_filename, calls.codes[0].co_firstlineno)
             self._remember(calls.emission)
             calls.emission = None  # what is held here would not be collected
-        self._remember(entry._context.run(current_emission))  # type: ignore[union-attr]  # a handle keeps its context
+        self._remember(emission_in(entry._context))  # type: ignore[union-attr]  # a handle keeps its context
 
     def time_passes(self) -> None:
         assert self._loop is not None

@@ -275,12 +275,13 @@ def test_what_is_handed_over_as_its_loop_closes_is_settled() -> None:
                 if not stop.is_set():
                     to.append(emitter.emit(Parcel()))
 
-        async def main(emitter: Emitter[Event] = emitter) -> None:
+        thread = threading.Thread(target=flood)
+
+        async def main(emitter: Emitter[Event] = emitter, thread: threading.Thread = thread) -> None:
             await emitter.__aenter__()  # and never leaves it: the loop closes inside the block
             thread.start()
             await asyncio.sleep(0)
 
-        thread = threading.Thread(target=flood)
         asyncio.run(main())
         stop.set()
         thread.join(10)
