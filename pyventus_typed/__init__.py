@@ -12,6 +12,8 @@ from ._routes import Routes, route
 from ._subscriber import Subscriber, answers, handles
 from ._subscription import Subscription
 from .processors._asyncio import AsyncIOProcessor
+from .processors._runs import Run, Runs
+from .processors._sync import SyncProcessor
 
 __all__ = [
     "AsyncIOProcessor",
@@ -34,9 +36,12 @@ __all__ = [
     "Processor",
     "Request",
     "Routes",
+    "Run",
+    "Runs",
     "Status",
     "Subscriber",
     "Subscription",
+    "SyncProcessor",
     "Tally",
     "answers",
     "asyncio_emitter",

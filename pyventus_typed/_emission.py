@@ -205,6 +205,16 @@ class Delivery(Generic[_T_co]):
             if keeper is not None:
                 keeper.started(self._emission, self._index)
 
+    def _answer(self) -> object:
+        """What its handler has returned, or raise what that raised: of a request that is the answer."""
+        match self.outcome:
+            case Completed(value):
+                return value
+            case Failed(error):
+                raise error
+            case outcome:
+                raise asyncio.CancelledError(f"{spell_event(self.event)} was not answered: {outcome}")
+
     @property
     def _scheduler(self) -> object:
         keeper = self._emission._keeper()
@@ -339,16 +349,10 @@ class Emission(Generic[_T_co]):
         A waiter that is cancelled, or times out, changes nothing. Raises `WouldDeadlock` in a handler's own task
         if that would wait for itself.
         """
-        if self._open:
-            await _Wait(self, raises=False)
-        return self
+        return await _Wait(self)
 
     def __await__(self) -> Generator[Any, None, Self]:  # Any: between the event loop and its futures
-        if self._open:
-            yield from _Wait(self, raises=True).__await__()
-        if self._notes is not None:
-            self.raise_failures()
-        return self
+        return _wait(self, raises=True)
 
     @override
     def __repr__(self) -> str:
@@ -450,6 +454,7 @@ class Emission(Generic[_T_co]):
 
 
 AnyEmission: TypeAlias = Emission[Any]  # Any: of whatever event; its owner knows which
+_E = TypeVar("_E", bound=AnyEmission)
 
 
 def emission_of(event: _T, route: Route, state: object) -> Emission[_T]:
@@ -470,6 +475,20 @@ def adopt(emission: AnyEmission) -> AnyEmission | None:
     if parent is not None:
         emission._origin = (ref(parent), parent.id, parent.root_id)
     return parent
+
+
+def use_up(emission: AnyEmission) -> None:
+    """Use up the ``once`` of those who receive it: a subscription that another emission took meanwhile is no receiver."""
+    receivers = emission._route.receivers
+    if not emission._route.has_once:
+        return
+    gone = {index for index, one in enumerate(receivers) if one._options.once and not one.unsubscribe()}
+    if gone:
+        begun = emission._begun  # an answer that is called before its request is accepted
+        emission._route = emission._route.without(gone)
+        emission._cursor = iter(emission._route.calls[begun:])
+        if not emission._route.calls:
+            emission._open = 0
 
 
 class Waiter:
@@ -504,17 +523,22 @@ class Waiter:
                 loop.call_soon_threadsafe(complete, future)
 
 
-class _Wait:
-    """One wait for an emission."""
+class _Wait(Generic[_E]):
+    """One wait for an emission that raises nothing."""
 
-    __slots__ = ("_emission", "_raises")
+    __slots__ = ("_emission",)
 
-    def __init__(self, emission: AnyEmission, *, raises: bool) -> None:
+    def __init__(self, emission: _E) -> None:
         self._emission = emission
-        self._raises = raises
 
-    def __await__(self) -> Generator[Any, None, None]:  # Any: as above
-        emission, release, waiting = self._emission, None, None
+    def __await__(self) -> Generator[Any, None, _E]:  # Any: as above
+        return _wait(self._emission, raises=False)
+
+
+def _wait(emission: _E, *, raises: bool) -> Generator[Any, None, _E]:  # Any: as above
+    """Wait until *emission* is settled, and return it, or raise its failures."""
+    if emission._open:
+        release = waiting = None
         keeper = emission._keeper()
         if keeper is None:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -523,7 +547,7 @@ class _Wait:
             del (
                 keeper
             )  # no name of this frame may refer to the queue while it waits: that would keep a dropped loop alive
-        waiter = Waiter(future, raises=self._raises)
+        waiter = Waiter(future, raises=raises)
         waiters = emission._with_rare().waiters
         waiters.append(waiter)
         try:
@@ -541,6 +565,9 @@ class _Wait:
                 release(future)
             if waiting is not None and (keeper := waiting._keeper()) is not None:
                 keeper.end_wait(waiting, emission)
+    if raises and emission._notes is not None:
+        emission.raise_failures()
+    return emission
 
 
 def complete(future: "asyncio.Future[None]") -> None:

@@ -141,18 +141,18 @@ class Emitter(Generic[E_contra]):
         The handler runs at once, whatever the ordering, and takes no capacity; cancelling the asker cancels it. Others that
         are subscribed to the request are notified too, and can change nothing. Raises `NoHandler` if nobody answers.
         """
-        event: object = request
-        if not isinstance(event, Request):
-            check_event(event)
-            raise NotAnEvent(f"{spell_event(event)} is no request, so nobody answers it. Use emit.", event)
-        route = self._routes.table.get(type(event)) or self._linker._route(event)
-        if route.answer is None:
-            name = spell(type(event))
-            raise NoHandler(f"Nobody answers {name}. Decorate its handler with @linker.answer({name}).")
-        chosen = route.choose(event)
-        asked = Route((route.answer, *chosen.receivers), chosen.errors and (None, *chosen.errors))
-        emission: Emission[Event] = emission_of(event, asked, self._state)
-        answer: Any = await self._processor.ask(emission, self._state)  # Any: answer() took only what returns an R
+        answer: Any = await self._processor.ask(
+            self._asked(request), self._state
+        )  # Any: answer() checked that it is an R
+        return answer  # type: ignore[no-any-return]  # as above
+
+    def ask_sync(self, request: RequestIn[E_contra, R], /) -> R:
+        """As `ask`, without awaiting: a plain answer is called at once, also where a loop runs.
+
+        Without a running loop an ``async`` answer runs to its end, as by `emit`. Where a loop runs, an answer that must be
+        awaited, or has ``in_thread``, raises `DefinitionError` before it is called: ``await ask`` there.
+        """
+        answer: Any = self._processor.ask_sync(self._asked(request), self._state)  # Any: as in ask
         return answer  # type: ignore[no-any-return]  # as above
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
@@ -186,6 +186,20 @@ class Emitter(Generic[E_contra]):
     @override
     def __repr__(self) -> str:
         return f"<Emitter of {self._linker!r}{', closed' if self._state.closed else ''}>"
+
+    def _asked(self, request: object) -> Emission[Event]:
+        """An emission of *request*, whose first delivery is the answer's."""
+        event = request
+        if not isinstance(event, Request):
+            check_event(event)
+            raise NotAnEvent(f"{spell_event(event)} is no request, so nobody answers it. Use emit.", event)
+        route = self._routes.table.get(type(event)) or self._linker._route(event)
+        if route.answer is None:
+            name = spell(type(event))
+            raise NoHandler(f"Nobody answers {name}. Decorate its handler with @linker.answer({name}).")
+        chosen = route.choose(event)
+        asked = Route((route.answer, *chosen.receivers), chosen.errors and (None, *chosen.errors))
+        return emission_of(event, asked, self._state)
 
     def _draft(self, event: Event) -> Emission[Event]:
         """An emission of *event*, for those who need not save a call."""

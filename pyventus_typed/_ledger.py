@@ -33,7 +33,17 @@ class Epoch:
     @property
     def is_over(self) -> bool:
         """Whether it has ended, and nothing of it, or before it, is open."""
-        return self.has_ended and not self.open and self._before is None
+        epoch: Epoch | None = self
+        while epoch is not None and epoch.has_ended and not epoch.open:
+            epoch = epoch._before
+        return epoch is None
+
+    def wait(self, waiter: Waiter) -> None:
+        """Have *waiter* called when it is over, unless somebody takes it out of `waiters` before."""
+        epoch = self
+        while not epoch.open and epoch._before is not None:
+            epoch = epoch._before  # one that is empty is in no chain any more: nobody checks it
+        self.waiters[waiter] = epoch
 
     def end(self, number: int) -> "Epoch":
         """End it; what is accepted from now on belongs to the epoch that this returns."""
@@ -166,10 +176,13 @@ class Books:
     def tally(self) -> Tally:
         """The sum over all queues, those that are gone included."""
         with self._lock:
-            total, ledgers = self._state
-            for ledger in ledgers:
-                total = _sum(total, ledger.tally)
-            return _sum(total, Tally(0, 0, 0, 0, 0, 0, self._rejected))
+            while True:
+                state = self._state
+                total, ledgers = state
+                for ledger in ledgers:
+                    total = _sum(total, ledger.tally)
+                if self._state is state:  # else a destructor has folded one in between
+                    return _sum(total, Tally(0, 0, 0, 0, 0, 0, self._rejected))
 
 
 def _without(ledgers: tuple[Ledger, ...], gone: Ledger) -> Iterator[Ledger]:

@@ -75,6 +75,10 @@ class Processor(Protocol):
         """Accept *emission*, run all its deliveries at once and return, or raise, what its first one does."""
         ...
 
+    def ask_sync(self, emission: Emission[Event], state: EmitterState, /) -> object:
+        """As `ask`, without awaiting; what cannot be done so is refused by a `DefinitionError` before it is called."""
+        ...
+
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
         """Wait until all that was accepted in this loop, and what it leads to, is settled; ``False`` on time-out."""
         ...

@@ -1,4 +1,4 @@
-"""What emit accepts and what it refuses: predicates, once, room, closed doors, nobody there (E5-E7, E9, L1, Q3, W5)."""
+"""What emit accepts and what it refuses: predicates, once, capacity, closed emitters, no receiver (E5-E7, E9, L1, Q3, W5)."""
 
 import asyncio
 import re
@@ -10,9 +10,9 @@ from typing_extensions import override
 from pyventus_typed import (
     AsyncIOProcessor,
     Completed,
-    Door,
     Emission,
     Emitter,
+    EmitterState,
     Event,
     Failed,
     Linker,
@@ -146,6 +146,20 @@ def test_a_false_predicate_does_not_use_up_once() -> None:
     assert seen == [OrderPlaced(2)]
 
 
+def test_once_is_used_up_by_what_a_predicate_emits_and_not_by_the_emission_that_asked_it() -> None:
+    linker, seen = Linker(), list[object]()
+    emitter = Emitter(linker)
+
+    def when(event: OrderPlaced) -> bool:
+        if event.order == 1:
+            emitter.emit(OrderPlaced(2))
+        return True
+
+    linker.subscribe(OrderPlaced, seen.append, once=True, when=when)
+    assert emitter.emit(OrderPlaced(1)).deliveries == ()
+    assert seen == [OrderPlaced(2)]
+
+
 def test_an_emission_of_a_once_handler_to_itself_finds_it_used_up() -> None:
     linker, seen = Linker(), list[object]()
     emitter = Emitter(linker)
@@ -268,14 +282,14 @@ async def test_closing_waits_for_what_is_emitted_by_what_is_pending() -> None:
 
 
 # ---------------------------------------------------------------- requests are asked
-@pytest.mark.parametrize("door", ["emit", "try_emit", "publish", "emit_wait"])
-async def test_a_request_is_not_emitted(door: str) -> None:
+@pytest.mark.parametrize("method", ["emit", "try_emit", "publish", "emit_wait"])
+async def test_a_request_is_not_emitted(method: str) -> None:
     linker, asked = Linker(), list[object]()
     linker.subscribe(Price, asked.append, once=True)
     message = "Price(article='pen') is a request, and emit has nobody to answer to. Ask it: await emitter.ask(...)."
     emitter = Emitter(linker)
     with pytest.raises(DefinitionError, match=re.escape(message)):
-        result = untyped(getattr(emitter, door))(Price("pen"))
+        result = untyped(getattr(emitter, method))(Price("pen"))
         await result
     assert asked == []
     assert len(linker.subscriptions()) == 1
@@ -334,30 +348,98 @@ class Watchful(AsyncIOProcessor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: list[Event] = []
+        self.seen: list[tuple[str, Event, EmitterState]] = []
 
     @override
-    def submit(self, emission: Emission[Event], door: Door, /) -> None:
-        self.seen.append(emission.event)
-        super().submit(emission, door)
+    def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:
+        self.seen.append(("submit", emission.event, state))
+        super().submit(emission, state)
 
     @override
-    async def publish(self, emission: Emission[Event], door: Door, /) -> None:
-        self.seen.append(emission.event)
-        await super().publish(emission, door)
+    async def submit_wait(self, emission: Emission[Event], state: EmitterState, /) -> None:
+        self.seen.append(("submit_wait", emission.event, state))
+        await super().submit_wait(emission, state)
+
+    @override
+    async def publish(self, emission: Emission[Event], state: EmitterState, /) -> None:
+        self.seen.append(("publish", emission.event, state))
+        await super().publish(emission, state)
+
+    @override
+    async def ask(self, emission: Emission[Event], state: EmitterState, /) -> object:
+        self.seen.append(("ask", emission.event, state))
+        return await super().ask(emission, state)
 
 
-async def test_a_processor_of_ones_own_sees_every_emission_also_the_short_ones() -> None:
+async def test_a_processor_of_ones_own_is_given_every_emission() -> None:
     linker, processor = Linker(), Watchful()
     linker.subscribe(OrderPlaced, lambda event: None)
+    linker.answer(Price)(lambda request: 7)
     emitter = Emitter(linker, processor)
-    for number in range(3):
+    for number in range(2):
         await emitter.emit(OrderPlaced(number))
+        emitter.try_emit(OrderPlaced(number))
+        await emitter.emit_wait(OrderPlaced(number))
         await emitter.publish(OrderPlaced(number))
-    assert processor.seen == [OrderPlaced(number) for number in (0, 0, 1, 1, 2, 2)]
+        assert await emitter.ask(Price()) == 7
+    methods = [(method, type(event)) for method, event, _ in processor.seen]
+    once = [("submit", OrderPlaced)] * 2 + [("submit_wait", OrderPlaced), ("publish", OrderPlaced), ("ask", Price)]
+    assert methods == once * 2
+    assert await emitter.wait_for_tasks()
+    assert emitter.tally == tally(10, completed=10)
 
 
-async def test_a_door_that_was_open_a_moment_ago_is_closed_to_emit_and_publish() -> None:
+async def test_each_emission_comes_with_the_state_of_its_emitter_which_says_whether_that_is_closed() -> None:
+    linker, processor = Linker(), Watchful()
+    linker.subscribe(OrderPlaced, lambda event: None)
+    one, other = Emitter(linker, processor), Emitter(linker, processor)
+    for emitter in (one, other, one):
+        emitter.emit(OrderPlaced())
+    states = [state for _, _, state in processor.seen]
+    assert states[0] is states[2] is not states[1]
+    assert [state.closed for state in states] == [False] * 3
+    await one.aclose()
+    assert [state.closed for state in states] == [True, False, True]
+    with pytest.raises(EmitterClosed, match="the emitter is closed"):
+        one.emit(OrderPlaced())
+    await other.emit(OrderPlaced())
+    assert processor.tally == tally(4, completed=4, rejected=1)
+
+
+async def test_a_closed_emitter_asks_no_predicate() -> None:
+    linker, asked = Linker(), list[object]()
+
+    def when(event: OrderPlaced) -> bool:
+        asked.append(event)
+        return True
+
+    linker.subscribe(OrderPlaced, lambda event: None, when=when)
+    emitter = Emitter(linker)
+    await emitter.aclose()
+    with pytest.raises(EmitterClosed, match="the emitter is closed"):
+        emitter.emit(OrderPlaced())
+    assert asked == []
+    assert emitter.tally == tally(0, rejected=1)
+
+
+async def test_an_emitter_that_its_own_predicate_closes_refuses() -> None:
+    linker, emitter = Linker(), Emitter[Event](Linker())
+
+    def when(event: OrderPlaced) -> bool:
+        with pytest.raises(StopIteration):
+            emitter.aclose().__await__().send(None)
+        return True
+
+    linker.subscribe(OrderPlaced, lambda event: None, when=when, once=True)
+    emitter = Emitter(linker)
+    await emitter.emit(Shipped())  # makes the queue
+    with pytest.raises(EmitterClosed, match="the emitter is closed"):
+        emitter.emit(OrderPlaced())
+    assert len(linker.subscriptions()) == 1
+    assert emitter.tally == tally(1, completed=1, rejected=1)
+
+
+async def test_an_emitter_that_has_just_closed_refuses_what_it_accepted_a_moment_ago() -> None:
     linker = Linker()
     linker.subscribe(OrderPlaced, lambda event: None)
     emitter = Emitter(linker)

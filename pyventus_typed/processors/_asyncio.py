@@ -11,7 +11,7 @@ from weakref import ref
 
 from typing_extensions import override
 
-from .._emission import AnyEmission, Emission, WouldDeadlock, get_current
+from .._emission import EMPTY, AnyEmission, Emission, WouldDeadlock, get_current
 from .._errors import EmitterClosed
 from .._event import Event
 from .._ledger import Books
@@ -21,6 +21,7 @@ from .._outcome import Tally
 from .._processing import EmitterState, Observer
 from .._spelling import spell_event
 from .._subscription import check_seconds
+from ._asking import answer_now, refuse_to_await
 from ._inline import answered, publish
 from ._queue import Queue
 from ._scheduler import Scheduler, numbers
@@ -128,7 +129,9 @@ class AsyncIOProcessor:
                         try:
                             context.run(_deliver, queue, emission, context)
                             if emission._open or scheduler.ready or scheduler.inbox or scheduler.starting:
-                                scheduler.run((queue, emission, context))
+                                if emission._cursor is not EMPTY:  # a task comes first: see deliver
+                                    scheduler.ready.appendleft((queue, emission, context))
+                                scheduler.run()
                             # Nothing is called between the last look and this.
                             scheduler.runs = False
                         except BaseException as error:
@@ -217,6 +220,14 @@ class AsyncIOProcessor:
                     keeper.end_wait(waiting, emission)
         finally:
             queue.asked.pop(emission, None)
+
+    def ask_sync(self, emission: Emission[Event], state: EmitterState, /) -> object:
+        """Accept *emission*, call its first handler at once, and return or raise what that does."""
+        refuse_to_await(emission)
+        queue = self._find(state)
+        if queue.debug:
+            emission._with_rare().site = _caller()
+        return answer_now(queue, emission, state)
 
     def open(self, state: EmitterState, /) -> None:
         """The running loop is where emissions from threads without one are handed over to."""

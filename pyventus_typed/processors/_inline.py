@@ -9,7 +9,7 @@ from .._emission import NEVER_RAN, QUEUED, WAITING, AnyEmission, Delivery, Progr
 from .._loops import current_task
 from .._outcome import Cancelled, Completed, Discarded, Failed
 from .._processing import EmitterState
-from .._spelling import spell_event, trim
+from .._spelling import trim
 from ._queue import Publisher, Queue
 
 
@@ -177,11 +177,6 @@ async def answered(queue: Queue, emission: AnyEmission) -> object:
                 queue.cancel_delivery(emission, 0)
     finally:
         queue.asked.pop(emission, None)
-    outcome = delivery.outcome
-    if isinstance(outcome, Failed):
-        raise outcome.error
-    if cancelled is not None:
+    if cancelled is not None and not isinstance(delivery.outcome, Failed):
         raise cancelled
-    if isinstance(outcome, Completed):
-        return outcome.value
-    raise asyncio.CancelledError(f"{spell_event(emission._event)} was not answered: {outcome}")
+    return delivery._answer()

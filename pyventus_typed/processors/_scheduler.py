@@ -223,11 +223,12 @@ class Scheduler(Runner):
         _call_each(self.handed, len(self.handed))
 
     # -- a thread without a loop --------------------------------------------------------------------------------------
-    def run(self, entry: Entry | None = None) -> None:
-        """Begin *entry*, if there is one, and take whatever is ready, until nothing is. It raises Ctrl-C and
-        SystemExit: then the caller calls `abandon`, and the rest is not run.
+    def run(self) -> None:
+        """Take whatever is ready, until nothing is. It raises Ctrl-C and SystemExit: then the caller calls `abandon`, and the
+        rest is not run.
         """
         ready = self.ready
+        entry: Entry | None = None
         self.runs = True
         while True:
             if entry is not None and entry[1]._cursor is not EMPTY:

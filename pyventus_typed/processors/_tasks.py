@@ -9,7 +9,7 @@ from types import CoroutineType
 from typing import Any, Final, Protocol, TypeAlias, final
 
 from .._composed import OWN, Composed, Verdict, close_patiently
-from .._emission import QUEUED, STARTED, WAITING, AnyEmission, Delivery, set_current
+from .._emission import QUEUED, STARTED, WAITING, AnyEmission, Delivery, get_current, set_current
 from .._loops import here
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
 from .._processing import Observer
@@ -69,16 +69,24 @@ def has_cancellation(task: Any) -> bool:  # Any: for a name that is unknown to t
     return bool(getattr(task, "_must_cancel", False)) or task.cancelling() > 0
 
 
-async def work(owner: Owner, emission: AnyEmission, index: int, what: Any) -> None:  # noqa: C901 - one delivery in one place; Any: known to be awaitable
+async def work(  # noqa: C901, PLR0912 - one delivery in one place
+    owner: Owner,
+    emission: AnyEmission,
+    index: int,
+    what: Any,  # Any: known to be awaitable
+    *,
+    owned: bool = False,
+) -> None:
     """Await *what*, a composed call or an awaitable, and conclude the delivery, whatever happens.
 
-    It awaits `OWN` first: up to there anybody may step it, and from there on a cancellation before the task's own first
-    step is seen, too.
+    Unless it is *owned* by a task that steps it at once, it awaits `OWN` first: up to there anybody may step it, and from
+    there on a cancellation before the task's own first step is seen, too.
     """
     value: Any  # Any: whatever a handler returns
     outcome: Outcome
     try:
-        await OWN
+        if not owned:
+            await OWN
         is_composed = what.__class__ is Composed
         progress = QUEUED if is_composed and what.in_thread else STARTED
         # Look and write: nothing is called in between.
@@ -88,7 +96,8 @@ async def work(owner: Owner, emission: AnyEmission, index: int, what: Any) -> No
         elif notes is None or notes[index] is not STARTED:
             owner.conclude(emission, index, Discarded("cancelled", started=False))  # it has an outcome already
             return
-        set_current(emission)
+        if get_current() is not emission:
+            set_current(emission)
         if progress is STARTED and is_composed and owner.observer is not None:
             owner.started(emission, index)
         if is_composed:

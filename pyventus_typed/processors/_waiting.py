@@ -26,7 +26,7 @@ async def over(epochs: list[Epoch], waiting: "set[asyncio.Future[None]]", timeou
     future: asyncio.Future[None] = loop.create_future()
     waiter = Waiter(future)
     calls = []
-    for epoch in left:
+    for epoch in [*left]:
 
         def is_over(epoch: Epoch = epoch) -> None:
             left.discard(epoch)
@@ -34,11 +34,13 @@ async def over(epochs: list[Epoch], waiting: "set[asyncio.Future[None]]", timeou
                 waiter()
 
         calls.append((epoch.waiters, is_over))
-        epoch.waiters[is_over] = epoch
+        epoch.wait(is_over)
+    left.difference_update([epoch for epoch in [*left] if epoch.is_over])  # a signal handler was quicker
     alarm = None if timeout is None else loop.call_later(timeout, waiter)
     waiting.add(future)
     try:
-        await future
+        if left:
+            await future
     finally:
         waiting.discard(future)
         for waiters, call in calls:

@@ -13,6 +13,7 @@ import pytest
 
 import pyventus_typed
 from pyventus_typed import errors
+from tests.docs.pages import Page
 
 PACKAGE = Path(pyventus_typed.__file__).parent
 NAME = PACKAGE.name
@@ -101,6 +102,23 @@ def test_what_needs_no_loop_imports_none(name: str) -> None:
 @pytest.mark.parametrize("name", NOUNS)
 def test_nouns_know_no_threads_and_no_input_or_output(name: str) -> None:
     assert foreign(path_of(name)) & {"asyncio", "threading", "concurrent", "logging", "io", "os", "socket"} == set()
+
+
+@pytest.mark.parametrize("where", ["_sync.py", "how-to/write-a-processor.md"])
+def test_a_processor_can_be_written_with_public_names_alone(where: str) -> None:
+    is_page = where.endswith(".md")
+    text = Page(where).program if is_page else (PACKAGE / "processors" / where).read_text(encoding="utf-8")
+    nodes = [*ast.walk(ast.parse(text))]
+    imported = {
+        alias.name
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith(NAME))
+        for alias in node.names
+    }
+    assert "Runs" in imported
+    assert imported - {*pyventus_typed.__all__, *errors.__all__} == set()
+    private = [node for node in nodes if isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr)]
+    assert {ast.unparse(node.value) for node in private} == {"self"}, "what is its own"
 
 
 # ---------------------------------------------------------------- the rooms of the edges

@@ -1,13 +1,14 @@
 """``await emitter.ask(request)``: one answer, or the handler's own exception (Q1-Q4)."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
 from pyventus_typed import Emitter, Linker, Ordering, PerKey, Request, asyncio_emitter, current_emission, testing
-from pyventus_typed.errors import NoHandler
+from pyventus_typed.errors import DefinitionError, NoHandler
 from tests.events import OrderPlaced, Price, SalePrice
 
 
@@ -213,3 +214,152 @@ async def test_the_answering_handler_sees_its_emission_and_the_askers_context() 
     await Emitter(linker).ask(request)
     assert seen == [request]
     assert current_emission() is None
+
+
+# ---------------------------------------------------------------- ask_sync
+@pytest.mark.parametrize(
+    "handler",
+    [lambda request: len(request.article), later, lambda request: later(request)],
+    ids=["sync", "async", "lambda"],
+)
+def test_without_a_loop_ask_sync_runs_the_answer_and_all_it_leads_to_to_the_end(
+    handler: Callable[[Price], int],
+) -> None:
+    linker, log = Linker(), list[object]()
+    linker.answer(Price)(handler)
+
+    @linker.on(Price)
+    async def note(request: Price) -> None:
+        await asyncio.sleep(0)
+        emitter.emit(OrderPlaced())
+
+    linker.subscribe(OrderPlaced, log.append)
+    emitter = Emitter(linker)
+    assert emitter.ask_sync(Price("pen")) == 3
+    assert log == [OrderPlaced()]
+    assert emitter.tally.completed == emitter.tally.accepted == 2
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [lambda request: len(request.article), later, lambda request: later(request)],
+    ids=["sync", "async", "lambda"],
+)
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.SERIAL, Ordering.MAILBOX])
+def test_without_a_loop_a_handler_is_answered_at_once(handler: Callable[[Price], int], ordering: Ordering) -> None:
+    linker, log = Linker(), list[object]()
+    linker.answer(Price)(handler)
+    linker.subscribe(Price, log.append)
+    emitter = asyncio_emitter(linker, ordering=ordering)
+    linker.subscribe(OrderPlaced, lambda event: log.append(emitter.ask_sync(Price("pen"))))
+    linker.subscribe(OrderPlaced, lambda event: log.append("second"))
+    emitter.emit(OrderPlaced())
+    assert log == [3, "second", Price("pen")]
+    assert emitter.tally.completed == emitter.tally.accepted == 2
+
+
+async def test_where_a_loop_runs_a_plain_answer_comes_at_once_and_others_are_notified_later() -> None:
+    linker, log = Linker(), list[object]()
+
+    @linker.answer(Price)
+    def price(request: Price) -> int:
+        running = current_emission()
+        assert running is not None
+        log.append(running.event)
+        return 3
+
+    linker.subscribe(Price, lambda request: log.append("told"))
+    emitter = Emitter(linker)
+    assert emitter.ask_sync(Price("pen")) == 3
+    assert log == [Price("pen")]
+    assert emitter.tally.pending == 1
+    assert await emitter.wait_for_tasks()
+    assert log == [Price("pen"), "told"]
+    assert emitter.tally.completed == 1
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_where_a_loop_runs_an_answer_that_must_be_awaited_is_refused_before_it_is_called(
+    in_thread: bool,
+) -> None:
+    linker, log = Linker(), list[object]()
+
+    async def price(request: Price) -> int:
+        log.append(request)
+        return 3
+
+    def blocking(request: Price) -> int:
+        log.append(request)
+        return 3
+
+    if in_thread:
+        linker.answer(Price, in_thread=True)(blocking)
+    else:
+        linker.answer(Price)(price)
+    emitter = Emitter(linker)
+    with pytest.raises(DefinitionError, match=r"await emitter\.ask\(Price\(\.\.\.\)\)"):
+        emitter.ask_sync(Price())
+    assert log == []
+    assert emitter.tally.accepted == 0
+    assert await emitter.ask(Price()) == 3
+
+
+@pytest.mark.filterwarnings("error")
+async def test_where_a_loop_runs_what_an_answer_returns_to_await_is_closed(caplog: pytest.LogCaptureFixture) -> None:
+    linker = Linker()
+    linker.answer(Price)(lambda request: later(request))
+    emitter = Emitter(linker)
+    with pytest.raises(DefinitionError, match="which was closed"):
+        emitter.ask_sync(Price())
+    assert await emitter.wait_for_tasks()
+    assert emitter.tally.failed == 1
+    assert caplog.records == []
+
+
+async def test_the_handlers_own_exception_reaches_who_asks_without_awaiting(caplog: pytest.LogCaptureFixture) -> None:
+    linker, error = Linker(), LookupError("no such article")
+
+    @linker.answer(Price)
+    def price(request: Price) -> int:
+        raise error
+
+    emitter = Emitter(linker)
+    with pytest.raises(LookupError) as caught:
+        emitter.ask_sync(Price())
+    assert caught.value is error
+    assert await emitter.wait_for_tasks()
+    assert emitter.tally.failed == emitter.tally.accepted == 1
+    assert caplog.records == []
+
+
+async def test_a_blocking_handler_in_its_thread_asks_without_awaiting_and_others_are_notified_in_the_loop() -> None:
+    linker, log = Linker(), list[object]()
+    emitter = Emitter(linker)
+    linker.answer(Price)(lambda request: threading.get_ident())
+    linker.subscribe(Price, lambda request: log.append(threading.get_ident()))
+    linker.subscribe(
+        OrderPlaced,
+        lambda event: log.append(emitter.ask_sync(Price()) == threading.get_ident()),
+        in_thread=True,
+    )
+    await emitter.emit(OrderPlaced())
+    assert await emitter.wait_for_tasks()
+    assert sorted(log, key=str) == sorted([True, threading.get_ident()], key=str)
+    assert emitter.tally.completed == emitter.tally.accepted == 2
+
+
+def test_ctrl_c_leaves_an_answer_and_the_books_add_up() -> None:
+    linker = Linker()
+
+    @linker.answer(Price)
+    def price(request: Price) -> int:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            emitter.ask_sync(Price())
+        assert await emitter.wait_for_tasks()
+
+    emitter = Emitter(linker)
+    asyncio.run(main())
+    assert emitter.tally.discarded == emitter.tally.accepted == 1

@@ -661,3 +661,18 @@ def test_a_timeout_does_not_count_for_the_callback() -> None:
         assert log == [1]
 
     testing.run(body)
+
+
+async def test_what_an_async_handler_sets_is_seen_by_no_other_one() -> None:
+    linker, seen = Linker[Event](), list[str]()
+    variable: ContextVar[str] = ContextVar("variable", default="unset")
+
+    async def set_and_look(event: OrderPlaced) -> None:
+        seen.append(variable.get())
+        variable.set("set")
+        await asyncio.sleep(0)
+
+    linker.subscribe(OrderPlaced, set_and_look)
+    linker.subscribe(OrderPlaced, set_and_look)
+    await Emitter(linker).emit(OrderPlaced(1))
+    assert seen == ["unset", "unset"]

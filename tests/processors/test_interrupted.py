@@ -13,7 +13,18 @@ from types import FrameType
 
 import pytest
 
-from pyventus_typed import Discarded, Emission, Emitter, Event, Linker, Ordering, Request, Status, asyncio_emitter
+from pyventus_typed import (
+    Discarded,
+    Emission,
+    Emitter,
+    Event,
+    Linker,
+    Ordering,
+    PerKey,
+    Request,
+    Status,
+    asyncio_emitter,
+)
 from pyventus_typed.errors import EmitterClosed
 from tests.events import OrderPaid, OrderPlaced
 
@@ -310,3 +321,125 @@ def test_an_emitter_that_is_closed_in_the_middle_of_emit_stays_closed() -> None:
         asyncio.run(main())
         number += 1
     assert number > 3  # else the trace saw nothing of it
+
+
+# ---------------------------------------------------------------- at every call and return, under every ordering
+EVERY_ORDERING = [*Ordering, PerKey(OrderPlaced, lambda event: 0)]
+
+
+@pytest.mark.parametrize("kind", ["plain", "async", "mixed", "published"])
+@pytest.mark.parametrize("act", ["emit", "cancel"])
+@pytest.mark.parametrize("ordering", EVERY_ORDERING, ids=str)
+def test_a_signal_handler_may_emit_and_cancel_at_every_call_and_return(ordering: Ordering, act: str, kind: str) -> None:
+    linker, log, emissions = Linker[Event](), list[int](), list[Emission[OrderPlaced]]()
+    running = most = 0
+
+    async def later(event: OrderPlaced) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        log.append(event.order)
+        try:
+            await asyncio.sleep(0)
+        finally:
+            running -= 1
+
+    def plain(event: OrderPlaced) -> None:
+        log.append(event.order)
+
+    if kind in ("plain", "mixed"):
+        linker.subscribe(OrderPlaced, plain)
+    if kind != "plain":
+        linker.subscribe(OrderPlaced, later)
+    receivers = len(linker.subscriptions())
+    emitter = asyncio_emitter(linker, ordering=ordering)
+    loop = asyncio.new_event_loop()
+    places = 0
+
+    async def main(number: int) -> bool:
+        """Emit, with something in between at the *number*-th place; whether there was such a place."""
+        log.clear()
+        emissions.clear()
+        left = number
+
+        def watch(frame: FrameType, what: str, argument: object) -> None:
+            nonlocal left
+            if what in ("call", "c_return") and "/pyventus_typed/" in frame.f_code.co_filename.replace("\\", "/"):
+                left -= 1
+                if left < 0:
+                    sys.setprofile(None)
+                    if act == "emit":
+                        emissions.append(emitter.emit(OrderPlaced(9)))
+                    elif emissions:
+                        cancelled.append((emissions[-1], emissions[-1].cancel()))
+
+        cancelled: list[tuple[Emission[OrderPlaced], bool]] = []
+        sys.setprofile(watch)
+        try:
+            for order in range(2):
+                if kind == "published":
+                    publishing = asyncio.ensure_future(emitter.publish(OrderPlaced(order)))
+                    await asyncio.sleep(0)
+                    emissions.append(await publishing)
+                else:
+                    emissions.append(emitter.emit(OrderPlaced(order)))
+            assert await emitter.wait_for_tasks(SOON)
+        finally:
+            sys.setprofile(None)
+        assert await emitter.wait_for_tasks(SOON)
+        assert [one for one in emissions if one.status is Status.PENDING] == []
+        assert emitter.tally.pending == 0
+        if ordering is not Ordering.CONCURRENT:
+            assert most <= 1
+        for emission in emissions:
+            began = sum(delivery.started for delivery in emission.deliveries)
+            assert log.count(emission.event.order) == began, (emission, emission.deliveries, log)
+        if act == "emit":
+            assert len(log) == receivers * len(emissions)
+        return left < 0
+
+    try:
+        while loop.run_until_complete(main(places)):
+            places += 1
+    finally:
+        sys.setprofile(None)
+        loop.close()
+    assert places > 30  # else nothing was seen of it
+
+
+async def waits_while_something_is_cancelled(number: int, how: str) -> bool:
+    """Wait while an earlier wait goes on; what was emitted since is cancelled by a signal handler in the middle of that."""
+    linker, go = Linker[Event](), asyncio.Event()
+
+    @linker.on(OrderPlaced)
+    async def stay(event: OrderPlaced) -> None:
+        await go.wait()
+
+    emitter = asyncio_emitter(linker)
+    emitter.emit(OrderPlaced(1))
+    earlier = asyncio.create_task(emitter.wait_for_tasks())
+    await asyncio.sleep(0)
+    later = asyncio.create_task(emitter.wait_for_tasks() if how == "wait" else emitter.aclose())
+    second = emitter.emit(OrderPlaced(2))  # its task begins behind that
+    between = Between(number, second.cancel)
+    before = sys.gettrace()
+    sys.settrace(between)
+    try:
+        await asyncio.sleep(0)
+    finally:
+        sys.settrace(before)
+    assert not earlier.done()
+    assert not later.done()
+    go.set()
+    done, _ = await asyncio.wait([earlier, later], timeout=SOON)
+    assert done == {earlier, later}
+    assert [await earlier, await later] == [True, True]
+    return between.left <= 0
+
+
+@pytest.mark.parametrize("how", ["wait", "close"])
+def test_a_wait_is_over_whatever_is_cancelled_while_it_begins(how: str) -> None:
+    number = 1
+    while asyncio.run(waits_while_something_is_cancelled(number, how)):
+        number += 1
+    assert number > 5

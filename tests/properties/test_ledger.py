@@ -1,4 +1,4 @@
-"""The books alone, under every sequence of calls: L1 to L3 after each step, only legal transitions, final is final.
+"""The ledgers alone, under every sequence of calls: the counts add up, and each wait ends when what it waits for has.
 
 The same model is kept by several clerks at once, who write in whatever order a schedule lets them.
 """
@@ -6,161 +6,192 @@ The same model is kept by several clerks at once, who write in whatever order a 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 from typing import TypeAlias
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pyventus_typed import Cancelled, Completed, Discarded, Failed, Outcome, Status
-from pyventus_typed._ledger import STARTED, Entry, Ledger, Wave
+from pyventus_typed import Status, Tally
+from pyventus_typed._ledger import Books, Epoch, Ledger
 from pyventus_typed.testing import always, given_interleavings, sometimes
 
-WORST = (Discarded, Failed, Cancelled, Completed)
-ENDS: st.SearchStrategy[Outcome] = st.sampled_from(
-    [Completed(1), Failed(ValueError()), Cancelled(), Discarded("loop closed", started=True)]
-)
-UNSTARTED: st.SearchStrategy[Outcome] = st.sampled_from(
-    [Failed(ValueError()), Cancelled(), Discarded("cancelled", started=False)]
-)
+ENDS = st.sampled_from([Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.DISCARDED])
+Entry: TypeAlias = int
 
 
-class Books(RuleBasedStateMachine):
-    """The model: a list of states for each entry, the entry that emitted it, and who was told."""
+class Wait:
+    """One wait: what it must wait for, and how often it was called."""
 
-    entries = Bundle("entries")
+    def __init__(self, epoch: Epoch, awaited: set[Entry], *, is_over: bool) -> None:
+        self.epoch = epoch
+        self.awaited = awaited  # and what that emits while it is pending
+        self.is_over = is_over  # from the beginning: then nobody waits
+        self.registered = False
+        self.calls = 0
+
+    def register(self) -> None:
+        """Begin to wait: perhaps some time after the epoch was ended."""
+        self.registered = True
+        if self.is_over or self.epoch.is_over:
+            self.is_over = True
+        else:
+            self.epoch.wait(self.called)
+
+    def called(self) -> None:
+        self.calls += 1
+
+
+class Clerks(RuleBasedStateMachine):
+    """The model: of each entry its queue, what it belongs to, and what became of it. There are two queues."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = Ledger()
-        self.model: dict[Entry, list[Outcome | str]] = {}
-        self.told: Counter[Entry] = Counter()
-        self.watched: set[Entry] = set()
-        self.waits: list[tuple[tuple[Wave, ...], set[Entry]]] = []  # what was sealed, and all that it must wait for
+        self.numbers = count(1)
+        self.books = Books()
+        self.ledgers = (Ledger(next(self.numbers)), Ledger(next(self.numbers)))
+        for ledger in self.ledgers:
+            self.books.add(ledger)
+        self.queue: dict[Entry, int] = {}
+        self.belongs: dict[Entry, set[int]] = {}  # to its own queue, and to those of its pending ancestors
+        self.status: dict[Entry, Status] = {}
+        self.waits: list[Wait] = []
         self.rejected = 0
 
-    def open(self, entry: Entry) -> bool:
-        return any(isinstance(state, str) for state in self.model[entry])
+    @property
+    def open(self) -> list[Entry]:
+        return [entry for entry, status in self.status.items() if status is Status.PENDING]
 
-    @rule(target=entries, deliveries=st.integers(0, 3))
-    def accept(self, deliveries: int) -> Entry:
-        entry = Entry.of(deliveries)
-        self.ledger.accept(entry)
-        self.model[entry] = ["waiting"] * deliveries
-        return entry
+    def an_open_one(self, which: int) -> Entry | None:
+        """One of the open entries, counted from the last."""
+        found = self.open
+        return found[-1 - which % len(found)] if found else None
 
-    @rule(target=entries, parent=entries, deliveries=st.integers(0, 3))
-    def accept_nested(self, parent: Entry, deliveries: int) -> Entry:
-        entry = Entry.of(deliveries)
-        self.ledger.accept(entry, parent)
-        for _, awaited in self.waits:
-            if parent in awaited and self.open(parent):
-                awaited.add(entry)
-        self.model[entry] = ["waiting"] * deliveries
-        return entry
+    @initialize(queue=st.integers(0, 1))
+    def one_is_there(self, queue: int) -> None:
+        self.accept(queue)
+
+    @rule(queue=st.integers(0, 1))
+    def accept(self, queue: int) -> None:
+        self._accept(queue, None)
+
+    @rule(queue=st.integers(0, 1), which=st.integers(0, 5))
+    def accept_nested(self, queue: int, which: int) -> None:
+        self._accept(queue, self.an_open_one(which))
+
+    def _accept(self, queue: int, parent: Entry | None) -> None:
+        entry = len(self.status)
+        ledger = self.ledgers[queue]
+        ledger.accept(entry, () if parent is None else self.ledgers[self.queue[parent]].open[parent])
+        self.queue[entry], self.status[entry] = queue, Status.PENDING
+        self.belongs[entry] = {queue} if parent is None else {queue, *self.belongs[parent]}
+        for wait in self.waits:
+            if parent in wait.awaited:
+                wait.awaited.add(entry)
 
     @rule()
     def reject(self) -> None:
-        self.ledger.reject()
+        self.books.reject()
         self.rejected += 1
 
-    @rule(entry=entries, index=st.integers(0, 2))
-    def start(self, entry: Entry, index: int) -> None:
-        if index >= len(self.model[entry]):
+    @rule(which=st.integers(0, 5), status=ENDS)
+    def settle(self, which: int, status: Status) -> None:
+        entry = self.an_open_one(which)
+        if entry is None:
             return
-        if self.model[entry][index] == "waiting":
-            self.ledger.start(entry, index)
-            self.model[entry][index] = "started"
-        else:
-            with pytest.raises(AssertionError):
-                self.ledger.start(entry, index)
+        ledger = self.ledgers[self.queue[entry]]
+        epochs = ledger.settle(entry, status)
+        self.status[entry] = status
+        for epoch in epochs:
+            epoch.check()
+        with pytest.raises(KeyError):
+            ledger.settle(entry, status)
 
-    @rule(entry=entries, index=st.integers(0, 2), outcome=ENDS, unstarted=UNSTARTED)
-    def settle(self, entry: Entry, index: int, outcome: Outcome, unstarted: Outcome) -> None:
-        if index >= len(self.model[entry]):
-            return
-        match self.model[entry][index]:
-            case "waiting":
-                with pytest.raises(AssertionError):
-                    self.ledger.settle(entry, index, Completed(1))  # nobody completes without having started
-                self._settle(entry, index, unstarted)
-            case "started":
-                self._settle(entry, index, outcome)
-            case _:
-                with pytest.raises(AssertionError):
-                    self.ledger.settle(entry, index, outcome)
+    @rule(queue=st.integers(0, 1), at_once=st.booleans())
+    def wait(self, queue: int, at_once: bool) -> None:
+        epoch = self.ledgers[queue].end_epoch(next(self.numbers))
+        awaited = {entry for entry in self.open if queue in self.belongs[entry]}
+        is_over = not epoch.has_ended or epoch.is_over
+        assert is_over is not bool(awaited)
+        wait = Wait(epoch, awaited, is_over=is_over)
+        self.waits.append(wait)
+        if at_once:
+            wait.register()
 
-    def _settle(self, entry: Entry, index: int, outcome: Outcome) -> None:
-        self.model[entry][index] = outcome
-        assert self.ledger.settle(entry, index, outcome) is not self.open(entry)
-
-    @rule(entry=entries)
-    def watch(self, entry: Entry) -> None:
-        if entry not in self.watched:
-            self.watched.add(entry)
-            entry.watch(lambda: self.told.update([entry]))
-
+    @precondition(lambda self: not all(wait.registered for wait in self.waits))
     @rule()
-    def wait(self) -> None:
-        self.waits.append((self.ledger.seal(), {entry for entry in self.model if self.open(entry)}))
+    def begin_to_wait(self) -> None:
+        next(wait for wait in self.waits if not wait.registered).register()
 
-    def over(self) -> list[tuple[bool, bool]]:
-        """Of each wait: whether it is over, and whether all that it must wait for is settled."""
-        return [
-            (not any(wave.open for wave in waves), not any(self.open(entry) for entry in awaited))
-            for waves, awaited in self.waits
-        ]
+    @precondition(lambda self: any(wait.registered for wait in self.waits))
+    @rule(which=st.integers(0, 5))
+    def give_up(self, which: int) -> None:
+        registered = [wait for wait in self.waits if wait.registered]
+        wait = registered[-1 - which % len(registered)]
+        wait.epoch.waiters.pop(wait.called, None)
+        self.waits.remove(wait)
 
-    @rule(entry=consumes(entries))
-    def forget(self, entry: Entry) -> None:
-        """Shrink the bundle, so that long runs stay interesting; the entry itself stays in the books."""
-
-    @invariant()
-    def the_counts_add_up_and_tell_the_truth(self) -> None:
-        tally = self.ledger.tally
-        status = Counter(entry.status for entry in self.model)
-        assert tally.accepted == len(self.model)
-        assert tally.pending == self.ledger.pending == status[Status.PENDING] == len(self.ledger.open)
-        assert (tally.completed, tally.failed) == (status[Status.COMPLETED], status[Status.FAILED])
-        assert (tally.cancelled, tally.discarded) == (status[Status.CANCELLED], status[Status.DISCARDED])
-        assert tally.rejected == self.rejected
-
-    @invariant()
-    def each_entry_says_what_became_of_it(self) -> None:
-        for entry, states in self.model.items():
-            assert entry._outcomes == [
-                {"waiting": None, "started": STARTED}.get(one, one) if isinstance(one, str) else one for one in states
-            ]
-            if self.open(entry):
-                assert entry.status is Status.PENDING
-            else:
-                worst = next((kind for kind in WORST if any(isinstance(one, kind) for one in states)), Completed)
-                assert entry.status.value == worst.__name__.lower()
+    @rule(queue=st.integers(0, 1))
+    def fold(self, queue: int) -> None:
+        """The queue is gone, if nothing of it is open; a new one takes its place."""
+        ledger = self.ledgers[queue]
+        if not ledger.open and any(queue in self.belongs[entry] for entry in self.open):
+            return  # somebody still belongs to its epochs
+        self.books.fold(ledger)
+        if not ledger.open:
+            fresh = Ledger(next(self.numbers))
+            self.books.add(fresh)
+            self.ledgers = (fresh, self.ledgers[1]) if queue == 0 else (self.ledgers[0], fresh)
 
     @invariant()
-    def who_watches_is_told_when_it_is_settled_and_not_before(self) -> None:
-        for entry in self.watched:
-            assert bool(self.told[entry]) is not self.open(entry)
+    def the_counts_add_up_and_are_right(self) -> None:
+        status = Counter(self.status.values())
+        ends = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.DISCARDED)
+        pending = status[Status.PENDING]
+        completed, failed, cancelled, discarded = (status[one] for one in ends)
+        expected = Tally(len(self.status), pending, completed, failed, cancelled, discarded, self.rejected)
+        assert self.books.tally == expected
+        assert sum(len(ledger.open) for ledger in self.ledgers) == pending
 
-    @precondition(lambda self: self.waits)
     @invariant()
-    def a_wait_ends_exactly_when_what_it_waits_for_has_ended(self) -> None:
-        assert all(over is settled for over, settled in self.over())
+    def each_open_entry_belongs_to_one_epoch_of_its_own_queue_and_of_those_that_it_descends_from(self) -> None:
+        for entry in self.open:
+            epochs = self.ledgers[self.queue[entry]].open[entry]
+            kinds = [next(n for n in (0, 1) if one.waiters is self.ledgers[n].epoch.waiters) for one in epochs]
+            assert sorted(kinds) == sorted(self.belongs[entry])
+
+    @invariant()
+    def who_waits_is_called_once_and_exactly_when_what_it_waits_for_has_ended(self) -> None:
+        for wait in self.waits:
+            has_ended = not any(self.status[entry] is Status.PENDING for entry in wait.awaited)
+            assert (wait.is_over or wait.epoch.is_over) is has_ended
+            if wait.registered and not wait.is_over:
+                assert wait.calls == int(has_ended)
+
+    @invariant()
+    def epochs_that_are_over_are_not_kept(self) -> None:
+        for ledger in self.ledgers:
+            chain, epoch = 0, ledger.epoch._before
+            while epoch is not None:
+                assert epoch.open
+                chain, epoch = chain + 1, epoch._before
+            assert chain <= len(self.open)
+            assert all(epoch.has_ended and not epoch.is_over for epoch in ledger.epoch.waiters.values())
 
 
-TestBooks = Books.TestCase
+TestClerks = Clerks.TestCase
 
 
-# One page of a clerk: what to do, on which entry counted from the last, on which delivery, with what in the end.
-Page: TypeAlias = tuple[str, int, int, Outcome, Outcome]
+# One page of a clerk: what to do, in which queue, on which entry counted from the last, with what in the end.
+Page: TypeAlias = tuple[str, int, int, Status]
 PAGES: st.SearchStrategy[list[Page]] = st.lists(
     st.tuples(
-        st.sampled_from(["accept", "nest", "reject", "start", "start", "settle", "settle", "watch", "wait"]),
+        st.sampled_from(["accept", "nest", "nest", "reject", "settle", "settle", "wait", "wait later", "begin"]),
+        st.integers(0, 1),
         st.integers(0, 5),
-        st.integers(0, 2),
         ENDS,
-        UNSTARTED,
     ),
     max_size=12,
 )
@@ -168,39 +199,38 @@ PAGES: st.SearchStrategy[list[Page]] = st.lists(
 
 @settings(max_examples=max(5, settings().max_examples // 4))
 @given_interleavings(clerks=st.lists(PAGES, min_size=2, max_size=4))
-async def test_the_books_hold_whoever_writes_first(clerks: list[list[Page]]) -> None:
-    books = Books()
-    entries = [books.accept(1)]  # which all of them know
+async def test_the_ledgers_are_right_whoever_writes_first(clerks: list[list[Page]]) -> None:
+    model = Clerks()
+    model.accept(0)  # which all of them know
     invariants: list[Callable[[], None]] = [
-        books.the_counts_add_up_and_tell_the_truth,
-        books.each_entry_says_what_became_of_it,
-        books.who_watches_is_told_when_it_is_settled_and_not_before,
-        books.a_wait_ends_exactly_when_what_it_waits_for_has_ended,
+        model.the_counts_add_up_and_are_right,
+        model.each_open_entry_belongs_to_one_epoch_of_its_own_queue_and_of_those_that_it_descends_from,
+        model.who_waits_is_called_once_and_exactly_when_what_it_waits_for_has_ended,
+        model.epochs_that_are_over_are_not_kept,
     ]
     for holds in invariants:
         always(holds)
 
     async def clerk(pages: list[Page]) -> None:
-        for what, which, index, outcome, unstarted in pages:
-            entry = entries[-1 - which % len(entries)]
-            before = len(entries)
+        for what, queue, which, status in pages:
+            before = len(model.status)
             await asyncio.sleep(0)  # somebody else may write in between
-            sometimes("another clerk has written since", len(entries) > before)
+            sometimes("another clerk has written since", len(model.status) > before)
             match what:
                 case "accept":
-                    entries.append(books.accept(index))
+                    model.accept(queue)
                 case "nest":
-                    entries.append(books.accept_nested(entry, index))
+                    model.accept_nested(queue, which)
                 case "reject":
-                    books.reject()
-                case "start":
-                    books.start(entry, index)
+                    model.reject()
                 case "settle":
-                    books.settle(entry, index, outcome, unstarted)
-                case "watch":
-                    books.watch(entry)
+                    model.settle(which, status)
+                case "begin":
+                    for wait in model.waits:
+                        if not wait.registered:
+                            wait.register()
                 case _:
-                    books.wait()
+                    model.wait(queue, at_once=what == "wait")
 
     await asyncio.gather(*(clerk(pages) for pages in clerks))
-    sometimes("a wait goes on", any(not over for over, _ in books.over()))
+    sometimes("a wait goes on", any(wait.registered and not wait.calls and not wait.is_over for wait in model.waits))

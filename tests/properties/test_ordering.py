@@ -1,11 +1,11 @@
 """What may start, after each entering and leaving, is what ten lines of model say.
 
-One property, behind three doors: the orderings alone, as lists; an emitter on a plain loop; and the same emitter under
-many schedules.
+One property, tried on the gates alone, where an ordering has one; on an emitter in a plain loop; and on the same emitter
+under many schedules.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,20 +14,41 @@ from typing import Any, Protocol
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
-from pyventus_typed import Emission, Event, KeyedOrdering, Linker, Ordering, PerKey, Subscription, asyncio_emitter
-from pyventus_typed._ordering import Keyed, Mailbox, Place, turns_of
+from pyventus_typed import Emission, Event, KeyedOrdering, Linker, Ordering, PerKey, asyncio_emitter
+from pyventus_typed._ordering import Gate, gate_of
 from pyventus_typed.testing import VirtualLoop, given_interleavings, sometimes
 from tests.processors.world import Errand, Script
 
-LINKER = Linker[Event]()
-SUBSCRIPTIONS: list[Subscription[Event]] = [LINKER.subscribe(Event, lambda _: None) for _ in range(3)]
+
+class Key:
+    """Keys of different emissions are equal, and not identical; all of them have the same hash."""
+
+    meddle: Callable[[], object] | None = None
+    """What a stranger does while keys are compared."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    @override
+    def __hash__(self) -> int:
+        return 1
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        if Key.meddle is not None:
+            Key.meddle()
+        return isinstance(other, Key) and self.number == other.number
+
+
 ORDERINGS: dict[str, Ordering | KeyedOrdering] = {
     "concurrent": Ordering.CONCURRENT,
     "mailbox": Ordering.MAILBOX,
     "serial": Ordering.SERIAL,
-    "per key": PerKey(Errand, lambda errand: errand.script.key),
+    "per key": PerKey(Errand, lambda errand: Key(errand.script.key)),
 }
+GATED = ("serial", "per key")
 Delivery = tuple[int, int]  # of which emission, to which subscription
 
 
@@ -65,27 +86,35 @@ class Door(Protocol):
 
 
 class Alone:
-    """The ordering itself: whatever may start does so at once."""
+    """The gate itself: whatever may start does so at once."""
 
     def __init__(self, ordering: str) -> None:
-        self.turns = turns_of(ORDERINGS[ordering])
-        self.places: dict[int, Place] = {}
+        gate = gate_of(ORDERINGS[ordering])
+        assert gate is not None
+        self.gate = gate
+        self.held: dict[int, set[int]] = {}
         self.started: list[Delivery] = []
 
     def enter(self, n: int, receivers: set[int], key: int | None) -> None:
         event: Event = Event() if key is None else Errand(n, Script(0, key))
-        self.places[n] = Place([SUBSCRIPTIONS[one] for one in sorted(receivers)], self.turns.row(event))
-        self._note(self.turns.enter(self.places[n]))
+        self.held[n] = set(receivers)
+        row = self.gate.prepare(self.gate.key(event))
+        if row is None or self.gate.enter(row, n, n):
+            self._start(n)
+        if row is not None:
+            self.gate.settled(row)
 
     def leave(self, delivery: Delivery) -> None:
-        place = self.places[delivery[0]]
-        self._note(self.turns.leave(place, place.subscriptions.index(SUBSCRIPTIONS[delivery[1]])))
+        n, one = delivery
+        self.held[n].discard(one)
+        if not self.held[n]:
+            following = self.gate.leave(n)
+            if following is not None:
+                assert isinstance(following, int)
+                self._start(following)
 
-    def _note(self, answer: object) -> None:
-        assert isinstance(answer, list | tuple)
-        numbers = {id(place): n for n, place in self.places.items()}
-        for place, index in answer:
-            self.started.append((numbers[id(place)], SUBSCRIPTIONS.index(place.subscriptions[index])))
+    def _start(self, n: int) -> None:
+        self.started.extend((n, one) for one in sorted(self.held[n]))
 
     async def settle(self) -> None:
         """Nothing is under way."""
@@ -94,11 +123,9 @@ class Alone:
         """Nothing is under way."""
 
     def require_idle(self) -> None:
-        """Nothing is kept of a key or a mailbox that is idle."""
-        if isinstance(self.turns, Keyed):
-            assert self.turns._rows == {}
-        if isinstance(self.turns, Mailbox):
-            assert self.turns._boxes == {}
+        """Nothing is kept of a key that is idle."""
+        assert self.gate._rows == {}
+        assert self.gate._places == {}
 
 
 @dataclass(frozen=True)
@@ -173,7 +200,7 @@ async def exactly_what_the_model_says_may_start(
         else:
             assert isinstance(first, int)
             # One that runs comes to its end; or (a cancellation) one that waits goes away, where there is such a thing.
-            may_go = second and isinstance(door, Alone)
+            may_go = bool(second) and isinstance(door, Alone)
             candidates = [
                 (n, one) for n, _, held in inside for one in sorted(held) if may_go or (n, one) in door.started
             ]
@@ -214,7 +241,7 @@ def at_once(nothing_to_wait_for: Coroutine[Any, Any, None]) -> None:
         pytest.fail("it waited for something")
 
 
-@pytest.mark.parametrize("ordering", ORDERINGS)
+@pytest.mark.parametrize("ordering", GATED)
 @given(moves=MOVES)
 def test_exactly_what_the_model_says_may_start(ordering: str, moves: list[tuple[str, object, object]]) -> None:
     door = Alone(ordering)
@@ -240,3 +267,84 @@ async def test_so_it_is_under_every_schedule(ordering: str, moves: list[tuple[st
     door = OfAnEmitter(ordering)
     await exactly_what_the_model_says_may_start(ordering, door, moves)
     assert await door.emitter.wait_for_tasks(10)
+
+
+# ---------------------------------------------------------------- a stranger in the middle
+Step = tuple[str, int, int]  # what; which key, or whose place; in how many comparisons from here it happens
+STEPS: st.SearchStrategy[list[Step]] = st.lists(
+    st.tuples(st.sampled_from(["enter", "enter", "leave", "think better of it"]), st.integers(0, 2), st.integers(0, 3)),
+    max_size=25,
+)
+
+
+class Meddled:
+    """A gate whose keys do the next steps while they are compared; the model is a list for each key."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        gate = gate_of(ORDERINGS["per key"])
+        assert isinstance(gate, Gate)
+        self.gate = gate
+        self.steps = steps[::-1]
+        self.nested = 0
+        self.count = 0
+        self.rows: dict[int, list[int]] = {}
+        self.turns: list[int] = []
+
+    def meddle(self) -> None:
+        """While keys are compared."""
+        if self.steps and self.nested < 3 and not self.steps[-1][2]:
+            self.step()
+        elif self.steps:
+            what, which, wait = self.steps[-1]
+            self.steps[-1] = what, which, max(0, wait - 1)
+
+    def step(self) -> None:
+        what, which, _ = self.steps.pop()
+        self.nested += 1
+        try:
+            if what == "leave":
+                inside = sorted(one for row in self.rows.values() for one in row)
+                if inside:
+                    self.leave(inside[which % len(inside)])
+            else:
+                self.enter(which, really=what == "enter")
+        finally:
+            self.nested -= 1
+
+    def enter(self, key: int, *, really: bool) -> None:
+        row = self.gate.prepare((Key(key), 1))
+        assert row is not None
+        if really:
+            place = self.count
+            self.count += 1
+            places = self.rows.setdefault(key, [])
+            places.append(place)
+            if self.gate.enter(row, place, place):
+                self.turns.append(place)
+            assert (place in self.turns) is (places[0] == place)
+        self.gate.settled(row)
+
+    def leave(self, place: int) -> None:
+        places = next(row for row in self.rows.values() if place in row)
+        had_its_turn = places[0] == place
+        places.remove(place)
+        following = self.gate.leave(place)
+        assert following == (places[0] if places and had_its_turn else None)
+        if isinstance(following, int):
+            self.turns.append(following)
+
+
+@given(steps=STEPS)
+def test_one_of_each_key_has_its_turn_whatever_is_done_while_keys_are_compared(steps: list[Step]) -> None:
+    world = Meddled(steps)
+    Key.meddle = world.meddle
+    try:
+        while world.steps:
+            world.step()
+    finally:
+        Key.meddle = None
+    assert len(world.turns) == len(set(world.turns)), "each turn comes once"
+    for place in sorted(one for row in world.rows.values() for one in row):
+        world.leave(place)
+    assert world.gate._rows == {}
+    assert world.gate._places == {}

@@ -15,6 +15,7 @@ from pyventus_typed import (
     Ordering,
     PerKey,
     Processor,
+    SyncProcessor,
     Tally,
     asyncio_emitter,
 )
@@ -42,6 +43,7 @@ as_port: Processor = processor
 assert_type(Emitter(linker, processor), Emitter[Event])
 assert_type(Emitter(shop, full), Emitter[ShopEvent])
 assert_type(Emitter(shop, None).processor, Processor)
+assert_type(Emitter(shop, SyncProcessor()), Emitter[ShopEvent])
 assert_type(asyncio_emitter(shop, capacity=3, overflow="refuse"), Emitter[ShopEvent])
 assert_type(asyncio_emitter(linker, on_discard=report), Emitter[Event])
 AsyncIOProcessor(ordering=Ordering.MAILBOX)
@@ -54,6 +56,9 @@ asyncio_emitter(shop, ordering=PerKey(OrderPlaced, lambda event: event.order))
 assert_type(PerKey(OrderPaid, order_of), PerKey[OrderPaid])
 PerKey(ShopEvent, lambda event: type(event).__name__)
 
+SyncProcessor(ordering=Ordering.SERIAL)  # E: it has one order
+SyncProcessor(capacity=3)  # E: it has no capacity
+Emitter(shop, SyncProcessor)  # E: an instance, not the class
 AsyncIOProcessor("serial")  # E: settings are keywords
 AsyncIOProcessor(ordering="serial")  # E: an ordering, not its name
 AsyncIOProcessor(ordering=Ordering)  # E: one of the orderings, not their class

@@ -1,7 +1,8 @@
-"""The short ways say nothing that the long way does not say.
+"""Options that change nothing change nothing, and a loop changes only when something happens.
 
-The same random program is run twice: once where nothing stands in the way of a short way, and once on the long way, which
-``debug=True`` and a callback of every handler lead to. What is seen from inside and from outside must be the same.
+The same random program is run twice: once without options, and once with some that have nothing to say there (``debug``, a
+capacity that is never used up, a callback that ignores what it is called with). What is seen from inside and from outside
+must be the same. So it must be where the same program is run in a loop and without one.
 """
 
 import asyncio
@@ -114,7 +115,8 @@ class World:
 
     program: Program
     ordering: Ordering
-    long_way: bool
+    options: str = ""
+    """One of `OPTIONS`; without any, nothing but its place among others is to be looked at when an emission enters."""
     log: list[tuple[object, ...]] = field(default_factory=list)
     emissions: list[Emission[Errand]] = field(default_factory=list)
     kept: list[Emission[Event]] = field(default_factory=list)  # published: for their children to see
@@ -124,8 +126,7 @@ class World:
     hits: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        # A callback of every handler leads each delivery through deliver(), also in a mailbox, where debug does not.
-        linker: Linker[Errand] = Linker(on_success=_ignore if self.long_way else None)
+        linker: Linker[Errand] = Linker(on_success=_ignore if self.options in ("callback", "all") else None)
         self.emitter = Emitter(
             linker,
             AsyncIOProcessor(
@@ -133,7 +134,8 @@ class World:
                 on_discard=lambda lost: self.reports.append(
                     tuple(sorted((one.event.path, one.status.value) for one in lost if isinstance(one.event, Errand)))
                 ),
-                debug=self.long_way or None,
+                debug=True if self.options in ("debug", "all") else None,
+                capacity=1_000_000 if self.options in ("capacity", "all") else None,
             ),
         )
         for number, receiver in enumerate(self.program.receivers):
@@ -226,7 +228,7 @@ class World:
             case "look":
                 self._saw(name, path, _outcomes(emission), emission.status)
             case "glance":
-                _outcomes(emission)  # it leaves its short way, and nobody compares what was seen
+                _outcomes(emission)  # and nobody compares what was seen
             case "tally":
                 self._saw(name, path, self.emitter.tally)
             case "cancel":
@@ -326,7 +328,7 @@ class World:
             await asyncio.wait(self.tasks)  # so that they come to their end, whatever turn that is
 
     def warm_up(self) -> None:
-        """The first emission of a line takes the long way, because it makes the line: that one nobody receives."""
+        """The first emission makes the queue: it is one of its own."""
         linker: Linker[Event] = Linker()
         linker.subscribe(Event, _ignore)
         Emitter(linker, self.emitter.processor).emit(Errand("first"))
@@ -398,6 +400,8 @@ def _closed(world: World) -> None:
                 loop.run_until_complete(main)
         for task in world.tasks:
             setattr(task, "_log_destroy_pending", False)  # noqa: B010 - lost on purpose
+            coroutine: Any = task.get_coro()  # Any: ours, see _task
+            coroutine.close()  # one that never began would complain
         loop.close()
 
 
@@ -444,8 +448,8 @@ def _run(world: World, end: Callable[[World], None]) -> Seen:
 
 
 # ---------------------------------------------------------------- programs
-UNFOLDING = ("look", "tally", "return", "return an awaitable", "raise", "raise cancelled", "cancel", "emit")
-"""What a plain handler may do that takes its emission off the short way, or stands beside that."""
+OWN = ("look", "tally", "return", "return an awaitable", "raise", "raise cancelled", "cancel", "emit")
+"""What a plain handler may do to its own emission, or beside it."""
 CROSSING = ("cancel another", "look at another", "unsubscribe")
 """What lets one delivery have a say in another."""
 SUSPENDING = ("turns", "turns", "await", "publish", "wait", "cancel task", "start a task")
@@ -473,7 +477,7 @@ def _receivers(draw: st.DrawFn, case: Case) -> Receiver:
 
 
 SILENT = ("set", "emit", "unsubscribe", "start a task")
-"""What a plain handler may do that leaves its emission on the short way."""
+"""What a plain handler may do that says nothing about its emission."""
 
 
 @st.composite
@@ -483,11 +487,10 @@ def _programs(draw: st.DrawFn, case: Case) -> Program:
     return Program(tuple(receivers), tuple(main))
 
 
-# How many turns of the loop something takes is nobody's promise, and two short ways take another number: an emission that
-# is unfolded in a loop goes on in the next turn, and a mailbox goes on in the same one. So what depends on turns is
-# compared where they are the same; elsewhere nobody may look at a neighbour, or be cut off at a certain turn.
+# How many turns of the loop something takes is nobody's promise. So what depends on turns is compared where they are the
+# same; elsewhere nobody may look at a neighbour, or be cut off at a certain turn.
 C, M = Ordering.CONCURRENT, Ordering.MAILBOX
-PLAIN = (*UNFOLDING, *CROSSING, "set", "ctrl-c")
+PLAIN = (*OWN, *CROSSING, "set", "ctrl-c")
 IN_TURN = tuple(one for one in PLAIN if one != "return an awaitable")
 """In a loop a task would go on beside it, and a tally would tell in which turn."""
 EXACT = {
@@ -532,16 +535,19 @@ LOOSE = {
 }
 
 
+OPTIONS = st.sampled_from(["debug", "capacity", "callback", "all"])
+
+
 @pytest.mark.parametrize("case", EXACT.values(), ids=EXACT)
-def test_nobody_can_tell_a_short_way_from_the_long_one(case: Case) -> None:
+def test_options_that_change_nothing_change_nothing(case: Case) -> None:
     hits: Counter[str] = Counter()
 
     @settings(max_examples=max(33, settings().max_examples // 3), suppress_health_check=[HealthCheck.too_slow])
-    @given(program=_programs(case))
-    def run(program: Program) -> None:
-        short, long = _both(program, case, hits)
+    @given(program=_programs(case), options=OPTIONS)
+    def run(program: Program, options: str) -> None:
+        without, with_options = _both(program, case, options, hits)
         for name in Seen.__slots__:
-            assert getattr(short, name) == getattr(long, name), name
+            assert getattr(without, name) == getattr(with_options, name), name
 
     run()
     _demand(case, hits)
@@ -554,34 +560,96 @@ def test_an_async_handler_starts_behind_the_plain_ones_that_were_before_it() -> 
         Receiver(kind="plain", colours=(1,), acts=()),
     )
     program = Program(receivers=receivers, main=(Act("await", 1),))
-    short, long = _both(program, EXACT["async handlers, waited for"], Counter())
-    assert short.log == long.log
+    without, with_options = _both(program, EXACT["async handlers, waited for"], "all", Counter())
+    assert without.log == with_options.log
 
 
 @pytest.mark.parametrize("case", LOOSE.values(), ids=LOOSE)
-def test_nobody_is_told_anything_else_on_a_short_way(case: Case) -> None:
+def test_options_that_change_nothing_change_at_most_the_turn(case: Case) -> None:
     hits: Counter[str] = Counter()
 
     @settings(max_examples=max(33, settings().max_examples // 3), suppress_health_check=[HealthCheck.too_slow])
-    @given(program=_programs(case))
-    def run(program: Program) -> None:
-        short, long = _both(program, case, hits)
-        assert _by_call(short.log) == _by_call(long.log)
-        assert _starts(short.log) == _starts(long.log)
-        assert short.cut_off == long.cut_off
-        assert sorted(map(repr, short.emissions)) == sorted(map(repr, long.emissions))
-        assert sorted(map(repr, short.records)) == sorted(map(repr, long.records))
-        assert (short.tally, short.reports, short.came_out) == (long.tally, long.reports, long.came_out)
+    @given(program=_programs(case), options=OPTIONS)
+    def run(program: Program, options: str) -> None:
+        _demand_equal_calls(*_both(program, case, options, hits))
 
     run()
     _demand(case, hits)
 
 
-def _both(program: Program, case: Case, hits: Counter[str]) -> tuple[Seen, Seen]:
-    world = World(program, case.ordering, long_way=False)
-    short = _run(world, case.end)
+# ---------------------------------------------------------------- in a loop and without
+def _one_at_a_time(world: World) -> None:
+    """In a loop, and still each emission of the main ends before the next one begins: as without a loop."""
+
+    async def main() -> None:
+        world.warm_up()
+        for number, act in enumerate(world.program.main):
+            world.emit(act, number)
+            await world.emitter.wait_for_tasks()
+
+    asyncio.run(main())
+
+
+ANYWHERE = tuple(one for one in QUIET if one != "start a task")
+"""A fresh loop ends with what was emitted, and cancels such tasks; another loop goes on."""
+
+
+NEXT_TO_NOBODY = (*(one for one in OWN if one != "return an awaitable"), "set", "unsubscribe")
+"""Who is first in the list of emissions, for others to look at, is another one where ``emit`` returns at the end."""
+
+
+@pytest.mark.parametrize("ordering", [C, M, Ordering.SERIAL], ids=str)
+def test_plain_handlers_do_the_same_in_a_loop_and_without(ordering: Ordering) -> None:
+    hits: Counter[str] = Counter()
+    case = Case(ordering, _no_loop, ("plain",), NEXT_TO_NOBODY, ("emit",))
+
+    @settings(max_examples=max(33, settings().max_examples // 3), suppress_health_check=[HealthCheck.too_slow])
+    @given(program=_programs(case))
+    def run(program: Program) -> None:
+        world = World(program, ordering)
+        without = _run(world, _no_loop)
+        hits.update(world.hits)
+        inside = _run(World(program, ordering), _one_at_a_time)
+        assert without.log == inside.log
+        _demand_equal_calls(without, inside)
+
+    run()
+    _demand(case, hits)
+
+
+@pytest.mark.parametrize("ordering", [C, M, Ordering.SERIAL], ids=str)
+def test_all_handlers_do_the_same_in_a_loop_and_without(ordering: Ordering) -> None:
+    hits: Counter[str] = Counter()
+    case = Case(ordering, _no_loop, MIXED, ANYWHERE, ("emit",))
+
+    @settings(max_examples=max(33, settings().max_examples // 3), suppress_health_check=[HealthCheck.too_slow])
+    @given(program=_programs(case))
+    def run(program: Program) -> None:
+        world = World(program, ordering)
+        without = _run(world, _no_loop)
+        hits.update(world.hits)
+        _demand_equal_calls(without, _run(World(program, ordering), _one_at_a_time))
+
+    run()
+    _demand(case, hits)
+
+
+# ---------------------------------------------------------------- what is compared
+def _both(program: Program, case: Case, options: str, hits: Counter[str]) -> tuple[Seen, Seen]:
+    """The same program, without options and with some."""
+    world = World(program, case.ordering)
+    without = _run(world, case.end)
     hits.update(world.hits)
-    return short, _run(World(program, case.ordering, long_way=True), case.end)
+    return without, _run(World(program, case.ordering, options), case.end)
+
+
+def _demand_equal_calls(one: Seen, other: Seen) -> None:
+    assert _by_call(one.log) == _by_call(other.log)
+    assert _starts(one.log) == _starts(other.log)
+    assert one.cut_off == other.cut_off
+    assert sorted(map(repr, one.emissions)) == sorted(map(repr, other.emissions))
+    assert sorted(map(repr, one.records)) == sorted(map(repr, other.records))
+    assert (one.tally, one.reports, one.came_out) == (other.tally, other.reports, other.came_out)
 
 
 def _by_call(log: list[tuple[object, ...]]) -> dict[object, list[tuple[object, ...]]]:

@@ -1,0 +1,128 @@
+"""``ask_sync``: a request that is answered before the call returns, whatever runs here."""
+
+import asyncio
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+from .._composed import Composed, Verdict, must_await
+from .._emission import STARTED, AnyEmission, Delivery, set_current
+from .._errors import DefinitionError
+from .._loops import get_running_loop
+from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
+from .._processing import EmitterState
+from .._reports import guarded
+from .._spelling import spell, spell_event, trim
+from ._queue import Queue
+from ._scheduler import numbers
+from ._schedulers import current_scheduler
+from ._tasks import Rest
+from ._waiting import over
+
+
+def refuse_to_await(emission: AnyEmission) -> None:
+    """Raise `DefinitionError` if a loop runs here that the answer to *emission* would need."""
+    answer = emission._route.receivers[0]
+    if get_running_loop() is not None and (answer._is_async or answer.in_thread):
+        raise _must_be_awaited(emission, "is async" if answer._is_async else "has in_thread=True")
+
+
+def answer_now(queue: Queue, emission: AnyEmission, state: EmitterState) -> object:
+    """Accept *emission*, call its first handler, and return or raise what that does. The others are for the queue: it runs
+    them in the background of its loop, or behind what stands before them where a handler asks.
+    """
+    scheduler, context = queue.scheduler, copy_context()
+    queue.asked[emission] = None  # it passes all gates
+    try:
+        # Else whoever changes the scheduler now, or runs it, in this thread or another one, goes on with the others.
+        is_ours = scheduler.is_here and not scheduler.busy
+        if is_ours and scheduler.loop is None and not scheduler.runs:
+            queue.accept(emission, state, context)  # and run it to the end
+            return Delivery(emission, 0)._answer()
+        call = next(emission._cursor)
+        emission._write(0, STARTED)
+        emission._open += 1
+        if is_ours:
+            queue.accept(emission, state, context)
+        else:
+            queue.hand_over(emission, state, context, None)
+        if scheduler.ending is not None:
+            _conclude(queue, emission, Discarded(scheduler.ending, started=False))
+            raise asyncio.CancelledError(f"{spell_event(emission._event)} was not answered: its loop ends")
+        own = context.copy()
+        own.run(set_current, emission)
+        try:
+            outcome = own.run(_called, queue, emission, call)
+        except BaseException as error:
+            _conclude(queue, emission, Discarded(repr(error), started=True))
+            raise
+        _conclude(queue, emission, outcome)
+        if isinstance(outcome, Completed):
+            return outcome.value
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        raise asyncio.CancelledError
+    finally:
+        queue.asked.pop(emission, None)
+
+
+def _conclude(queue: Queue, emission: AnyEmission, outcome: Outcome) -> None:
+    scheduler = queue.scheduler
+    if scheduler.busy or not scheduler.is_here:
+        scheduler.put(partial(queue.conclude, emission, 0, outcome))
+    else:
+        queue.conclude(emission, 0, outcome)
+
+
+def _called(queue: Queue, emission: AnyEmission, call: Any) -> Outcome:  # Any: a handler, or what is composed around it
+    try:
+        value: Any = call(emission._event)  # Any: whatever a handler returns
+        if type(value) is Composed:
+            run = value.run(Delivery(emission, 0), owned=False, threads=False)
+            try:
+                run.send(None)
+                while get_running_loop() is not None:  # each time it would await
+                    run.throw(_must_be_awaited(emission, "has returned, or its callback, something to await"))
+            except StopIteration as stop:
+                value = stop.value
+            else:
+                value = _run_in_fresh_loop(queue, Rest(run))
+        elif must_await(value):
+            if get_running_loop() is not None:
+                guarded(getattr(value, "close", bool))
+                return Failed(_must_be_awaited(emission, "has returned something to await, which was closed"))
+            value = _run_in_fresh_loop(queue, value)
+    except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
+        trim(error)
+        return Failed(error)
+    except asyncio.CancelledError:
+        return Cancelled()
+    if type(value) is Verdict:
+        return value.outcome
+    return NOTHING if value is None else Completed(value)
+
+
+def _run_in_fresh_loop(queue: Queue, what: Any) -> object:  # Any: known to be awaitable
+    """Await *what*, and all that is emitted meanwhile, in a new loop: a handler of this thread, which runs none, asks."""
+
+    async def to_the_end() -> object:
+        try:
+            return await what
+        finally:
+            scheduler = current_scheduler()
+            scheduler.take_all()
+            queues = [one for one in scheduler.queues.values() if isinstance(one, Queue)]
+            await over([one.ledger.end_epoch(next(numbers)) for one in queues], scheduler.waiting, None)
+
+    # Without a factory the runner would change the thread's current event loop.
+    with asyncio.Runner(loop_factory=queue.settings.loop_factory or asyncio.new_event_loop) as runner:
+        return runner.run(to_the_end(), context=copy_context())
+
+
+def _must_be_awaited(emission: AnyEmission, why: str) -> DefinitionError:
+    handler = emission._route.receivers[0]._handler
+    name = spell(type(emission._event))
+    return DefinitionError(
+        f"{spell(handler)} {why}, and ask_sync cannot wait where a loop runs. Use await emitter.ask({name}(...)).",
+        handler,
+    )

@@ -1,0 +1,394 @@
+"""What a processor that calls its handlers stands on: `Runs` accepts emissions and counts them, a `Run` settles one.
+
+`AsyncIOProcessor` settles deliveries by its own queues, because they must be fast; any other processor does it by this.
+A call may come from any thread and, in a destructor or signal handler, at any instant. So who may do a thing that is done
+once is decided by taking something out of a dict or a list, which is one step; the counts are changed under a lock.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextvars import Context, copy_context
+from dataclasses import replace
+from threading import RLock, get_ident
+from typing import Any, Final, NoReturn, final
+from weakref import ref
+
+from typing_extensions import override
+
+from .._composed import Composed, must_await
+from .._emission import (
+    EMPTY,
+    STARTED,
+    WAITING,
+    AnyEmission,
+    Delivery,
+    Emission,
+    Note,
+    Progress,
+    Release,
+    WouldDeadlock,
+    adopt,
+    current_emission,
+    set_current,
+    use_up,
+)
+from .._errors import DefinitionError, EmitterClosed
+from .._event import Event, Request
+from .._ledger import Ledger
+from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
+from .._processing import EmitterState
+from .._reports import guarded
+from .._spelling import spell, spell_event, trim
+from .._subscription import Subscription, check_seconds
+
+_TAKEN: Final = object()
+
+
+@final
+class Run:
+    """An emission that a processor has accepted. `Runs.accept` makes it, and holds it until each delivery is settled.
+
+    In general a processor goes through ``run.emission.deliveries``, gives what `call` returns to `settle`, and does
+    `discard` where an exception gets in between.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_context",
+        "_emission",
+        "_futures",
+        "_left",
+        "_notes",
+        "_notified",
+        "_open",
+        "_runs",
+        "_thread",
+        "_waiting",
+    )
+
+    def __init__(self, runs: "Runs", emission: AnyEmission) -> None:
+        """Use `Runs.accept`."""
+        total = len(emission._route.calls)
+        self._runs = runs
+        self._emission = emission
+        self._notes: dict[int, Note] = dict.fromkeys(range(total), WAITING)
+        self._waiting = dict.fromkeys(range(total))  # who takes a delivery out calls it, or discards it
+        self._open = dict.fromkeys(range(total))  # who takes a delivery out writes its outcome
+        self._left = [*range(total)]  # who takes 0 out was the last one
+        self._notified: dict[int, Exception] = {}  # what on_failure was given
+        self._thread: int | None = None  # in which a call runs now
+        self._futures: set[asyncio.Future[None]] = set()  # of those who wait: nobody else holds them
+        self._context: Context = copy_context()
+        self._context.run(set_current, emission)
+
+    @property
+    def emission(self) -> Emission[Event]:
+        """What was accepted."""
+        return self._emission
+
+    def call(self, delivery: Delivery[Event], /) -> Outcome:
+        """Call the handler of *delivery* here, with its options around it, and return the outcome; `settle` it then.
+
+        It runs in the emission's context. ``in_thread`` changes nothing here. What a call returns that would have to be
+        awaited is closed, and the outcome is `Failed`. Where the emission was cancelled meanwhile nothing is called,
+        and the outcome is `Discarded`. Ctrl-C, `SystemExit` and what else is no `Exception` is raised: `discard` then.
+        """
+        index = delivery._index
+        if self._waiting.pop(index, _TAKEN) is _TAKEN:
+            note = self._notes[index]
+            if note is WAITING:  # somebody is about to write it
+                return Discarded("cancelled", started=False)
+            if not isinstance(note, Progress):
+                return note
+        self._notes[index] = STARTED
+        # A handler may make its processor call another delivery of the same emission: no context is entered twice.
+        before, context = self._thread, self._context
+        if before is not None:
+            context = context.copy()
+        try:
+            self._thread = get_ident()
+            return context.run(self._call, index)
+        finally:
+            self._thread = before
+
+    def settle(self, delivery: Delivery[Event], outcome: Outcome, /, *, log: bool = True) -> None:
+        """The outcome of *delivery* is *outcome*; with the last one the emission has ended. It is final: a second
+        outcome changes nothing.
+
+        A failure is logged, unless ``on_failure`` was given it, somebody awaits the emission, or it is the answer to a
+        request, which `answer` raises. Say ``log=False`` in ``publish``, whose caller is given the failures.
+        """
+        index = delivery._index
+        self._waiting.pop(index, None)
+        if self._open.pop(index, _TAKEN) is _TAKEN:
+            return
+        self._notes[index] = outcome
+        if isinstance(outcome, Failed) and not self._is_given(index, outcome.error):
+            if log:
+                self._context.copy().run(self._emission._tell, index, outcome.error)
+            else:
+                self._emission._with_rare().unseen.append((index, outcome.error))
+        if not self._left.pop():
+            self._end()
+
+    def discard(self, reason: str, /) -> None:
+        """Whatever is open is `Discarded`, for *reason*, and the emission has ended. Failures that the caller of
+        ``publish`` would have been given are logged.
+        """
+        # Also what was cut off between two lines of `settle`.
+        self._waiting.clear()
+        self._open.clear()
+        for index, note in self._notes.items():
+            if note.__class__ is Progress:
+                self._notes[index] = Discarded(reason, started=note is STARTED)
+        self._end()
+        self._emission._log_unseen()
+
+    def answer(self) -> object:
+        """What the first delivery has returned, or raise what it has raised: of a request that is the answer."""
+        return Delivery(self._emission, 0)._answer()
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Run of {self._emission!r}>"
+
+    # -- internal -----------------------------------------------------------------------------------------------------
+    def _call(self, index: int) -> Outcome:
+        try:
+            value: Any = self._emission._route.calls[index](self._emission._event)  # Any: whatever a handler returns
+            if type(value) is Composed:
+                return self._run(value, index)
+            if not must_await(value):
+                return NOTHING if value is None else Completed(value)
+            close = getattr(value, "close", None)
+            if close is not None:
+                guarded(close)
+            return Failed(self._cannot_await(index))
+        except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
+            trim(error)
+            return Failed(error)
+        except asyncio.CancelledError:
+            return Cancelled()
+
+    def _run(self, composed: Composed, index: int) -> Outcome:
+        """Run a handler with its options. Where it would await it gets an error instead, and closes what it has."""
+        run = composed.run(Delivery(self._emission, index), owned=False, threads=False)
+        try:
+            run.send(None)
+            while True:
+                run.throw(self._cannot_await(index))
+        except StopIteration as stop:
+            verdict = stop.value
+        if isinstance(verdict.outcome, Failed) and verdict.notified:
+            self._notified[index] = verdict.outcome.error
+        outcome: Outcome = verdict.outcome
+        return outcome
+
+    def _cannot_await(self, index: int) -> DefinitionError:
+        handler = self._emission._route.receivers[index]._handler
+        return DefinitionError(
+            f"{spell(handler)}, or its callback, returned something to await, and here nothing can be awaited: it was "
+            "closed. Return the result itself, or use AsyncIOProcessor.",
+            handler,
+        )
+
+    def _is_given(self, index: int, error: Exception) -> bool:
+        is_answer = index == 0 and isinstance(self._emission._event, Request)
+        return is_answer or error is self._notified.get(index)
+
+    def _end(self) -> None:
+        """Each delivery has its outcome. May be called again."""
+        emission = self._emission
+        self._runs._settle(self, emission._worst())
+        emission._call_waiters()
+
+    # -- what the handle needs ----------------------------------------------------------------------------------------
+    @property
+    def scheduler(self) -> object:
+        """It has none."""
+        return None
+
+    def cancel(self, emission: AnyEmission, /) -> bool:
+        """As `Emission.cancel`: what has not started is discarded. A plain call that runs cannot be cancelled."""
+        was_open = bool(emission._open)
+        for index in [*self._waiting]:
+            if self._waiting.pop(index, _TAKEN) is not _TAKEN:
+                self.settle(Delivery(emission, index), Discarded("cancelled", started=False))
+        return was_open
+
+    def started(self, _emission: AnyEmission, _index: int, /) -> None:
+        """Nobody observes it."""
+
+    def is_calling(self, _emission: AnyEmission, /) -> bool:
+        """Nothing runs that is not noted."""
+        return False
+
+    def runs_in(self, _emission: AnyEmission, _task: "asyncio.Task[Any]", /) -> bool:  # Any: whoever's
+        """Nothing runs in a task of its own."""
+        return False
+
+    def waits_for(self, _emission: AnyEmission, /) -> Iterator[AnyEmission]:
+        """Nothing that is known here."""
+        return iter(())
+
+    def begin_wait(self, emission: AnyEmission, /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]":
+        """Judge a wait for *emission* in the running loop, and make its future."""
+        if self._thread == get_ident():
+            _refuse(emission, "waits for it")
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._futures.add(future)
+        return future, self._futures.discard, None
+
+    def end_wait(self, _waiting: AnyEmission, _emission: AnyEmission, /) -> None:
+        """No handler waits in a task."""
+
+
+@final
+class Runs:
+    """What a processor has accepted, and the counts. May be used from any thread.
+
+    Whoever waits, by `wait` or `close`, needs no loop unless something is pending, and then one of asyncio.
+    """
+
+    __slots__ = ("_ledger", "_lock", "_rejected")
+
+    def __init__(self) -> None:
+        self._ledger = Ledger()
+        self._lock = RLock()  # re-entrant: a destructor or signal handler that emits may come in the middle of a change
+        self._rejected = 0
+
+    def accept(self, emission: Emission[Event], state: EmitterState, /) -> Run:
+        """Accept *emission*: it is pending, the emission whose handler emits it is its parent, ``once`` is used up.
+
+        Raises `DefinitionError`, and has done nothing, if a receiver is ``async`` or has a ``timeout``: `Run.call` can
+        neither await nor cut off. Raises `EmitterClosed` as `check_open` does.
+        """
+        for subscription in emission._route.receivers:
+            _check(subscription)
+        adopt(emission)
+        run: Run | None = None
+        try:
+            with self._lock:  # an emitter closes before this, or sees what was accepted
+                self.check_open(emission._event, state)
+                use_up(emission)
+                run = Run(self, emission)
+                emission._queue = ref(run)
+                emission._notes, emission._cursor = run._notes or None, EMPTY
+                self._ledger.accept(run)
+            if not emission._open:  # nobody receives it
+                run._end()
+        except BaseException as error:
+            if run is not None:  # Ctrl-C: its emitter gets no handle
+                run.discard(repr(error))
+            raise
+        return run
+
+    def check_open(self, event: Event, state: EmitterState, /) -> None:
+        """Raise `EmitterClosed`, and count it, if the emitter is closed: for all but the descendants of what was pending
+        here when its closing began.
+        """
+        if not state.closed:
+            return
+        parent = current_emission()
+        if parent is None or not isinstance(state.closing, frozenset) or parent.root_id not in state.closing:
+            self.reject()
+            raise EmitterClosed(f"{spell_event(event)} was refused: the emitter is closed.", event)
+
+    def reject(self) -> None:
+        """Count an emission that the processor refuses by an `EmissionRejected` of its own."""
+        with self._lock:
+            self._rejected += 1
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Wait until everything is settled that was accepted before the call, and what it emits while it is pending;
+        ``False`` if that takes more than *timeout* seconds. Raises `WouldDeadlock` in a handler that it waits for.
+        """
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+        return await self._over(self._roots(), timeout)
+
+    async def close(self, state: EmitterState, grace: float | None, /) -> bool:
+        """Close the emitter for what comes from outside, and `wait`; after *grace* seconds cancel what came through it, or
+        was emitted by that, and return ``False``.
+        """
+        with self._lock:
+            roots = self._roots()
+            if not state.closed:
+                state.closing = roots
+                state.closed = True
+        if await self._over(roots, grace):
+            return True
+        for run in self._pending():
+            parent: AnyEmission | None = run._emission
+            while parent is not None and parent._state is not state:
+                parent = parent.parent
+            if parent is not None:
+                run.cancel(run._emission)
+        return False
+
+    @property
+    def tally(self) -> Tally:
+        """The counts, for ``Processor.tally``."""
+        with self._lock:
+            return replace(self._ledger.tally, rejected=self._rejected)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Runs: {self.tally.pending} pending>"
+
+    # -- internal -----------------------------------------------------------------------------------------------------
+    def _settle(self, run: Run, status: Status) -> None:
+        with self._lock:
+            if run in self._ledger.open:
+                run._emission._open = 0
+                self._ledger.settle(run, status)
+
+    def _pending(self) -> "list[Run]":
+        return [*self._ledger.open]  # type: ignore[list-item]  # nothing but runs is entered in our ledger
+
+    def _roots(self) -> frozenset[int]:
+        # What an emission emits while it is pending has the same root; what comes from outside has another one.
+        return frozenset(run._emission.root_id for run in self._pending())
+
+    async def _over(self, roots: frozenset[int], timeout: float | None) -> bool:
+        """Wait until nothing is pending that descends from *roots*."""
+
+        def left() -> Run | None:
+            return next((run for run in self._pending() if run._emission.root_id in roots), None)
+
+        if left() is None:
+            return True
+        for run in self._pending():
+            if run._thread == get_ident():
+                _refuse(run._emission, "waits for what is pending, and so for itself")
+        try:
+            async with asyncio.timeout(timeout):
+                while (run_left := left()) is not None:
+                    await run_left._emission.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+def _check(subscription: Subscription[Any]) -> None:  # Any: of whatever event
+    """Refuse a receiver that a plain call cannot do justice to."""
+    name = spell(subscription._handler)
+    if subscription._is_async:
+        raise DefinitionError(
+            f"{name} is async, and this processor calls its handlers and cannot await them. "
+            "Make it a plain function, or use AsyncIOProcessor.",
+            subscription._handler,
+        )
+    if subscription.timeout is not None:
+        raise DefinitionError(
+            f"{name} has timeout={subscription.timeout!r}, and this processor cannot cut off a plain call. "
+            "Leave the timeout out, or use AsyncIOProcessor.",
+            subscription._handler,
+        )
+
+
+def _refuse(emission: AnyEmission, does: str) -> NoReturn:
+    raise WouldDeadlock(
+        f"A handler of {spell_event(emission._event)} {does}, and it cannot end before that. Return instead.",
+        (emission,),
+    )
