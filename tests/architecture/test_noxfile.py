@@ -1,4 +1,4 @@
-"""A Python that is declared and is not there: named where nox starts, and an error where CI says so."""
+"""A Python that is declared and is not there: named where nox starts, and an error where the machine is meant to have it."""
 
 import os
 import shutil
@@ -22,23 +22,23 @@ def house(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def nox(house: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str, ci: bool) -> Ended:
-    for name in ("CI", "NOXSESSION", "NOXPYTHON"):
+def nox(house: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str, promised: bool) -> Ended:
+    for name in ("PYVENTUS_PYTHONS", "NOXSESSION", "NOXPYTHON"):
         monkeypatch.delenv(name, raising=False)
-    env = {"CI": "1"} if ci else {}
+    env = {"PYVENTUS_PYTHONS": "3.12 3.99"} if promised else {}
     return run_python("-m", "nox", *arguments, cwd=house, env={**env, "PYTHONPATH": os.pathsep})
 
 
 def test_a_missing_python_is_named_and_has_no_session(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = nox(house, monkeypatch, "-l", ci=False)
+    ended = nox(house, monkeypatch, "-l", promised=False)
     assert ended.code == 0, ended.stderr
     assert "not found here as pythonX.Y: Python" in ended.stderr
     assert "3.99. Nothing is tested on it" in ended.stderr
     assert "others-3.99" not in ended.stdout
 
 
-def test_where_ci_is_set_a_missing_python_is_an_error(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "* others-3.99" in nox(house, monkeypatch, "-l", ci=True).stdout
-    ended = nox(house, monkeypatch, "-s", "others-3.99", ci=True)
+def test_a_missing_python_that_the_machine_is_meant_to_have_is_an_error(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "* others-3.99" in nox(house, monkeypatch, "-l", promised=True).stdout
+    ended = nox(house, monkeypatch, "-s", "others-3.99", promised=True)
     assert ended.code == 1
     assert "Python interpreter 3.99 not found" in ended.stderr
