@@ -1,4 +1,4 @@
-"""Typed events: frozen dataclasses, checked handlers, and books that account for every emission."""
+"""Typed events: frozen dataclasses, checked handlers, and counts that account for every emission."""
 
 from . import errors
 from ._emission import Delivery, Emission, current_emission

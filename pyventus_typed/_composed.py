@@ -27,7 +27,7 @@ class _Own:
 
 
 OWN: Final[Any] = _Own()  # Any: no checker knows an __await__ that is a bound method
-"""Awaited where a delivery wants a task of its own: up to there anybody may step it."""
+"""Awaited where a delivery needs a task of its own from there on. Up to there anybody may step it."""
 
 
 class Settings(Protocol):
@@ -63,7 +63,7 @@ class Verdict:
         self, outcome: Outcome, *, notified: bool = True, until: "asyncio.Future[Any] | None" = None
     ) -> None:  # Any: ends with a thread
         self.outcome: Outcome = outcome
-        self.notified: bool = notified  # whether somebody was given the error, if it is one
+        self.notified: bool = notified  # whether a callback was given the error, if it is one
         self.until: asyncio.Future[Any] | None = until  # it keeps its place in the order until this is done
 
 

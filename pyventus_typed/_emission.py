@@ -41,7 +41,7 @@ EMPTY: Final[Iterator[Callable[..., object]]] = iter(())
 
 @final
 class Progress:
-    """Where a delivery stands that has no outcome, as far as that is written down. No enum: looking at one calls code."""
+    """How far a delivery is that has no outcome, as far as that is noted. No enum, because looking at a member calls code."""
 
     __slots__ = ("name",)
 
@@ -54,13 +54,13 @@ class Progress:
 
 
 WAITING: Final = Progress("waiting")
-"""For its task, or in a mailbox."""
+"""It waits for its task, or in a mailbox."""
 QUEUED: Final = Progress("queued")
-"""For a worker thread."""
+"""It waits for a worker thread."""
 STARTED: Final = Progress("started")
-"""In a task or a thread."""
+"""It runs in a task or a thread."""
 CALLED: Final = Progress("called")
-"""A plain call that runs now, and whose cursor was emptied by a cancellation."""
+"""It is a plain call that runs now, and a cancellation has emptied the cursor meanwhile."""
 Note: TypeAlias = Outcome | Progress
 
 _STATUS: Final[dict[type, Status]] = {
@@ -222,11 +222,11 @@ class Delivery(Generic[_T_co]):
 
 
 NEVER_RAN: Final = Cancelled()
-"""The one `Cancelled` of a delivery that was not started; told from others by identity."""
+"""The one `Cancelled` of a delivery that was not started; known by its identity."""
 
 
 class _Rare:
-    """What few emissions have: made for whoever wants it first, in whatever thread."""
+    """What few emissions need. It is made when it is first needed, in whatever thread."""
 
     __slots__ = ("id", "site", "unseen", "waiters")
 
@@ -257,7 +257,7 @@ class Emission(Generic[_T_co]):
         "_state",
     )
 
-    # There is no ``__init__``: `Emitter.emit` sets these in line, because a call would cost as much as a handler.
+    # There is no ``__init__``: `Emitter.emit` sets these itself, because a call would cost as much as a handler.
     _event: _T_co
     _route: Route
     # Over the calls of the route: those before it have begun, those behind it have not. Whoever empties it while a call
@@ -511,7 +511,7 @@ class Waiter:
         return self._raises and future is not None and not future.done()
 
     def __call__(self) -> None:
-        """Complete it; bears being called again."""
+        """Complete it, unless that was done before."""
         future = self._future()
         if future is None:
             return
@@ -551,7 +551,7 @@ def _wait(emission: _E, *, raises: bool) -> Generator[Any, None, _E]:  # Any: as
         waiters = emission._with_rare().waiters
         waiters.append(waiter)
         try:
-            # Whoever settled it in between has read the waiters before or after the line above.
+            # It may have been settled before this waiter was in the list: then nobody completes the future.
             if emission._open:
                 yield from future
         except BaseException:
@@ -577,7 +577,7 @@ def complete(future: "asyncio.Future[None]") -> None:
 
 
 def _add_note(error: Exception, text: str) -> None:
-    # An exception object that is raised again and again must not collect the same note for ever.
+    # An exception object that is raised again and again must not collect the same note each time.
     with suppress(Exception):  # an exception may refuse notes: a frozen dataclass does
         if text not in getattr(error, "__notes__", ()):
             error.add_note(text)

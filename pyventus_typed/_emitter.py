@@ -50,7 +50,7 @@ class Emitter(Generic[E_contra]):
 
     @property
     def tally(self) -> Tally:
-        """The books of the processor, over all its queues."""
+        """The counts of the processor, over all its queues."""
         return self._processor.tally
 
     @overload
@@ -75,7 +75,7 @@ class Emitter(Generic[E_contra]):
         except KeyError:
             route = self._linker._route(event)
         if route.is_direct:
-            # As emission_of, in line: a call costs as much as a handler.
+            # The same as emission_of, which is not called here: a call costs as much as a handler.
             emission: Emission[Any] = Emission()  # Any: as above
             emission._event = event
             emission._route = route
@@ -96,7 +96,7 @@ class Emitter(Generic[E_contra]):
     @overload
     def try_emit(self, event: E_contra, /) -> Emission[E_contra] | None: ...
     def try_emit(self, event: Any, /) -> Emission[Any] | None:  # Any: as for emit
-        """As `emit`, but ``None`` for want of room."""
+        """As `emit`, but returns ``None`` where ``capacity`` is used up."""
         try:
             return self.emit(event)
         except NoRoom:
@@ -109,9 +109,9 @@ class Emitter(Generic[E_contra]):
     @overload
     async def emit_wait(self, event: E_contra, /) -> Emission[E_contra]: ...
     async def emit_wait(self, event: Any, /) -> Emission[Any]:  # Any: as for emit
-        """As `emit`, but wait for room, first come first served; a waiter that is cancelled emits nothing.
+        """As `emit`, but waits for a place, first come first served; a waiter that is cancelled emits nothing.
 
-        Raises `WouldDeadlock` in a handler whose own end alone could make room.
+        Raises `WouldDeadlock` in a handler whose own end alone could free a place.
         """
         emission = self._draft(event)
         await self._processor.submit_wait(emission, self._state)

@@ -38,7 +38,7 @@ class Thread:
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._begun: asyncio.Future[None] = self._loop.create_future()
-        self._claim = [True]  # who pops it decides: the thread begins, or it never will; list.pop is atomic
+        self._claim = [True]  # whoever pops it, in one atomic step, decides whether the thread begins
         self.context: Context = copy_context()
         self.late: asyncio.Future[Any] | None = None  # Any: ends when the thread returns after its time-out
 

@@ -101,7 +101,7 @@ class Ledger:
 
     def settle(self, entry: object, status: Status) -> Epochs:
         """From open to *status*; the epochs that it belonged to, which somebody may wait for: they want a `check`."""
-        # Nothing is called between the first and the last line, so that the counts add up at every instant.
+        # Nothing is called between the first and the last of these statements, so that the counts add up at every instant.
         epochs = self.open[entry]
         del self.open[entry]
         if status is Status.COMPLETED:

@@ -1,4 +1,4 @@
-"""Whose line is this: the one answer for reports, tracebacks and checks of the wiring."""
+"""Whose code a file is: the one answer for reports, tracebacks and checks of the wiring."""
 
 import sysconfig
 from functools import lru_cache

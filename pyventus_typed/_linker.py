@@ -81,7 +81,7 @@ class Linker(Generic[E_contra]):
         self,
         *,
         max_subscriptions: int | None = None,
-        on_success: Callable[[Any], object] | None = None,  # Any: it is told the results of all handlers
+        on_success: Callable[[Any], object] | None = None,  # Any: it is called with the results of all handlers
         on_failure: Callable[[Event, Exception], object] | None = None,
     ) -> None:
         """Make an empty linker.

@@ -1,4 +1,4 @@
-"""Whether this thread runs a loop, asked cheaply, and where an emission belongs that is made here without one."""
+"""Whether this thread runs a loop, asked cheaply, and where an emission belongs that is made in a thread without one."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ _says = sys.version_info < (3, 12)  # whether a loop of asyncio can be asked for
 
 
 class Runner:
-    """What knows whether, and whose, plain calls run in a thread without a loop."""
+    """The scheduler of a thread without a loop, as far as `Here` needs it: whether it runs plain calls, and whose."""
 
     __slots__ = ("running", "runs")
 
@@ -28,11 +28,11 @@ class Here(local):
     """What this thread works for."""
 
     scheduler: Runner | None = None
-    """Its own, which takes what is emitted while it runs no loop."""
+    """The thread's own, which takes what is emitted while the thread runs no loop."""
     elsewhere: object = None
-    """Another one to which it is handed over: of the loop whose blocking handler runs here."""
+    """Another scheduler, to which it is handed over instead: that of the loop whose blocking handler runs in this thread."""
     closing: object = None
-    """The one whose coroutines are being closed here: what they emit belongs there."""
+    """The scheduler whose coroutines are being closed in this thread: what they emit belongs there."""
 
     @contextmanager
     def occupied(self) -> Generator[None]:
@@ -53,7 +53,8 @@ here = Here()
 
 def runs_here(loop: AbstractEventLoop | None) -> bool:
     """Whether *loop* is the one that this thread is running."""
-    # What asyncio says, but before 3.12 it asks the kernel each time whether the process was forked: as long as a task.
+    # `get_running_loop` says the same. Before 3.12 it asks the kernel each time whether the process was forked, which costs
+    # as much as a task.
     if _says and type(loop) is asyncio.SelectorEventLoop:
         running_in: int | None = loop._thread_id  # type: ignore[attr-defined]  # unknown to its stubs
         return running_in == get_ident()

@@ -105,7 +105,7 @@ class Gate:
         return None if chosen is None else (chosen[0], hash(chosen[0]))
 
     def prepare(self, key: tuple[Hashable, int] | None) -> Row | None:
-        """The row of *key*, which is made if need be: whoever calls it enters, and then says `settled`."""
+        """The row of *key*, which is made if need be: whoever calls this then calls `enter`, and `settled` after it."""
         if self._choose is None:
             return self._single
         if key is None:
@@ -127,7 +127,7 @@ class Gate:
                 return row
 
     def settled(self, row: Row) -> None:
-        """Who has prepared *row* has entered, or will not."""
+        """Whoever called `prepare` for *row* has entered it, or will not."""
         if row is not self._single:
             row.entering -= 1
             self._forget(row)
@@ -140,7 +140,7 @@ class Gate:
         return row.entries[0] is pair
 
     def leave(self, place: object) -> object | None:
-        """*place* is over, or will never have its turn: the entry whose turn it is now, if by that it is somebody's."""
+        """*place* is over, or will never have its turn; return the entry that has its turn because of that, if there is one."""
         row = self._places.pop(place, None)
         if row is None or row.entries[0][0] is not place:
             return None  # what waited is passed over when it comes first

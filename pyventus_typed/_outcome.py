@@ -1,4 +1,4 @@
-"""What became of a delivery and of an emission, and the counts of the books."""
+"""What became of a delivery and of an emission, and the counts of emissions."""
 
 import enum
 from dataclasses import dataclass

@@ -25,14 +25,14 @@ class EmitterState:
 
 
 class Observer(Protocol):
-    """What is called as emissions come and go: traces and metrics stand on it.
+    """What a processor calls as emissions are accepted, started and settled, for traces and metrics.
 
     Each method is called in the emission's context, by whoever runs it. What it raises goes to ``sys.unraisablehook`` and
     changes nothing. An emission that nobody receives is accepted and settled, and starts no delivery.
     """
 
     def accepted(self, emission: Emission[Event], /) -> object:
-        """It is in the books."""
+        """It is accepted, and counted as pending."""
         ...
 
     def started(self, delivery: Delivery[Event], /) -> object:

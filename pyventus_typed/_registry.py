@@ -56,7 +56,7 @@ class Registry:
         self._changed()
 
     def remove(self, subscription: AnySubscription, /) -> bool:
-        """Let go of *subscription*; of several callers exactly one is told ``True``."""
+        """Remove *subscription*; of several callers exactly one gets ``True``."""
         events = subscription._events
         first = self._buckets.get(events[0], {})
         if first.pop(subscription._place, None) is None:  # as above

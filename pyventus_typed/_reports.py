@@ -1,4 +1,4 @@
-"""What is said to whoever reads the log: that a handler failed, and what the end of a loop has cut off.
+"""Log records and warnings: that a handler failed, and what the end of a loop has cut off.
 
 Nothing that is called in order to say it, a log filter or ``showwarning`` or ``on_discard``, can do harm: what it raises
 goes to ``sys.unraisablehook``.
@@ -89,7 +89,7 @@ def report_lost(lost: Iterable[tuple[Tell | None, Reported]], when: str) -> None
         text = _text(emissions, when)
         if log.hasHandlers():
             guarded(log.warning, "%s", text)
-        # Without a registry each loop's report is shown. A filter may make an error of it: then that is what is said.
+        # Without a registry the report of each loop is shown. A filter may make an error of it, which goes to the hook.
         guarded(warnings.warn_explicit, text, DiscardedEmissionsWarning, "<pyventus_typed>", 0)
 
 

@@ -55,7 +55,7 @@ class Subscriber(Generic[T_co]):
     """
 
     @override
-    def __init_subclass__(cls, **options: Any) -> None:  # Any: for the next class in line
+    def __init_subclass__(cls, **options: Any) -> None:  # Any: for the next class by inheritance
         super().__init_subclass__(**options)
         family = declared_family(cls, Subscriber)
         for name, mark in _marks(cls).items():

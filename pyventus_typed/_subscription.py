@@ -142,12 +142,12 @@ class Subscription(Generic[_T_co]):
 
     @property
     def on_success(self) -> Call | None:
-        """What is told the handler's result, its own or the linker's."""
+        """What is called with the handler's result: its own, or the linker's."""
         return self._options.on_success
 
     @property
     def on_failure(self) -> Call | None:
-        """What is told the event and the error, its own or the linker's."""
+        """What is called with the event and the error: its own, or the linker's."""
         return self._options.on_failure
 
     @property
@@ -166,7 +166,7 @@ class Subscription(Generic[_T_co]):
         return self._options.answers
 
     def unsubscribe(self) -> bool:
-        """End it, from any thread; return whether it was active: of several callers, one is told ``True``.
+        """End it, from any thread; return whether it was active: of several callers, one gets ``True``.
 
         Emissions accepted before are still delivered.
         """

@@ -53,7 +53,7 @@ def test_an_id_is_unique_and_stays() -> None:
 
 
 @pytest.mark.parametrize("what", ["ask", "wait"])
-async def test_an_id_that_a_signal_handler_is_told_stays(what: str) -> None:
+async def test_an_id_that_a_signal_handler_has_read_stays(what: str) -> None:
     linker, gate = Linker(), asyncio.Event()
     emitter, told, waits = Emitter(linker), list[tuple[Emission[Event], int]](), list[Coroutine[object, None, object]]()
 
@@ -314,7 +314,7 @@ async def test_a_wait_that_was_closed_keeps_no_failure_from_the_log(caplog: pyte
         await emission
 
     emitter = Emitter(linker)
-    for number in range(3):  # the first ones make a line, and open its short ways
+    for number in range(3):  # the first one makes the queue, and the others need not look for it
         gate.clear()
         emission = emitter.emit(OrderPlaced(number))
         waiting = wait(emission)
@@ -358,7 +358,7 @@ async def test_what_a_handler_returns_is_compared_with_nothing(kind: str, orderi
         linker.subscribe(OrderPlaced, lambda event: value)
         linker.subscribe(OrderPlaced, lambda event: None)
     emitter = asyncio_emitter(linker, ordering=ordering)
-    for _ in range(3):  # the first ones make a line, and open its short ways
+    for _ in range(3):  # the first one makes the queue, and the others need not look for it
         for emission in (await emitter.emit(OrderPlaced()), await emitter.publish(OrderPlaced())):
             outcomes = [delivery.outcome for delivery in emission.deliveries]
             found = [outcome.value for outcome in outcomes if isinstance(outcome, Completed)]
@@ -378,7 +378,7 @@ async def test_any_number_of_tasks_may_await_one_emission_and_give_up(handlers: 
     for _ in range(handlers):
         linker.subscribe(OrderPlaced, handler)
     emitter = Emitter(linker)
-    for number in (0, 0, 0, 1):  # the first ones make a line, and open its short ways
+    for number in (0, 0, 0, 1):  # the first one makes the queue, and the others need not look for it
         gate.clear()
         emission = emitter.emit(OrderPlaced(number))
 
@@ -442,13 +442,13 @@ async def test_what_has_not_started_is_discarded_and_what_runs_is_cancelled() ->
 async def test_who_has_looked_can_still_cancel_what_runs_and_what_waits(ordering: Ordering, handlers: int) -> None:
     linker = Linker()
 
-    async def wait_for_ever(event: OrderPlaced) -> None:
+    async def never_end(event: OrderPlaced) -> None:
         await asyncio.Event().wait()
 
     for _ in range(handlers):
-        linker.subscribe(OrderPlaced, wait_for_ever)
+        linker.subscribe(OrderPlaced, never_end)
     emitter = asyncio_emitter(linker, ordering=ordering)
-    emitter.emit(OrderPlaced(0)).cancel()  # makes the line; from here on it is short
+    emitter.emit(OrderPlaced(0)).cancel()  # makes the queue; what comes next need not look for it
     async with asyncio.timeout(10):
         await emitter.wait_for_tasks()
         first, second = emitter.emit(OrderPlaced(1)), emitter.emit(OrderPlaced(2))
@@ -572,7 +572,7 @@ def test_a_handler_may_cancel_what_stands_behind_it_in_every_emission_of_a_threa
     linker.subscribe(Shipped, lambda event: cancels.append((emission := current_emission()) and emission.cancel()))
     linker.subscribe(Shipped, cancels.append)
     emitter = Emitter(linker)
-    for _ in range(3):  # the first one makes the thread's line
+    for _ in range(3):  # the first one makes the thread's queue
         assert emitter.emit(Shipped()).status is Status.DISCARDED
     assert cancels == [True] * 3
 
@@ -590,7 +590,7 @@ def test_in_a_thread_without_a_loop_another_thread_cancels_what_has_not_started(
 
     linker.subscribe(Shipped, cancels.append)
     emitter = Emitter(linker)
-    for _ in range(3):  # the first one makes the thread's line
+    for _ in range(3):  # the first one makes the thread's queue
         emission = emitter.emit(Shipped())
         assert [delivery.outcome for delivery in emission.deliveries] == [
             Completed(None),
@@ -609,7 +609,7 @@ async def test_a_delivery_that_was_looked_at_before_it_began_is_looked_at_again(
     linker.subscribe(Shipped, look)
     linker.subscribe(Shipped, look)
     emitter, deliveries = Emitter(linker), list[Delivery[Shipped]]()
-    await emitter.emit(Shipped())  # makes the loop's line
+    await emitter.emit(Shipped())  # makes the loop's queue
     seen.clear()
     emission = emitter.emit(Shipped())
     deliveries.extend(emission.deliveries)

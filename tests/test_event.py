@@ -12,7 +12,7 @@ from pyventus_typed import Emitter, Event, Linker, PerKey, handles, route
 from pyventus_typed.errors import DefinitionError, NotAnEvent
 from tests.events import Changed, OrderPaid, OrderPlaced, Price, ShopEvent, untyped
 
-Door = Callable[[Any], object]  # Any: hostile input
+Function = Callable[[Any], object]  # Any: hostile input
 
 
 def nothing(event: Event) -> None:
@@ -36,7 +36,7 @@ def make_event() -> OrderPlaced:
     return OrderPlaced()
 
 
-CLASS_DOORS: dict[str, Door] = {
+CLASS_FUNCTIONS: dict[str, Function] = {
     "on": lambda found: Linker().on(found),
     "subscribe": lambda found: Linker().subscribe(found, nothing),
     "answer": lambda found: Linker().answer(found),
@@ -95,54 +95,54 @@ def test_the_base_adds_nothing_to_an_instance() -> None:
 
 
 # ---------------------------------------------------------------- E2, where a class is meant
-@pytest.mark.parametrize("door", CLASS_DOORS)
-def test_a_forgotten_dataclass_decorator_is_refused(door: str) -> None:
+@pytest.mark.parametrize("function", CLASS_FUNCTIONS)
+def test_a_forgotten_dataclass_decorator_is_refused(function: str) -> None:
     message = "Undecorated has fields but is no dataclass. Decorate it with @dataclass(frozen=True)."
     with pytest.raises(NotAnEvent, match=re.escape(message)) as caught:
-        CLASS_DOORS[door](Undecorated)
+        CLASS_FUNCTIONS[function](Undecorated)
     assert caught.value.found is Undecorated
 
 
-@pytest.mark.parametrize("door", CLASS_DOORS)
-def test_a_class_that_is_no_event_is_refused(door: str) -> None:
+@pytest.mark.parametrize("function", CLASS_FUNCTIONS)
+def test_a_class_that_is_no_event_is_refused(function: str) -> None:
     message = "int is no event class. Derive it: @dataclass(frozen=True) class int(Event)."
     with pytest.raises(NotAnEvent, match=re.escape(message)):
-        CLASS_DOORS[door](int)
+        CLASS_FUNCTIONS[function](int)
 
 
-@pytest.mark.parametrize("door", CLASS_DOORS)
-def test_an_instance_where_a_class_is_meant_is_refused(door: str) -> None:
+@pytest.mark.parametrize("function", CLASS_FUNCTIONS)
+def test_an_instance_where_a_class_is_meant_is_refused(function: str) -> None:
     message = "OrderPlaced(order=7) is an event, and its class is meant. Did you mean OrderPlaced?"
     with pytest.raises(NotAnEvent, match=re.escape(message)):
-        CLASS_DOORS[door](OrderPlaced(7))
+        CLASS_FUNCTIONS[function](OrderPlaced(7))
 
 
-@pytest.mark.parametrize("door", CLASS_DOORS)
-def test_a_function_that_returns_an_event_is_refused(door: str) -> None:
+@pytest.mark.parametrize("function", CLASS_FUNCTIONS)
+def test_a_function_that_returns_an_event_is_refused(function: str) -> None:
     with pytest.raises(NotAnEvent, match=r"make_event is a function, and an event class is meant\."):
-        CLASS_DOORS[door](make_event)
+        CLASS_FUNCTIONS[function](make_event)
 
 
-@pytest.mark.parametrize("door", CLASS_DOORS)
-def test_a_generic_alias_is_refused_with_the_subclass_to_write(door: str) -> None:
+@pytest.mark.parametrize("function", CLASS_FUNCTIONS)
+def test_a_generic_alias_is_refused_with_the_subclass_to_write(function: str) -> None:
     with pytest.raises(
         NotAnEvent, match=r"Changed\[int\] cannot be told from Changed at run time.*class MyChanged\(Changed\[int\]\)"
     ):
-        CLASS_DOORS[door](Changed[int])
+        CLASS_FUNCTIONS[function](Changed[int])
 
 
 @pytest.mark.parametrize("thing", ["OrderPlaced", 42, None, ..., OrderPaid | OrderPlaced, lambda: None])
-@pytest.mark.parametrize("door", CLASS_DOORS)
-def test_anything_else_is_refused_too(door: str, thing: object) -> None:
+@pytest.mark.parametrize("function", CLASS_FUNCTIONS)
+def test_anything_else_is_refused_too(function: str, thing: object) -> None:
     with pytest.raises(NotAnEvent, match=r"event class"):
-        CLASS_DOORS[door](thing)
+        CLASS_FUNCTIONS[function](thing)
 
 
 @pytest.mark.parametrize("thing", [[], {}])
-@pytest.mark.parametrize("door", CLASS_DOORS)
-def test_what_cannot_be_hashed_is_refused_as_well(door: str, thing: object) -> None:
+@pytest.mark.parametrize("function", CLASS_FUNCTIONS)
+def test_what_cannot_be_hashed_is_refused_as_well(function: str, thing: object) -> None:
     with pytest.raises(NotAnEvent, match=r"is no event class"):
-        CLASS_DOORS[door](thing)
+        CLASS_FUNCTIONS[function](thing)
 
 
 def test_nothing_is_subscribed_by_what_is_refused() -> None:
@@ -158,10 +158,10 @@ def test_a_refusal_is_a_type_error_too() -> None:
         Linker().subscribe(untyped(int), nothing)
 
 
-@pytest.mark.parametrize("door", ["on", "handles"])
-def test_no_event_at_all_is_refused(door: str) -> None:
-    with pytest.raises(NotAnEvent, match=rf"{door}\(\) names no event\. Name at least one"):
-        {"on": untyped(Linker().on), "handles": untyped(handles)}[door]()
+@pytest.mark.parametrize("function", ["on", "handles"])
+def test_no_event_at_all_is_refused(function: str) -> None:
+    with pytest.raises(NotAnEvent, match=rf"{function}\(\) names no event\. Name at least one"):
+        {"on": untyped(Linker().on), "handles": untyped(handles)}[function]()
 
 
 def test_answer_wants_a_request() -> None:
@@ -215,21 +215,21 @@ def test_a_mutable_subclass_is_a_type_error_where_it_is_defined() -> None:
         (int, "is not. Wrap it in one."),
     ],
 )
-@pytest.mark.parametrize("door", ["emit", "try_emit"])
-def test_what_is_no_event_is_not_emitted(door: str, thing: object, message: str) -> None:
+@pytest.mark.parametrize("function", ["emit", "try_emit"])
+def test_what_is_no_event_is_not_emitted(function: str, thing: object, message: str) -> None:
     emitter = Emitter(Linker())
     with pytest.raises(NotAnEvent, match=re.escape(message)):
-        untyped(getattr(emitter, door))(thing)
+        untyped(getattr(emitter, function))(thing)
     assert emitter.tally.accepted == 0
 
 
-@pytest.mark.parametrize("door", ["emit_wait", "publish", "ask"])
-async def test_what_is_no_event_is_not_awaited_either(door: str) -> None:
+@pytest.mark.parametrize("function", ["emit_wait", "publish", "ask"])
+async def test_what_is_no_event_is_not_awaited_either(function: str) -> None:
     emitter = Emitter(Linker())
     things: tuple[object, ...] = (OrderPlaced, 42, "x", None, [], Undecorated())
     for thing in things:
         with pytest.raises(NotAnEvent, match="is meant|that derive from Event|is no dataclass"):
-            await untyped(getattr(emitter, door))(thing)
+            await untyped(getattr(emitter, function))(thing)
     assert emitter.tally.accepted == 0
 
 

@@ -276,12 +276,12 @@ GENERATOR = "is a generator function: calling it runs none of it. Use a plain or
         ),
     ],
 )
-@pytest.mark.parametrize("door", ["subscribe", "on"])
-def test_what_cannot_handle_an_event_is_refused_with_the_reason(door: str, handler: object, message: str) -> None:
+@pytest.mark.parametrize("function", ["subscribe", "on"])
+def test_what_cannot_handle_an_event_is_refused_with_the_reason(function: str, handler: object, message: str) -> None:
     linker = Linker()
 
     def link() -> None:
-        if door == "on":
+        if function == "on":
             linker.on(OrderPlaced)(untyped(handler))
         else:
             linker.subscribe(OrderPlaced, untyped(handler))

@@ -1,4 +1,4 @@
-"""Whose line is this: one answer, which goes by where the file lies."""
+"""Whose code this is: one answer, which goes by where the file lies."""
 
 import asyncio
 import contextlib

@@ -42,7 +42,7 @@ FAMILIES: dict[str, Callable[[], Linker[Any]]] = {  # Any: of several families
 def test_an_event_outside_of_the_family_is_refused(made: str) -> None:
     linker = untyped(FAMILIES[made]())
     message = "Visited is outside of this linker's family, OrderPlaced | OrderPaid. Widen the family, or keep it out."
-    for door in (
+    for function in (
         lambda: linker.on(Visited),
         lambda: linker.on(OrderPlaced, Visited),
         lambda: linker.subscribe(Visited, nothing),
@@ -50,7 +50,7 @@ def test_an_event_outside_of_the_family_is_refused(made: str) -> None:
         lambda: linker.subscribe(Event, nothing),
     ):
         with pytest.raises(ForeignEvent, match=r"is outside of this linker's family, OrderPlaced \| OrderPaid\."):
-            door()
+            function()
     with pytest.raises(ForeignEvent, match=re.escape(message)):
         linker.on(Visited)
 
@@ -73,10 +73,10 @@ def test_a_linker_without_a_family_takes_any_event() -> None:
     linker.subscribe(Visited, nothing)
 
 
-@pytest.mark.parametrize("door", ["publish", "emit_wait"])
-async def test_a_foreign_event_is_not_awaited_either(door: str) -> None:
+@pytest.mark.parametrize("function", ["publish", "emit_wait"])
+async def test_a_foreign_event_is_not_awaited_either(function: str) -> None:
     with pytest.raises(ForeignEvent, match="Visited is outside"):
-        await untyped(getattr(Emitter(Orders()), door))(Visited())
+        await untyped(getattr(Emitter(Orders()), function))(Visited())
 
 
 async def test_a_foreign_request_is_neither_answered_nor_asked() -> None:
@@ -198,7 +198,7 @@ def test_a_callback_that_cannot_be_called_is_refused(option: str) -> None:
         untyped(Linker)(**{option: 7})
 
 
-def test_a_linker_holds_its_handlers_strongly_and_lets_go_of_them_at_the_end() -> None:
+def test_a_linker_holds_its_handlers_strongly_and_releases_them_at_the_end() -> None:
     class Screen:
         def show(self, event: OrderPlaced) -> None: ...
 

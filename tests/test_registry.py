@@ -177,7 +177,7 @@ def test_a_real_signal_handler_that_links_and_emits_deadlocks_with_nothing() -> 
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    emitter.emit(OrderPaid(0))  # and whatever the last signal left in the line
+    emitter.emit(OrderPaid(0))  # and whatever the last signal left in the queue
     assert sorted(event.order for event in seen if isinstance(event, OrderPaid)) == list(range(rang + 1))
     tally = emitter.tally
     assert (tally.accepted, tally.completed, tally.pending) == (emitted + rang + 1, emitted + rang + 1, 0)

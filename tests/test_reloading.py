@@ -305,8 +305,8 @@ def test_a_handler_without_a_name_cannot_replace(nameless: Callable[[Event], obj
     assert linker.subscriptions() == ()
 
 
-@pytest.mark.parametrize("door", ["on", "subscribe", "answer", "bind"])
-def test_replace_is_true_or_false(door: str) -> None:
+@pytest.mark.parametrize("function", ["on", "subscribe", "answer", "bind"])
+def test_replace_is_true_or_false(function: str) -> None:
     arguments: dict[str, tuple[object, ...]] = {
         "on": (OrderPlaced,),
         "subscribe": (OrderPlaced, handler),
@@ -314,4 +314,4 @@ def test_replace_is_true_or_false(door: str) -> None:
         "bind": (Subscriber(),),
     }
     with pytest.raises(InvalidOption, match=re.escape("replace=1 is neither True nor False.")):
-        untyped(getattr(Linker(), door))(*arguments[door], replace=1)
+        untyped(getattr(Linker(), function))(*arguments[function], replace=1)

@@ -228,7 +228,7 @@ def test_a_mark_below_a_static_or_class_method_is_not_forgotten(wrap: type) -> N
         raise DefinitionError("odd is bound, which is as good")
 
 
-def test_the_linkers_callbacks_are_told_of_methods_too() -> None:
+def test_the_linkers_callbacks_are_called_for_methods_too() -> None:
     told: list[str] = []
 
     class Broken(Subscriber[Event]):

@@ -130,11 +130,11 @@ VALUES: dict[str, object] = {
 SAID = tuple(name for name, kind in vars(Subscription).items() if isinstance(kind, property))
 
 
-def options_of(door: object) -> list[str]:
+def options_of(function: object) -> list[str]:
     """The keywords that say how the handler is called; ``replace`` says what becomes of an older one."""
     return [
         each.name
-        for each in inspect.signature(untyped(door)).parameters.values()
+        for each in inspect.signature(untyped(function)).parameters.values()
         if each.kind is each.KEYWORD_ONLY and each.name != "replace"
     ]
 
@@ -142,25 +142,32 @@ def options_of(door: object) -> list[str]:
 class Ask(Request[int]): ...
 
 
-def link(door: str, handler: Callable[..., object], options: dict[str, object]) -> Subscription[Event]:
+def link(function: str, handler: Callable[..., object], options: dict[str, object]) -> Subscription[Event]:
     linker = Linker()
-    if door == "subscribe":
+    if function == "subscribe":
         untyped(linker.subscribe)(OrderPlaced, handler, **options)
-    elif door == "handles":
+    elif function == "handles":
         method = untyped(handles)(OrderPlaced, **options)(lambda self, event: handler(event))
         linker.bind(type("Made", (Subscriber,), {"method": method})())
     else:
-        untyped(getattr(linker, door))(Ask if door == "answer" else OrderPlaced, **options)(handler)
+        untyped(getattr(linker, function))(Ask if function == "answer" else OrderPlaced, **options)(handler)
     return linker.subscriptions()[0]
 
 
-DOORS: dict[str, object] = {"on": Linker.on, "subscribe": Linker.subscribe, "answer": Linker.answer, "handles": handles}
+FUNCTIONS: dict[str, object] = {
+    "on": Linker.on,
+    "subscribe": Linker.subscribe,
+    "answer": Linker.answer,
+    "handles": handles,
+}
 
 
-@pytest.mark.parametrize(("door", "option"), [(door, each) for door in DOORS for each in options_of(DOORS[door])])
-def test_every_option_of_every_door_arrives_and_no_other_one_changes(door: str, option: str) -> None:
+@pytest.mark.parametrize(
+    ("function", "option"), [(function, each) for function in FUNCTIONS for each in options_of(FUNCTIONS[function])]
+)
+def test_every_option_of_every_function_arrives_and_no_other_one_changes(function: str, option: str) -> None:
     handler = blocking if option == "in_thread" else lambda event: None
-    before, after = link(door, handler, {}), link(door, handler, {option: VALUES[option]})
+    before, after = link(function, handler, {}), link(function, handler, {option: VALUES[option]})
     changed = {
         name for name in SAID if name not in {"events", "handler"} and getattr(before, name) != getattr(after, name)
     }
@@ -228,11 +235,11 @@ def test_a_predicate_that_equals_everything_is_still_asked() -> None:
         ("timeout", True, "timeout=True is no number of seconds: more than 0, or None for no limit."),
     ],
 )
-@pytest.mark.parametrize("door", ["on", "subscribe"])
-def test_an_option_without_a_meaning_is_refused(door: str, option: str, value: object, message: str) -> None:
+@pytest.mark.parametrize("function", ["on", "subscribe"])
+def test_an_option_without_a_meaning_is_refused(function: str, option: str, value: object, message: str) -> None:
     linker = Linker()
     with pytest.raises(InvalidOption, match=re.escape(message)) as caught:
-        if door == "on":
+        if function == "on":
             untyped(linker.on)(OrderPlaced, **{option: value})(handler)
         else:
             untyped(linker.subscribe)(OrderPlaced, handler, **{option: value})
@@ -312,12 +319,12 @@ REFUSED: list[tuple[str, object, str]] = [
 
 
 @pytest.mark.parametrize(("option", "callback", "message"), REFUSED)
-@pytest.mark.parametrize("door", ["on", "subscribe"])
+@pytest.mark.parametrize("function", ["on", "subscribe"])
 def test_a_callback_that_could_not_be_called_is_refused_where_it_is_given(
-    door: str, option: str, callback: object, message: str
+    function: str, option: str, callback: object, message: str
 ) -> None:
     with pytest.raises(InvalidOption, match=re.escape(message)) as caught:
-        link(door, lambda event: None, {option: callback})
+        link(function, lambda event: None, {option: callback})
     assert caught.value.found is callback
 
 

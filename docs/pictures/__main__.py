@@ -9,7 +9,7 @@ from .runs import ENDS, ORDERINGS, ORDERS, Bar, ending, under, ways
 
 _SECOND = 62.0
 _ROW = 22.0
-_NAMES = 128.0  # left of the time line
+_NAMES = 128.0  # left of the time axis
 _OF_CUSTOMER = {"ada": "blue", "bob": "orange"}
 _OF_OUTCOME = {"Completed": "green", "Failed": "red", "Cancelled": "purple", "Discarded": "grey"}
 
@@ -33,7 +33,7 @@ def _seconds(paper: Paper, x: float, top: float, bottom: float, count: int) -> N
 def orderings() -> str:
     """The same three orders under each ordering."""
     panel, last = 6 * _ROW + 62, 7
-    paper = Paper("The four orderings on a time line", _NAMES + last * _SECOND + 150, 56 + panel * len(ORDERINGS))
+    paper = Paper("The four orderings on a time axis", _NAMES + last * _SECOND + 150, 56 + panel * len(ORDERINGS))
     x = 20 + _NAMES
     for index, order in enumerate(ORDERS):
         left = 20 + index * 175
@@ -60,9 +60,9 @@ def ends() -> str:
     for index, (name, end) in enumerate(ENDS.items()):
         top = 62 + index * panel
         ended = ending(end)
-        told = "nothing to report" if ended.reported is None else f"on_discard is told of {ended.reported} emissions"
+        reported = "nothing to report" if ended.reported is None else f"on_discard gets {ended.reported} emissions"
         paper.text(20, top - 30, name, "title")
-        paper.text(x + 2 * _SECOND, top - 10, told, "small")
+        paper.text(x + 2 * _SECOND, top - 10, reported, "small")
         _seconds(paper, x, top, top + 3 * _ROW, round(max(bar.ended or 0 for bar in ended.bars)))
         for row, bar in enumerate(ended.bars):
             y = top + row * _ROW

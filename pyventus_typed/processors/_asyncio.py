@@ -55,8 +55,8 @@ class AsyncIOProcessor:
     With ``capacity`` at most so many emissions of a queue are pending. One more raises `NoRoom` (``overflow="refuse"``), is
     accepted and discarded (``"drop_new"``), or takes the place of the oldest that has not started (``"drop_old"``).
 
-    With ``debug`` failures carry a note with the line that emitted them; by default they do where the loop is in debug mode.
-    An ``observer`` is called as emissions come and go.
+    With ``debug`` failures carry a note with the file and line that emitted them; by default they do where the loop is in
+    debug mode. An ``observer`` is called as emissions are accepted, started and settled.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class AsyncIOProcessor:
     # -- the port to the emitter --------------------------------------------------------------------------------------
     def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Accept *emission*, or raise `EmissionRejected`."""
-        # What most emissions need is done here in line, because a call costs as much as a handler. From each look at what
+        # What most emissions need is done in this function, because a call costs as much as a handler. From each look at what
         # a signal handler or destructor could change to the last line that rests on it, nothing is called.
         queue = self._latest()
         if (

@@ -31,7 +31,7 @@ class Capacity:
         return True
 
     def give_back(self, emission: AnyEmission) -> None:
-        """*emission* is over: if it has a place, that goes to who waits for one, else it is free."""
+        """*emission* is over: if it has a place, the first who waits gets that, and else it is free."""
         if self.holders.pop(emission, _MISSING) is None:
             self.offer()
 

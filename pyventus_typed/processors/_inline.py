@@ -30,7 +30,7 @@ async def publish(queue: Queue, emission: AnyEmission, state: EmitterState) -> N
     token = waiting = None
     try:
         if not has_nothing_before:
-            # Judged as what it is called from, before it is the current emission.
+            # A deadlock is judged from where this was called, so before this is the current emission.
             waiting = queue.refuse_deadlock(emission)
             if publisher.turn is not None:
                 await publisher.turn

@@ -159,7 +159,7 @@ class Queue:
             return None
 
     def release(self, row: Row | None) -> None:
-        """Who has asked for *row* will not enter it."""
+        """Whoever called `row_of` will not enter *row*."""
         if row is not None and self.gate is not None:
             self.gate.settled(row)
 
@@ -220,7 +220,7 @@ class Queue:
             self.withdraw(emission, reason)
 
     def _enter(self, emission: AnyEmission, context: Context) -> "Entry | None":
-        """Enter *emission* in the books; what is ready then, unless it is settled already."""
+        """Enter *emission* in the ledger; return what is ready then, or ``None`` if it is settled already."""
         emission._queue = self.ref
         parent = adopt(emission) if emission not in self.ledger.open else emission.parent
         self.ledger.accept(emission, self._inherited(parent))
@@ -336,7 +336,7 @@ class Queue:
         )
 
     def _observe(self, emission: AnyEmission, context: Context) -> None:
-        """From here on the observer hears of *emission*, in a copy of its context."""
+        """From here on the observer is called for *emission*, in a copy of its context."""
         assert self.observer is not None  # whoever calls has looked
         own = self._contexts[emission] = context.copy()
         own.run(set_current, emission)
@@ -714,7 +714,7 @@ class Queue:
             and not scheduler.below.runs
             and get_current() is None
         ):
-            # As accept, for most emissions, in line; nothing is called.
+            # The same as accept for most emissions, without a call.
             emission._queue = self.ref
             ledger.open[emission] = ledger.alone
             ledger.epoch.open += 1
@@ -803,7 +803,7 @@ class Queue:
     def settle(self, emission: AnyEmission) -> None:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Each delivery of *emission* has its outcome."""
         scheduler, ledger, notes = self.scheduler, self.ledger, emission._notes
-        if notes is None and self.is_simple:  # most of them: each has completed, and there is nobody to make room for
+        if notes is None and self.is_simple:  # most of them: each has completed, and nobody waits for its place
             epochs = ledger.open[emission]
             del ledger.open[emission]
             ledger.completed += 1
@@ -849,7 +849,7 @@ class Queue:
             self._go_on(now)
 
     def _make_room(self, emission: AnyEmission) -> "Entry | None":
-        """*emission* gives up its place in the capacity and in the order; who is to be delivered at once by that."""
+        """*emission* gives up its place in the capacity and in the order; return what is to be delivered at once."""
         if self.capacity is not None:
             self.capacity.give_back(emission)
         return self._let_next(emission) if self.gate is not None and emission not in self.late else None

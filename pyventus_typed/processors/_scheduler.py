@@ -130,7 +130,7 @@ class Scheduler(Runner):
                 raise
 
     def _turn(self) -> None:
-        # Only what is ready now, and not too much of it: who emits for ever must not keep the loop from turning.
+        # Only what is ready now, and not too much of it: handlers that never stop emitting must not keep the loop from turning.
         ready = self.ready
         made = (
             False  # a task: an async handler between two plain ones starts between them, so they wait for the next turn
@@ -210,7 +210,7 @@ class Scheduler(Runner):
             self.loop.call_soon(self._take_called, context=self._context)
 
     def take(self) -> None:
-        """Do what others wanted done at once, as far as it stands there now."""
+        """Make the calls that stand in the inbox now."""
         was, self.is_taking = self.is_taking, True
         try:
             _call_each(self.inbox, len(self.inbox))
@@ -224,8 +224,8 @@ class Scheduler(Runner):
 
     # -- a thread without a loop --------------------------------------------------------------------------------------
     def run(self) -> None:
-        """Take whatever is ready, until nothing is. Whatever it raises, the caller says `abandon`: Ctrl-C and SystemExit.
-        The rest is not run behind the user's back.
+        """Take whatever is ready, until nothing is. It raises Ctrl-C and SystemExit: then the caller calls `abandon`, and the
+        rest is not run.
         """
         ready = self.ready
         entry: Entry | None = None

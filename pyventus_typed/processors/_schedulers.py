@@ -1,4 +1,4 @@
-"""Which scheduler is whose: that of a running loop, or of a thread without one; and the fresh loop of such a thread."""
+"""Which scheduler belongs to a running loop, or to a thread without one; and the fresh loop of such a thread."""
 
 import asyncio
 import atexit
@@ -24,7 +24,7 @@ def scheduler_of(loop: AbstractEventLoop) -> Scheduler:
         scheduler = Scheduler(loop, below=thread_scheduler())
         _by_loop[loop] = ref(scheduler)
         hook(loop, scheduler)
-        # The first emission there may come as late as this: then the hook is too late to hear of it.
+        # The first emission of a loop may come while it ends: then the hook was set too late to notice the beginning of that.
         if any(getattr(task.get_coro(), "__name__", "") == "shutdown_asyncgens" for task in asyncio.all_tasks(loop)):
             scheduler.begin_end(CLOSED)
     return scheduler
@@ -33,7 +33,7 @@ def scheduler_of(loop: AbstractEventLoop) -> Scheduler:
 def current_scheduler() -> Scheduler:
     """The scheduler of the running loop, or of this thread."""
     if here.closing is not None:
-        return cast("Scheduler", here.closing)  # the record stands above, and knows nothing of schedulers
+        return cast("Scheduler", here.closing)  # it stands above this file, so its type cannot name schedulers
     loop = get_running_loop()
     if loop is not None:
         return scheduler_of(loop)

@@ -1,4 +1,4 @@
-"""What an AsyncIOProcessor was told, checked once."""
+"""The options of an AsyncIOProcessor, checked once."""
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ LoopFactory: TypeAlias = Callable[[], AbstractEventLoop]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options of a processor. They refer to no loop, so that the books of a lost loop may hold them."""
+    """The options of a processor. They refer to no loop, so that what is left of a lost loop may refer to them."""
 
     ordering: Ordering | KeyedOrdering
     capacity: int | None

@@ -93,7 +93,7 @@ class SyncProcessor:
         self._runs.check_open(event, state)
 
     async def submit_wait(self, emission: Emission[Event], state: EmitterState, /) -> None:
-        """As `submit`: there is always room."""
+        """As `submit`: there is no limit to wait for."""
         self.submit(emission, state)
 
     async def publish(self, emission: Emission[Event], state: EmitterState, /) -> None:

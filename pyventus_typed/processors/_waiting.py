@@ -1,4 +1,4 @@
-"""Waits for a queue, and the rule that nobody waits for himself.
+"""Waits for a queue, and the rule that no handler waits for its own end.
 
 What an emission waits for is known: those before it in its order, and what its running handlers await. A handler's wait
 in its own task is refused if that leads back to the handler's own emission. Waits in other tasks are not judged: they may

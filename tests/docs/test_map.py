@@ -1,6 +1,8 @@
 """The map of the house shows every file of the core, in the order in which they are to be read."""
 
+import ast
 import re
+from collections.abc import Iterator
 
 from tests.docs.pages import DOCS
 from tests.programs import HOUSE
@@ -17,8 +19,34 @@ def test_the_map_names_the_files_of_the_core_from_top_to_bottom() -> None:
 
 def test_the_map_names_the_files_of_the_engine_from_top_to_bottom() -> None:
     engine = [line.removeprefix("processors.") for line in LINES if line.startswith("processors.")]
-    table = MAP[MAP.index("| Files of `pyventus_typed/processors/`") : MAP.index("## Why the books")]
+    table = MAP[MAP.index("| Files of `pyventus_typed/processors/`") : MAP.index("### How an emission travels")]
     assert re.findall(r"`(_\w+)`", table) == engine
+
+
+def private_names(source: str) -> Iterator[str]:
+    """What a file of the core takes of asyncio, a loop or a task that has an underscore."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(value=ast.Name(id="asyncio" | "loop" | "task"), attr=name):
+                yield name
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id="asyncio")), attr=name):
+                yield name
+            case ast.Call(
+                func=ast.Name(id="getattr"),
+                args=[ast.Name(id="loop" | "task") | ast.Attribute(attr="task"), ast.Constant(value=str(name)), *_],
+            ):
+                yield name
+            case _:
+                pass
+
+
+def test_the_map_names_all_that_the_core_takes_from_inside_asyncio() -> None:
+    core = HOUSE / "pyventus_typed"
+    files = [*core.glob("*.py"), *(core / "processors").glob("*.py")]
+    found = {name for file in files for name in private_names(file.read_text(encoding="utf-8"))}
+    table = MAP[MAP.index("### What is private of asyncio") : MAP.index("Two names are looked at")]
+    named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named == {name for name in found if name.startswith("_") and not name.startswith("__")}
 
 
 def test_the_map_names_the_files_of_the_wiring_check_from_top_to_bottom() -> None:

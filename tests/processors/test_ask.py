@@ -127,7 +127,7 @@ async def test_an_asker_that_is_cancelled_before_the_handler_began_leaves_no_tra
 
     emitter = Emitter(linker)
     asker = asyncio.create_task(emitter.ask(Price()))
-    asyncio.get_running_loop().call_soon(asker.cancel)  # behind its first step, before the turn of the line
+    asyncio.get_running_loop().call_soon(asker.cancel)  # behind its first step, before the turn of its scheduler
     with pytest.raises(asyncio.CancelledError):
         await asker
     assert emitter.tally.pending == 0
@@ -177,7 +177,7 @@ async def test_a_handler_may_ask_under_every_ordering(ordering: Ordering | PerKe
 
 
 # ---------------------------------------------------------------- Q3, Q4
-async def test_others_are_told_and_their_failures_do_not_reach_the_asker(caplog: pytest.LogCaptureFixture) -> None:
+async def test_others_are_notified_and_their_failures_do_not_reach_the_asker(caplog: pytest.LogCaptureFixture) -> None:
     linker, told = Linker(), list[object]()
     linker.answer(Price)(lambda request: 7)
     linker.subscribe(Price, told.append)
@@ -289,7 +289,7 @@ async def test_a_request_takes_no_capacity_and_no_turn() -> None:
     assert await emitter.wait_for_tasks()
 
 
-async def test_where_a_loop_runs_a_plain_answer_comes_at_once_and_others_are_told_later() -> None:
+async def test_where_a_loop_runs_a_plain_answer_comes_at_once_and_others_are_notified_later() -> None:
     linker, log = Linker(), list[object]()
 
     @linker.answer(Price)
@@ -363,7 +363,7 @@ async def test_the_handlers_own_exception_reaches_who_asks_without_awaiting(capl
     assert caplog.records == []
 
 
-async def test_a_blocking_handler_in_its_thread_asks_without_awaiting_and_others_are_told_in_the_loop() -> None:
+async def test_a_blocking_handler_in_its_thread_asks_without_awaiting_and_others_are_notified_in_the_loop() -> None:
     linker, log = Linker(), list[object]()
     emitter = Emitter(linker)
     linker.answer(Price)(lambda request: threading.get_ident())

@@ -212,7 +212,7 @@ def test_on_failure_of_the_subscription_stands_in_for_that_of_the_linker(run: Ru
     assert told == ["linker", "subscription"]
 
 
-def test_none_is_no_on_failure_so_the_linkers_is_told(run: Run) -> None:
+def test_none_is_no_on_failure_so_the_linkers_is_called(run: Run) -> None:
     told: list[str] = []
     linker = Linker(on_failure=lambda event, error: told.append("linker"))
     linker.subscribe(OrderPlaced, explode, on_failure=None)
@@ -375,7 +375,7 @@ def test_what_is_no_exception_leaves_emit_without_a_loop(error: type[BaseExcepti
     assert seen == []
     assert emitter.tally.discarded == 2
     assert emitter.tally.pending == 0
-    emitter.emit(Shipped(3))  # not haunted
+    emitter.emit(Shipped(3))  # nothing is left of what was raised before
     assert seen == [Shipped(3)]
 
 
@@ -459,7 +459,7 @@ async def test_in_a_mailbox_a_handler_that_cancels_its_own_task_and_returns_canc
         task.cancel()
 
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
-    emitter.emit(Shipped())  # nobody receives it; from here on there is a short way
+    emitter.emit(Shipped())  # nobody receives it; it makes the queue, so what comes next need not look for it
     emissions = [emitter.emit(OrderPlaced(order)) for order in (1, 0, 1)]
     await emitter.wait_for_tasks()
     assert [one.status for one in emissions] == [Status.COMPLETED] * 3
@@ -475,7 +475,7 @@ async def test_in_a_mailbox_each_delivery_is_cancelled_for_itself() -> None:
             await asyncio.Event().wait()
 
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
-    emitter.emit(Shipped())  # nobody receives it; from here on there is a short way
+    emitter.emit(Shipped())  # nobody receives it; it makes the queue, so what comes next need not look for it
     emissions = [emitter.emit(OrderPlaced(order)) for order in (0, 1, 0)]
     await begun.wait()
     assert emissions[1].cancel()
@@ -495,7 +495,7 @@ async def test_in_a_mailbox_a_handler_that_waits_keeps_its_own_context_variables
         seen.append((variable.get(), current_emission() is emission))
 
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
-    emitter.emit(Shipped())  # nobody receives it; from here on there is a short way
+    emitter.emit(Shipped())  # nobody receives it; it makes the queue, so what comes next need not look for it
     for order in (1, 2):
         variable.set(10 * order)
         emitter.emit(OrderPlaced(order))
@@ -512,7 +512,7 @@ async def test_in_a_mailbox_a_predicate_that_raises_is_no_call_wherever_its_deli
 
     linker.subscribe(OrderPlaced, handler, when=lambda event: 1 // event.order > 0)
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
-    emitter.emit(Shipped())  # nobody receives it; from here on there is a short way
+    emitter.emit(Shipped())  # nobody receives it; it makes the queue, so what comes next need not look for it
     emissions = [emitter.emit(OrderPlaced(order)) for order in (1, 0, 1)]
     await emitter.wait_for_tasks()
     assert seen == [1, 1]
@@ -610,7 +610,7 @@ def test_a_handler_that_absorbs_its_timeout_is_completed() -> None:
 async def test_a_task_that_a_mailbox_handler_kept_cancels_no_later_delivery(*, suspends: bool) -> None:
     linker, kept = Linker[Event](), list["asyncio.Task[Any]"]()
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
-    emitter.emit(Shipped())  # nobody receives it; from here on there is a short way
+    emitter.emit(Shipped())  # nobody receives it; it makes the queue, so what comes next need not look for it
 
     @linker.on(OrderPlaced)
     async def handler(event: OrderPlaced) -> None:

@@ -165,7 +165,7 @@ def test_an_idle_emitter_is_gone_as_soon_as_nobody_refers_to_it(*, in_a_loop: bo
     linker.subscribe(Parcel, lambda _: None)
     linker.subscribe(Parcel, served)
 
-    # The settings of the processor refer to it, and whatever keeps the processor's line keeps those.
+    # The settings of the processor refer to it, and whatever keeps the processor's queue keeps those.
     told = Told()
     gone = weakref.ref(told)
     emitter = Emitter(linker, AsyncIOProcessor(on_discard=told))
@@ -210,7 +210,7 @@ async def test_an_emitter_whose_tasks_have_ended_is_gone_as_soon_as_nobody_refer
     gone = weakref.ref(told)
     emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering, on_discard=told))
     del told
-    emitter.emit(Letter())  # makes the line: from here on it is short
+    emitter.emit(Letter())  # makes the queue; what comes next need not look for it
     gc.disable()
     try:
         for n in range(3):
@@ -322,7 +322,7 @@ def test_a_filter_that_makes_an_error_of_the_warning_does_not_stop_the_close(end
 @pytest.mark.parametrize("end", ENDS, ids=str)
 def test_an_on_discard_that_raises_does_not_stop_the_close(end: End, caplog: pytest.LogCaptureFixture) -> None:
     def raising(_: Sequence[Emission[Event]]) -> None:
-        raise ValueError("no room for bad news")
+        raise ValueError("no time for bad news")
 
     linker = Linker[Event]()
     linker.subscribe(Parcel, forever)
@@ -334,7 +334,7 @@ def test_an_on_discard_that_raises_does_not_stop_the_close(end: End, caplog: pyt
 
     end.bring(main, asyncio.new_event_loop)
     assert emitter.tally.pending == 0
-    assert "no room for bad news" in caplog.text
+    assert "no time for bad news" in caplog.text
 
 
 def test_each_loop_has_its_own_report() -> None:
@@ -695,7 +695,7 @@ def test_what_a_coroutine_emits_while_its_lost_loop_is_collected_never_starts(
                 log.append(emitter.emit(Parcel(2)).status)
 
     async def main() -> None:
-        await emitter.emit(Parcel(0))  # makes the loop's line: from here on it is short
+        await emitter.emit(Parcel(0))  # makes the loop's queue; what comes next need not look for it
         emitter.emit(Parcel(1))
         await asyncio.sleep(0)
 
@@ -942,7 +942,7 @@ def test_what_a_callback_emits_after_the_only_handler_ended_is_run_by_the_fresh_
     assert seen == [Letter(1)]
 
 
-def test_what_is_emitted_while_a_fresh_loop_ends_is_reported_once_and_does_not_haunt_the_next_emission() -> None:
+def test_what_is_emitted_while_a_fresh_loop_ends_is_reported_once_and_does_not_disturb_the_next_emission() -> None:
     linker, told = Linker[Event](), list[Emission[Event]]()
     emitter = Emitter(linker, AsyncIOProcessor(on_discard=told.extend))
     ran, kept = list[Event](), list[asyncio.Task[None]]()
@@ -989,7 +989,7 @@ def test_a_fresh_loop_that_an_exit_has_left_is_not_kept() -> None:
     assert loops[0]() is None
 
 
-def test_an_exit_out_of_a_fresh_loop_leaves_and_does_not_haunt_the_next_emission() -> None:
+def test_an_exit_out_of_a_fresh_loop_leaves_and_does_not_disturb_the_next_emission() -> None:
     linker = Linker[Event]()
     emitter = Emitter(linker, AsyncIOProcessor(ordering=Ordering.SERIAL, on_discard=lambda _: None))
 
@@ -1006,7 +1006,7 @@ def test_an_exit_out_of_a_fresh_loop_leaves_and_does_not_haunt_the_next_emission
     assert emitter.emit(Parcel(0)).status is Status.COMPLETED
 
 
-def test_a_fresh_loop_that_is_cut_off_twice_does_not_haunt_the_next_emission() -> None:
+def test_a_fresh_loop_that_is_cut_off_twice_does_not_disturb_the_next_emission() -> None:
     linker = Linker[Event]()
     emitter = Emitter(linker, AsyncIOProcessor(ordering=Ordering.SERIAL, capacity=1, on_discard=lambda _: None))
 

@@ -1,5 +1,5 @@
 """What a first engine got wrong, as properties of a queue: what was discarded stays so, one at a time is one at a time, a place
-is given once, nothing is pending for ever, and nothing that is called in order to tell somebody can stop a queue.
+is given once, nothing stays pending, and nothing that is called in order to report something can stop a queue.
 """
 
 import asyncio
@@ -501,7 +501,7 @@ def test_a_task_that_is_cancelled_by_hand_and_gathered_is_no_end_of_its_loop() -
     assert seen == [Parcel(0), Parcel(1)]
 
 
-# ---------------------------------------------------------------- what is called in order to tell somebody
+# ---------------------------------------------------------------- what is called in order to report something
 class Angry(logging.Filter):
     """As one that reads ``record.request_id``."""
 

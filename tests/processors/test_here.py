@@ -1,4 +1,4 @@
-"""Which line an emission goes to: the caller's thread, its loop, or the home loop (R1, R2, R3, R6, R7)."""
+"""Which queue an emission goes to: the caller's thread, its loop, or the home loop (R1, R2, R3, R6, R7)."""
 
 import asyncio
 import contextvars
@@ -95,7 +95,7 @@ def test_what_a_handler_emits_goes_behind_what_was_accepted_whatever_emitter_it_
     assert log == ["pending", "second", "paid"]
 
 
-def test_one_fresh_loop_serves_the_rest_of_the_line_and_is_closed() -> None:
+def test_one_fresh_loop_serves_the_rest_of_the_queue_and_is_closed() -> None:
     linker, loops = Linker(), list[asyncio.AbstractEventLoop]()
     LoopProbe.made = 0
     emitter = asyncio_emitter(linker, loop_factory=LoopProbe)
@@ -210,7 +210,7 @@ async def test_a_burst_to_sync_handlers_needs_no_task_each() -> None:
     assert tasks == {1}
 
 
-async def test_handlers_that_emit_for_ever_do_not_keep_the_loop_from_turning() -> None:
+async def test_handlers_that_never_stop_emitting_do_not_keep_the_loop_from_turning() -> None:
     linker, stop = Linker(), list[bool]()
     emitter = Emitter(linker)
     linker.subscribe(OrderPlaced, lambda event: None if stop else emitter.emit(event))
@@ -311,7 +311,7 @@ async def test_an_emission_from_a_thread_is_handed_to_the_home_loop() -> None:
     async with Emitter(linker) as emitter:
         emission = await asyncio.to_thread(emitter.emit, OrderPlaced())
         await emission
-        # A loop of its own has its own line.
+        # A loop of its own has its own queue.
         await asyncio.to_thread(lambda: asyncio.run(emitter.publish(OrderPlaced(2))).raise_failures())
     home = (asyncio.get_running_loop(), threading.get_ident())
     assert found[0] == home
@@ -395,7 +395,7 @@ async def test_emissions_of_one_thread_arrive_in_their_order() -> None:
         assert [number for owner, number in seen if owner == thread] == list(range(50))
 
 
-async def test_the_first_emissions_of_eight_threads_meet_in_one_line() -> None:
+async def test_the_first_emissions_of_eight_threads_meet_in_one_queue() -> None:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(8))
     for _ in range(30):
         linker, seen = Linker(), list[object]()
@@ -408,7 +408,7 @@ async def test_the_first_emissions_of_eight_threads_meet_in_one_line() -> None:
                 emitter.emit(OrderPlaced(number))
 
             await asyncio.gather(*(asyncio.to_thread(first, number) for number in range(8)))
-            assert await emitter.wait_for_tasks()  # of this line; two lines would not all be waited for
+            assert await emitter.wait_for_tasks()  # of this queue; two queues would not both be waited for
             assert len(seen) == 8
 
 
@@ -470,7 +470,7 @@ def test_a_process_that_was_forked_inside_a_running_loop_has_no_running_loop() -
 
 
 @pytest.mark.parametrize("kind", ["plain", "with a callback", "async", "async with a time-out"])
-def test_ctrl_c_at_any_moment_of_an_emit_does_not_haunt_the_next_one(kind: str) -> None:
+def test_ctrl_c_at_any_moment_of_an_emit_does_not_disturb_the_next_one(kind: str) -> None:
     linker, seen = Linker(), list[int]()
 
     async def take(event: OrderPlaced) -> None:
@@ -487,7 +487,7 @@ def test_ctrl_c_at_any_moment_of_an_emit_does_not_haunt_the_next_one(kind: str) 
             case _:
                 linker.subscribe(OrderPlaced, take, timeout=60)
     emitter = asyncio_emitter(linker)
-    emitter.emit(OrderPlaced())  # makes the thread's line
+    emitter.emit(OrderPlaced())  # makes the thread's queue
 
     def emit() -> None:
         with suppress(KeyboardInterrupt):
@@ -521,7 +521,7 @@ def test_what_a_signal_handler_emits_at_any_moment_of_an_emit_is_over_when_that_
         seen.append(event.order)
 
     emitter = asyncio_emitter(linker)
-    emitter.emit(OrderPlaced())  # makes the thread's line
+    emitter.emit(OrderPlaced())  # makes the thread's queue
 
     def prepare() -> Action:
         seen.clear()

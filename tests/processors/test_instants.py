@@ -128,7 +128,7 @@ def in_a_loop(world: World) -> Callable[[], object]:
 
 @pytest.mark.parametrize("act", ["emit", "cancel"])
 @pytest.mark.parametrize("ordering", ORDERINGS, ids=str)
-def test_books_order_and_capacity_stay_right_whatever_comes_at_any_instant(
+def test_counts_order_and_capacity_stay_right_whatever_comes_at_any_instant(
     ordering: Ordering | KeyedOrdering, act: str
 ) -> None:
     worlds: list[World] = []

@@ -75,14 +75,14 @@ async def interrupted(number: int, ordering: Ordering, act: str, heard: list[obj
         running -= 1
 
     emitter = asyncio_emitter(linker, ordering=ordering)
-    await emitter.emit(OrderPlaced(0))  # from here on it is short
+    await emitter.emit(OrderPlaced(0))  # makes the queue; what comes next need not look for it
     emissions: list[Emission[OrderPlaced]] = []
 
     def foreign() -> None:
         match act:
             case "emit":
                 emissions.append(emitter.emit(OrderPlaced(101)))
-            case "emit what needs a job":
+            case "emit to one with options":
                 linker.subscribe(OrderPlaced, lambda event: None, on_success=lambda value: None)
                 emissions.append(emitter.emit(OrderPlaced(101)))
             case "emit to two":  # each of which has a task at once
@@ -117,7 +117,7 @@ async def interrupted(number: int, ordering: Ordering, act: str, heard: list[obj
 
 
 @pytest.mark.parametrize("looks", [True, False])
-@pytest.mark.parametrize("act", ["emit", "emit what needs a job", "emit to two", "look", "cancel"])
+@pytest.mark.parametrize("act", ["emit", "emit to one with options", "emit to two", "look", "cancel"])
 @pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX])
 def test_nothing_is_lost_or_run_twice_whatever_comes_in_between(ordering: Ordering, act: str, looks: bool) -> None:
     number, heard = 1, list[object]()
@@ -128,8 +128,8 @@ def test_nothing_is_lost_or_run_twice_whatever_comes_in_between(ordering: Orderi
     assert not heard
 
 
-async def interrupted_on_the_long_way(number: int) -> bool:
-    """Emit what needs a job; a short one to the same mailbox comes in between."""
+async def interrupted_between_two_mailboxes(number: int) -> bool:
+    """Emit to two receivers; an emission to one of them comes in between."""
     linker, log = Linker[Event](), list[int]()
 
     @linker.on(OrderPlaced, OrderPaid)
@@ -143,7 +143,7 @@ async def interrupted_on_the_long_way(number: int) -> bool:
 
     linker.subscribe(OrderPaid, file)
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
-    await emitter.emit(OrderPlaced(1))  # makes the line: from here on it is short
+    await emitter.emit(OrderPlaced(1))  # makes the queue; what comes next need not look for it
     log.clear()
     between = Between(number, lambda: emitter.emit(OrderPlaced(2)))
     before = sys.gettrace()
@@ -160,9 +160,9 @@ async def interrupted_on_the_long_way(number: int) -> bool:
     return between.left <= 0
 
 
-def test_a_mailbox_has_one_delivery_at_a_time_whatever_comes_between_its_jobs() -> None:
+def test_a_mailbox_has_one_delivery_at_a_time_whatever_comes_between() -> None:
     number = 1
-    while asyncio.run(interrupted_on_the_long_way(number)):
+    while asyncio.run(interrupted_between_two_mailboxes(number)):
         number += 1
     assert number > 30  # as above
 
@@ -186,7 +186,7 @@ async def test_a_request_under_way_stands_in_no_mailbox(looks: bool) -> None:
         await go.wait()
 
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
-    emitter.emit(OrderPaid())  # makes the line
+    emitter.emit(OrderPaid())  # makes the queue
     first, second = emitter.emit(OrderPlaced(1)), emitter.emit(OrderPlaced(2))
     asked = asyncio.create_task(emitter.ask(Price()))
     await asyncio.sleep(0)
@@ -202,7 +202,7 @@ async def test_a_request_under_way_stands_in_no_mailbox(looks: bool) -> None:
     )
 
 
-async def test_letters_stay_in_order_beside_a_request_and_before_what_needs_a_job() -> None:
+async def test_a_mailbox_keeps_its_order_beside_a_request_and_before_a_handler_with_options() -> None:
     linker, go, log = Linker[Event](), asyncio.Event(), list[int]()
 
     @linker.answer(Price)
@@ -217,11 +217,11 @@ async def test_letters_stay_in_order_beside_a_request_and_before_what_needs_a_jo
 
     linker.subscribe(OrderPlaced, place)
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
-    emitter.emit(OrderPaid())  # makes the line
+    emitter.emit(OrderPaid())  # makes the queue
     emitter.emit(OrderPlaced(1))
     asked = asyncio.create_task(emitter.ask(Price()))
     await asyncio.sleep(0)
-    emitter.emit(OrderPlaced(2))  # its mailbox is open, whoever asks beside it
+    emitter.emit(OrderPlaced(2))  # its mailbox takes it, whoever asks beside it
     other = linker.subscribe(OrderPlaced, lambda event: None, on_success=lambda value: None)
     emitter.emit(OrderPlaced(3))
     other.unsubscribe()
@@ -242,7 +242,7 @@ async def test_the_task_of_a_mailbox_may_be_cancelled_between_two_turns(left: in
         log.append(event.order)
 
     emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
-    emitter.emit(OrderPaid())  # makes the line
+    emitter.emit(OrderPaid())  # makes the queue
     in_one_turn = 100
     emissions = [emitter.emit(OrderPlaced(number)) for number in range(in_one_turn + left)]
     while len(log) < in_one_turn:
@@ -290,7 +290,7 @@ def test_a_handle_that_is_kept_keeps_no_dropped_loop_by_its_context(ordering: Or
     assert all(emission.status is not Status.PENDING for emission in kept)
 
 
-def test_a_door_that_is_closed_in_the_middle_of_emit_stays_closed() -> None:
+def test_an_emitter_that_is_closed_in_the_middle_of_emit_stays_closed() -> None:
     linker = Linker[Event]()
     linker.subscribe(OrderPlaced, lambda event: None)
     number, closes = 1, True
@@ -298,7 +298,7 @@ def test_a_door_that_is_closed_in_the_middle_of_emit_stays_closed() -> None:
     async def main() -> None:
         nonlocal closes
         emitter: Emitter[Event] = Emitter(linker)
-        emitter.emit(OrderPlaced(0))  # makes the line; the next one finds its way to the door
+        emitter.emit(OrderPlaced(0))  # makes the queue; what comes next need not look for it
 
         def close() -> None:
             with suppress(StopIteration):  # nothing is pending, so one step is all

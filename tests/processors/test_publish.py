@@ -72,7 +72,7 @@ async def test_what_a_coroutine_returns_is_the_result_also_if_it_could_be_awaite
         return never
 
     emitter = Emitter(linker)
-    for _ in range(2):  # the first one makes the loop's line
+    for _ in range(2):  # the first one makes the loop's queue
         emission = await asyncio.wait_for(emitter.publish(OrderPlaced()), 5)
         assert emission.deliveries[0].outcome == Completed(never)
 
@@ -107,7 +107,7 @@ async def test_what_it_raises_is_not_logged_as_well(caplog: pytest.LogCaptureFix
     assert caplog.records == []
 
 
-async def test_it_is_in_the_books_like_any_emission() -> None:
+async def test_it_is_counted_like_any_emission() -> None:
     linker, tallies = Linker(), list[int]()
     emitter = Emitter(linker)
     linker.subscribe(OrderPlaced, lambda event: tallies.append(emitter.tally.pending))
@@ -164,7 +164,7 @@ async def test_who_was_cancelled_calls_nobody_else_though_the_handler_went_on(be
     linker.subscribe(OrderPlaced, lambda event: None)
     emitter = Emitter(linker)
     for _ in range(3):
-        await emitter.publish(OrderPlaced())  # the first ones make a line, and open its short ways
+        await emitter.publish(OrderPlaced())  # the first one makes the queue, and the others need not look for it
     caller = asyncio.create_task(emitter.publish(OrderPaid()))
     await asyncio.sleep(0)
     caller.cancel()
@@ -304,7 +304,7 @@ async def test_a_plain_handler_that_cancels_the_caller_is_the_last_one_of_every_
 
     linker.subscribe(OrderPlaced, lambda event: seen.append(event.order))
     emitter = Emitter(linker)
-    await emitter.publish(OrderPlaced(0))  # makes the loop's line
+    await emitter.publish(OrderPlaced(0))  # makes the loop's queue
     with pytest.raises(asyncio.CancelledError):
         await asyncio.create_task(emitter.publish(OrderPlaced(1)))
     assert seen == [0]
@@ -320,7 +320,7 @@ async def test_an_emission_that_is_cancelled_while_it_is_published_cancels_its_h
             await asyncio.Event().wait()
 
     emitter = Emitter(linker)
-    await emitter.publish(OrderPlaced(0))  # makes the loop's line
+    await emitter.publish(OrderPlaced(0))  # makes the loop's queue
     publishing = asyncio.ensure_future(emitter.publish(OrderPlaced(1)))
     await asyncio.sleep(0)
     emission = begun[-1]

@@ -1,4 +1,4 @@
-"""C1 and C2: how much may be pending, and who gets the room that comes free."""
+"""C1 and C2: how much may be pending, and who gets a place that becomes free."""
 
 import asyncio
 import threading
@@ -67,7 +67,7 @@ def test_an_overflow_that_is_none_is_refused(bad: Overflow) -> None:
         AsyncIOProcessor(capacity=1, overflow=bad)
 
 
-async def test_a_full_line_refuses_and_counts_it() -> None:
+async def test_a_full_queue_refuses_and_counts_it() -> None:
     office = Office(2)
     for n in range(2):
         office.emitter.emit(Parcel(n))
@@ -83,7 +83,7 @@ async def test_a_full_line_refuses_and_counts_it() -> None:
     assert office.seen == [Parcel(0), Parcel(1), Parcel(4)]
 
 
-async def test_what_nobody_receives_and_what_is_asked_takes_no_room() -> None:
+async def test_what_nobody_receives_and_what_is_asked_takes_no_capacity() -> None:
     @dataclass(frozen=True)
     class Unheard(Event):
         pass
@@ -105,7 +105,7 @@ async def test_what_nobody_receives_and_what_is_asked_takes_no_room() -> None:
     assert await asking == 3
 
 
-async def test_nested_emissions_take_room_too() -> None:
+async def test_nested_emissions_take_capacity_too() -> None:
     office = Office(2)
     refused: list[object] = []
 
@@ -132,7 +132,7 @@ async def test_drop_new_returns_what_is_discarded_already() -> None:
     assert office.seen == [Parcel(0)]
 
 
-async def test_who_awaits_what_a_thread_has_handed_over_is_told_that_there_was_no_room() -> None:
+async def test_who_awaits_what_a_thread_has_handed_over_gets_it_discarded_where_there_was_no_capacity() -> None:
     linker: Linker[Event] = Linker()
     async with Emitter(linker, AsyncIOProcessor(capacity=1, overflow="drop_new")) as emitter:
         gate = asyncio.Event()
@@ -194,7 +194,7 @@ async def test_a_refused_or_dropped_emission_uses_up_no_once(overflow: Overflow)
     assert got == [Letter(2)]
 
 
-async def test_those_who_wait_for_room_get_it_in_their_order_and_nobody_overtakes_them() -> None:
+async def test_those_who_wait_for_a_place_get_it_in_their_order_and_nobody_overtakes_them() -> None:
     office = Office(1)
     office.emitter.emit(Parcel(0))
     await turns()
@@ -211,8 +211,8 @@ async def test_those_who_wait_for_room_get_it_in_their_order_and_nobody_overtake
     assert [one for one in office.seen if one != Letter(9)] == [Parcel(0), Letter(0), Letter(1), Letter(2)]
 
 
-@pytest.mark.parametrize("when", ["while it waits", "when it has been given room"])
-async def test_a_cancelled_waiter_takes_no_room(when: str) -> None:
+@pytest.mark.parametrize("when", ["while it waits", "when it has been given a place"])
+async def test_a_cancelled_waiter_takes_no_place(when: str) -> None:
     office = Office(1)
     first = office.emitter.emit(Parcel(0))
     waiters = [asyncio.ensure_future(office.emitter.emit_wait(Letter(n))) for n in range(2)]
@@ -237,7 +237,7 @@ async def test_a_cancelled_waiter_takes_no_room(when: str) -> None:
     assert office.emitter.tally.accepted == 2
 
 
-async def test_those_who_wait_for_room_are_all_told_when_the_emitter_is_closed() -> None:
+async def test_those_who_wait_for_a_place_are_all_refused_when_the_emitter_is_closed() -> None:
     office = Office(1)
     office.emitter.emit(Parcel(0))
     waiters = [asyncio.ensure_future(office.emitter.emit_wait(Letter(n))) for n in range(3)]
@@ -253,7 +253,7 @@ async def test_those_who_wait_for_room_are_all_told_when_the_emitter_is_closed()
     assert {type(one.exception()) for one in done} == {EmitterClosed}
 
 
-async def test_room_that_a_waiter_does_not_need_in_the_end_goes_to_the_next() -> None:
+async def test_a_place_that_a_waiter_does_not_need_in_the_end_goes_to_the_next() -> None:
     office = Office(1)
     office.linker.clear()
     office.linker.subscribe(Parcel, office.hold)
@@ -273,7 +273,7 @@ async def test_room_that_a_waiter_does_not_need_in_the_end_goes_to_the_next() ->
     assert office.seen == [Parcel(0), Letter(1), Parcel(3)]
 
 
-async def test_each_loop_has_room_of_its_own_and_the_end_of_one_frees_none_of_another() -> None:
+async def test_each_loop_has_a_capacity_of_its_own_and_the_end_of_one_frees_none_of_another() -> None:
     office = Office(1)
     office.emitter.emit(Parcel(0))
     letters = Linker[Event]()

@@ -1,4 +1,4 @@
-"""One emitter, many threads: nothing lost, nothing twice, `once` once, and the books closed."""
+"""One emitter, many threads: nothing lost, nothing twice, `once` once, and the counts add up."""
 
 import asyncio
 import gc
@@ -130,7 +130,7 @@ def test_once_is_used_up_once_however_many_threads_emit() -> None:
     assert linker.subscriptions() == ()
 
 
-def test_the_books_of_dead_threads_and_closed_loops_are_folded_into_the_totals() -> None:
+def test_the_counts_of_dead_threads_and_closed_loops_are_folded_into_the_totals() -> None:
     linker = Linker[Event]()
     linker.subscribe(Letter, lambda _: None)
     processor = AsyncIOProcessor()
@@ -186,7 +186,7 @@ def test_a_processor_may_be_dropped_by_another_thread_while_this_one_waits_in_a_
     idle = Linker[Event]()
     idle.subscribe(Letter, lambda event: None)
     dropped = [Emitter(idle)]
-    dropped[0].emit(Letter())  # it has a line in this thread
+    dropped[0].emit(Letter())  # it has a queue in this thread
     linker = Linker[Event]()
 
     @linker.on(Letter)

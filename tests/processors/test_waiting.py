@@ -207,7 +207,7 @@ async def _status(emission: Emission[Parcel]) -> Status:
     return (await emission.wait()).status
 
 
-async def test_a_waiting_task_that_nobody_holds_is_told_as_any_other() -> None:
+async def test_a_waiting_task_that_nobody_holds_is_woken_as_any_other() -> None:
     office = Office()
     office.hold_parcels()
     emission = office.emitter.emit(Parcel())
@@ -340,7 +340,7 @@ async def test_a_handler_may_await_what_is_not_behind_it() -> None:
 
 
 @pytest.mark.parametrize("through", ["emit_wait", "ask"])
-async def test_a_handler_that_waits_for_room_which_only_its_end_frees_is_refused(through: str) -> None:
+async def test_a_handler_that_waits_for_a_place_which_only_its_end_frees_is_refused(through: str) -> None:
     office = Office(capacity=1)
 
     @office.linker.on(Parcel)

@@ -1,4 +1,4 @@
-"""Programs of emissions: what their handlers do is data, what they saw is written down, and held against the books."""
+"""Programs of emissions: what their handlers do is data, what they saw is written down, and compared with the outcomes."""
 
 import asyncio
 import gc
@@ -320,14 +320,14 @@ class World:
     # -- what must be true --------------------------------------------------------------------------------------------
     def check(self, *, cancels: bool) -> None:
         """Every promise that can be read off after the end."""
-        self.check_books()
+        self.check_counts()
         for emission in self.emissions:
             for delivery in emission.deliveries:
                 self.check_delivery(emission.event.n, delivery, cancels=cancels)
         self.check_order()
         self.check_report()
 
-    def check_books(self) -> None:
+    def check_counts(self) -> None:
         status = Counter(one.status for one in self.emissions)
         tally = self.emitter.tally
         assert status[Status.PENDING] == tally.pending == 0
@@ -338,7 +338,7 @@ class World:
         assert tally.discarded == status[Status.DISCARDED]
 
     def check_delivery(self, n: int, delivery: "Delivery[Errand]", *, cancels: bool) -> None:
-        """What the handler saw equals what the books say."""
+        """What the handler saw equals its outcome."""
         name = "plain" if delivery.subscription.handler == self.plain else "async"
         seen = [what for errand, handler, what in self.log if (errand, handler) == (n, name)]
         assert seen.count("began") == delivery.started, (n, name, seen, delivery)

@@ -1,6 +1,6 @@
-"""Random programs of emissions, to every end: the books are closed, and they tell the truth.
+"""Random programs of emissions, to every end: nothing is pending then, and the counts are right.
 
-The same programs are held against the same books on real loops, and under many schedules of a virtual one.
+The same programs are compared with the same counts on real loops, and under many schedules of a virtual one.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Who receives what, in what order, for random class hierarchies and histories, against a model of ten lines (E1, E3-E7)."""
+"""Who receives what, in what order, for random class hierarchies and histories, against a small model (E1, E3-E7)."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ def predicate(when: str) -> Any:  # Any: one for each kind
 
 @dataclass
 class Model:
-    """The ten lines."""
+    """The model."""
 
     rows: list[Row] = field(default_factory=list)
 

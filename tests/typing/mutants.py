@@ -293,13 +293,17 @@ _EMITTER: Final = (
         for name in _EMITS
     ),
     Mutant("try_emit() always finds room", "-> Emission[T] | None:", "-> Emission[T]:", 2),
-    _respell("ask() gives anything", "request: RequestIn[E_contra, R], /) -> R:", "-> R", "-> Any"),
-    _respell("ask() takes a request of any family", "request: RequestIn[E_contra, R], /) -> R:", "E_contra", "Event"),
-    _respell("ask() takes anything", "request: RequestIn[E_contra, R], /) -> R:", "RequestIn[E_contra, R]", "Any"),
+    _respell("ask() gives anything", "request: RequestIn[E_contra, R], /) -> R:", "-> R", "-> Any", times=2),
+    _respell(
+        "ask() takes a request of any family", "request: RequestIn[E_contra, R], /) -> R:", "E_contra", "Event", times=2
+    ),
+    _respell(
+        "ask() takes anything", "request: RequestIn[E_contra, R], /) -> R:", "RequestIn[E_contra, R]", "Any", times=2
+    ),
 )
 
 _EMISSIONS: Final = (
-    Mutant("an emission's event is anything", "def event(self) -> _T_co:", "def event(self) -> Any:"),
+    Mutant("an emission's event is anything", "def event(self) -> _T_co:", "def event(self) -> Any:", times=2),
     Mutant(
         "an emission always has a parent",
         'def parent(self) -> "Emission[Event] | None":',

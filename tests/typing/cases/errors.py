@@ -38,7 +38,7 @@ def builtins(
     of_lookup: list[LookupError] = [nobody, several]
     refusals: list[EmissionRejected] = [closed, full]
     group: ExceptionGroup[Exception] = failed
-    warning: ResourceWarning = discarded
+    warning: RuntimeWarning = discarded
     assert_type(
         failed.exceptions[0], Exception | ExceptionGroup[Exception]
     )  # FP[zuban]: it finds the type of the base class
