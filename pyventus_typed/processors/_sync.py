@@ -52,8 +52,8 @@ class SyncProcessor:
     """Runs handlers without a loop: ``emit`` returns when the emission, and all that its handlers emitted, is settled.
 
     For command-line programs, desktop programs and games: handlers run in the thread that emits, also where it runs a loop,
-    of asyncio or another one. An emission inside a handler goes behind what was accepted before it. For any number of
-    emitters and threads.
+    of asyncio or another one. What a handler emits goes behind what was accepted before it, through whichever emitter of this
+    kind; another kind of processor runs it as its own. For any number of emitters and threads.
 
     An ``async def`` among the receivers, or one with a ``timeout``, makes ``emit`` raise `DefinitionError`; what a plain
     call returned that would have to be awaited is closed, and the delivery has failed. ``in_thread`` changes nothing.

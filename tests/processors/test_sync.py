@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import pytest
@@ -503,6 +504,39 @@ def test_a_signal_handler_may_come_at_any_instant(act: str) -> None:
     assert tally.completed + tally.discarded == tally.accepted
     assert len(emitted) == (places if act == "emit" else 0)
     assert all(emission.status is Status.COMPLETED for emission in emitted)
+
+
+def test_ctrl_c_may_come_at_any_instant_and_the_next_emission_is_as_ever() -> None:
+    linker, log, is_first = Linker(), list[int](), True
+    emitter = Emitter(linker, SyncProcessor())
+
+    @linker.on(OrderPlaced)
+    def place(event: OrderPlaced) -> None:
+        log.append(event.order)
+        if event.order == 1:
+            emitter.emit(OrderPlaced(2))
+
+    linker.subscribe(OrderPlaced, lambda event: None, on_success=lambda value: None)
+
+    def interrupt() -> None:
+        if is_first:
+            raise KeyboardInterrupt
+
+    def run() -> None:
+        nonlocal is_first
+        is_first = True
+        with suppress(KeyboardInterrupt):
+            emitter.emit(OrderPlaced(1))
+        is_first = False
+        assert emitter.tally.pending == 0
+        log.clear()
+        assert emitter.emit(OrderPlaced(3)).status is Status.COMPLETED
+        assert log == [3]
+
+    assert at_every_instant(interrupt, lambda: run) > 100
+    tally = emitter.tally
+    assert tally.discarded > 50
+    assert tally.completed + tally.discarded == tally.accepted
 
 
 def test_a_program_that_ends_in_a_handler_ends_and_says_nothing(linker: Linker, emitter: Emitter[Event]) -> None:
