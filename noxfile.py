@@ -52,6 +52,7 @@ if MISSING:
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = True  # of those that stand in the list
 nox.options.sessions = ["lint", "types", "tests", *(f"others-{version}" for version in OTHERS), "cover", "docs"]
 
 

@@ -38,8 +38,6 @@ class Discarded:
 
 NOTHING: Final = Completed(None)
 """What most handlers return, shared."""
-DONE: Final = (NOTHING,)
-"""The outcomes of an emission whose one handler has returned that, likewise."""
 
 Outcome: TypeAlias = Completed | Failed | Cancelled | Discarded
 

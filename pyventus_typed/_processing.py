@@ -1,7 +1,7 @@
 """The port between an emitter and whatever runs the handlers."""
 
-from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable
+from typing import Protocol
 
 from ._emission import Delivery, Emission
 from ._event import Event
@@ -95,6 +95,3 @@ class Processor(Protocol):
     def tally(self) -> Tally:
         """The counts of all its queues."""
         ...
-
-
-Emissions = Sequence[Emission[Any]]  # Any: of whatever events

@@ -11,7 +11,7 @@ from weakref import ref
 
 from typing_extensions import override
 
-from .._emission import EMPTY, AnyEmission, Emission, WouldDeadlock, get_current
+from .._emission import EMPTY, AnyEmission, Emission, get_current
 from .._errors import EmitterClosed
 from .._event import Event
 from .._ledger import Books
@@ -19,7 +19,6 @@ from .._loops import get_running_loop, here, runs_here
 from .._ordering import KeyedOrdering, Ordering
 from .._outcome import Tally
 from .._processing import EmitterState, Observer
-from .._spelling import spell_event
 from .._subscription import check_seconds
 from ._asking import answer_now, refuse_to_await
 from ._inline import answered, publish
@@ -326,6 +325,3 @@ def _caller() -> str:
     while frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE and frame.f_back is not None:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-_ = (spell_event, WouldDeadlock)

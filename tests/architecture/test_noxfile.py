@@ -37,7 +37,9 @@ def test_a_missing_python_is_named_and_has_no_session(house: Path, monkeypatch: 
     assert "others-3.99" not in ended.stdout
 
 
-def test_a_missing_python_that_the_machine_is_meant_to_have_is_an_error(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_python_that_the_machine_is_meant_to_have_is_an_error(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "* others-3.99" in nox(house, monkeypatch, "-l", promised=True).stdout
     ended = nox(house, monkeypatch, "-s", "others-3.99", promised=True)
     assert ended.code == 1

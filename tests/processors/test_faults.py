@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,8 +19,6 @@ from typing_extensions import override
 
 from pyventus_typed import (
     AsyncIOProcessor,
-    Cancelled,
-    Completed,
     Discarded,
     Emission,
     Emitter,
@@ -832,6 +830,3 @@ async def test_an_observer_that_raises_changes_nothing(unraisable: list[BaseExce
     assert emission.status is Status.COMPLETED
     assert seen == [Parcel()]
     assert [type(one) for one in unraisable] == [LookupError] * 3
-
-
-_ = (Cancelled, Completed, Sequence)
