@@ -73,11 +73,9 @@ def finish(scheduler: Scheduler, close: Callable[[], None], reason: str) -> None
     cut = _close_all(scheduler, reason)
     try:
         close()
-        scheduler.is_closed = not scheduler.is_threads
-        scheduler.discard_all(reason)  # handed over by a thread that was a moment too late
     finally:
+        scheduler.end(reason)
         scheduler.report("when their event loop was lost" if reason is LOST else "when their event loop closed")
-        scheduler.forget()
     if cut is not None:  # Ctrl-C, SystemExit in a finally block: the loop is closed all the same
         raise cut
 

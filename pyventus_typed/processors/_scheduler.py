@@ -305,18 +305,21 @@ class Scheduler(Runner):
         if lost:
             report_lost(lost, when)
 
-    def forget(self) -> None:
-        """Its loop is closed: refer to nothing of it."""
-        self.tasks.clear()
-        self.crashed.clear()
-        self.ready.clear()
-        self.waiting.clear()
-        for queue in [*self.queues.values()]:
-            queue.forget()
-        if not self.is_threads:
-            self.loop = None
-            self.thread = 0  # it is nobody's
-            self.queues.clear()
+    def end(self, reason: str) -> None:
+        """Its loop is closed: settle what a thread has handed over a moment too late, and refer to nothing of the loop."""
+        with _after_end:  # from here on other threads settle by themselves what they put here
+            self.is_closed = not self.is_threads
+            self.discard_all(reason)
+            self.tasks.clear()
+            self.crashed.clear()
+            self.ready.clear()
+            self.waiting.clear()
+            for queue in [*self.queues.values()]:
+                queue.forget()
+            if not self.is_threads:
+                self.loop = None
+                self.thread = 0  # it is nobody's
+                self.queues.clear()
 
 
 def _call_each(calls: deque[Callable[[], object]], most: int) -> None:
