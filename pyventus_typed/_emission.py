@@ -1,6 +1,7 @@
 """One emitted event and what becomes of it: the handle, and the facts that the engine writes down in it."""
 
 import asyncio
+import pickle
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -96,27 +97,67 @@ class WouldDeadlock(PyventusError, RuntimeError):
 class EmissionFailed(PyventusError, ExceptionGroup[Exception]):
     """What the handlers of one *emission* raised, in the order of its deliveries.
 
-    ``split``, ``subgroup`` and ``except*`` keep the class and the emission.
+    ``split``, ``subgroup`` and ``except*`` keep the class and the emission. It can be pickled with its text, its notes and
+    the errors that can; of an error that cannot, a `RuntimeError` keeps text and notes. An emission belongs to its process,
+    so after that ``emission`` is an `AttributeError`.
     """
 
-    emission: "Emission[Event]"
+    _emission: "AnyEmission | None"
 
     # ExceptionGroup takes its arguments in __new__, and an exception wants an __init__ of the same form.
-    def __new__(cls, message: str, failures: Sequence[Exception], emission: "AnyEmission") -> Self:
+    def __new__(cls, message: str, failures: Sequence[Exception], emission: "AnyEmission | None") -> Self:
         self = super().__new__(cls, message, failures)
-        self.emission = emission
+        self._emission = emission
         return self
 
-    def __init__(self, message: str, failures: Sequence[Exception], _emission: "AnyEmission") -> None:
+    def __init__(self, message: str, failures: Sequence[Exception], _emission: "AnyEmission | None") -> None:
         super().__init__(message, failures)
 
+    @property
+    def emission(self) -> "Emission[Event]":
+        """Whose handlers failed."""
+        if self._emission is None:
+            raise AttributeError(
+                "This EmissionFailed was pickled, and an emission stays in the process that emitted it."
+            )
+        return self._emission
+
     @override
-    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        return type(self), (self.message, self.exceptions, self.emission)
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...], dict[str, object]]:
+        state = {name: value for name, value in self.__dict__.items() if name == "__notes__"}
+        return type(self), (self.message, [_picklable(error) for error in self.exceptions], None), state
+
+    def __copy__(self) -> Self:
+        twin = type(self)(self.message, self.exceptions, self._emission)
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     @override
     def derive(self, excs: Sequence[Exception], /) -> "EmissionFailed":  # type: ignore[override]  # the same class, not a generic one
-        return EmissionFailed(self.message, excs, self.emission)
+        return EmissionFailed(self.message, excs, self._emission)
+
+
+def _picklable(error: Exception) -> Exception:
+    """*error*, or what keeps its text and its notes if it cannot be pickled and read again."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - what was made in the line itself
+    except Exception:  # noqa: BLE001 - pickling runs code of the error's own class
+        text = f"{type(error).__name__}: {spell_event(error)}"
+        stand_in = RuntimeError(text)
+        for note in getattr(error, "__notes__", ()):
+            stand_in.add_note(str(note))
+        return stand_in
+    return error
+
+
+class EmissionPending(PyventusError, RuntimeError):
+    """Somebody asks what the handlers of *emission* raised, and it is not settled: silence would be taken for success."""
+
+    emission: "Emission[Event]"
+
+    def __init__(self, message: str, emission: "AnyEmission") -> None:
+        super().__init__(message)
+        self.emission = emission
 
 
 class Keeper(Protocol):
@@ -338,7 +379,16 @@ class Emission(Generic[_T_co]):
         return keeper is not None and keeper.cancel(self)
 
     def raise_failures(self) -> None:
-        """Raise `EmissionFailed` with what the handlers raised, in the order of the deliveries; return if nothing."""
+        """Raise `EmissionFailed` with what the handlers raised, in the order of the deliveries; return if nothing.
+
+        Raises `EmissionPending` as long as it is not settled: a return means that no handler failed.
+        """
+        if self._open:
+            raise EmissionPending(
+                f"{spell_event(self._event)} is pending: whether its handlers fail is not known yet. "
+                "Await the emission; in plain code emit where no loop runs.",
+                self,
+            )
         failure = self._failure()
         if failure is not None:
             raise failure

@@ -4,7 +4,7 @@ Each is a :class:`PyventusError` and the builtin that it is. What a message says
 so nobody has to parse a text.
 """
 
-from ._emission import EmissionFailed, WouldDeadlock
+from ._emission import EmissionFailed, EmissionPending, WouldDeadlock
 from ._errors import (
     DefinitionError,
     DiscardedEmissionsWarning,
@@ -25,6 +25,7 @@ __all__ = [
     "DefinitionError",
     "DiscardedEmissionsWarning",
     "EmissionFailed",
+    "EmissionPending",
     "EmissionRejected",
     "EmitterClosed",
     "ForeignEvent",

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import pickle
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from pyventus_typed import (
     asyncio_emitter,
     current_emission,
 )
-from pyventus_typed.errors import EmissionFailed
+from pyventus_typed.errors import EmissionFailed, EmissionPending
 from tests.events import OrderPaid, OrderPlaced, Shipped
 from tests.instants import Action, at_every_instant
 
@@ -264,6 +265,42 @@ def test_except_star_keeps_class_and_emission() -> None:
         found.append(group)
     assert [type(group) for group in found] == [EmissionFailed, EmissionFailed]
     assert all(isinstance(group, EmissionFailed) and group.emission is emission for group in found)
+
+
+class Unpicklable(Exception):
+    def __init__(self, left: object, right: object) -> None:
+        super().__init__(f"{left} {right}")
+        self.hook = lambda: left
+
+
+def test_failures_can_be_pickled_with_texts_and_notes_and_those_errors_that_can() -> None:
+    with pytest.raises(EmissionFailed, match="2 of 2 handlers failed for OrderPlaced") as caught:
+        failed(ValueError("first"), Unpicklable("not", "this")).raise_failures()
+    caught.value.add_note("of the whole")
+    twin = pickle.loads(pickle.dumps(caught.value))
+    assert type(twin) is EmissionFailed
+    assert str(twin) == str(caught.value)
+    assert twin.__notes__ == ["of the whole"]
+    first, second = twin.exceptions
+    assert (type(first), str(first)) == (ValueError, "first")
+    assert type(second) is RuntimeError
+    assert "Unpicklable" in str(second) and "not this" in str(second)
+    assert [len(error.__notes__) for error in twin.exceptions] == [1, 1]
+    with pytest.raises(AttributeError, match="stays in the process that emitted it"):
+        _ = twin.emission
+    assert isinstance(twin.subgroup(ValueError), EmissionFailed)
+
+
+async def test_nobody_takes_the_silence_of_a_pending_emission_for_success() -> None:
+    linker = Linker()
+    linker.subscribe(OrderPlaced, raising(ValueError("x")), on_failure=lambda event, error: None)
+    emission = Emitter(linker).emit(OrderPlaced(3))
+    with pytest.raises(EmissionPending, match=r"OrderPlaced\(order=3\) is pending: .* Await the emission") as caught:
+        emission.raise_failures()
+    assert caught.value.emission is emission
+    await emission.wait()
+    with pytest.raises(EmissionFailed, match="1 of 1 handler failed"):
+        emission.raise_failures()
 
 
 def test_nothing_is_raised_where_nothing_failed() -> None:
