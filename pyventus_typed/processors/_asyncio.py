@@ -101,7 +101,7 @@ class AsyncIOProcessor:
         return f"<AsyncIOProcessor, {self._settings.ordering}: {self.tally.pending} pending>"
 
     # -- the port to the emitter --------------------------------------------------------------------------------------
-    def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:  # noqa: C901, PLR0912 - in one place, where its order can be read
+    def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:  # noqa: C901, PLR0912, PLR0915 - in one place, where its order can be read
         """Accept *emission*, or raise `EmissionRejected`."""
         # What most emissions need is done in this function, because a call costs as much as a handler. From each look at what
         # a signal handler or destructor could change to the last line that rests on it, nothing is called.
@@ -155,6 +155,7 @@ class AsyncIOProcessor:
                         queue.deliver_now(entry)
                     return
         queue = self._find(state)
+        queue.check_open(emission._event, state)  # before the key function is called; and once more at the end
         key = queue.key_of(emission) if emission._open else None
         context = copy_context()
         if queue.debug:

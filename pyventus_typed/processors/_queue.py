@@ -720,6 +720,7 @@ class Queue:
             ledger.epoch.open += 1
             self.published[emission] = publisher
             return True
+        self.check_open(emission._event, state)  # before the key function is called; and once more at the end
         row = self.row_of(emission, self.key_of(emission)) if emission._open else None
         self.accept(emission, state, copy_context(), row=row, publisher=publisher)
         return False

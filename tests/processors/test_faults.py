@@ -756,6 +756,20 @@ def test_an_event_that_nobody_receives_is_refused_by_a_closed_emitter() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("how", ["emit", "publish", "emit_wait"])
+async def test_a_closed_emitter_calls_no_key_function(how: str) -> None:
+    called: list[object] = []
+    linker = Linker[Event]()
+    linker.subscribe(Parcel, lambda _: None)
+    async with asyncio_emitter(linker, ordering=PerKey(Parcel, called.append)) as emitter:
+        pass
+    with pytest.raises(EmitterClosed, match="the emitter is closed"):
+        outcome = getattr(emitter, how)(Parcel())
+        await outcome
+    assert called == []
+    assert emitter.tally.rejected == 1
+
+
 # ---------------------------------------------------------------- the observer
 class Notebook:
     """Writes down what it observes, and in whose context."""

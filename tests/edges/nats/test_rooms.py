@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import pyventus_typed
 from tests.edges.nats.conftest import ROOT
 
-FOLDER = ROOT / "pyventus_typed" / "nats"
+FOLDER = Path(pyventus_typed.__file__).parent / "nats"
 LINES = (ROOT / "tests" / "architecture" / "order.txt").read_text().splitlines()
 ORDER = [line.removeprefix("nats.") for line in LINES if line.startswith("nats.")]
 
