@@ -143,6 +143,7 @@ def test_a_module_that_cannot_be_used_ends_with_2_and_one_sentence(
         ("sound.wiring:", "write MODULE:LINKER"),
         (":linker", "write MODULE:LINKER"),
         ("shop/wiring.py:linker", "this is the path of a file; write the module's name, shop.wiring:linker."),
+        (r"shop\wiring.py:linker", "this is the path of a file; write the module's name, shop.wiring:linker."),
         ("sound.wiring:orders.none", "the Linker has no 'none'. Did you mean sound.wiring:orders"),
         ("..shop:linker", "'..shop' is not the name of a module."),
         ("json:linker", "the module has no 'linker'. json holds no linker."),
