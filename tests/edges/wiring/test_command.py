@@ -94,7 +94,7 @@ def test_what_a_module_prints_does_not_end_up_in_a_graph(folder: Path, capsys: p
     write(
         folder, "loud", "from pyventus_typed import *", "print('loud')", "linker = Linker()", "linker.on(Event)(print)"
     )
-    assert command("loud:linker", "--format", "json") == 1  # nothing can arrive there
+    command("loud:linker", "--format", "json")
     out, err = capsys.readouterr()
     assert json.loads(out)["handlers"][0]["name"] == "print"
     assert "loud" in err
