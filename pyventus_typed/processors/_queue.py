@@ -1,7 +1,6 @@
 """What one processor has accepted in one scheduler: accept, deliver, settle, cancel."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from functools import partial
@@ -31,7 +30,7 @@ from .._emission import (
 from .._errors import EmissionRejected, EmitterClosed, NoRoom
 from .._event import Event
 from .._ledger import Books, Epochs, Ledger
-from .._loops import runs_here
+from .._loops import HAS_GIL, runs_here
 from .._ordering import Mailbox, Ordering, Row, gate_of
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
 from .._processing import EmitterState
@@ -47,7 +46,6 @@ from ._waiting import refuse, waiting_emission
 
 _PACKAGE = __name__.partition(".")[0]
 _CANCELLED_BEFORE: Final = Discarded("cancelled", started=False)
-_HAS_GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
 _KeyOf: TypeAlias = tuple[Any, int] | None  # Any: a key of the user's, and its hash
 Entry: TypeAlias = "tuple[Queue, AnyEmission, Context]"
 
@@ -882,7 +880,7 @@ class Queue:
             taken: list[Callable[..., object]] = []
             is_elsewhere = not scheduler.is_here
             scheduler.put(partial(self._cancel_here, emission, "cancelled", taken))
-            if is_elsewhere and _HAS_GIL:
+            if is_elsewhere and HAS_GIL:
                 taken.extend(emission._cursor)  # in one step: none of these will be called
             return True
         return self._cancel_here(emission, "cancelled")
