@@ -244,7 +244,7 @@ class Queue:
             if not self.scheduler.inbox:  # else another thread may have emptied the cursor meanwhile
                 break
         notes = emission._notes
-        if notes is not None:
+        if notes is not None and index == len(emission._route.calls) - 1:  # else nobody has emptied the cursor
             index = next((at for at, note in notes.items() if note is CALLED), index)
         return index
 
@@ -261,8 +261,9 @@ class Queue:
 
     def _returned(self, emission: AnyEmission, context: Context, value: Any) -> bool:  # Any: whatever a handler returns
         """A call has returned *value*; whether that needs a task."""
-        index = len(emission._route.calls) - emission._cursor.__length_hint__() - 1  # type: ignore[attr-defined]  # as in _begun
-        if self.scheduler.inbox or emission._notes is not None:
+        left = emission._cursor.__length_hint__()  # type: ignore[attr-defined]  # as in _begun
+        index = len(emission._route.calls) - left - 1
+        if self.scheduler.inbox or (not left and emission._notes is not None):
             index = self.index_of(emission)
         if type(value) is Composed:
             if value.is_async or (value.in_thread and self.scheduler.loop is not None):
