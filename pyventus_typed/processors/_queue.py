@@ -879,21 +879,18 @@ class Queue:
         if not emission._open:
             return False
         if scheduler.busy or not scheduler.is_here:
-            taken: list[Callable[..., object]] = []
-            is_elsewhere = not scheduler.is_here
-            scheduler.put(partial(self._cancel_here, emission, "cancelled", taken))
-            if is_elsewhere and _HAS_GIL:
+            taken = None if scheduler.is_here else emission._with_rare().taken
+            scheduler.put(partial(self._cancel_here, emission, "cancelled"))
+            if taken is not None and _HAS_GIL:
                 taken.extend(emission._cursor)  # in one step: none of these will be called
             return True
         return self._cancel_here(emission, "cancelled")
 
-    def _cancel_here(
-        self, emission: AnyEmission, reason: str, taken: list[Callable[..., object]] | None = None
-    ) -> bool:
+    def _cancel_here(self, emission: AnyEmission, reason: str) -> bool:
         """Discard what has not started, and cancel what runs."""
         if emission not in self.ledger.open:
             return False
-        self.withdraw(emission, reason, len(taken) if taken else 0)
+        self.withdraw(emission, reason)
         for _, task in [*self.scheduler.tasks_of(emission)]:
             task.cancel()
         publisher = self.published.get(emission)
@@ -918,8 +915,8 @@ class Queue:
         if task is not None:
             task.cancel()
 
-    def withdraw(self, emission: AnyEmission, reason: str, taken: int = 0) -> None:
-        """Discard what of *emission* has not started; *taken* calls were taken from its cursor already."""
+    def withdraw(self, emission: AnyEmission, reason: str) -> None:
+        """Discard what of *emission* has not started."""
         scheduler = self.scheduler
         was, scheduler.busy = scheduler.busy, True
         try:
@@ -931,7 +928,7 @@ class Queue:
             notes.update(dict.fromkeys(waiting, discarded))
             is_calling = self.is_calling(emission)
             rest = [*emission._cursor]
-            begun = total - len(rest) - taken if emission._cursor is not EMPTY else total
+            begun = emission._begun - len(rest)  # or as other threads have left it: they take all
             notes.update(dict.fromkeys(range(begun, total), discarded))
             if is_calling and begun > 0 and begun - 1 not in notes:
                 notes[begun - 1] = CALLED

@@ -391,9 +391,16 @@ MUTANTS = (
     Mutant(
         "the call that was cancelled from outside is off by one",
         "processors/_queue.py",
-        "            begun = total - len(rest) - taken if",
-        "            begun = total - len(rest) if",
+        "            begun = emission._begun - len(rest)  # or",
+        "            begun = total - len(rest)  # or",
         (*EMISSION, *THREADS),
+    ),
+    Mutant(
+        "calls that another thread took from the cursor have begun",
+        "_emission.py",
+        "            left = len(self._rare.taken)\n",
+        "            left = 0\n",
+        EMISSION,
     ),
     Mutant(
         "a cancellation from another thread waits for the next emission",
