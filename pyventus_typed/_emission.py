@@ -2,7 +2,6 @@
 
 import asyncio
 import pickle
-import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
@@ -15,7 +14,7 @@ from typing_extensions import TypeVar, override
 
 from ._errors import PyventusError
 from ._event import Event
-from ._loops import here, runs_here
+from ._loops import HAS_GIL, complete, here, runs_here
 from ._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
 from ._reports import log_failure
 from ._routing import Route
@@ -25,9 +24,8 @@ from ._subscription import Subscription
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 _ids = count(1)
-_HAS_GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
 # Of what two threads might make at once. With a GIL a look and a write with no call in between are one step.
-_making: AbstractContextManager[object] = nullcontext() if _HAS_GIL else RLock()
+_making: AbstractContextManager[object] = nullcontext() if HAS_GIL else RLock()
 
 current: ContextVar["Emission[Event] | None"] = ContextVar("pyventus_typed.current_emission", default=None)
 
@@ -621,12 +619,6 @@ def _wait(emission: _E, *, raises: bool) -> Generator[Any, None, _E]:  # Any: as
     if raises and emission._notes is not None:
         emission.raise_failures()
     return emission
-
-
-def complete(future: "asyncio.Future[None]") -> None:
-    """Complete *future*, if nobody has."""
-    if not future.done():
-        future.set_result(None)
 
 
 def _add_note(error: Exception, text: str) -> None:

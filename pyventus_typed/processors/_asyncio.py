@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from threading import get_ident
@@ -28,7 +27,6 @@ from ._schedulers import current_scheduler
 from ._settings import LoopFactory, OnDiscard, Overflow, Settings
 from ._waiting import over, refuse, waiting_emission
 
-_PACKAGE = __name__.partition(".")[0]
 _deliver = Queue.deliver  # a function: a method would be made anew for each call
 
 
@@ -101,7 +99,7 @@ class AsyncIOProcessor:
         return f"<AsyncIOProcessor, {self._settings.ordering}: {self.tally.pending} pending>"
 
     # -- the port to the emitter --------------------------------------------------------------------------------------
-    def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:  # noqa: C901, PLR0912, PLR0915 - in one place, where its order can be read
+    def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Accept *emission*, or raise `EmissionRejected`."""
         # What most emissions need is done in this function, because a call costs as much as a handler. From each look at what
         # a signal handler or destructor could change to the last line that rests on it, nothing is called.
@@ -158,8 +156,6 @@ class AsyncIOProcessor:
         queue.check_open(emission._event, state)  # before the key function is called; and once more at the end
         key = queue.key_of(emission) if emission._open else None
         context = copy_context()
-        if queue.debug:
-            emission._with_rare().site = _caller()
         scheduler = queue.scheduler
         row = queue.row_of(emission, key) if emission._open and scheduler.is_here else None
         if scheduler.busy or not scheduler.is_here:
@@ -178,8 +174,6 @@ class AsyncIOProcessor:
         queue = self._queue_here()
         queue.check_open(emission._event, state)
         context = copy_context()
-        if queue.debug:
-            emission._with_rare().site = _caller()
         row = queue.row_of(emission, queue.key_of(emission)) if emission._open else None
         capacity = queue.capacity
         has_place = False
@@ -199,16 +193,11 @@ class AsyncIOProcessor:
 
     def publish(self, emission: Emission[Event], state: EmitterState, /) -> Coroutine[Any, Any, None]:  # Any: a loop's
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
-        queue = self._queue_here()
-        if queue.debug:
-            emission._with_rare().site = _caller()
-        return publish(queue, emission, state)
+        return publish(self._queue_here(), emission, state)
 
     async def ask(self, emission: Emission[Event], state: EmitterState, /) -> object:
         """Accept *emission*, whose first delivery is the answer's; return it, or raise what its handler raised."""
         queue = self._queue_here()
-        if queue.debug:
-            emission._with_rare().site = _caller()
         queue.asked[emission] = asyncio.get_running_loop().create_future()
         try:
             queue.accept(emission, state, copy_context())
@@ -224,10 +213,7 @@ class AsyncIOProcessor:
     def ask_sync(self, emission: Emission[Event], state: EmitterState, /) -> object:
         """Accept *emission*, call its first handler at once, and return or raise what that does."""
         refuse_to_await(emission)
-        queue = self._find(state)
-        if queue.debug:
-            emission._with_rare().site = _caller()
-        return answer_now(queue, emission, state)
+        return answer_now(self._find(state), emission, state)
 
     def open(self, state: EmitterState, /) -> None:
         """The running loop is where emissions from threads without one are handed over to."""
@@ -318,11 +304,3 @@ def _descends(emission: AnyEmission, state: EmitterState) -> bool:
             return True
         parent = parent.parent
     return False
-
-
-def _caller() -> str:
-    """The line of code that emitted: the first one outside of this package."""
-    frame = sys._getframe(1)  # not inspect.stack, which reads every source file
-    while frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE and frame.f_back is not None:
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,7 +1,6 @@
 """What one processor has accepted in one scheduler: accept, deliver, settle, cancel."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from functools import partial
@@ -22,7 +21,6 @@ from .._emission import (
     Release,
     WouldDeadlock,
     adopt,
-    complete,
     current_emission,
     get_current,
     set_current,
@@ -30,13 +28,13 @@ from .._emission import (
 )
 from .._errors import EmissionRejected, EmitterClosed, NoRoom
 from .._event import Event
-from .._ledger import Books, Epochs, Ledger
-from .._loops import runs_here
+from .._ledger import Books, Ledger
+from .._loops import HAS_GIL, complete, runs_here
 from .._ordering import Mailbox, Ordering, Row, gate_of
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
 from .._processing import EmitterState
 from .._reports import Tell, guarded
-from .._spelling import spell_event, trim
+from .._spelling import calling_line, spell_event, trim
 from .._subscription import PLAIN, Subscription
 from ._capacity import Capacity
 from ._scheduler import LOST, Scheduler, numbers
@@ -45,9 +43,7 @@ from ._settings import Settings
 from ._tasks import Rest, serve, work
 from ._waiting import refuse, waiting_emission
 
-_PACKAGE = __name__.partition(".")[0]
 _CANCELLED_BEFORE: Final = Discarded("cancelled", started=False)
-_HAS_GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
 _KeyOf: TypeAlias = tuple[Any, int] | None  # Any: a key of the user's, and its hash
 Entry: TypeAlias = "tuple[Queue, AnyEmission, Context]"
 
@@ -221,9 +217,7 @@ class Queue:
 
     def _enter(self, emission: AnyEmission, context: Context) -> "Entry | None":
         """Enter *emission* in the ledger; return what is ready then, or ``None`` if it is settled already."""
-        emission._queue = self.ref
-        parent = adopt(emission) if emission not in self.ledger.open else emission.parent
-        self.ledger.accept(emission, self._inherited(parent))
+        self._count_in(emission)
         if self.observer is not None:
             self._observe(emission, context)
         if not emission._open:
@@ -234,11 +228,21 @@ class Queue:
             return None
         return (self, emission, context)
 
-    def _inherited(self, parent: AnyEmission | None) -> Epochs:
+    def _count_in(self, emission: AnyEmission) -> None:
+        """*emission* is open from here on, with whoever waits for its parent."""
+        emission._queue = self.ref
+        parent = emission.parent if emission in self.ledger.open else self._adopt(emission)
         keeper = None if parent is None else parent._keeper()
         if isinstance(keeper, Queue) and keeper.scheduler is self.scheduler:
-            return keeper.ledger.open.get(parent, ())
-        return ()
+            self.ledger.accept(emission, keeper.ledger.open.get(parent, ()))
+        else:
+            self.ledger.accept(emission)
+
+    def _adopt(self, emission: AnyEmission) -> AnyEmission | None:
+        """*emission* is emitted here: whose handler does that, and which line."""
+        if self.debug:
+            emission._with_rare().site = calling_line()
+        return adopt(emission)
 
     def _place(self, entry: "Entry") -> "Entry | None":
         """It is the turn of this emission, as far as its order is concerned; *entry*, if it is to be delivered at once."""
@@ -359,15 +363,13 @@ class Queue:
 
     def drop(self, emission: AnyEmission) -> None:
         """Accept *emission* and discard it: there is no capacity for it."""
-        emission._queue = self.ref
-        parent = adopt(emission) if emission not in self.ledger.open else emission.parent
-        self.ledger.accept(emission, self._inherited(parent))
+        self._count_in(emission)
         self.withdraw(emission, "capacity")
 
     # -- from another thread, or in the middle of a change ------------------------------------------------------------
     def hand_over(self, emission: AnyEmission, state: EmitterState, context: Context, key: _KeyOf) -> None:
         """Accept *emission* for whoever runs the scheduler; or raise `EmissionRejected`. It is pending from here on."""
-        adopt(emission)
+        self._adopt(emission)
         self.check_open(emission._event, state)
         capacity = self.capacity
         takes_place = capacity is not None and self.settings.overflow != "drop_old" and emission._open
@@ -881,7 +883,7 @@ class Queue:
         if scheduler.busy or not scheduler.is_here:
             taken = None if scheduler.is_here else emission._with_rare().taken
             scheduler.put(partial(self._cancel_here, emission, "cancelled"))
-            if taken is not None and _HAS_GIL:
+            if taken is not None and HAS_GIL:
                 taken.extend(emission._cursor)  # in one step: none of these will be called
             return True
         return self._cancel_here(emission, "cancelled")

@@ -7,8 +7,7 @@ from functools import partial
 from typing import cast
 from weakref import WeakKeyDictionary, ref
 
-from .._emission import complete
-from .._loops import get_running_loop, here
+from .._loops import complete, get_running_loop, here
 from ._loop_end import cancelled, finish, hook
 from ._scheduler import CLOSED, LOST, Scheduler
 
