@@ -639,7 +639,7 @@ class Queue:
 
     def _next_in(self, mailbox: Mailbox, task: "asyncio.Task[Any] | None") -> Any:  # Any: see serve
         """The work of the next delivery in *mailbox*, and its context."""
-        while mailbox and not self.late.get(mailbox.holder, 0):
+        while mailbox and not mailbox.is_late:
             emission, what = mailbox[0]
             if isinstance(what, Publisher):
                 return None
@@ -662,7 +662,7 @@ class Queue:
         mailboxes = self.mailboxes
         if mailboxes is None or mailboxes.get(subscription) is not mailbox:
             return  # its loop was closed
-        if self.late.get(mailbox.holder, 0):
+        if mailbox.is_late:
             return  # its thread has not returned: that calls this again
         while mailbox:
             emission, what = mailbox[0]
@@ -775,9 +775,13 @@ class Queue:
     def _keep_place(self, emission: AnyEmission, index: int, until: "asyncio.Future[Any]") -> None:  # Any: as above
         """A delivery is settled and keeps its place until its thread returns."""
         self.late[emission] = self.late.get(emission, 0) + 1
-        until.add_done_callback(partial(self._returned_late, emission, index))
+        subscription = emission._route.receivers[index]
+        mailbox = self.mailboxes.get(subscription) if self.mailboxes else None
+        if mailbox is not None and mailbox.holder is emission:  # not of a request, which passes all gates
+            mailbox.is_late = True
+        until.add_done_callback(partial(self._returned_late, emission, subscription))
 
-    def _returned_late(self, emission: AnyEmission, index: int, _thread: object) -> None:
+    def _returned_late(self, emission: AnyEmission, subscription: Subscription[Event], _thread: object) -> None:
         """A thread has returned after its time-out: it gives up its place."""
         now: Entry | None = None
         self.late[emission] -= 1
@@ -790,11 +794,10 @@ class Queue:
                     now = self._let_next(emission)
                 finally:
                     scheduler.busy = was
-        if self.mailboxes is not None:
-            subscription = emission._route.receivers[index]
-            mailbox = self.mailboxes.get(subscription)
-            if mailbox is not None:
-                self._leave_mailbox(subscription, mailbox)
+        mailbox = self.mailboxes.get(subscription) if self.mailboxes else None
+        if mailbox is not None and mailbox.holder is emission:
+            mailbox.is_late = False
+            self._leave_mailbox(subscription, mailbox)
         self._go_on(now)
         self.scheduler.check_idle()
 

@@ -529,6 +529,13 @@ MUTANTS = (
         IN_THREAD,
     ),
     Mutant(
+        "a late thread holds up the other receivers of its emission",
+        "processors/_queue.py",
+        "        if mailbox.is_late:\n",
+        "        if self.late.get(mailbox.holder, 0):\n",
+        IN_THREAD,
+    ),
+    Mutant(
         "what comes late is not logged",
         "_in_thread.py",
         "            running.add_done_callback(self._ignore)\n",
