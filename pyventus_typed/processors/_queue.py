@@ -1015,10 +1015,14 @@ class Queue:
         """Who must end, or go on, before *emission* can."""
         if self.gate is not None:
             yield from self.gate.ahead(emission)  # type: ignore[misc]  # places are emissions
-        for subscription in emission._route.receivers if self.mailboxes else ():
+        begun = emission._begun
+        for index, subscription in enumerate(
+            emission._route.receivers if self.mailboxes and emission not in self.asked else ()
+        ):
             mailbox = self.mailboxes.get(subscription) if self.mailboxes else None
             places = () if mailbox is None else (mailbox.holder, *(place for place, _ in mailbox))
-            if emission in places[1:] or (emission in self.published and emission not in places):
+            # What has not begun goes behind them.
+            if emission in places[1:] or (index >= begun and emission not in places):
                 for place in places:
                     if place is emission:
                         break
