@@ -22,6 +22,7 @@ from .._emission import (
     WouldDeadlock,
     adopt,
     current_emission,
+    emission_of,
     get_current,
     set_current,
     use_up,
@@ -51,12 +52,31 @@ Entry: TypeAlias = "tuple[Queue, AnyEmission, Context]"
 class Publisher:
     """Who runs an emission in a task of its own, and waits for its turn there."""
 
-    __slots__ = ("is_cut", "task", "turn")
+    __slots__ = ("is_cut", "places", "task", "turn")
 
     def __init__(self, task: "asyncio.Task[Any]") -> None:  # Any: whoever's
         self.task = task
         self.turn: asyncio.Future[None] | None = None  # while it waits
         self.is_cut = False  # the handler that runs there was cancelled, not its caller
+        # Of each delivery its place in the mailbox of its receiver: what is completed when that is free for it, if it was busy.
+        self.places: dict[int, asyncio.Future[None] | None] = {}
+
+
+class _Turn:
+    """What stands in `ready` for an emission that is delivered in another way; a call is made when its turn comes."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
+
+    def deliver(self, stand_in: AnyEmission, _context: Context, /) -> bool:
+        stand_in._cursor = EMPTY
+        self._call()
+        return False
+
+    def next_needs_task(self, _stand_in: AnyEmission, /) -> bool:
+        return True  # a task is woken, behind those that were made before
 
 
 class Queue:
@@ -190,7 +210,9 @@ class Queue:
                     return
                 if publisher is not None:
                     self.published[emission] = publisher
-                if self.gate is None or row is None or is_request or self.gate.enter(row, emission, entry):
+                if publisher is not None and self.mailboxes is not None:
+                    self._line_up(emission, publisher, context)
+                elif self.gate is None or row is None or is_request or self.gate.enter(row, emission, entry):
                     now = self._place(entry)
                 elif publisher is not None:
                     publisher.turn = asyncio.get_running_loop().create_future()
@@ -641,8 +663,8 @@ class Queue:
         """The work of the next delivery in *mailbox*, and its context."""
         while mailbox and not mailbox.is_late:
             emission, what = mailbox[0]
-            if isinstance(what, Publisher):
-                return None
+            if isinstance(what, asyncio.Future):
+                return None  # somebody publishes it
             mailbox.popleft()
             index, context, call = what
             notes = emission._notes
@@ -666,11 +688,11 @@ class Queue:
             return  # its thread has not returned: that calls this again
         while mailbox:
             emission, what = mailbox[0]
-            if isinstance(what, Publisher):
+            if isinstance(what, asyncio.Future):
                 mailbox.popleft()
-                if what.turn is not None and not what.turn.done():
+                if not what.done():
                     mailbox.holder = emission
-                    complete(what.turn)
+                    complete(what)
                     return
             elif self.scheduler.ending is None and emission._notes[what[0]] in (WAITING, STARTED):
                 self._serve(subscription, mailbox)
@@ -679,25 +701,50 @@ class Queue:
                 mailbox.popleft()
         del mailboxes[subscription]
 
-    def enter_mailbox(self, emission: AnyEmission, index: int, publisher: Publisher) -> "asyncio.Future[None] | None":
-        """The receiver of a published delivery is busy with it from here on; if it is already, what that waits for."""
+    def _line_up(self, emission: AnyEmission, publisher: Publisher, context: Context) -> None:
+        """What is published takes its places in the mailboxes when its turn comes: behind what was accepted before it, and
+        before what is accepted later, however late its last receiver is called.
+        """
+        scheduler = self.scheduler
+        if not scheduler.ready and not scheduler.awake:
+            self._take_places(emission, publisher)
+            return
+        publisher.turn = asyncio.get_running_loop().create_future()
+        stand_in = emission_of(emission._event, emission._route, emission._state)
+        scheduler.ready.append((_Turn(partial(self._take_places, emission, publisher)), stand_in, context))
+
+    def _take_places(self, emission: AnyEmission, publisher: Publisher) -> None:
         mailboxes = self.mailboxes
-        assert mailboxes is not None  # whoever calls has looked
-        subscription, fresh = emission._route.receivers[index], Mailbox(emission)
-        # Look and put: nothing is called in between.
-        if subscription not in mailboxes:
-            mailboxes[subscription] = fresh
+        if mailboxes is None or emission not in self.published:
+            return  # it was cancelled meanwhile
+        for index, subscription in enumerate(emission._route.receivers):
+            mailbox = mailboxes.get(subscription)
+            if mailbox is None:
+                mailboxes[subscription], publisher.places[index] = Mailbox(emission), None
+            else:
+                publisher.places[index] = place = asyncio.get_running_loop().create_future()
+                mailbox.append((emission, place))
+        if publisher.turn is not None:
+            complete(publisher.turn)
+
+    def enter_mailbox(self, emission: AnyEmission, index: int, publisher: Publisher) -> "asyncio.Future[None] | None":
+        """What a published delivery waits for, if its receiver is still busy."""
+        place = publisher.places[index]
+        if place is None or place.done():
             return None
-        mailbox = mailboxes[subscription]
-        publisher.turn = turn = asyncio.get_running_loop().create_future()
+        publisher.turn = place
         emission._write(index, WAITING)
         emission._open += 1
-        mailbox.append((emission, publisher))
-        return turn
+        return place
 
     def leave_mailbox(self, emission: AnyEmission, index: int) -> None:
-        """The receiver of a published delivery is not busy with it any more."""
-        subscription = emission._route.receivers[index]
+        """The receiver of a published delivery is not busy with it any more, or never will be."""
+        publisher, subscription = self.published.get(emission), emission._route.receivers[index]
+        if publisher is None or index not in publisher.places:
+            return
+        place = publisher.places.pop(index)
+        if place is not None:
+            place.cancel()
         mailbox = None if self.mailboxes is None else self.mailboxes.get(subscription)
         if mailbox is not None and mailbox.holder is emission:
             self._leave_mailbox(subscription, mailbox)
@@ -729,6 +776,9 @@ class Queue:
 
     def end_publishing(self, emission: AnyEmission) -> None:
         """The caller of publish has run it, or was cut off."""
+        publisher = self.published.get(emission)
+        for index in () if publisher is None else [*publisher.places]:
+            self.leave_mailbox(emission, index)
         self.published.pop(emission, None)  # else its loop was closed
         if emission._cursor is not EMPTY:
             emission._cursor = EMPTY

@@ -410,6 +410,20 @@ MUTANTS = (
         (*EMISSION, *THREADS),
     ),
     Mutant(
+        "what is published takes its places in the mailboxes before what was accepted before it",
+        "processors/_queue.py",
+        "        if not scheduler.ready and not scheduler.awake:\n            self._take_places",
+        "        if True:\n            self._take_places",
+        PUBLISH,
+    ),
+    Mutant(
+        "the place of a published delivery is given up twice",
+        "processors/_queue.py",
+        "        place = publisher.places.pop(index)\n",
+        "        place = publisher.places.get(index)\n",
+        PUBLISH,
+    ),
+    Mutant(
         "one more than capacity",
         "processors/_capacity.py",
         "deque(repeat(None, size))",
