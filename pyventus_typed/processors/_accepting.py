@@ -11,7 +11,7 @@ from .._ordering import Row
 from .._outcome import Discarded
 from .._processing import EmitterState
 from .._spelling import calling_line, spell_event
-from ._mailboxes import Publisher
+from ._mailboxes import Publisher, line_up
 from ._queue import Entry, Key, Queue
 
 
@@ -102,7 +102,9 @@ def accept(
                 return
             if publisher is not None:
                 queue.published[emission] = publisher
-            if queue.gate is None or row is None or is_request or queue.gate.enter(row, emission, entry):
+            if publisher is not None and queue.mailboxes is not None:
+                line_up(queue, emission, publisher, context)
+            elif queue.gate is None or row is None or is_request or queue.gate.enter(row, emission, entry):
                 now = queue.place(entry)
             elif publisher is not None:
                 publisher.turn = asyncio.get_running_loop().create_future()

@@ -109,7 +109,7 @@ def _note(queue: Queue, emission: AnyEmission, value: Any) -> None:  # Any: as a
 
 async def _enter_mailbox(queue: Queue, emission: AnyEmission, index: int, publisher: Publisher) -> bool:
     """Wait until the receiver is not busy, and make it so; ``False`` if the delivery was discarded meanwhile."""
-    turn = enter(queue, emission, index, publisher)
+    turn = enter(emission, index, publisher)
     if turn is None:
         return True
     try:

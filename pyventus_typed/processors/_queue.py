@@ -32,7 +32,7 @@ from .._reports import Tell, guarded
 from .._spelling import spell_event, trim
 from .._subscription import Subscription
 from ._capacity import Capacity
-from ._mailboxes import Mailbox, Publisher, ahead, is_busy, leave, post, start_serving
+from ._mailboxes import Mailbox, Publisher, ahead, is_busy, leave, leave_published, post, start_serving
 from ._scheduler import LOST, Scheduler, numbers
 from ._schedulers import scheduler_of
 from ._settings import Settings
@@ -352,6 +352,9 @@ class Queue:
     # -- mailboxes ----------------------------------------------------------------------------------------------------
     def end_publishing(self, emission: AnyEmission) -> None:
         """The caller of publish has run it, or was cut off."""
+        publisher = self.published.get(emission)
+        for index in () if publisher is None else [*publisher.places]:
+            leave_published(self, emission, index)
         self.published.pop(emission, None)  # else its loop was closed
         if emission._cursor is not EMPTY:
             emission._cursor = EMPTY
@@ -398,9 +401,13 @@ class Queue:
     def _keep_place(self, emission: AnyEmission, index: int, until: "asyncio.Future[Any]") -> None:  # Any: as above
         """A delivery is settled and keeps its place until its thread returns."""
         self.late[emission] = self.late.get(emission, 0) + 1
-        until.add_done_callback(partial(self._returned_late, emission, index))
+        subscription = emission._route.receivers[index]
+        mailbox = self.mailboxes.get(subscription) if self.mailboxes else None
+        if mailbox is not None and mailbox.holder is emission:  # not of a request, which passes all gates
+            mailbox.is_late = True
+        until.add_done_callback(partial(self._returned_late, emission, subscription))
 
-    def _returned_late(self, emission: AnyEmission, index: int, _thread: object) -> None:
+    def _returned_late(self, emission: AnyEmission, subscription: Subscription[Event], _thread: object) -> None:
         """A thread has returned after its time-out: it gives up its place."""
         now: Entry | None = None
         self.late[emission] -= 1
@@ -413,11 +420,10 @@ class Queue:
                     now = self._let_next(emission)
                 finally:
                     scheduler.busy = was
-        if self.mailboxes is not None:
-            subscription = emission._route.receivers[index]
-            mailbox = self.mailboxes.get(subscription)
-            if mailbox is not None:
-                leave(self, subscription, mailbox)
+        mailbox = self.mailboxes.get(subscription) if self.mailboxes else None
+        if mailbox is not None and mailbox.holder is emission:
+            mailbox.is_late = False
+            leave(self, subscription, mailbox)
         self.go_on(now)
         self.scheduler.check_idle()
 
@@ -504,21 +510,18 @@ class Queue:
         if not emission._open:
             return False
         if scheduler.busy or not scheduler.is_here:
-            taken: list[Callable[..., object]] = []
-            is_elsewhere = not scheduler.is_here
-            scheduler.put(partial(self._cancel_here, emission, "cancelled", taken))
-            if is_elsewhere and HAS_GIL:
+            taken = None if scheduler.is_here else emission._with_rare().taken
+            scheduler.put(partial(self._cancel_here, emission, "cancelled"))
+            if taken is not None and HAS_GIL:
                 taken.extend(emission._cursor)  # in one step: none of these will be called
             return True
         return self._cancel_here(emission, "cancelled")
 
-    def _cancel_here(
-        self, emission: AnyEmission, reason: str, taken: list[Callable[..., object]] | None = None
-    ) -> bool:
+    def _cancel_here(self, emission: AnyEmission, reason: str) -> bool:
         """Discard what has not started, and cancel what runs."""
         if emission not in self.ledger.open:
             return False
-        self.withdraw(emission, reason, len(taken) if taken else 0)
+        self.withdraw(emission, reason)
         for _, task in [*self.scheduler.tasks_of(emission)]:
             task.cancel()
         publisher = self.published.get(emission)
@@ -543,8 +546,8 @@ class Queue:
         if task is not None:
             task.cancel()
 
-    def withdraw(self, emission: AnyEmission, reason: str, taken: int = 0) -> None:
-        """Discard what of *emission* has not started; *taken* calls were taken from its cursor already."""
+    def withdraw(self, emission: AnyEmission, reason: str) -> None:
+        """Discard what of *emission* has not started."""
         scheduler = self.scheduler
         was, scheduler.busy = scheduler.busy, True
         try:
@@ -556,7 +559,7 @@ class Queue:
             notes.update(dict.fromkeys(waiting, discarded))
             is_calling = self.is_calling(emission)
             rest = [*emission._cursor]
-            begun = total - len(rest) - taken if emission._cursor is not EMPTY else total
+            begun = emission._begun - len(rest)  # or as other threads have left it: they take all
             notes.update(dict.fromkeys(range(begun, total), discarded))
             if is_calling and begun > 0 and begun - 1 not in notes:
                 notes[begun - 1] = CALLED

@@ -391,9 +391,16 @@ MUTANTS = (
     Mutant(
         "the call that was cancelled from outside is off by one",
         "processors/_queue.py",
-        "            begun = total - len(rest) - taken if",
-        "            begun = total - len(rest) if",
+        "            begun = emission._begun - len(rest)  # or",
+        "            begun = total - len(rest)  # or",
         (*EMISSION, *THREADS),
+    ),
+    Mutant(
+        "calls that another thread took from the cursor have begun",
+        "_emission.py",
+        "            left = len(self._rare.taken)\n",
+        "            left = 0\n",
+        EMISSION,
     ),
     Mutant(
         "a cancellation from another thread waits for the next emission",
@@ -401,6 +408,20 @@ MUTANTS = (
         "                taken.extend(emission._cursor)  # in",
         "                pass  # in",
         (*EMISSION, *THREADS),
+    ),
+    Mutant(
+        "what is published takes its places in the mailboxes before what was accepted before it",
+        "processors/_mailboxes.py",
+        "    if not scheduler.ready and not scheduler.awake:\n        _take_places",
+        "    if True:\n        _take_places",
+        PUBLISH,
+    ),
+    Mutant(
+        "the place of a published delivery is given up twice",
+        "processors/_mailboxes.py",
+        "    place = publisher.places.pop(index)\n",
+        "    place = publisher.places.get(index)\n",
+        PUBLISH,
     ),
     Mutant(
         "one more than capacity",
@@ -519,6 +540,13 @@ MUTANTS = (
         "processors/_queue.py",
         "        self.late[emission] = self.late.get(emission, 0) + 1\n",
         "        self.late[emission] = self.late.get(emission, 1)\n        emission in self.late and self.late.pop(emission)\n        return\n",
+        IN_THREAD,
+    ),
+    Mutant(
+        "a late thread holds up the other receivers of its emission",
+        "processors/_mailboxes.py",
+        "    if mailbox.is_late:\n",
+        "    if mailbox.holder in queue.late:\n",
         IN_THREAD,
     ),
     Mutant(
