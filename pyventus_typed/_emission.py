@@ -14,7 +14,7 @@ from typing_extensions import TypeVar, override
 
 from ._errors import PyventusError
 from ._event import Event
-from ._loops import HAS_GIL, here, runs_here
+from ._loops import HAS_GIL, complete, here, runs_here
 from ._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
 from ._reports import log_failure
 from ._routing import Route
@@ -267,13 +267,14 @@ NEVER_RAN: Final = Cancelled()
 class _Rare:
     """What few emissions need. It is made when it is first needed, in whatever thread."""
 
-    __slots__ = ("id", "site", "unseen", "waiters")
+    __slots__ = ("id", "site", "taken", "unseen", "waiters")
 
     def __init__(self) -> None:
         self.waiters: list[Waiter] = []
         self.id: int | None = None  # once somebody has asked
         self.site: str | None = None  # the line of code that emitted
         self.unseen: list[tuple[int, Exception]] = []  # failures that were not logged, because somebody awaits them
+        self.taken: list[object] = []  # calls that other threads took from the cursor, to cancel it: they never begin
 
 
 class Emission(Generic[_T_co]):
@@ -425,6 +426,8 @@ class Emission(Generic[_T_co]):
     def _begun(self) -> int:
         """How many of its deliveries have begun, as far as the cursor knows."""
         left: int = self._cursor.__length_hint__()  # type: ignore[attr-defined]  # of a tuple's iterator, and exact
+        if not left and self._rare is not None and self._cursor is not EMPTY:
+            left = len(self._rare.taken)
         return len(self._route.calls) - left
 
     def _note(self, index: int) -> Note:
@@ -515,6 +518,13 @@ def emission_of(event: _T, route: Route, state: object) -> Emission[_T]:
     self._open = route.share
     self._notes = self._rare = None
     return self
+
+
+def lineage(emission: AnyEmission | None) -> Iterator[AnyEmission]:
+    """*emission*, its parent, the parent of that, as far as they are still held."""
+    while emission is not None:
+        yield emission
+        emission = emission.parent
 
 
 def adopt(emission: AnyEmission) -> AnyEmission | None:
@@ -616,12 +626,6 @@ def _wait(emission: _E, *, raises: bool) -> Generator[Any, None, _E]:  # Any: as
     if raises and emission._notes is not None:
         emission.raise_failures()
     return emission
-
-
-def complete(future: "asyncio.Future[None]") -> None:
-    """Complete *future*, if nobody has."""
-    if not future.done():
-        future.set_result(None)
 
 
 def _add_note(error: Exception, text: str) -> None:

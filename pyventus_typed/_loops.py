@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from threading import get_ident, local
 from typing import Any, Final
 
+from ._errors import DefinitionError
+
 HAS_GIL: Final = not sysconfig.get_config_var("Py_GIL_DISABLED")
-"""Whether two steps with no call in between are one step to all other threads. It is that of the build: where the GIL of a
-free-threaded one is switched on, nothing is wrong with being careful."""
+"""With it a look and a write with no call in between are one step for all threads. It is that of the build: a free-threaded
+one has it for a moment now and then, while it imports an extension module."""
 
 
 def _find_running_loop() -> AbstractEventLoop | None:
@@ -78,6 +80,28 @@ def runs_here(loop: AbstractEventLoop | None) -> bool:
         running_in: int | None = loop._thread_id  # type: ignore[attr-defined]  # unknown to its stubs
         return running_in == get_ident()
     return loop is not None and get_running_loop() is loop
+
+
+def complete(future: "asyncio.Future[None]") -> None:
+    """Complete *future*, if nobody has."""
+    if not future.done():
+        future.set_result(None)
+
+
+def refuse_trio() -> None:
+    """Raise `DefinitionError` inside of trio's loop, of which asyncio knows nothing."""
+    lowlevel: Any = sys.modules.get("trio.lowlevel")  # who runs its loop has imported it. Any: a module, unknown here
+    if lowlevel is None:
+        return
+    try:
+        lowlevel.current_trio_token()
+    except RuntimeError:
+        return
+    raise DefinitionError(
+        "AsyncIOProcessor works with asyncio, and trio's loop runs here, which would stand still until all handlers have "
+        "ended. Use Emitter(linker, SyncProcessor()) for plain handlers, or emit from a thread: "
+        "await trio.to_thread.run_sync(emitter.emit, event)."
+    )
 
 
 def _fork() -> None:
