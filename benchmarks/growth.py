@@ -1,7 +1,6 @@
 """How the cost grows with what is registered: us against ourselves, in one run."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
@@ -9,13 +8,12 @@ from types import new_class
 
 from pyventus_typed import Event, Linker, asyncio_emitter
 
-from .works import EMIT, Batch, Handlers, Work
+from .works import Batch, Handlers, Work
 
 TYPES = Work[Batch]("no loop is running: emit one of many event types")
 OTHERS = Work[Batch]("no loop is running: emit, while another type has many subscriptions")
 COLD = Work[Batch]("no loop is running: subscribe, emit, unsubscribe")
 DEPTH = Work[Batch]("no loop is running: emit an event far below the class that is subscribed to")
-THREADS = Work[Batch]("many threads without a loop: emit, until done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,30 +112,9 @@ def below(depth: int) -> Callable[[Handlers], Batch]:
     return make
 
 
-def shared(contender: str, threads: int) -> Callable[[Handlers], Batch]:
-    """*threads* threads share the emissions of a batch, and one emitter."""
-
-    def make(handlers: Handlers) -> Batch:
-        one = EMIT.contenders[contender](handlers)
-        assert one is not None
-        pool = ThreadPoolExecutor(threads)
-
-        def batch(n: int) -> None:
-            shares = [n // threads + (number < n % threads) for number in range(threads)]
-            for _ in pool.map(one, shares):
-                pass
-
-        return batch
-
-    return make
-
-
 for count in (1, 100, 10_000, 100_000):
     TYPES.of(f"us {count:,}")(among(count))
     COLD.of(f"us {count:,}")(changing(count))
     OTHERS.of(f"us {count:,}")(beside(count))
 for count in (1, 2, 5, 20, 100):
     DEPTH.of(f"us {count:,}")(below(count))
-for count in (1, 2, 8):
-    THREADS.of(f"us {count:,}")(shared("us", count))
-    THREADS.of(f"limit {count:,}")(shared("limit", count))

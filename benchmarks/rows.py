@@ -83,7 +83,6 @@ WITHOUT_LOOP = (
     Row("others", "emit, with so many other subscriptions", growth.OTHERS, plain, 1, 1.05, baseline="us 1"),
     Row("cold", "subscribe, emit, unsubscribe, with so many types", growth.COLD, plain, 1, baseline="us 1"),
     Row("depth", "emit to a handler of the base, so many classes above", growth.DEPTH, plain, 1, baseline="us 1"),
-    Row("threads", "emit in so many threads, 1 sync handler", growth.THREADS, plain, 1, batch=0.02, baseline="limit 1"),
 )
 IN_LOOP = (
     Row("burst", "in a loop, burst of 10,000 to 1 sync handler, drained", BURST, plain, 1, 4.5, 3.6, burst=10_000),
