@@ -41,7 +41,7 @@ from ._capacity import Capacity
 from ._scheduler import LOST, Scheduler, numbers
 from ._schedulers import scheduler_of
 from ._settings import Settings
-from ._tasks import Rest, serve, work
+from ._tasks import Rest, close_unstarted, serve, work
 from ._waiting import refuse, waiting_emission
 
 _CANCELLED_BEFORE: Final = Discarded("cancelled", started=False)
@@ -669,6 +669,7 @@ class Queue:
             index, context, call = what
             notes = emission._notes
             if notes[index] is not WAITING and notes[index] is not STARTED:
+                close_unstarted(call)
                 continue  # discarded while it waited
             mailbox.holder = emission
             if task is not None:
