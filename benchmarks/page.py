@@ -17,7 +17,7 @@ from .plots import OURS, ROWS
 from .report import number
 
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "speed.md"
-GROWTH = ("types", "others", "cold", "depth", "threads")
+GROWTH = ("types", "others", "cold", "depth", "pending", "threads")
 
 
 def table(figures: Figures) -> Iterator[str]:

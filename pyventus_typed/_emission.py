@@ -520,6 +520,13 @@ def emission_of(event: _T, route: Route, state: object) -> Emission[_T]:
     return self
 
 
+def lineage(emission: AnyEmission | None) -> Iterator[AnyEmission]:
+    """*emission*, its parent, the parent of that, as far as they are still held."""
+    while emission is not None:
+        yield emission
+        emission = emission.parent
+
+
 def adopt(emission: AnyEmission) -> AnyEmission | None:
     """Remember whose handler emits here: it is returned if it is pending."""
     parent = current_emission()

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from weakref import ref
 
 from .._emission import EMPTY, AnyEmission
+from .._ledger import Epoch
 from .._loops import Runner, runs_here
 from .._reports import Tell, report_lost
 from ._settings import LoopFactory
@@ -46,6 +47,7 @@ class Queue(Delivering, Protocol):
     def pending(self) -> list[tuple[Tell | None, AnyEmission]]: ...
     def discard_all(self, reason: str, /, *, queued: bool = True) -> None: ...
     def forget(self) -> None: ...
+    def end_epoch(self) -> Epoch: ...
     @property
     def is_under_way(self) -> bool: ...
 
@@ -303,6 +305,10 @@ class Scheduler(Runner):
     def pending(self) -> list[tuple[Tell | None, AnyEmission]]:
         """What is open."""
         return [one for queue in [*self.queues.values()] for one in queue.pending()]
+
+    def end_epochs(self) -> list[Epoch]:
+        """What is accepted from now on belongs to later epochs; those of all queues that have ended."""
+        return [queue.end_epoch() for queue in [*self.queues.values()]]
 
     def report(self, when: str) -> None:
         """Say what was cut off."""
