@@ -356,8 +356,8 @@ MUTANTS = (
     Mutant(
         "who gives up takes the error along",
         "_emission.py",
-        "            emission._log_unseen()  # who gives up",
-        "            pass  # who gives up",
+        "            waiter.gives_up()\n            emission._log_unseen()\n",
+        "            waiter.gives_up()\n",
         (*EMISSION, *FAULTS),
     ),
     Mutant(
@@ -546,7 +546,7 @@ MUTANTS = (
         "a late thread holds up the other receivers of its emission",
         "processors/_mailboxes.py",
         "    if mailbox.is_late:\n",
-        "    if queue.late.get(mailbox.holder, 0):\n",
+        "    if mailbox.holder in queue.late:\n",
         IN_THREAD,
     ),
     Mutant(
