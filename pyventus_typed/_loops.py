@@ -83,8 +83,8 @@ def runs_here(loop: AbstractEventLoop | None) -> bool:
 
 
 def complete(future: "asyncio.Future[None]") -> None:
-    """Complete *future*, if nobody has."""
-    if not future.done():
+    """Complete *future*, if nobody has; a loop that is closed wakes nobody."""
+    if not future.done() and not future.get_loop().is_closed():
         future.set_result(None)
 
 

@@ -356,8 +356,8 @@ MUTANTS = (
     Mutant(
         "who gives up takes the error along",
         "_emission.py",
-        "            emission._log_unseen()  # who gives up",
-        "            pass  # who gives up",
+        "            waiter.gives_up()\n            emission._log_unseen()\n",
+        "            waiter.gives_up()\n",
         (*EMISSION, *FAULTS),
     ),
     Mutant(
