@@ -79,6 +79,10 @@ class Processor(Protocol):
         """As `ask`, without awaiting; what cannot be done so is refused by a `DefinitionError` before it is called."""
         ...
 
+    def check_streams(self) -> None:
+        """Raise `DefinitionError` if it feeds no streams and no ``expect``: what a call returns must be awaited for that."""
+        ...
+
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
         """Wait until all that was accepted in this loop, and what it leads to, is settled; ``False`` on time-out."""
         ...

@@ -222,6 +222,9 @@ class AsyncIOProcessor:
         refuse_to_await(emission)
         return answer_now(self._find(state), emission, state)
 
+    def check_streams(self) -> None:
+        """It feeds them."""
+
     def open(self, state: EmitterState, /) -> None:
         """The running loop is where emissions from threads without one are handed over to."""
         state.home = ref(self._queue_here().scheduler)  # weak: a home does not keep its loop alive

@@ -32,6 +32,7 @@ WITH_ASYNCIO = {
     "_in_thread",
     "_composed",
     "_emission",
+    "_stream",
     "_emitter",
     *(name for name in ORDER if name.startswith("processors.")),
 }
