@@ -34,7 +34,7 @@ from .._ledger import Books, Epochs, Ledger
 from .._loops import runs_here
 from .._ordering import Mailbox, Ordering, Row, gate_of
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
-from .._processing import EmitterState
+from .._processing import EmitterState, Observer, observed
 from .._reports import Tell, guarded
 from .._spelling import spell_event, trim
 from .._subscription import PLAIN, Subscription
@@ -81,7 +81,7 @@ class Queue:
         "late",
         "ledger",
         "mailboxes",
-        "observer",
+        "observers",
         "owner",
         "published",
         "ref",
@@ -92,7 +92,6 @@ class Queue:
     def __init__(self, scheduler: Scheduler, settings: Settings, books: Books, processor: object) -> None:
         self.scheduler = scheduler
         self.settings = settings
-        self.observer = settings.observer
         self._books = books
         self.ledger = Ledger(next(numbers))
         self.ref = ref(self)
@@ -103,13 +102,13 @@ class Queue:
         self.handed: dict[AnyEmission, tuple[Context, _KeyOf]] = {}
         self.published: dict[AnyEmission, Publisher] = {}
         self.asked: dict[AnyEmission, asyncio.Future[None] | None] = {}  # requests: they pass all gates
-        self._contexts: dict[AnyEmission, Context] = {}  # what an observer is called in
+        self._contexts: dict[AnyEmission, Context] = {}  # what observers are called in
         self.awaits: dict[AnyEmission, list[AnyEmission]] = {}  # what handlers wait for, each in its own task
         debug, loop = settings.debug, scheduler.loop
         self.debug = debug or (debug is None and loop is not None and loop.get_debug())
         self.is_orphan = False  # its processor is gone
-        # Whether nothing but its place among the others is to be looked at when an emission enters, or is over.
-        self.is_simple = self.gate is None and self.capacity is None and self.observer is None and not self.debug
+        observed.add(self)
+        self.look_for_observers()
         books.add(self.ledger)
         finalize(self, books.fold, self.ledger).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
@@ -122,6 +121,15 @@ class Queue:
         )
         self.capacity = None if settings.capacity is None else Capacity(settings.capacity)
         self.late: dict[AnyEmission, int] = {}  # how many threads of it have not returned after their time-outs
+
+    def look_for_observers(self) -> None:
+        """Take over who observes. From any thread: an emission that is accepted meanwhile is observed, or it is not."""
+        own = self.settings.observer
+        self.observers: tuple[Observer, ...] = (*(() if own is None else (own,)), *observed.everywhere)
+        if not self.observers:
+            self._contexts = {}
+        # Whether nothing but its place among the others is to be looked at when an emission enters, or is over.
+        self.is_simple = self.gate is None and self.capacity is None and not (self.observers or self.debug)
 
     def forget(self) -> None:
         """Its loop is closed: nothing of it holds up anybody."""
@@ -224,7 +232,7 @@ class Queue:
         emission._queue = self.ref
         parent = adopt(emission) if emission not in self.ledger.open else emission.parent
         self.ledger.accept(emission, self._inherited(parent))
-        if self.observer is not None:
+        if self.observers:
             self._observe(emission, context)
         if not emission._open:
             self.settle(emission)
@@ -336,32 +344,47 @@ class Queue:
         )
 
     def _observe(self, emission: AnyEmission, context: Context) -> None:
-        """From here on the observer is called for *emission*, in a copy of its context."""
-        assert self.observer is not None  # whoever calls has looked
+        """From here on the observers are called for *emission*, in a copy of its context."""
         own = self._contexts[emission] = context.copy()
         own.run(set_current, emission)
         calls = [partial(self._observed, emission, *one) for one in enumerate(emission._route.calls)]
         emission._cursor = iter(tuple(calls[emission._begun :]))
-        own.run(guarded, self.observer.accepted, emission)
+        self._tell_observers(own, "accepted", emission)
 
     def _observed(self, emission: AnyEmission, index: int, call: Callable[..., object], event: object) -> object:
         if call.__class__ is not Composed or not (
             call.is_async or (call.in_thread and self.scheduler.loop is not None)
         ):
             self.started(emission, index)
-        return call(event)
+        value = call(event)
+        if value.__class__ is Composed or must_await(value):
+            return value
+        self.note(emission, index, NOTHING if value is None else Completed(value))
+        return None  # it is noted
 
     def started(self, emission: AnyEmission, index: int, /) -> None:
         """The handler of a delivery is about to be called."""
         context = self._contexts.get(emission)
-        if self.observer is not None and context is not None:
-            context.run(guarded, self.observer.started, Delivery(emission, index))
+        if context is not None:
+            self._tell_observers(context, "started", Delivery(emission, index))
+
+    def _ended(self, emission: AnyEmission, index: int) -> None:
+        """A delivery has its outcome."""
+        context, delivery = self._contexts.get(emission), Delivery(emission, index)
+        if context is not None and delivery.started:
+            self._tell_observers(context, "ended", delivery)
+
+    def _tell_observers(self, context: Context, what: str, about: object) -> None:
+        for observer in self.observers:
+            context.run(guarded, getattr(observer, what), about)
 
     def drop(self, emission: AnyEmission) -> None:
         """Accept *emission* and discard it: there is no capacity for it."""
         emission._queue = self.ref
         parent = adopt(emission) if emission not in self.ledger.open else emission.parent
         self.ledger.accept(emission, self._inherited(parent))
+        if self.observers:
+            self._observe(emission, copy_context())
         self.withdraw(emission, "capacity")
 
     # -- from another thread, or in the middle of a change ------------------------------------------------------------
@@ -550,7 +573,8 @@ class Queue:
         outcome = verdict.outcome
         if verdict.until is not None:
             self._keep_place(emission, index, verdict.until)
-        if type(outcome) is not Completed or outcome.value is not None or emission._notes is not None:
+        is_noted = emission._notes is not None or bool(self.observers)
+        if type(outcome) is not Completed or outcome.value is not None or is_noted:
             error = outcome.error if isinstance(outcome, Failed) and not verdict.notified else None
             self.note(emission, index, outcome, error)
 
@@ -564,6 +588,8 @@ class Queue:
         if index in notes and notes[index].__class__ is not Progress:
             return False
         notes[index] = outcome
+        if self._contexts:
+            self._ended(emission, index)
         if error is not None:
             self._tell(emission, index, error)
         return True
@@ -622,6 +648,7 @@ class Queue:
         if mailbox is None:
             return False
         own = context if len(emission._route.calls) == 1 else context.copy()
+        call = emission._route.calls[index]  # and not what an observer sees: that would be noted as returned
         what = call if type(call) is Composed else Composed(call, PLAIN, is_async=False, is_bare=False)
         mailbox.append((emission, (index, own, what)))
         self._open_delivery(emission, index, WAITING)
@@ -762,6 +789,8 @@ class Queue:
             if not notes:
                 emission._notes = None
         try:
+            if self._contexts:
+                self._ended(emission, index)
             if error is not None:
                 self._tell(emission, index, error)
         finally:
@@ -840,8 +869,8 @@ class Queue:
                     epoch.check()
         finally:
             scheduler.busy = was
-        if self.observer is not None and (context := self._contexts.pop(emission, None)) is not None:
-            context.run(guarded, self.observer.settled, emission)
+        if self._contexts and (context := self._contexts.pop(emission, None)) is not None:
+            self._tell_observers(context, "settled", emission)
         if self.is_orphan or scheduler.on_idle is not None:
             self._emptied()
         if scheduler.is_closed:  # handed over a moment too late
