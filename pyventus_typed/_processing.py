@@ -33,8 +33,9 @@ class Observer(Protocol):
 
     Each method is called in one copy of the emission's context, by whoever runs the emission: a handler with ``in_thread`` is
     said to have started when its loop has heard of it. What it raises goes to ``sys.unraisablehook`` and changes nothing. An
-    emission that nobody receives is accepted and settled, and starts no delivery. A delivery that is cut off, because its loop is lost or Ctrl-C leaves its handler, does not end: its
-    emission is settled. See `observe`, and the option ``observer`` of `AsyncIOProcessor`.
+    emission that nobody receives is accepted and settled, and starts no delivery. A delivery that is cut off, because its
+    loop is lost or Ctrl-C leaves its handler, does not end: its emission is settled. See `observe`, and the option
+    ``observer`` of `AsyncIOProcessor`.
     """
 
     def accepted(self, emission: Emission[Event], /) -> object:
