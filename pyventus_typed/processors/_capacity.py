@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import repeat
 
-from .._emission import AnyEmission, complete
+from .._emission import AnyEmission
+from .._loops import complete
 
 _MISSING = object()
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from weakref import ref
 
 from .._emission import EMPTY, AnyEmission
+from .._ledger import Epoch
 from .._loops import Runner, runs_here
 from .._reports import Tell, report_lost
 from ._settings import LoopFactory
@@ -32,20 +33,26 @@ numbers = count(1)
 """Of epochs, in the order in which they begin, over all queues."""
 
 
-class Queue(Protocol):
-    """What one processor has accepted here, as far as the scheduler needs it."""
+class Delivering(Protocol):
+    """Who delivers what is ready."""
 
     def deliver(self, emission: AnyEmission, context: Context, /) -> bool: ...
     def next_needs_task(self, emission: AnyEmission, /) -> bool: ...
+
+
+class Queue(Delivering, Protocol):
+    """What one processor has accepted here, as far as the scheduler needs it."""
+
     def withdraw_all(self, reason: str, /) -> None: ...
     def pending(self) -> list[tuple[Tell | None, AnyEmission]]: ...
     def discard_all(self, reason: str, /, *, queued: bool = True) -> None: ...
     def forget(self) -> None: ...
+    def end_epoch(self) -> Epoch: ...
     @property
     def is_under_way(self) -> bool: ...
 
 
-Entry: TypeAlias = tuple[Queue, AnyEmission, Context]
+Entry: TypeAlias = tuple[Delivering, AnyEmission, Context]
 """What is ready. The context is not in the handle: it would keep alive what the context refers to, a loop too."""
 
 
@@ -298,6 +305,10 @@ class Scheduler(Runner):
     def pending(self) -> list[tuple[Tell | None, AnyEmission]]:
         """What is open."""
         return [one for queue in [*self.queues.values()] for one in queue.pending()]
+
+    def end_epochs(self) -> list[Epoch]:
+        """What is accepted from now on belongs to later epochs; those of all queues that have ended."""
+        return [queue.end_epoch() for queue in [*self.queues.values()]]
 
     def report(self, when: str) -> None:
         """Say what was cut off."""

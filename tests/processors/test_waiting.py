@@ -20,6 +20,7 @@ from pyventus_typed import (
     PerKey,
     Request,
     Status,
+    asyncio_emitter,
     current_emission,
 )
 from pyventus_typed.errors import EmissionFailed, EmitterClosed, InvalidOption, WouldDeadlock
@@ -287,6 +288,33 @@ async def test_a_handler_that_awaits_what_is_ordered_behind_it_is_refused_with_t
     error = await _refused(office, Parcel(0))
     assert [one.event for one in error.chain] == [Parcel(1), Parcel(0)]
     assert await office.emitter.wait_for_tasks(1)
+
+
+@pytest.mark.parametrize("in_a_loop", [True, False])
+def test_in_a_mailbox_a_handler_that_awaits_what_has_not_begun_yet_is_refused_as_well(*, in_a_loop: bool) -> None:
+    linker, refused = Linker[Event](), list[WouldDeadlock]()
+    linker.subscribe(
+        Parcel, lambda _: None
+    )  # a plain call, so nothing of the second emission begins before the next turn
+    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+
+    @linker.on(Parcel)
+    async def wait(parcel: Parcel) -> None:
+        if not parcel.n:
+            with pytest.raises(WouldDeadlock) as caught:
+                await emitter.emit(Parcel(1))
+            refused.append(caught.value)
+
+    async def main() -> None:
+        emitter.emit(Parcel(0))
+        assert await emitter.wait_for_tasks(1)
+
+    if in_a_loop:
+        asyncio.run(main())
+    else:
+        emitter.emit(Parcel(0))
+    assert [[one.event for one in error.chain] for error in refused] == [[Parcel(1), Parcel(0)]]
+    assert emitter.tally.completed == 2
 
 
 async def test_a_chain_through_others_is_named_from_end_to_end() -> None:
