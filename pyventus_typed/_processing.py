@@ -103,8 +103,8 @@ def observe(observer: Observer) -> Generator[None, None, None]:
     """Call *observer* for each emission that any `AsyncIOProcessor` of this process accepts in the block.
 
     From whatever emitter, loop and thread, those that exist already and those that are made meanwhile. Nothing is called
-    for an emission that was pending when the block began, nor for anything after its end. What is observed costs some
-    microseconds more for each delivery; before and after the block there is no cost. Several may observe at the same time.
+    for an emission that was pending when the block began, nor for anything after its end. What is observed costs more,
+    several times a call of an empty handler; before and after the block there is no cost. Several may observe at the same time.
     Raises `InvalidOption` if *observer* lacks a method.
 
     ::
