@@ -187,12 +187,11 @@ class AsyncIOProcessor:
         has_place = False
         if capacity is not None and emission._open:
             try:
-                if not capacity.is_free:
-                    waiter = waiting_emission()
-                    if waiter is not None:
-                        does = "waits for capacity, which is held by"
-                        refuse(capacity.in_order(), waiter, does, unless_one_is_free=True)
-                await capacity.wait()
+                waiter = waiting_emission()
+                if waiter is not None and not capacity.is_free:
+                    does = "waits for capacity, which is held by"
+                    refuse(capacity.movable() or [waiter], waiter, does, unless_one_is_free=True)
+                await capacity.wait(waiter)
                 has_place = True
             except BaseException:
                 release(queue, row)
