@@ -7,7 +7,7 @@ from ._event import Event, Request
 from ._linker import Linker, On
 from ._ordering import KeyedOrdering, Ordering, PerKey
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
-from ._processing import EmitterState, Observer, Processor
+from ._processing import EmitterState, Observer, Processor, observe
 from ._routes import Routes, route
 from ._stream import Stream
 from ._subscriber import Subscriber, answers, handles
@@ -50,5 +50,6 @@ __all__ = [
     "current_emission",
     "errors",
     "handles",
+    "observe",
     "route",
 ]

@@ -53,8 +53,14 @@ def test_the_map_names_all_that_the_core_takes_from_inside_asyncio() -> None:
 
 def test_the_map_names_the_files_of_the_wiring_check_from_top_to_bottom() -> None:
     wiring = [line.removeprefix("wiring.") for line in LINES if line.startswith("wiring.")]
-    table = MAP[MAP.index("| Files of `pyventus_typed/wiring/`") : MAP.index("## The engine")]
+    table = MAP[MAP.index("| Files of `pyventus_typed/wiring/`") : MAP.index("## The timeline")]
     assert re.findall(r"`(_\w+)`", table) == wiring
+
+
+def test_the_map_names_the_files_of_the_timeline_from_top_to_bottom() -> None:
+    trace = [line.removeprefix("trace.") for line in LINES if line.startswith("trace.")]
+    table = MAP[MAP.index("| Files of `pyventus_typed/trace/`") : MAP.index("## The engine")]
+    assert re.findall(r"`(_\w+)`", table) == trace
 
 
 def test_the_map_names_the_files_of_the_testing_kit_from_top_to_bottom() -> None:
