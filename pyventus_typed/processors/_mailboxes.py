@@ -12,12 +12,12 @@ from typing import Any, Final, Protocol, final
 from .._composed import OWN, Composed
 from .._emission import EMPTY, STARTED, WAITING, AnyEmission, Note, Progress, emission_of
 from .._event import Event
-from .._loops import complete
+from .._loops import complete, must_cancel
 from .._subscription import PLAIN, Subscription
 from ._scheduler import Scheduler
 from ._settings import Settings
 from ._tasks import Owner as TaskOwner
-from ._tasks import Work, close_unstarted, has_cancellation, work
+from ._tasks import Work, close_unstarted, work
 
 AT_ONCE: Final = 100
 """So many deliveries of one mailbox run in one turn of the loop; then others have theirs."""
@@ -256,7 +256,7 @@ async def _serve(queue: Owner, subscription: Subscription[Event], mailbox: Mailb
                 try:
                     waits_for = context.run(begun.send, None)
                 except StopIteration:
-                    if has_cancellation(task):
+                    if task is not None and (must_cancel(task) or task.cancelling()):
                         return
                 else:
                     await _Driven(begun, _in(context, begun, waits_for))

@@ -208,6 +208,7 @@ class Scheduler(Runner):
         if self.is_closed:
             with _after_end:
                 self.take_all()
+            self.report("when their event loop closed")  # the report of that was made already
 
     def _take_called(self) -> None:
         self._is_called = False
@@ -316,7 +317,8 @@ class Scheduler(Runner):
 
     def report(self, when: str) -> None:
         """Say what was cut off."""
-        lost, self.lost = self.lost, []
+        with _after_end:  # one report for each
+            lost, self.lost = self.lost, []
         if lost:
             report_lost(lost, when)
 
