@@ -1,6 +1,6 @@
 """Typed events: frozen dataclasses, checked handlers, and counts that account for every emission."""
 
-from . import errors
+from . import _ctrl_c, errors  # noqa: F401  # first of all: Ctrl-C may come while the rest is imported
 from ._emission import Delivery, Emission, current_emission
 from ._emitter import Emitter, asyncio_emitter
 from ._event import Event, Request

@@ -568,6 +568,10 @@ class Waiter:
         future = self._future()
         return self._raises and future is not None and not future.done()
 
+    def gives_up(self) -> None:
+        """Whoever waited is given no failures any more. Its loop may be closed, so the future is left as it is."""
+        self._raises = False
+
     def __call__(self) -> None:
         """Complete it, unless that was done before."""
         future = self._future()
@@ -613,8 +617,8 @@ def _wait(emission: _E, *, raises: bool) -> Generator[Any, None, _E]:  # Any: as
             if emission._open:
                 yield from future
         except BaseException:
-            future.cancel()
-            emission._log_unseen()  # who gives up is given no failures
+            waiter.gives_up()
+            emission._log_unseen()
             raise
         finally:
             if waiter in waiters:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from threading import get_ident, local
 from typing import Any, Final
 
+from ._errors import DefinitionError
+
 get_running_loop = asyncio._get_running_loop
 # Before 3.12 asyncio asks this in Python.
 current_task = asyncio.current_task if sys.version_info >= (3, 12) else asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # unknown to its stubs
@@ -64,9 +66,25 @@ def runs_here(loop: AbstractEventLoop | None) -> bool:
 
 
 def complete(future: "asyncio.Future[None]") -> None:
-    """Complete *future*, if nobody has."""
-    if not future.done():
+    """Complete *future*, if nobody has; a loop that is closed wakes nobody."""
+    if not future.done() and not future.get_loop().is_closed():
         future.set_result(None)
+
+
+def refuse_trio() -> None:
+    """Raise `DefinitionError` inside of trio's loop, of which asyncio knows nothing."""
+    lowlevel: Any = sys.modules.get("trio.lowlevel")  # who runs its loop has imported it. Any: a module, unknown here
+    if lowlevel is None:
+        return
+    try:
+        lowlevel.current_trio_token()
+    except RuntimeError:
+        return
+    raise DefinitionError(
+        "AsyncIOProcessor works with asyncio, and trio's loop runs here, which would stand still until all handlers have "
+        "ended. Use Emitter(linker, SyncProcessor()) for plain handlers, or emit from a thread: "
+        "await trio.to_thread.run_sync(emitter.emit, event)."
+    )
 
 
 def _fork() -> None:

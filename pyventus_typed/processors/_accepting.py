@@ -294,5 +294,7 @@ def _count(queue: Queue, emission: AnyEmission) -> None:
     if emission not in queue.ledger.open:
         queue.ledger.accept(emission)
         queue.ledger.settle(emission, emission._worst())
+        if queue.capacity is not None:  # what it was to call was a ``once`` that another one took meanwhile
+            queue.capacity.give_back(emission)
         if queue.scheduler.is_closed:
             queue.books.fold(queue.ledger)

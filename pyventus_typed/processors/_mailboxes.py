@@ -17,7 +17,7 @@ from .._subscription import PLAIN, Subscription
 from ._scheduler import Scheduler
 from ._settings import Settings
 from ._tasks import Owner as TaskOwner
-from ._tasks import Work, has_cancellation, work
+from ._tasks import Work, close_unstarted, has_cancellation, work
 
 AT_ONCE: Final = 100
 """So many deliveries of one mailbox run in one turn of the loop; then others have theirs."""
@@ -130,6 +130,7 @@ def _next_in(
         index, context, call = what
         notes = emission._notes
         if notes[index] is not WAITING and notes[index] is not STARTED:
+            close_unstarted(call)
             continue  # discarded while it waited
         mailbox.holder = emission
         if task is not None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import cast
 from weakref import WeakKeyDictionary, ref
 
-from .._loops import complete, get_running_loop, here
+from .._loops import complete, get_running_loop, here, refuse_trio
 from ._loop_end import cancelled, finish, hook
 from ._scheduler import CLOSED, LOST, Scheduler
 
@@ -36,6 +36,7 @@ def current_scheduler() -> Scheduler:
     loop = get_running_loop()
     if loop is not None:
         return scheduler_of(loop)
+    refuse_trio()
     return thread_scheduler()
 
 

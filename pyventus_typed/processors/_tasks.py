@@ -121,8 +121,13 @@ async def work(  # noqa: C901, PLR0912 - one delivery in one place
         owner.conclude(emission, index, Discarded(owner.reason_of(error), started=_has_started(emission, index)))
         raise
     finally:
-        if type(what) is CoroutineType or type(what) is Rest:
-            what.close()  # cut off before its first step, it would complain that nobody awaited it
+        close_unstarted(what)
+
+
+def close_unstarted(what: Any) -> None:  # Any: as above
+    """Close what will not be awaited: cut off before its first step, it would complain that nobody awaited it."""
+    if type(what) is CoroutineType or type(what) is Rest:
+        what.close()
 
 
 def conclude_by(owner: Owner, emission: AnyEmission, index: int, verdict: Verdict) -> None:

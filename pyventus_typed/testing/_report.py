@@ -14,7 +14,7 @@ from itertools import groupby
 from pyventus_typed import Emission
 from pyventus_typed._libraries import is_library
 
-from ._names import MACHINERY
+from ._names import MACHINERY, place_of
 from ._run import Body, Options
 from ._schedule import Schedule, Step, count_of
 from ._story import Story, sentences
@@ -176,7 +176,7 @@ def _failure(error: BaseException) -> Iterator[str]:
     yield from f"{type(error).__name__}: {_message(error)}".splitlines()
     for frame in _users_frames(error):
         code = f": {frame.line}" if frame.line else ""
-        yield f"  at {frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}{code}"
+        yield f"  at {place_of(frame.filename, frame.lineno or 0)} in {frame.name}{code}"
         break
     yield from (f"  {note}" for note in getattr(error, "__notes__", ()))
     if isinstance(error, BaseExceptionGroup):

@@ -140,8 +140,9 @@ def _load(target: str, wanted: str) -> tuple[ModuleType, object]:
 
 
 def _check_module_name(name: str, target: str, rest: str) -> None:
-    if "/" in name or name.endswith(".py"):
-        dotted = name.removesuffix(".py").strip("./").replace("/", ".")
+    path = name.replace("\\", "/")
+    if "/" in path or path.endswith(".py"):
+        dotted = path.removesuffix(".py").strip("./").replace("/", ".")
         raise NotLoaded(target, f"this is the path of a file; write the module's name, {dotted}{rest}.")
     if not all(part.isidentifier() for part in name.split(".")):
         raise NotLoaded(target, f"{name!r} is not the name of a module.")

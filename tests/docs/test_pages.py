@@ -23,7 +23,13 @@ def test_the_examples_of_a_page_run_and_print_what_it_says(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with caplog.at_level(logging.CRITICAL, logger="asyncio"):
+        caplog.handler.setLevel(logging.ERROR)  # what is less than that, a program without logging does not show
         Page(page).run()
+    text = (DOCS / page).read_text(encoding="utf-8")
+    logged = [record.getMessage() for record in caplog.records]
+    assert [one for one in logged if one not in text] == [], (
+        "a reader sees this on stderr, and the page does not say so"
+    )
 
 
 def mypy(folder: Path, *modules: str) -> str:

@@ -30,7 +30,7 @@ DELIVERY = ("tests/processors/test_delivery.py",)
 END = ("tests/processors/test_end_of_loop.py",)
 HERE = ("tests/processors/test_here.py",)
 IN_THREAD = ("tests/processors/test_in_thread.py",)
-THREADS = ("tests/processors/test_threads.py",)
+THREADS = ("tests/processors/test_threads.py", "tests/processors/test_stress.py")
 INTERRUPTED = ("tests/processors/test_interrupted.py",)
 PUBLISH = ("tests/processors/test_publish.py",)
 ASK = ("tests/processors/test_ask.py",)
@@ -356,8 +356,8 @@ MUTANTS = (
     Mutant(
         "who gives up takes the error along",
         "_emission.py",
-        "            emission._log_unseen()  # who gives up",
-        "            pass  # who gives up",
+        "            waiter.gives_up()\n            emission._log_unseen()\n",
+        "            waiter.gives_up()\n",
         (*EMISSION, *FAULTS),
     ),
     Mutant(
@@ -454,15 +454,29 @@ MUTANTS = (
     Mutant(
         "a waiter that gives up leaves a dead future",
         "processors/_capacity.py",
-        "                self._waiting.remove(future)\n",
+        "                self._waiting.remove(entry)\n",
         "                pass\n",
         (*ROOM, *FAULTS),
     ),
     Mutant(
+        "who waits for a place is taken for somebody who may give up his",
+        "processors/_capacity.py",
+        "        return [one for one in self.in_order() if one not in stuck]\n",
+        "        return [one for one in self.in_order() if one is not stuck]\n",
+        WAITING,
+    ),
+    Mutant(
+        "what a thread has handed over without a receiver left keeps its capacity",
+        "processors/_accepting.py",
+        "            queue.capacity.give_back(emission)\n",
+        "            pass\n",
+        THREADS,
+    ),
+    Mutant(
         "the last comes first",
         "processors/_capacity.py",
-        "            future = self._waiting.popleft()\n",
-        "            future = self._waiting.pop()\n",
+        "            future, _ = self._waiting.popleft()\n",
+        "            future, _ = self._waiting.pop()\n",
         ROOM,
     ),
     Mutant(

@@ -397,3 +397,15 @@ async def test_an_emission_that_is_cancelled_while_it_is_published_cancels_its_h
     assert emission.cancel()
     assert await asyncio.wait_for(publishing, 5) is emission
     assert emission.deliveries[0].outcome == Cancelled()
+
+
+async def test_what_a_handler_of_publish_sets_is_seen_by_its_caller() -> None:
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+    linker = Linker()
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        user.set("the handler's")
+
+    await Emitter(linker).publish(OrderPlaced())
+    assert user.get() == "the handler's"
