@@ -1,4 +1,4 @@
-"""The map of the house shows every file of the core, in the order in which they are to be read."""
+"""The code map shows every file of the core, in the order in which they are to be read."""
 
 import ast
 import re
@@ -46,7 +46,7 @@ def test_the_map_names_all_that_the_core_takes_from_inside_asyncio() -> None:
     core = Path(pyventus_typed.__file__).parent
     files = [*core.glob("*.py"), *(core / "processors").glob("*.py")]
     found = {name for file in files for name in private_names(file.read_text(encoding="utf-8"))}
-    table = MAP[MAP.index("### What is private of asyncio") : MAP.index("Two names are looked at")]
+    table = MAP[MAP.index("### Private names of asyncio") : MAP.index("Two names are looked at")]
     named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     assert named == {name for name in found if name.startswith("_") and not name.startswith("__")}
 
