@@ -150,7 +150,7 @@ def accept_published(queue: Queue, emission: AnyEmission, state: EmitterState, p
 def _enter(queue: Queue, emission: AnyEmission, context: Context) -> "Entry | None":
     """Enter *emission* in the ledger; return what is ready then, or ``None`` if it is settled already."""
     _count_in(queue, emission)
-    if queue.observer is not None:
+    if queue.observers:
         queue.observe(emission, context)
     if not emission._open:
         queue.settle(emission)
@@ -197,6 +197,8 @@ def _has_place(queue: Queue, emission: AnyEmission, *, has_place: bool, has_hand
         if oldest is None:
             if overflow == "drop_new" or has_handle:
                 _count_in(queue, emission)
+                if queue.observers:
+                    queue.observe(emission, copy_context())
                 queue.withdraw(emission, "capacity")
                 return False
             raise _no_room(queue, emission)
@@ -294,5 +296,7 @@ def _count(queue: Queue, emission: AnyEmission) -> None:
     if emission not in queue.ledger.open:
         queue.ledger.accept(emission)
         queue.ledger.settle(emission, emission._worst())
+        if queue.capacity is not None:  # what it was to call was a ``once`` that another one took meanwhile
+            queue.capacity.give_back(emission)
         if queue.scheduler.is_closed:
             queue.books.fold(queue.ledger)

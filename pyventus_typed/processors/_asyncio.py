@@ -187,12 +187,11 @@ class AsyncIOProcessor:
         has_place = False
         if capacity is not None and emission._open:
             try:
-                if not capacity.is_free:
-                    waiter = waiting_emission()
-                    if waiter is not None:
-                        does = "waits for capacity, which is held by"
-                        refuse(capacity.in_order(), waiter, does, unless_one_is_free=True)
-                await capacity.wait()
+                waiter = waiting_emission()
+                if waiter is not None and not capacity.is_free:
+                    does = "waits for capacity, which is held by"
+                    refuse(capacity.movable() or [waiter], waiter, does, unless_one_is_free=True)
+                await capacity.wait(waiter)
                 has_place = True
             except BaseException:
                 release(queue, row)
@@ -222,6 +221,9 @@ class AsyncIOProcessor:
         """Accept *emission*, call its first handler at once, and return or raise what that does."""
         refuse_to_await(emission)
         return answer_now(self._find(state), emission, state)
+
+    def check_streams(self) -> None:
+        """It feeds them."""
 
     def open(self, state: EmitterState, /) -> None:
         """The running loop is where emissions from threads without one are handed over to."""

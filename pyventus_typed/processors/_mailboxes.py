@@ -92,7 +92,7 @@ def post(queue: Owner, emission: AnyEmission, context: Context) -> bool:
     return True
 
 
-def is_busy(queue: Owner, emission: AnyEmission, context: Context, call: Callable[..., object]) -> bool:
+def is_busy(queue: Owner, emission: AnyEmission, context: Context) -> bool:
     """Whether the receiver of the next delivery is busy: then its mailbox takes it."""
     mailboxes = queue.mailboxes
     if mailboxes is None or emission in queue.asked:
@@ -104,6 +104,7 @@ def is_busy(queue: Owner, emission: AnyEmission, context: Context, call: Callabl
     if mailbox is None:
         return False
     own = context if len(emission._route.calls) == 1 else context.copy()
+    call = emission._route.calls[index]  # and not that of the cursor, where an observer may stand before it
     what = call if type(call) is Composed else Composed(call, PLAIN, is_async=False, is_bare=False)
     mailbox.append((emission, (index, own, what)))
     queue.open_delivery(emission, index, WAITING)

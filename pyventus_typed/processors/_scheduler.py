@@ -64,6 +64,7 @@ class Scheduler(Runner):
         "_context",
         "_is_called",
         "_run_loop",
+        "at_end",
         "awake",
         "below",
         "busy",
@@ -121,6 +122,7 @@ class Scheduler(Runner):
         self.ending: str | None = None  # why nothing may start any more
         self.is_closed = False
         self.on_idle: Callable[[], object] | None = None  # called when nothing is under way
+        self.at_end: dict[Callable[[], object], None] = {}  # called when the loop ends; other threads write it, too
 
     # -- who is next --------------------------------------------------------------------------------------------------
     def wake(self) -> None:
@@ -291,6 +293,8 @@ class Scheduler(Runner):
         for queue in [*self.queues.values()]:
             queue.withdraw_all(reason)
         self.ready.clear()
+        for call in [*self.at_end]:
+            call()
 
     def discard_all(self, reason: str, *, queued: bool = True) -> None:
         """Discard whatever is open: it will not go on. Unless *queued*, what waits for a thread decides by itself."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Sequence
 from contextvars import Context
 from types import CoroutineType
 from typing import Any, Protocol, TypeAlias, final
@@ -11,7 +11,6 @@ from .._composed import OWN, Composed, Verdict, close_patiently
 from .._emission import QUEUED, STARTED, WAITING, AnyEmission, Delivery, get_current, set_current
 from .._loops import here, may_vanish
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
-from .._processing import Observer
 from .._spelling import trim
 
 Work: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
@@ -21,7 +20,8 @@ _Task = asyncio.Task
 class Owner(Protocol):
     """The queue of the delivery."""
 
-    observer: Observer | None
+    @property
+    def observers(self) -> Sequence[object]: ...
 
     def started(self, emission: AnyEmission, index: int, /) -> None: ...
     def conclude(
@@ -89,7 +89,7 @@ async def work(  # noqa: C901, PLR0912 - one delivery in one place
             return
         if get_current() is not emission:
             set_current(emission)
-        if progress is STARTED and is_composed and owner.observer is not None:
+        if progress is STARTED and is_composed and owner.observers:
             owner.started(emission, index)
         if is_composed:
             what = (

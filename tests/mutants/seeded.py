@@ -454,15 +454,29 @@ MUTANTS = (
     Mutant(
         "a waiter that gives up leaves a dead future",
         "processors/_capacity.py",
-        "                self._waiting.remove(future)\n",
+        "                self._waiting.remove(entry)\n",
         "                pass\n",
         (*ROOM, *FAULTS),
     ),
     Mutant(
+        "who waits for a place is taken for somebody who may give up his",
+        "processors/_capacity.py",
+        "        return [one for one in self.in_order() if one not in stuck]\n",
+        "        return [one for one in self.in_order() if one is not stuck]\n",
+        WAITING,
+    ),
+    Mutant(
+        "what a thread has handed over without a receiver left keeps its capacity",
+        "processors/_accepting.py",
+        "            queue.capacity.give_back(emission)\n",
+        "            pass\n",
+        THREADS,
+    ),
+    Mutant(
         "the last comes first",
         "processors/_capacity.py",
-        "            future = self._waiting.popleft()\n",
-        "            future = self._waiting.pop()\n",
+        "            future, _ = self._waiting.popleft()\n",
+        "            future, _ = self._waiting.pop()\n",
         ROOM,
     ),
     Mutant(

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from pyventus_typed import AsyncIOProcessor, Discarded, Emission, Emitter, Event, Linker, Ordering, PerKey, Status
+from pyventus_typed import (
+    AsyncIOProcessor,
+    Discarded,
+    Emission,
+    Emitter,
+    Event,
+    Linker,
+    Ordering,
+    PerKey,
+    Status,
+    asyncio_emitter,
+)
 from pyventus_typed.errors import EmitterClosed
 from tests.threads import together
 
@@ -72,6 +83,24 @@ async def test_what_is_handed_over_uses_up_a_once_when_it_is_emitted() -> None:
         async with asyncio.timeout(5):
             assert len((await handed_over[0]).deliveries) == 1
     assert got == [Letter(0)]
+
+
+async def test_what_another_one_took_in_the_middle_of_an_emit_from_a_thread_keeps_no_capacity() -> None:
+    linker, inner = Linker[Event](), list[Emission[Letter]]()
+
+    def when(letter: Letter) -> bool:
+        if not letter.n:  # a predicate is a stranger's code: it may emit, and take the once
+            inner.append(emitter.emit(Letter(1)))
+        return True
+
+    linker.subscribe(Letter, lambda _: None, when=when, once=True)
+    linker.subscribe(Parcel, lambda _: None)
+    emitter = asyncio_emitter(linker, capacity=2)
+    async with emitter:
+        outer = await asyncio.to_thread(emitter.emit, Letter(0))
+        await asyncio.sleep(0)
+        assert [outer.deliveries, outer.status, inner[0].status] == [(), Status.COMPLETED, Status.COMPLETED]
+        assert [emitter.emit(Parcel(n, 0)).status for n in range(2)] == [Status.PENDING] * 2
 
 
 def test_a_processor_may_be_dropped_by_another_thread_while_this_one_waits_in_a_fresh_loop() -> None:

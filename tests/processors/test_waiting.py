@@ -367,6 +367,49 @@ async def test_a_handler_may_await_what_is_not_behind_it() -> None:
     assert emission.deliveries[0].outcome == Completed(0)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+async def test_of_handlers_that_all_wait_for_capacity_the_last_one_is_refused_and_the_others_go_on(size: int) -> None:
+    linker, refused = Linker[Event](), list[WouldDeadlock]()
+    emitter = asyncio_emitter(linker, capacity=size)
+    linker.subscribe(Letter, lambda _: None)
+
+    @linker.on(Parcel)
+    async def wait(parcel: Parcel) -> None:
+        await turns()  # until all places are taken
+        try:
+            await emitter.emit_wait(Letter(parcel.n))
+        except WouldDeadlock as error:
+            refused.append(error)
+
+    for n in range(size):
+        emitter.emit(Parcel(n))
+    assert await emitter.wait_for_tasks(1)
+    assert [[one.event for one in error.chain] for error in refused] == [[Parcel(size - 1)]]
+    assert emitter.tally.completed == size + (size - 1)
+
+
+async def test_a_handler_may_wait_for_capacity_that_somebody_who_waits_is_about_to_get() -> None:
+    linker, go, emissions = Linker[Event](), asyncio.Event(), list[Emission[Letter]]()
+    emitter = asyncio_emitter(linker, capacity=2)
+    linker.subscribe(Letter, lambda _: go.wait())
+
+    @linker.on(Parcel)
+    async def wait(parcel: Parcel) -> None:
+        if parcel.n:
+            await go.wait()
+        emissions.append(await emitter.emit_wait(Letter(parcel.n)))
+
+    emitter.emit(Letter(7))
+    emitter.emit(Parcel(0))
+    await turns()
+    go.set()  # frees the place of the letter, which the first one gets
+    await turns(1)
+    assert await emitter.wait_for_tasks(1)
+    second = emitter.emit(Parcel(1))
+    assert (await second).status is Status.COMPLETED
+    assert [one.event for one in emissions] == [Letter(0), Letter(1)]
+
+
 @pytest.mark.parametrize("through", ["emit_wait", "ask"])
 async def test_a_handler_that_waits_for_a_place_which_only_its_end_frees_is_refused(through: str) -> None:
     office = Office(capacity=1)
