@@ -29,11 +29,11 @@ PYTEST = ("python", "-m", "pytest", f"--numprocesses={WORKERS}", "--ignore=tests
 
 
 def works(version: str) -> bool:
-    """Whether `pythonX.Y` is there and is what it says: a shim of pyenv may only answer "command not found"."""
+    """Whether `pythonX.Y`, or `pythonX.Yt`, is there and is what it says: a shim of pyenv may only answer "command not found"."""
     found = shutil.which(f"python{version}")
     if found is None:
         return False
-    ask = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
+    ask = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2] + 't' * ('free-threading' in sys.version))"
     answer = subprocess.run([found, "-c", ask], capture_output=True, text=True, check=False)
     return answer.stdout.strip() == version
 
@@ -209,6 +209,15 @@ def soak(session: nox.Session) -> None:
     install(session, "tests", package=["-e", f".{EXTRAS}"])
     session.run("python", "tests/mutants/soak.py")
     session.run("python", "-m", "pytest", "--hypothesis-profile=soak", "--timeout=0", "tests/properties")
+
+
+@nox.session(python=[f"{version}t" for version in SUPPORTED if works(f"{version}t")] or None)
+def stress(session: nox.Session) -> None:
+    """Eight threads at each promise that names threads, for half an hour: on each free-threaded Python here, or on this one."""
+    install(session, "pytest", package=[wheel().removesuffix(EXTRAS)])
+    with away_from_the_checkout(session):
+        programs = ("python", "-m", "pytest", "--timeout=0", "tests/processors/test_stress.py", *session.posargs)
+        session.run(*programs, env={"PYVENTUS_STRESS": "30"})
 
 
 @nox.session

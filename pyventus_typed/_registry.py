@@ -1,9 +1,12 @@
 """The store of subscriptions: add, remove, read; from any thread, from a destructor, from a signal handler.
 
-There is no lock, so nothing can wait for it: a ``__del__`` that the garbage collector runs in the middle of a change
-may itself unsubscribe. Each change is made visible by *one* operation that CPython does not interrupt: an item set in,
-or popped from, a dict whose keys are ints or types. Everything around that is arranged so that the moments before and
-after it are both right.
+There is no lock of ours, so nothing can wait for it: a ``__del__`` that the garbage collector runs in the middle of a
+change may itself unsubscribe. Each change is made visible by *one* operation on *one* dict, whose keys are ints or types: an
+item set, or popped. Such an operation is done as a whole before another one on the same dict begins: with a GIL, because it
+calls no Python code; without one, because a dict has a lock of its own, which each operation takes, and copying one, or
+extending a list by its keys or values, is one operation. No step needs two dicts at the same moment: everything around the
+one operation is arranged so that the moments before and after it are both right. Who reads a bucket while another thread
+changes it gets it as it was before, or after. ``next`` of a ``count`` is one step, too, so no two have one place.
 """
 
 from collections.abc import Callable, Iterable

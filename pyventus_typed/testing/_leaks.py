@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from types import TracebackType
 from typing import Any, ClassVar
 
-from pyventus_typed._loops import get_running_loop
+from pyventus_typed._loops import HAS_GIL, get_running_loop
 
 from ._clock import Clock
 from ._names import place, place_of, short
@@ -70,12 +70,14 @@ class LeakDetector:
 
     def begin(self) -> None:
         """Set aside all that is alive, so that `end` looks only at what this schedule made; once before each schedule."""
-        gc.freeze()
+        if HAS_GIL:  # without one a collection looks at what is frozen, too
+            gc.freeze()
         self.problems.clear()
 
-    def end(self) -> BackgroundError | None:
+    def end(self, *, collect: bool = True) -> BackgroundError | None:
         """Collect the garbage of the schedule, and return what it and the schedule complained about."""
-        gc.collect()
+        if collect:
+            gc.collect()
         if not self.problems:
             return None
         problems = tuple(self.problems)

@@ -151,10 +151,12 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
     log: list[int] | None = None,
     most_at_once: int | None = None,
     explain: bool = False,
+    collect: bool = True,
 ) -> Run[_T]:
     """Run *body* once, in the order of *chooser* and with *faults* if given, else by *schedule*, which then must fit.
 
     *log* takes the key of each step, before it is made. With *explain* a deadlock says who holds what.
+    Unless *collect*, its garbage is left to a later run.
     """
     leaks.begin()
     result: Run[_T] = Run()
@@ -229,7 +231,7 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
         loop.close()
     leaks.clock.follow(None)
     del loop, main
-    background = leaks.end()
+    background = leaks.end(collect=collect)
     if result.interrupted:
         result.error = None
     if result.error is None and not _is_injected(background, injected, cancels=cancels):

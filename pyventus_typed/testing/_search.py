@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from typing_extensions import override
 
+from pyventus_typed._loops import HAS_GIL
 from pyventus_typed.trace import StepRecord, Timeline, Trace
 
 from ._leaks import LeakDetector
@@ -28,6 +29,7 @@ from ._shrink import Attempt, smallest_schedule
 from ._story import Story
 from ._tree import Node, Recording, Tree
 from .errors import (
+    BackgroundError,
     NonDeterminismError,
     NotABody,
     ScheduleError,
@@ -44,6 +46,8 @@ _MOST_DELAYS = 20
 """A program that tries again after each fault has schedules of any length, each longer than the one before."""
 _MOST_COLLECTIONS = 1_000
 _MOST_REMEMBERED = 10
+_MOST_UNCOLLECTED = 63
+"""On a build without a GIL ``gc.freeze`` shields nothing, so that a collection for each run would cost more than 50 ms."""
 
 
 @dataclass(slots=True)
@@ -110,6 +114,8 @@ class Search:
         self._final = final
         self._earlier = earlier
         self._outside = Outside(body)
+        self._uncollected: list[Schedule] = []
+        """Of runs whose garbage is still to be collected."""
         self._fifo: tuple[Run[object], list[Step]] | None = None
         self._places: dict[Place, int] = {}
         self._most_at_once: int | None = None
@@ -122,11 +128,25 @@ class Search:
         """One run; if it fails, shrink its schedule and raise the report."""
         __tracebackhide__ = True
         self.runs += 1
-        result = self._run(chooser, faults)
+        is_last = HAS_GIL or len(self._uncollected) == _MOST_UNCOLLECTED
+        result = self._run(chooser, faults, collect=is_last)
         self.seen.add(result.schedule)
+        if is_last:
+            self._find_whose_garbage(result.error, policy)
+        else:
+            self._uncollected.append(result.schedule)
         if result.error is not None:
             self.fail(result, policy)
         return result
+
+    def _find_whose_garbage(self, error: BaseException | None, policy: str) -> None:
+        """*error* is of a collection that took the garbage of several runs: run them again, each with one of its own."""
+        __tracebackhide__ = True
+        earlier, self._uncollected = self._uncollected, []
+        for schedule in earlier if isinstance(error, BackgroundError) else ():
+            again = self._run(as_far_as_it_fits(schedule), Faults(schedule.faults) if schedule.faults else None)
+            if again.error is not None:
+                self.fail(again, policy)
 
     def _run(
         self,
@@ -135,6 +155,7 @@ class Search:
         *,
         story: Story | None = None,
         log: list[int] | None = None,
+        collect: bool = True,
     ) -> Run[object]:
         return run_once(
             self.body,
@@ -145,6 +166,7 @@ class Search:
             story=story,
             log=log,
             most_at_once=self._most_at_once,
+            collect=collect,
         )
 
     def _observe(self, schedule: Schedule, *, lines: bool = False) -> tuple[Run[object], Story]:
@@ -416,6 +438,8 @@ class Search:
         """Run FIFO once more: nothing may have changed since the first time."""
         __tracebackhide__ = True
         assert self._fifo is not None
+        if self._uncollected:
+            self._find_whose_garbage(self.leaks.end(), "garbage collections")
         first, trace = self._fifo
         again, story = self._observe(FIFO)
         if _same(first, again):

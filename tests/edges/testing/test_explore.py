@@ -17,6 +17,7 @@ from pyventus_typed.testing import (
     SimulationBoundaryError,
     StateLeakError,
     UnreachedError,
+    _search,
     afterwards,
     always,
     explore,
@@ -417,3 +418,39 @@ def test_an_exception_in_a_callback_fails_the_run() -> None:
 
     with pytest.raises(BackgroundError, match="division by zero"):
         run(body)
+
+
+# ---------------------------------------------------------------- a build without a GIL
+class Cycle:
+    """Refers to itself, so that only a collection of garbage ends it."""
+
+    def __init__(self, future: asyncio.Future[None]) -> None:
+        self.itself = self
+        self.future = future
+
+
+@pytest.mark.parametrize("late", [1, 2])
+def test_garbage_that_complains_is_found_with_its_schedule_however_many_runs_one_collection_is_for(
+    late: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body() -> None:
+        order: list[int] = []
+
+        async def note(number: int) -> None:
+            await asyncio.sleep(0)
+            order.append(number)
+
+        await asyncio.gather(*map(note, range(4)))
+        if order[0] == late:
+            future = asyncio.get_running_loop().create_future()
+            future.set_exception(ValueError("nobody looks"))
+            Cycle(future)
+
+    found = list[str]()
+    for has_gil in (True, False):
+        monkeypatch.setattr(_search, "HAS_GIL", has_gil)
+        with pytest.raises(InterleavingError, match="nobody looks") as caught:
+            explore(body, schedules=40 if late == 1 else 1_000)
+        assert isinstance(caught.value.__cause__, BackgroundError)
+        found.append(str(caught.value.schedule))
+    assert found == [f"0:{late}", f"0:{late}"]
