@@ -473,6 +473,13 @@ MUTANTS = (
         THREADS,
     ),
     Mutant(
+        "who begins to wait for capacity misses what a signal handler gives back in the middle of that",
+        "processors/_capacity.py",
+        "            self._free.pop()\n            self.offer()\n",
+        "            pass\n",
+        INSTANTS,
+    ),
+    Mutant(
         "the last comes first",
         "processors/_capacity.py",
         "            future, _ = self._waiting.popleft()\n",
