@@ -222,6 +222,9 @@ class AsyncIOProcessor:
         refuse_to_await(emission)
         return answer_now(self._find(state), emission, state)
 
+    def check_streams(self) -> None:
+        """It feeds them."""
+
     def open(self, state: EmitterState, /) -> None:
         """The running loop is where emissions from threads without one are handed over to."""
         state.home = ref(self._queue_here().scheduler)  # weak: a home does not keep its loop alive
@@ -238,8 +241,9 @@ class AsyncIOProcessor:
         if not state.closed:
             # Epochs that begin later have greater numbers: what descends from an earlier one is still accepted.
             state.limit, state.closing = next(numbers), scheduler
-            state.closed = True
-        scheduler.take_all()  # what was handed over by whoever did not see that it is closed
+            with state.lock:
+                state.closed = True
+        scheduler.take_all()  # what was handed over before
         if await over(scheduler.end_epochs(), scheduler.waiting, grace):
             return True
         for _, emission in scheduler.pending():

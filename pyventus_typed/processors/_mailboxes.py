@@ -12,12 +12,12 @@ from typing import Any, Final, Protocol, final
 from .._composed import OWN, Composed
 from .._emission import EMPTY, STARTED, WAITING, AnyEmission, Note, Progress, emission_of
 from .._event import Event
-from .._loops import complete
+from .._loops import complete, must_cancel
 from .._subscription import PLAIN, Subscription
 from ._scheduler import Scheduler
 from ._settings import Settings
 from ._tasks import Owner as TaskOwner
-from ._tasks import Work, close_unstarted, has_cancellation, work
+from ._tasks import Work, close_unstarted, work
 
 AT_ONCE: Final = 100
 """So many deliveries of one mailbox run in one turn of the loop; then others have theirs."""
@@ -92,7 +92,7 @@ def post(queue: Owner, emission: AnyEmission, context: Context) -> bool:
     return True
 
 
-def is_busy(queue: Owner, emission: AnyEmission, context: Context, call: Callable[..., object]) -> bool:
+def is_busy(queue: Owner, emission: AnyEmission, context: Context) -> bool:
     """Whether the receiver of the next delivery is busy: then its mailbox takes it."""
     mailboxes = queue.mailboxes
     if mailboxes is None or emission in queue.asked:
@@ -104,6 +104,7 @@ def is_busy(queue: Owner, emission: AnyEmission, context: Context, call: Callabl
     if mailbox is None:
         return False
     own = context if len(emission._route.calls) == 1 else context.copy()
+    call = emission._route.calls[index]  # and not that of the cursor, where an observer may stand before it
     what = call if type(call) is Composed else Composed(call, PLAIN, is_async=False, is_bare=False)
     mailbox.append((emission, (index, own, what)))
     queue.open_delivery(emission, index, WAITING)
@@ -255,7 +256,7 @@ async def _serve(queue: Owner, subscription: Subscription[Event], mailbox: Mailb
                 try:
                     waits_for = context.run(begun.send, None)
                 except StopIteration:
-                    if has_cancellation(task):
+                    if task is not None and (must_cancel(task) or task.cancelling()):
                         return
                 else:
                     await _Driven(begun, _in(context, begun, waits_for))

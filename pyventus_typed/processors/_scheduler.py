@@ -64,6 +64,7 @@ class Scheduler(Runner):
         "_context",
         "_is_called",
         "_run_loop",
+        "at_end",
         "awake",
         "below",
         "busy",
@@ -121,6 +122,7 @@ class Scheduler(Runner):
         self.ending: str | None = None  # why nothing may start any more
         self.is_closed = False
         self.on_idle: Callable[[], object] | None = None  # called when nothing is under way
+        self.at_end: dict[Callable[[], object], None] = {}  # called when the loop ends; other threads write it, too
 
     # -- who is next --------------------------------------------------------------------------------------------------
     def wake(self) -> None:
@@ -206,6 +208,7 @@ class Scheduler(Runner):
         if self.is_closed:
             with _after_end:
                 self.take_all()
+            self.report("when their event loop closed")  # the report of that was made already
 
     def _take_called(self) -> None:
         self._is_called = False
@@ -290,6 +293,8 @@ class Scheduler(Runner):
         for queue in [*self.queues.values()]:
             queue.withdraw_all(reason)
         self.ready.clear()
+        for call in [*self.at_end]:
+            call()
 
     def discard_all(self, reason: str, *, queued: bool = True) -> None:
         """Discard whatever is open: it will not go on. Unless *queued*, what waits for a thread decides by itself."""
@@ -312,7 +317,8 @@ class Scheduler(Runner):
 
     def report(self, when: str) -> None:
         """Say what was cut off."""
-        lost, self.lost = self.lost, []
+        with _after_end:  # one report for each
+            lost, self.lost = self.lost, []
         if lost:
             report_lost(lost, when)
 

@@ -29,7 +29,7 @@ from pyventus_typed import (
     Status,
 )
 from pyventus_typed.errors import DiscardedEmissionsWarning
-from tests.programs import HOUSE, hear_ctrl_c
+from tests.programs import HOUSE, hear_ctrl_c, run_python
 
 from .ends import CASES, DROP, ENDS, LOOPS, End, LoopFactory, Main, no_complaints
 from .world import ORDERINGS, Absorb, Emit, Hang, Late, Leave, Raise, Script, Step, Turns, World
@@ -85,9 +85,7 @@ def forget_tracebacks(main: Main, emissions: Sequence[Emission[Event]]) -> Main:
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-@pytest.mark.parametrize(
-    ("end", "factory"), CASES, ids=lambda it: it.name if isinstance(it, End) else it.__module__.partition(".")[0]
-)
+@pytest.mark.parametrize(("end", "factory"), CASES)
 def test_every_emission_is_accounted_for_whatever_the_end_the_order_and_the_loop(
     ordering: str, end: End, factory: LoopFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,9 +102,7 @@ def test_every_emission_is_accounted_for_whatever_the_end_the_order_and_the_loop
         world.check_nothing_more_happens()
 
 
-@pytest.mark.parametrize(
-    ("end", "factory"), CASES, ids=lambda it: it.name if isinstance(it, End) else it.__module__.partition(".")[0]
-)
+@pytest.mark.parametrize(("end", "factory"), CASES)
 def test_nothing_of_an_ended_loop_is_reachable(end: End, factory: LoopFactory) -> None:
     seen: list[weakref.ref[object]] = []
     linker = Linker[Event]()
@@ -1104,6 +1100,48 @@ def test_a_fresh_loop_that_is_cut_off_twice_does_not_disturb_the_next_emission()
     thread.start()
     thread.join(5)
     assert told == [Status.COMPLETED]
+
+
+# ---------------------------------------------------------------- the end of the interpreter, in a process of its own
+AT_EXIT = """
+import asyncio, threading, time
+from dataclasses import dataclass
+from pyventus_typed import *
+
+@dataclass(frozen=True)
+class Parcel(Event):
+    n: int
+
+linker = Linker()
+emitter = Emitter(linker, AsyncIOProcessor(on_discard=%(on_discard)s))
+running = threading.Event()
+
+@linker.on(Parcel)
+async def hang(parcel):
+    running.set()
+    await asyncio.Event().wait()
+
+async def main():
+    emitter.emit(Parcel(1))
+    emitter.emit(Parcel(2))
+    await asyncio.Event().wait()
+
+threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
+running.wait()
+"""
+CUT_OFF = "2 emissions cut off when the interpreter ended: Parcel(n=1) (pending), Parcel(n=2) (pending)."
+
+
+@pytest.mark.parametrize("options", [[], ["-W", "error"], ["-W", "always"]], ids=str)
+def test_a_loop_of_a_daemon_thread_is_reported_once_when_the_interpreter_ends(options: list[str]) -> None:
+    ended = run_python(*options, "-c", AT_EXIT % {"on_discard": None})
+    assert (ended.code, ended.stdout) == (0, "")
+    assert ended.stderr.count(CUT_OFF) == 1
+
+
+def test_a_loop_of_a_daemon_thread_is_given_to_on_discard_when_the_interpreter_ends() -> None:
+    ended = run_python("-c", AT_EXIT % {"on_discard": "lambda lost: print([one.event.n for one in lost])"})
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "[1, 2]\n", "")
 
 
 # ---------------------------------------------------------------- Ctrl-C, in a process of its own

@@ -25,6 +25,7 @@ from pyventus_typed import (
 )
 from pyventus_typed.errors import EmissionFailed
 from tests.events import OrderPaid, OrderPlaced
+from tests.programs import run_python
 
 from .clock import HandTurned, by_hand
 
@@ -394,3 +395,51 @@ def test_what_a_blocking_handler_emits_through_another_processor_is_waited_for_i
     emission = Emitter(outer).emit(OrderPlaced())
     assert emission.status is Status.COMPLETED
     assert done == [OrderPaid()]
+
+
+# ---------------------------------------------------------------- the end of the program, in a process of its own
+AT_EXIT = """
+import asyncio, sys, threading, time
+from dataclasses import dataclass
+from pyventus_typed import *
+
+@dataclass(frozen=True)
+class Parcel(Event):
+    n: int
+
+linker = Linker()
+emitter = Emitter(linker)
+running = threading.Event()
+
+@linker.on(Parcel, in_thread=True)
+def block(parcel):
+    running.set()
+    time.sleep(0.2)
+    print("ended")
+
+async def main():
+    emission = await emitter.emit(Parcel(1)).wait()
+    print(emission.status.value, *emission.deliveries)
+"""
+STILL_RUNS = """
+threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
+running.wait()
+"""
+STARTS_LATER = """
+threading.Thread(target=lambda: (threading.main_thread().join(), asyncio.run(main()))).start()
+"""
+
+
+def test_the_end_of_the_program_waits_for_a_thread_that_runs() -> None:
+    ended = run_python("-c", AT_EXIT + STILL_RUNS)
+    assert ended.code == 0
+    assert ended.stdout.startswith("ended\n")
+    assert "Traceback" not in ended.stderr
+
+
+def test_after_the_end_of_the_main_thread_a_blocking_handler_fails_with_the_reason() -> None:
+    ended = run_python("-c", AT_EXIT + STARTS_LATER)
+    assert ended.code == 0
+    assert ended.stdout.startswith("failed ")
+    assert "__main__.block has in_thread=True, and there is no worker thread for it" in ended.stdout
+    assert ended.stderr.count("__main__.block failed for Parcel(n=1)") == 1

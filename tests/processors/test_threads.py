@@ -15,6 +15,7 @@ from pyventus_typed import (
     Event,
     Linker,
     Ordering,
+    PerKey,
     Status,
     asyncio_emitter,
 )
@@ -159,3 +160,30 @@ async def test_an_emission_can_be_cancelled_from_another_thread() -> None:
     assert [one.status for one in emissions] == [Status.CANCELLED, Status.DISCARDED]
     assert emissions[1].deliveries[0].outcome == Discarded("cancelled", started=False)
     assert not await asyncio.to_thread(emissions[0].cancel)
+
+
+def test_what_a_thread_hands_over_after_the_report_of_the_end_is_reported_too() -> None:
+    linker, lost, emissions = Linker[Event](), list[Emission[Event]](), list[Emission[Letter]]()
+    begun, has_closed = threading.Event(), threading.Event()
+
+    def key(_: Letter) -> int:
+        begun.set()
+        assert has_closed.wait(10)
+        return 0
+
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=PerKey(Letter, key), on_discard=lost.extend))
+    linker.subscribe(Letter, lambda _: None)
+    thread = threading.Thread(target=lambda: emissions.append(emitter.emit(Letter())))
+
+    async def main() -> None:
+        await emitter.__aenter__()  # and never left
+        thread.start()
+        assert await asyncio.to_thread(begun.wait, 10)
+
+    asyncio.run(main())
+    assert lost == []
+    has_closed.set()
+    thread.join(10)
+    assert [emission.status for emission in emissions] == [Status.DISCARDED]
+    assert lost == emissions
+    assert (emitter.tally.accepted, emitter.tally.discarded) == (1, 1)
