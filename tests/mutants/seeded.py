@@ -207,6 +207,13 @@ MUTANTS = (
         ORDER,
     ),
     Mutant(
+        "what fails by its predicates alone passes the gate",
+        "processors/_accepting.py",
+        "    if queue.gate is None:\n        return None\n    try:\n        return queue.gate.prepare",
+        "    if queue.gate is None or emission._route.errors is not None:\n        return None\n    try:\n        return queue.gate.prepare",
+        ORDER,
+    ),
+    Mutant(
         "SERIAL has no gate",
         "_ordering.py",
         "    return Gate(None) if ordering is Ordering.SERIAL else None\n",
