@@ -21,7 +21,7 @@ from nox.project import dependency_groups, load_toml, python_versions
 HOUSE = Path(__file__).parent
 PROJECT = load_toml(HOUSE / "pyproject.toml")
 SUPPORTED = python_versions(PROJECT)
-TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py")
+TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py", "hatch_build.py")
 EXTRAS = "[cli,testing,nats,nats-server,postgresql]"
 WORKERS = (os.cpu_count() or 1) + 1  # one more than there are cores: some tests wait for processes
 # Typing cases are programs for the type checkers, so they are judged in `types`.

@@ -1,13 +1,13 @@
 """Typed events: frozen dataclasses, checked handlers, and counts that account for every emission."""
 
-from . import errors
+from . import _ctrl_c, errors  # noqa: F401  # first of all: Ctrl-C may come while the rest is imported
 from ._emission import Delivery, Emission, current_emission
 from ._emitter import Emitter, asyncio_emitter
 from ._event import Event, Request
 from ._linker import Linker, On
 from ._ordering import KeyedOrdering, Ordering, PerKey
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
-from ._processing import EmitterState, Observer, Processor
+from ._processing import EmitterState, Observer, Processor, observe
 from ._routes import Routes, route
 from ._stream import Stream
 from ._subscriber import Subscriber, answers, handles
@@ -50,5 +50,6 @@ __all__ = [
     "current_emission",
     "errors",
     "handles",
+    "observe",
     "route",
 ]

@@ -267,13 +267,14 @@ NEVER_RAN: Final = Cancelled()
 class _Rare:
     """What few emissions need. It is made when it is first needed, in whatever thread."""
 
-    __slots__ = ("id", "site", "unseen", "waiters")
+    __slots__ = ("id", "site", "taken", "unseen", "waiters")
 
     def __init__(self) -> None:
         self.waiters: list[Waiter] = []
         self.id: int | None = None  # once somebody has asked
         self.site: str | None = None  # the line of code that emitted
         self.unseen: list[tuple[int, Exception]] = []  # failures that were not logged, because somebody awaits them
+        self.taken: list[object] = []  # calls that other threads took from the cursor, to cancel it: they never begin
 
 
 class Emission(Generic[_T_co]):
@@ -425,6 +426,8 @@ class Emission(Generic[_T_co]):
     def _begun(self) -> int:
         """How many of its deliveries have begun, as far as the cursor knows."""
         left: int = self._cursor.__length_hint__()  # type: ignore[attr-defined]  # of a tuple's iterator, and exact
+        if not left and self._rare is not None and self._cursor is not EMPTY:
+            left = len(self._rare.taken)
         return len(self._route.calls) - left
 
     def _note(self, index: int) -> Note:
@@ -565,6 +568,10 @@ class Waiter:
         future = self._future()
         return self._raises and future is not None and not future.done()
 
+    def gives_up(self) -> None:
+        """Whoever waited is given no failures any more. Its loop may be closed, so the future is left as it is."""
+        self._raises = False
+
     def __call__(self) -> None:
         """Complete it, unless that was done before."""
         future = self._future()
@@ -610,8 +617,8 @@ def _wait(emission: _E, *, raises: bool) -> Generator[Any, None, _E]:  # Any: as
             if emission._open:
                 yield from future
         except BaseException:
-            future.cancel()
-            emission._log_unseen()  # who gives up is given no failures
+            waiter.gives_up()
+            emission._log_unseen()
             raise
         finally:
             if waiter in waiters:

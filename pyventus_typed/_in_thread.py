@@ -44,7 +44,13 @@ class Thread:
 
     async def run(self) -> Result:
         """What the handler returns, or raises; `TimeoutError` after its time-out, counted from its first instruction."""
-        running: asyncio.Future[Any] = self._loop.run_in_executor(None, self.context.run, self._call)
+        try:
+            running: asyncio.Future[Any] = self._loop.run_in_executor(None, self.context.run, self._call)
+        except RuntimeError as error:  # Python only says "can't register atexit after shutdown", for example
+            raise RuntimeError(
+                f"{spell(self._handler)} has in_thread=True, and there is no worker thread for it: {error}. Python starts no "
+                "more of them once the main thread has ended, so keep that alive until your loop is done."
+            ) from error
         await self._patiently({running, self._begun}, until=asyncio.FIRST_COMPLETED)
         self._delivery._begin()
         if not await self._patiently({running}, timeout=self._timeout):

@@ -1,19 +1,33 @@
 """From an event's class to those who receive it: computed once for each class, until the linker changes."""
 
+import os
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from typing import NoReturn, Self
 
 from ._composed import Call, Composed, compose
 from ._event import Event, Request
+from ._reports import guarded, log
 from ._subscription import Options, Subscription
+
+_NO_TIMEOUTS = "PYVENTUS_NO_TIMEOUTS"  # an environment variable: who starts a debugger need not change the program
+
+
+@cache
+def _say_that_timeouts_are_off() -> None:
+    guarded(log.warning, "%s is set: no handler of this process is cut off by its timeout", _NO_TIMEOUTS)
 
 
 def _call_of(subscription: Subscription[Event]) -> Call:
     """What is called for *subscription*: composed once, and kept there."""
     call = subscription._call
     if call is None:
-        call = compose(subscription._handler, subscription._options, is_async=subscription._is_async)
+        options = subscription._options
+        if options.timeout is not None and os.environ.get(_NO_TIMEOUTS):
+            _say_that_timeouts_are_off()
+            options = replace(options, timeout=None)
+        call = compose(subscription._handler, options, is_async=subscription._is_async)
         subscription._call = call
     return call
 

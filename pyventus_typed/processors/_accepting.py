@@ -11,7 +11,7 @@ from .._ordering import Row
 from .._outcome import Discarded
 from .._processing import EmitterState
 from .._spelling import calling_line, spell_event
-from ._mailboxes import Publisher
+from ._mailboxes import Publisher, line_up
 from ._queue import Entry, Key, Queue
 
 
@@ -102,7 +102,9 @@ def accept(
                 return
             if publisher is not None:
                 queue.published[emission] = publisher
-            if queue.gate is None or row is None or is_request or queue.gate.enter(row, emission, entry):
+            if publisher is not None and queue.mailboxes is not None:
+                line_up(queue, emission, publisher, context)
+            elif queue.gate is None or row is None or is_request or queue.gate.enter(row, emission, entry):
                 now = queue.place(entry)
             elif publisher is not None:
                 publisher.turn = asyncio.get_running_loop().create_future()
@@ -148,7 +150,7 @@ def accept_published(queue: Queue, emission: AnyEmission, state: EmitterState, p
 def _enter(queue: Queue, emission: AnyEmission, context: Context) -> "Entry | None":
     """Enter *emission* in the ledger; return what is ready then, or ``None`` if it is settled already."""
     _count_in(queue, emission)
-    if queue.observer is not None:
+    if queue.observers:
         queue.observe(emission, context)
     if not emission._open:
         queue.settle(emission)
@@ -195,6 +197,8 @@ def _has_place(queue: Queue, emission: AnyEmission, *, has_place: bool, has_hand
         if oldest is None:
             if overflow == "drop_new" or has_handle:
                 _count_in(queue, emission)
+                if queue.observers:
+                    queue.observe(emission, copy_context())
                 queue.withdraw(emission, "capacity")
                 return False
             raise _no_room(queue, emission)
@@ -292,5 +296,7 @@ def _count(queue: Queue, emission: AnyEmission) -> None:
     if emission not in queue.ledger.open:
         queue.ledger.accept(emission)
         queue.ledger.settle(emission, emission._worst())
+        if queue.capacity is not None:  # what it was to call was a ``once`` that another one took meanwhile
+            queue.capacity.give_back(emission)
         if queue.scheduler.is_closed:
             queue.books.fold(queue.ledger)

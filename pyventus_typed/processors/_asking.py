@@ -49,6 +49,7 @@ def answer_now(queue: Queue, emission: AnyEmission, state: EmitterState) -> obje
         if scheduler.ending is not None:
             _conclude(queue, emission, Discarded(scheduler.ending, started=False))
             raise asyncio.CancelledError(f"{spell_event(emission._event)} was not answered: its loop ends")
+        queue.started(emission, 0)
         own = context.copy()
         own.run(set_current, emission)
         try:

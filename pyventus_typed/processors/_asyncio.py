@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from threading import get_ident
@@ -45,7 +46,8 @@ class AsyncIOProcessor:
       gets a task of its own; under ``MAILBOX`` those that stand in one mailbox may share one.
     - Without one, the emission and all that it leads to is run before ``emit`` returns: plain handlers in the caller's
       thread, and as soon as something must be awaited, the rest in one fresh loop from ``loop_factory`` (default: what
-      ``asyncio.run`` uses). The thread's current event loop is left as it was.
+      ``asyncio.run`` uses). The thread's current event loop is left as it was. Inside of trio's loop, which that would block,
+      it raises `DefinitionError`.
 
     When a loop closes, what has not started is discarded, what runs is cancelled, and ``on_discard(emissions)`` is called
     with both, once; without ``on_discard`` one log record and one `DiscardedEmissionsWarning` say it.
@@ -114,7 +116,12 @@ class AsyncIOProcessor:
         ):
             scheduler, ledger = queue.scheduler, queue.ledger
             if scheduler.loop is None:
-                if scheduler.thread == get_ident() and state.home is None and get_running_loop() is None:
+                if (
+                    scheduler.thread == get_ident()
+                    and state.home is None
+                    and get_running_loop() is None
+                    and "trio" not in sys.modules  # else see current_scheduler
+                ):
                     if not emission._open and not scheduler.runs:  # nobody receives it
                         ledger.completed += 1
                         return
@@ -180,12 +187,11 @@ class AsyncIOProcessor:
         has_place = False
         if capacity is not None and emission._open:
             try:
-                if not capacity.is_free:
-                    waiter = waiting_emission()
-                    if waiter is not None:
-                        does = "waits for capacity, which is held by"
-                        refuse(capacity.in_order(), waiter, does, unless_one_is_free=True)
-                await capacity.wait()
+                waiter = waiting_emission()
+                if waiter is not None and not capacity.is_free:
+                    does = "waits for capacity, which is held by"
+                    refuse(capacity.movable() or [waiter], waiter, does, unless_one_is_free=True)
+                await capacity.wait(waiter)
                 has_place = True
             except BaseException:
                 release(queue, row)

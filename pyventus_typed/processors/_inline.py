@@ -6,7 +6,7 @@ from typing import Any
 
 from .._composed import Composed, Verdict, must_await
 from .._emission import NEVER_RAN, QUEUED, WAITING, AnyEmission, Delivery, Progress, reset_current, set_current
-from .._loops import current_task
+from .._loops import current_task, must_cancel
 from .._outcome import Cancelled, Completed, Discarded, Failed
 from .._processing import EmitterState
 from .._spelling import trim
@@ -109,7 +109,7 @@ def _note(queue: Queue, emission: AnyEmission, value: Any) -> None:  # Any: as a
 
 async def _enter_mailbox(queue: Queue, emission: AnyEmission, index: int, publisher: Publisher) -> bool:
     """Wait until the receiver is not busy, and make it so; ``False`` if the delivery was discarded meanwhile."""
-    turn = enter(queue, emission, index, publisher)
+    turn = enter(emission, index, publisher)
     if turn is None:
         return True
     try:
@@ -155,7 +155,7 @@ async def _take_back(publisher: Publisher) -> None:
     # The emission was cancelled, and with it the handler that ran here; its caller was not. A cancellation that the
     # handler did not get to see is still to come: it is taken here.
     publisher.is_cut = False
-    if getattr(publisher.task, "_must_cancel", False):  # there is no public way to know
+    if must_cancel(publisher.task):
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(0)
     publisher.task.uncancel()

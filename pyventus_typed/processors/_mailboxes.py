@@ -5,18 +5,19 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from contextvars import Context
+from functools import partial
 from itertools import takewhile
 from typing import Any, Final, Protocol, final
 
 from .._composed import OWN, Composed
-from .._emission import EMPTY, STARTED, WAITING, AnyEmission, Note, Progress
+from .._emission import EMPTY, STARTED, WAITING, AnyEmission, Note, Progress, emission_of
 from .._event import Event
-from .._loops import complete
+from .._loops import complete, must_cancel
 from .._subscription import PLAIN, Subscription
 from ._scheduler import Scheduler
 from ._settings import Settings
 from ._tasks import Owner as TaskOwner
-from ._tasks import Work, has_cancellation, work
+from ._tasks import Work, close_unstarted, work
 
 AT_ONCE: Final = 100
 """So many deliveries of one mailbox run in one turn of the loop; then others have theirs."""
@@ -25,22 +26,42 @@ AT_ONCE: Final = 100
 class Mailbox(deque[tuple[Any, Any]]):  # Any: an emission and what it waits with, which the engine knows
     """What one subscription is to receive, oldest first, beside what it handles now."""
 
-    __slots__ = ("holder",)
+    __slots__ = ("holder", "is_late")
 
     def __init__(self, holder: Any) -> None:  # Any: as above
         super().__init__()
         self.holder: Any = holder  # whose delivery it handles
+        self.is_late = False  # that delivery is settled, and its thread has not returned
 
 
 class Publisher:
     """Who runs an emission in a task of its own, and waits for its turn there."""
 
-    __slots__ = ("is_cut", "task", "turn")
+    __slots__ = ("is_cut", "places", "task", "turn")
 
     def __init__(self, task: "asyncio.Task[Any]") -> None:  # Any: whoever's
         self.task = task
         self.turn: asyncio.Future[None] | None = None  # while it waits
         self.is_cut = False  # the handler that runs there was cancelled, not its caller
+        # Of each delivery its place in the mailbox of its receiver: what is completed when that is free for it, if it was busy.
+        self.places: dict[int, asyncio.Future[None] | None] = {}
+
+
+class _Turn:
+    """What stands in `ready` for an emission that is delivered in another way; a call is made when its turn comes."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
+
+    def deliver(self, stand_in: AnyEmission, _context: Context, /) -> bool:
+        stand_in._cursor = EMPTY
+        self._call()
+        return False
+
+    def next_needs_task(self, _stand_in: AnyEmission, /) -> bool:
+        return True  # a task is woken, behind those that were made before
 
 
 class Owner(TaskOwner, Protocol):
@@ -51,7 +72,6 @@ class Owner(TaskOwner, Protocol):
     mailboxes: dict[Subscription[Event], Mailbox] | None  # while their subscriptions are busy
     published: dict[AnyEmission, Publisher]
     asked: dict[AnyEmission, "asyncio.Future[None] | None"]
-    late: dict[AnyEmission, int]
 
     def index_of(self, emission: AnyEmission) -> int: ...
     def open_delivery(self, emission: AnyEmission, index: int, progress: Progress) -> None: ...
@@ -72,7 +92,7 @@ def post(queue: Owner, emission: AnyEmission, context: Context) -> bool:
     return True
 
 
-def is_busy(queue: Owner, emission: AnyEmission, context: Context, call: Callable[..., object]) -> bool:
+def is_busy(queue: Owner, emission: AnyEmission, context: Context) -> bool:
     """Whether the receiver of the next delivery is busy: then its mailbox takes it."""
     mailboxes = queue.mailboxes
     if mailboxes is None or emission in queue.asked:
@@ -84,6 +104,7 @@ def is_busy(queue: Owner, emission: AnyEmission, context: Context, call: Callabl
     if mailbox is None:
         return False
     own = context if len(emission._route.calls) == 1 else context.copy()
+    call = emission._route.calls[index]  # and not that of the cursor, where an observer may stand before it
     what = call if type(call) is Composed else Composed(call, PLAIN, is_async=False, is_bare=False)
     mailbox.append((emission, (index, own, what)))
     queue.open_delivery(emission, index, WAITING)
@@ -102,14 +123,15 @@ def _next_in(
     queue: Owner, mailbox: Mailbox, task: "asyncio.Task[Any] | None"
 ) -> tuple[Work, Context] | None:  # Any: whoever's
     """The work of the next delivery in *mailbox*, up to its end, and its context."""
-    while mailbox and not queue.late.get(mailbox.holder, 0):
+    while mailbox and not mailbox.is_late:
         emission, what = mailbox[0]
-        if isinstance(what, Publisher):
-            return None
+        if isinstance(what, asyncio.Future):
+            return None  # somebody publishes it
         mailbox.popleft()
         index, context, call = what
         notes = emission._notes
         if notes[index] is not WAITING and notes[index] is not STARTED:
+            close_unstarted(call)
             continue  # discarded while it waited
         mailbox.holder = emission
         if task is not None:
@@ -126,15 +148,15 @@ def leave(queue: Owner, subscription: Subscription[Event], mailbox: Mailbox) -> 
     mailboxes = queue.mailboxes
     if mailboxes is None or mailboxes.get(subscription) is not mailbox:
         return  # its loop was closed
-    if queue.late.get(mailbox.holder, 0):
+    if mailbox.is_late:
         return  # its thread has not returned: that calls this again
     while mailbox:
         emission, what = mailbox[0]
-        if isinstance(what, Publisher):
+        if isinstance(what, asyncio.Future):
             mailbox.popleft()
-            if what.turn is not None and not what.turn.done():
+            if not what.done():
                 mailbox.holder = emission
-                complete(what.turn)
+                complete(what)
                 return
         elif queue.scheduler.ending is None and emission._notes[what[0]] in (WAITING, STARTED):
             start_serving(queue, subscription, mailbox)
@@ -144,26 +166,53 @@ def leave(queue: Owner, subscription: Subscription[Event], mailbox: Mailbox) -> 
     del mailboxes[subscription]
 
 
-def enter(queue: Owner, emission: AnyEmission, index: int, publisher: Publisher) -> "asyncio.Future[None] | None":
-    """The receiver of a published delivery is busy with it from here on; if it is already, what that waits for."""
+def line_up(queue: Owner, emission: AnyEmission, publisher: Publisher, context: Context) -> None:
+    """What is published takes its places in the mailboxes when its turn comes: behind what was accepted before it, and
+    before what is accepted later, however late its last receiver is called.
+    """
+    scheduler = queue.scheduler
+    if not scheduler.ready and not scheduler.awake:
+        _take_places(queue, emission, publisher)
+        return
+    publisher.turn = asyncio.get_running_loop().create_future()
+    stand_in = emission_of(emission._event, emission._route, emission._state)
+    scheduler.ready.append((_Turn(partial(_take_places, queue, emission, publisher)), stand_in, context))
+
+
+def _take_places(queue: Owner, emission: AnyEmission, publisher: Publisher) -> None:
     mailboxes = queue.mailboxes
-    assert mailboxes is not None  # whoever calls has looked
-    subscription, fresh = emission._route.receivers[index], Mailbox(emission)
-    # Look and put: nothing is called in between.
-    if subscription not in mailboxes:
-        mailboxes[subscription] = fresh
+    if mailboxes is None or emission not in queue.published:
+        return  # it was cancelled meanwhile
+    for index, subscription in enumerate(emission._route.receivers):
+        mailbox = mailboxes.get(subscription)
+        if mailbox is None:
+            mailboxes[subscription], publisher.places[index] = Mailbox(emission), None
+        else:
+            publisher.places[index] = place = asyncio.get_running_loop().create_future()
+            mailbox.append((emission, place))
+    if publisher.turn is not None:
+        complete(publisher.turn)
+
+
+def enter(emission: AnyEmission, index: int, publisher: Publisher) -> "asyncio.Future[None] | None":
+    """What a published delivery waits for, if its receiver is still busy."""
+    place = publisher.places[index]
+    if place is None or place.done():
         return None
-    mailbox = mailboxes[subscription]
-    publisher.turn = turn = asyncio.get_running_loop().create_future()
+    publisher.turn = place
     emission._write(index, WAITING)
     emission._open += 1
-    mailbox.append((emission, publisher))
-    return turn
+    return place
 
 
 def leave_published(queue: Owner, emission: AnyEmission, index: int) -> None:
-    """The receiver of a published delivery is not busy with it any more."""
-    subscription = emission._route.receivers[index]
+    """The receiver of a published delivery is not busy with it any more, or never will be."""
+    publisher, subscription = queue.published.get(emission), emission._route.receivers[index]
+    if publisher is None or index not in publisher.places:
+        return
+    place = publisher.places.pop(index)
+    if place is not None:
+        place.cancel()
     mailbox = None if queue.mailboxes is None else queue.mailboxes.get(subscription)
     if mailbox is not None and mailbox.holder is emission:
         leave(queue, subscription, mailbox)
@@ -171,10 +220,12 @@ def leave_published(queue: Owner, emission: AnyEmission, index: int) -> None:
 
 def ahead(queue: Owner, emission: AnyEmission) -> Iterator[AnyEmission]:
     """Whose deliveries must end before one of *emission* can begin."""
-    for subscription in emission._route.receivers:
+    begun = emission._begun
+    for index, subscription in enumerate(() if emission in queue.asked else emission._route.receivers):
         mailbox = None if queue.mailboxes is None else queue.mailboxes.get(subscription)
         places = () if mailbox is None else (mailbox.holder, *(place for place, _ in mailbox))
-        if emission in places[1:] or (emission in queue.published and emission not in places):
+        # What has not begun goes behind them.
+        if emission in places[1:] or (index >= begun and emission not in places):
             yield from takewhile(lambda place: place is not emission, places)
 
 
@@ -205,7 +256,7 @@ async def _serve(queue: Owner, subscription: Subscription[Event], mailbox: Mailb
                 try:
                     waits_for = context.run(begun.send, None)
                 except StopIteration:
-                    if has_cancellation(task):
+                    if task is not None and (must_cancel(task) or task.cancelling()):
                         return
                 else:
                     await _Driven(begun, _in(context, begun, waits_for))

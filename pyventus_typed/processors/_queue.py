@@ -28,11 +28,12 @@ from .._ledger import Books, Epoch, Ledger
 from .._loops import HAS_GIL, complete, runs_here
 from .._ordering import Ordering, gate_of
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
+from .._processing import Observer, observed
 from .._reports import Tell, guarded
 from .._spelling import spell_event, trim
 from .._subscription import Subscription
 from ._capacity import Capacity
-from ._mailboxes import Mailbox, Publisher, ahead, is_busy, leave, post, start_serving
+from ._mailboxes import Mailbox, Publisher, ahead, is_busy, leave, leave_published, post, start_serving
 from ._scheduler import LOST, Scheduler, numbers
 from ._schedulers import scheduler_of
 from ._settings import Settings
@@ -62,7 +63,7 @@ class Queue:
         "late",
         "ledger",
         "mailboxes",
-        "observer",
+        "observers",
         "owner",
         "published",
         "ref",
@@ -73,7 +74,6 @@ class Queue:
     def __init__(self, scheduler: Scheduler, settings: Settings, books: Books, processor: object) -> None:
         self.scheduler = scheduler
         self.settings = settings
-        self.observer = settings.observer
         self.books = books
         self.ledger = Ledger(next(numbers))
         self.ref = ref(self)
@@ -84,13 +84,13 @@ class Queue:
         self.handed: dict[AnyEmission, tuple[Context, Key]] = {}
         self.published: dict[AnyEmission, Publisher] = {}
         self.asked: dict[AnyEmission, asyncio.Future[None] | None] = {}  # requests: they pass all gates
-        self._contexts: dict[AnyEmission, Context] = {}  # what an observer is called in
+        self._contexts: dict[AnyEmission, Context] = {}  # what observers are called in
         self.awaits: dict[AnyEmission, list[AnyEmission]] = {}  # what handlers wait for, each in its own task
         debug, loop = settings.debug, scheduler.loop
         self.debug = debug or (debug is None and loop is not None and loop.get_debug())
         self.is_orphan = False  # its processor is gone
-        # Whether nothing but its place among the others is to be looked at when an emission enters, or is over.
-        self.is_simple = self.gate is None and self.capacity is None and self.observer is None and not self.debug
+        observed.add(self)
+        self.look_for_observers()
         books.add(self.ledger)
         finalize(self, books.fold, self.ledger).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
@@ -103,6 +103,15 @@ class Queue:
         )
         self.capacity = None if settings.capacity is None else Capacity(settings.capacity)
         self.late: dict[AnyEmission, int] = {}  # how many threads of it have not returned after their time-outs
+
+    def look_for_observers(self) -> None:
+        """Take over who observes. From any thread: an emission that is accepted meanwhile is observed, or it is not."""
+        own = self.settings.observer
+        self.observers: tuple[Observer, ...] = (*(() if own is None else (own,)), *observed.everywhere)
+        if not self.observers:
+            self._contexts = {}
+        # Whether nothing but its place among the others is to be looked at when an emission enters, or is over.
+        self.is_simple = self.gate is None and self.capacity is None and not (self.observers or self.debug)
 
     def forget(self) -> None:
         """Its loop is closed: nothing of it holds up anybody."""
@@ -153,26 +162,39 @@ class Queue:
             scheduler.wake()
 
     def observe(self, emission: AnyEmission, context: Context) -> None:
-        """From here on the observer is called for *emission*, in a copy of its context."""
-        assert self.observer is not None  # whoever calls has looked
+        """From here on the observers are called for *emission*, in a copy of its context."""
         own = self._contexts[emission] = context.copy()
         own.run(set_current, emission)
         calls = [partial(self._observed, emission, *one) for one in enumerate(emission._route.calls)]
         emission._cursor = iter(tuple(calls[emission._begun :]))
-        own.run(guarded, self.observer.accepted, emission)
+        self._tell_observers(own, "accepted", emission)
 
     def _observed(self, emission: AnyEmission, index: int, call: Callable[..., object], event: object) -> object:
         if call.__class__ is not Composed or not (
             call.is_async or (call.in_thread and self.scheduler.loop is not None)
         ):
             self.started(emission, index)
-        return call(event)
+        value = call(event)
+        if value.__class__ is Composed or must_await(value):
+            return value
+        self.note(emission, index, NOTHING if value is None else Completed(value))
+        return None  # it is noted
 
     def started(self, emission: AnyEmission, index: int, /) -> None:
         """The handler of a delivery is about to be called."""
         context = self._contexts.get(emission)
-        if self.observer is not None and context is not None:
-            context.run(guarded, self.observer.started, Delivery(emission, index))
+        if context is not None:
+            self._tell_observers(context, "started", Delivery(emission, index))
+
+    def _ended(self, emission: AnyEmission, index: int) -> None:
+        """A delivery has its outcome."""
+        context, delivery = self._contexts.get(emission), Delivery(emission, index)
+        if context is not None and delivery.started:
+            self._tell_observers(context, "ended", delivery)
+
+    def _tell_observers(self, context: Context, what: str, about: object) -> None:
+        for observer in self.observers:
+            context.run(guarded, getattr(observer, what), about)
 
     # -- delivering ---------------------------------------------------------------------------------------------------
     def deliver(self, emission: AnyEmission, context: Context, /) -> bool:  # noqa: C901 - in one place, where its order can be read
@@ -217,7 +239,7 @@ class Queue:
     def _idle(self, emission: AnyEmission, context: Context) -> Iterator[Callable[..., object]]:
         """The next calls, but for those whose receivers are busy: their mailboxes take them."""
         for call in emission._cursor:
-            if not (self.mailboxes and is_busy(self, emission, context, call)):
+            if not (self.mailboxes and is_busy(self, emission, context)):
                 yield call
 
     def _cut_short(self, emission: AnyEmission, error: BaseException) -> None:
@@ -290,7 +312,8 @@ class Queue:
         outcome = verdict.outcome
         if verdict.until is not None:
             self._keep_place(emission, index, verdict.until)
-        if type(outcome) is not Completed or outcome.value is not None or emission._notes is not None:
+        is_noted = emission._notes is not None or bool(self.observers)
+        if type(outcome) is not Completed or outcome.value is not None or is_noted:
             error = outcome.error if isinstance(outcome, Failed) and not verdict.notified else None
             self.note(emission, index, outcome, error)
 
@@ -304,6 +327,8 @@ class Queue:
         if index in notes and notes[index].__class__ is not Progress:
             return False
         notes[index] = outcome
+        if self._contexts:
+            self._ended(emission, index)
         if error is not None:
             self._tell(emission, index, error)
         return True
@@ -352,6 +377,9 @@ class Queue:
     # -- mailboxes ----------------------------------------------------------------------------------------------------
     def end_publishing(self, emission: AnyEmission) -> None:
         """The caller of publish has run it, or was cut off."""
+        publisher = self.published.get(emission)
+        for index in () if publisher is None else [*publisher.places]:
+            leave_published(self, emission, index)
         self.published.pop(emission, None)  # else its loop was closed
         if emission._cursor is not EMPTY:
             emission._cursor = EMPTY
@@ -387,6 +415,8 @@ class Queue:
             if not notes:
                 emission._notes = None
         try:
+            if self._contexts:
+                self._ended(emission, index)
             if error is not None:
                 self._tell(emission, index, error)
         finally:
@@ -398,9 +428,13 @@ class Queue:
     def _keep_place(self, emission: AnyEmission, index: int, until: "asyncio.Future[Any]") -> None:  # Any: as above
         """A delivery is settled and keeps its place until its thread returns."""
         self.late[emission] = self.late.get(emission, 0) + 1
-        until.add_done_callback(partial(self._returned_late, emission, index))
+        subscription = emission._route.receivers[index]
+        mailbox = self.mailboxes.get(subscription) if self.mailboxes else None
+        if mailbox is not None and mailbox.holder is emission:  # not of a request, which passes all gates
+            mailbox.is_late = True
+        until.add_done_callback(partial(self._returned_late, emission, subscription))
 
-    def _returned_late(self, emission: AnyEmission, index: int, _thread: object) -> None:
+    def _returned_late(self, emission: AnyEmission, subscription: Subscription[Event], _thread: object) -> None:
         """A thread has returned after its time-out: it gives up its place."""
         now: Entry | None = None
         self.late[emission] -= 1
@@ -413,11 +447,10 @@ class Queue:
                     now = self._let_next(emission)
                 finally:
                     scheduler.busy = was
-        if self.mailboxes is not None:
-            subscription = emission._route.receivers[index]
-            mailbox = self.mailboxes.get(subscription)
-            if mailbox is not None:
-                leave(self, subscription, mailbox)
+        mailbox = self.mailboxes.get(subscription) if self.mailboxes else None
+        if mailbox is not None and mailbox.holder is emission:
+            mailbox.is_late = False
+            leave(self, subscription, mailbox)
         self.go_on(now)
         self.scheduler.check_idle()
 
@@ -465,8 +498,8 @@ class Queue:
                     epoch.check()
         finally:
             scheduler.busy = was
-        if self.observer is not None and (context := self._contexts.pop(emission, None)) is not None:
-            context.run(guarded, self.observer.settled, emission)
+        if self._contexts and (context := self._contexts.pop(emission, None)) is not None:
+            self._tell_observers(context, "settled", emission)
         if self.is_orphan or scheduler.on_idle is not None:
             self._emptied()
         if scheduler.is_closed:  # handed over a moment too late
@@ -504,21 +537,18 @@ class Queue:
         if not emission._open:
             return False
         if scheduler.busy or not scheduler.is_here:
-            taken: list[Callable[..., object]] = []
-            is_elsewhere = not scheduler.is_here
-            scheduler.put(partial(self._cancel_here, emission, "cancelled", taken))
-            if is_elsewhere and HAS_GIL:
+            taken = None if scheduler.is_here else emission._with_rare().taken
+            scheduler.put(partial(self._cancel_here, emission, "cancelled"))
+            if taken is not None and HAS_GIL:
                 taken.extend(emission._cursor)  # in one step: none of these will be called
             return True
         return self._cancel_here(emission, "cancelled")
 
-    def _cancel_here(
-        self, emission: AnyEmission, reason: str, taken: list[Callable[..., object]] | None = None
-    ) -> bool:
+    def _cancel_here(self, emission: AnyEmission, reason: str) -> bool:
         """Discard what has not started, and cancel what runs."""
         if emission not in self.ledger.open:
             return False
-        self.withdraw(emission, reason, len(taken) if taken else 0)
+        self.withdraw(emission, reason)
         for _, task in [*self.scheduler.tasks_of(emission)]:
             task.cancel()
         publisher = self.published.get(emission)
@@ -543,8 +573,8 @@ class Queue:
         if task is not None:
             task.cancel()
 
-    def withdraw(self, emission: AnyEmission, reason: str, taken: int = 0) -> None:
-        """Discard what of *emission* has not started; *taken* calls were taken from its cursor already."""
+    def withdraw(self, emission: AnyEmission, reason: str) -> None:
+        """Discard what of *emission* has not started."""
         scheduler = self.scheduler
         was, scheduler.busy = scheduler.busy, True
         try:
@@ -556,7 +586,7 @@ class Queue:
             notes.update(dict.fromkeys(waiting, discarded))
             is_calling = self.is_calling(emission)
             rest = [*emission._cursor]
-            begun = total - len(rest) - taken if emission._cursor is not EMPTY else total
+            begun = emission._begun - len(rest)  # or as other threads have left it: they take all
             notes.update(dict.fromkeys(range(begun, total), discarded))
             if is_calling and begun > 0 and begun - 1 not in notes:
                 notes[begun - 1] = CALLED

@@ -33,11 +33,16 @@ numbers = count(1)
 """Of epochs, in the order in which they begin, over all queues."""
 
 
-class Queue(Protocol):
-    """What one processor has accepted here, as far as the scheduler needs it."""
+class Delivering(Protocol):
+    """Who delivers what is ready."""
 
     def deliver(self, emission: AnyEmission, context: Context, /) -> bool: ...
     def next_needs_task(self, emission: AnyEmission, /) -> bool: ...
+
+
+class Queue(Delivering, Protocol):
+    """What one processor has accepted here, as far as the scheduler needs it."""
+
     def withdraw_all(self, reason: str, /) -> None: ...
     def pending(self) -> list[tuple[Tell | None, AnyEmission]]: ...
     def discard_all(self, reason: str, /, *, queued: bool = True) -> None: ...
@@ -47,7 +52,7 @@ class Queue(Protocol):
     def is_under_way(self) -> bool: ...
 
 
-Entry: TypeAlias = tuple[Queue, AnyEmission, Context]
+Entry: TypeAlias = tuple[Delivering, AnyEmission, Context]
 """What is ready. The context is not in the handle: it would keep alive what the context refers to, a loop too."""
 
 
@@ -203,6 +208,7 @@ class Scheduler(Runner):
         if self.is_closed:
             with _after_end:
                 self.take_all()
+            self.report("when their event loop closed")  # the report of that was made already
 
     def _take_called(self) -> None:
         self._is_called = False
@@ -311,7 +317,8 @@ class Scheduler(Runner):
 
     def report(self, when: str) -> None:
         """Say what was cut off."""
-        lost, self.lost = self.lost, []
+        with _after_end:  # one report for each
+            lost, self.lost = self.lost, []
         if lost:
             report_lost(lost, when)
 

@@ -2,16 +2,15 @@
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Sequence
 from contextvars import Context
 from types import CoroutineType
 from typing import Any, Protocol, TypeAlias, final
 
 from .._composed import OWN, Composed, Verdict, close_patiently
 from .._emission import QUEUED, STARTED, WAITING, AnyEmission, Delivery, get_current, set_current
-from .._loops import here
+from .._loops import here, may_vanish
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
-from .._processing import Observer
 from .._spelling import trim
 
 Work: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
@@ -21,7 +20,8 @@ _Task = asyncio.Task
 class Owner(Protocol):
     """The queue of the delivery."""
 
-    observer: Observer | None
+    @property
+    def observers(self) -> Sequence[object]: ...
 
     def started(self, emission: AnyEmission, index: int, /) -> None: ...
     def conclude(
@@ -55,15 +55,9 @@ class Rest:
 def make_task(work: Work, loop: AbstractEventLoop | None, context: Context) -> "asyncio.Task[None]":
     """A task for *work*, which stands at `OWN`."""
     # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
-    task: Any = _Task(work, loop=loop, name="pyventus_typed", context=context)  # Any: below
-    # asyncio's own switch against "Task was destroyed but it is pending": whatever happens, it is accounted for.
-    task._log_destroy_pending = False  # unknown to the stubs
-    return task  # type: ignore[no-any-return]  # it is one
-
-
-def has_cancellation(task: Any) -> bool:  # Any: for a name that is unknown to the stubs
-    """Whether a cancellation is still to come that would hit what the task runs next. There is no public way to ask."""
-    return bool(getattr(task, "_must_cancel", False)) or task.cancelling() > 0
+    task = _Task(work, loop=loop, name="pyventus_typed", context=context)
+    may_vanish(task)  # whatever happens, it is accounted for
+    return task
 
 
 async def work(  # noqa: C901, PLR0912 - one delivery in one place
@@ -95,7 +89,7 @@ async def work(  # noqa: C901, PLR0912 - one delivery in one place
             return
         if get_current() is not emission:
             set_current(emission)
-        if progress is STARTED and is_composed and owner.observer is not None:
+        if progress is STARTED and is_composed and owner.observers:
             owner.started(emission, index)
         if is_composed:
             what = (
@@ -121,8 +115,13 @@ async def work(  # noqa: C901, PLR0912 - one delivery in one place
         owner.conclude(emission, index, Discarded(owner.reason_of(error), started=_has_started(emission, index)))
         raise
     finally:
-        if type(what) is CoroutineType or type(what) is Rest:
-            what.close()  # cut off before its first step, it would complain that nobody awaited it
+        close_unstarted(what)
+
+
+def close_unstarted(what: Any) -> None:  # Any: as above
+    """Close what will not be awaited: cut off before its first step, it would complain that nobody awaited it."""
+    if type(what) is CoroutineType or type(what) is Rest:
+        what.close()
 
 
 def conclude_by(owner: Owner, emission: AnyEmission, index: int, verdict: Verdict) -> None:

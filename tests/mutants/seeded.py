@@ -30,7 +30,7 @@ DELIVERY = ("tests/processors/test_delivery.py",)
 END = ("tests/processors/test_end_of_loop.py",)
 HERE = ("tests/processors/test_here.py",)
 IN_THREAD = ("tests/processors/test_in_thread.py",)
-THREADS = ("tests/processors/test_threads.py",)
+THREADS = ("tests/processors/test_threads.py", "tests/processors/test_stress.py")
 INTERRUPTED = ("tests/processors/test_interrupted.py",)
 PUBLISH = ("tests/processors/test_publish.py",)
 ASK = ("tests/processors/test_ask.py",)
@@ -356,8 +356,8 @@ MUTANTS = (
     Mutant(
         "who gives up takes the error along",
         "_emission.py",
-        "            emission._log_unseen()  # who gives up",
-        "            pass  # who gives up",
+        "            waiter.gives_up()\n            emission._log_unseen()\n",
+        "            waiter.gives_up()\n",
         (*EMISSION, *FAULTS),
     ),
     Mutant(
@@ -391,9 +391,16 @@ MUTANTS = (
     Mutant(
         "the call that was cancelled from outside is off by one",
         "processors/_queue.py",
-        "            begun = total - len(rest) - taken if",
-        "            begun = total - len(rest) if",
+        "            begun = emission._begun - len(rest)  # or",
+        "            begun = total - len(rest)  # or",
         (*EMISSION, *THREADS),
+    ),
+    Mutant(
+        "calls that another thread took from the cursor have begun",
+        "_emission.py",
+        "            left = len(self._rare.taken)\n",
+        "            left = 0\n",
+        EMISSION,
     ),
     Mutant(
         "a cancellation from another thread waits for the next emission",
@@ -401,6 +408,20 @@ MUTANTS = (
         "                taken.extend(emission._cursor)  # in",
         "                pass  # in",
         (*EMISSION, *THREADS),
+    ),
+    Mutant(
+        "what is published takes its places in the mailboxes before what was accepted before it",
+        "processors/_mailboxes.py",
+        "    if not scheduler.ready and not scheduler.awake:\n        _take_places",
+        "    if True:\n        _take_places",
+        PUBLISH,
+    ),
+    Mutant(
+        "the place of a published delivery is given up twice",
+        "processors/_mailboxes.py",
+        "    place = publisher.places.pop(index)\n",
+        "    place = publisher.places.get(index)\n",
+        PUBLISH,
     ),
     Mutant(
         "one more than capacity",
@@ -433,15 +454,29 @@ MUTANTS = (
     Mutant(
         "a waiter that gives up leaves a dead future",
         "processors/_capacity.py",
-        "                self._waiting.remove(future)\n",
+        "                self._waiting.remove(entry)\n",
         "                pass\n",
         (*ROOM, *FAULTS),
     ),
     Mutant(
+        "who waits for a place is taken for somebody who may give up his",
+        "processors/_capacity.py",
+        "        return [one for one in self.in_order() if one not in stuck]\n",
+        "        return [one for one in self.in_order() if one is not stuck]\n",
+        WAITING,
+    ),
+    Mutant(
+        "what a thread has handed over without a receiver left keeps its capacity",
+        "processors/_accepting.py",
+        "            queue.capacity.give_back(emission)\n",
+        "            pass\n",
+        THREADS,
+    ),
+    Mutant(
         "the last comes first",
         "processors/_capacity.py",
-        "            future = self._waiting.popleft()\n",
-        "            future = self._waiting.pop()\n",
+        "            future, _ = self._waiting.popleft()\n",
+        "            future, _ = self._waiting.pop()\n",
         ROOM,
     ),
     Mutant(
@@ -519,6 +554,13 @@ MUTANTS = (
         "processors/_queue.py",
         "        self.late[emission] = self.late.get(emission, 0) + 1\n",
         "        self.late[emission] = self.late.get(emission, 1)\n        emission in self.late and self.late.pop(emission)\n        return\n",
+        IN_THREAD,
+    ),
+    Mutant(
+        "a late thread holds up the other receivers of its emission",
+        "processors/_mailboxes.py",
+        "    if mailbox.is_late:\n",
+        "    if mailbox.holder in queue.late:\n",
         IN_THREAD,
     ),
     Mutant(
