@@ -22,7 +22,7 @@ from pyventus_typed import (
     Stream,
     asyncio_emitter,
 )
-from pyventus_typed.testing import Ending, afterwards, given_interleavings, sometimes
+from pyventus_typed.testing import afterwards, given_interleavings, sometimes
 from tests.events import OrderPlaced, untyped
 
 ORDERINGS: dict[str, Ordering | KeyedOrdering] = {
@@ -41,7 +41,7 @@ MOVES: st.SearchStrategy[list[tuple[str, int]]] = st.lists(
     min_size=1,
     max_size=8,
 )
-ENDS = ("emitter closes", "block ends", "reader is cancelled", "loop ends")
+ENDS = ("emitter closes", "block ends", "reader is cancelled")
 
 
 class Shop:
@@ -55,7 +55,6 @@ class Shop:
         self.emissions: list[Emission[OrderPlaced]] = []
         self.read: list[int] = []
         self.dropped = 0
-        self.unread = 0
         self.ended = False
 
     async def consume(self, stream: Stream[OrderPlaced], most: int | None, entered: asyncio.Event) -> None:
@@ -94,7 +93,7 @@ class Shop:
             if isinstance(delivery.outcome, kinds)
         ]
 
-    def check(self, maxsize: int, *, is_loop_over: bool = False) -> None:
+    def check(self, maxsize: int) -> None:
         """What must hold when all is over, however it ended."""
         tally = self.emitter.tally
         assert tally.pending == 0
@@ -112,10 +111,6 @@ class Shop:
             if not isinstance(delivery.outcome, Completed | Cancelled)
         }
         known = {("stream closed", True), ("capacity", False), ("cancelled", False)}
-        if is_loop_over:
-            known |= {("loop closed", started) for started in (True, False)} | {
-                ("loop lost", started) for started in (True, False)
-            }
         for outcome in reasons:
             assert isinstance(outcome, Discarded)
             assert (outcome.reason, outcome.started) in known
@@ -134,7 +129,7 @@ def in_order(ordering: str, read: list[int]) -> bool:
     overflow=st.sampled_from(["wait", "drop_old", "drop_new"]),
     maxsize=st.integers(1, 3),
     capacity=st.sampled_from([None, 1, 3]),
-    end=st.sampled_from(ENDS[:3]),
+    end=st.sampled_from(ENDS),
     most=st.integers(0, 4),
     expect_choices=False,
 )
@@ -180,7 +175,6 @@ async def test_what_is_accepted_is_read_or_accounted_for(
     moves=MOVES,
     overflow=st.sampled_from(["wait", "drop_old", "drop_new"]),
     maxsize=st.integers(1, 3),
-    endings=("cancel", "close", "lost"),
     expect_choices=False,
 )
 async def test_when_the_loop_ends_nothing_is_pending_and_nothing_subscribed(
