@@ -629,7 +629,7 @@ MUTANTS = (
     Mutant(
         "a mailbox's task goes on after it was cancelled",
         "processors/_mailboxes.py",
-        "                    if has_cancellation(task):\n                        return\n",
+        "                    if task is not None and (must_cancel(task) or task.cancelling()):\n                        return\n",
         "                    pass\n",
         DELIVERY,
     ),
@@ -699,8 +699,8 @@ MUTANTS = (
     Mutant(
         "tasks that are lost with their loop complain",
         "processors/_tasks.py",
-        "    task._log_destroy_pending = False  # unknown",
-        "    # unknown",
+        "    may_vanish(task)",
+        "    ",
         END,
     ),
     Mutant(
@@ -726,21 +726,21 @@ MUTANTS = (
     ),
     Mutant(
         "a fresh loop leaves generators to the collector",
-        "processors/_schedulers.py",
+        "_loops.py",
         '        or bool(getattr(loop, "_asyncgens", True))\n',
         "",
         END,
     ),
     Mutant(
         "a fresh loop leaves what is ready",
-        "processors/_schedulers.py",
+        "_loops.py",
         '        or bool(getattr(loop, "_ready", True))  # a connection that was closed takes some turns\n',
         "",
         END,
     ),
     Mutant(
         "a fresh loop leaves threads alone",
-        "processors/_schedulers.py",
+        "_loops.py",
         '        or getattr(loop, "_default_executor", True) is not None\n',
         "",
         END,
@@ -748,7 +748,7 @@ MUTANTS = (
     Mutant(
         "a fresh loop has a task of ours among the user's",
         "processors/_schedulers.py",
-        "            asyncio._unregister_task(winding_up)\n",
+        "            hide(winding_up)\n",
         "",
         END,
     ),
