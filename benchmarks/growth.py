@@ -1,6 +1,7 @@
 """How the cost grows with what is registered: us against ourselves, in one run."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
@@ -8,12 +9,14 @@ from types import new_class
 
 from pyventus_typed import Event, Linker, asyncio_emitter
 
-from .works import Batch, Handlers, Work
+from .works import EMIT, Batch, BatchInLoop, Handlers, Work
 
 TYPES = Work[Batch]("no loop is running: emit one of many event types")
 OTHERS = Work[Batch]("no loop is running: emit, while another type has many subscriptions")
 COLD = Work[Batch]("no loop is running: subscribe, emit, unsubscribe")
 DEPTH = Work[Batch]("no loop is running: emit an event far below the class that is subscribed to")
+PENDING = Work[BatchInLoop]("in a loop: emit so many in a row, then wait until all is done, again and again")
+THREADS = Work[Batch]("many threads without a loop: emit, until done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,46 @@ def below(depth: int) -> Callable[[Handlers], Batch]:
     return make
 
 
+def shared(contender: str, threads: int) -> Callable[[Handlers], Batch]:
+    """*threads* threads share the emissions of a batch, and one emitter."""
+
+    def make(handlers: Handlers) -> Batch:
+        one = EMIT.contenders[contender](handlers)
+        assert one is not None
+        pool = ThreadPoolExecutor(threads)
+
+        def batch(n: int) -> None:
+            shares = [n // threads + (number < n % threads) for number in range(threads)]
+            for _ in pool.map(one, shares):
+                pass
+
+        return batch
+
+    return make
+
+
+def in_bursts(pending: int) -> Callable[[Handlers], BatchInLoop]:
+    """Emit as many in all, whatever *pending* is, so many of them at once."""
+
+    def make(handlers: Handlers) -> BatchInLoop:
+        linker = Linker[Event]()
+        for handler in handlers:
+            linker.subscribe(Grown, handler)
+        emitter = asyncio_emitter(linker)
+
+        async def batch(n: int) -> None:
+            for _ in range(0, n, pending):
+                for _ in repeat(None, min(n, pending)):
+                    emitter.emit(GROWN)
+                await emitter.wait_for_tasks()
+
+        return batch
+
+    return make
+
+
+for count in (10_000, 100_000, 1_000_000):
+    PENDING.of(f"us {count:,}")(in_bursts(count))
 for count in (1, 100, 10_000, 100_000):
     TYPES.of(f"us {count:,}")(among(count))
     COLD.of(f"us {count:,}")(changing(count))

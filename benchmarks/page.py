@@ -17,7 +17,7 @@ from .plots import OURS, ROWS
 from .report import number
 
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "speed.md"
-GROWTH = ("types", "others", "cold", "depth")
+GROWTH = ("types", "others", "cold", "depth", "pending", "threads")
 
 
 def table(figures: Figures) -> Iterator[str]:
@@ -54,13 +54,19 @@ def growing(figures: Figures) -> Iterator[str]:
         if name in figures.lines:
             line = figures.lines[name]
             ratios = line.ratios
-            cells = [f"{size(one):,}: {number(ratios[one].median)}" for one in sorted(ratios, key=size)]
+            cells = [f"{spell(one)}: {number(ratios[one].median)}" for one in sorted(ratios, key=size)]
             yield f"| {line.what} | {', '.join(cells)} |"
 
 
-def size(contender: str) -> int:
-    """How much there is of what grows: the 100 of "us 100"."""
-    return int(contender.rpartition(" ")[2].replace(",", ""))
+def spell(contender: str) -> str:
+    """What is left to say of "us 100", in a table where nearly all are ours."""
+    name, _, count = contender.partition(" ")
+    return count if name == US else f"the limit with {count}"
+
+
+def size(contender: str) -> tuple[str, int]:
+    name, _, count = contender.partition(" ")
+    return name, int(count.replace(",", ""))
 
 
 def memory(figures: Figures) -> Iterator[str]:

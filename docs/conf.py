@@ -44,7 +44,9 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
 add_module_names = False
-GIVEN = {f"pyventus_typed.{name}" for name in ("Emission", "Delivery", "On", "Subscription", "Routes", "Door")}
+GIVEN = {
+    f"pyventus_typed.{name}" for name in ("Emission", "Delivery", "On", "Stream", "Subscription", "Routes", "Door")
+}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"

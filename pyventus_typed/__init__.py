@@ -1,14 +1,15 @@
 """Typed events: frozen dataclasses, checked handlers, and counts that account for every emission."""
 
-from . import errors
+from . import _ctrl_c, errors  # noqa: F401  # first of all: Ctrl-C may come while the rest is imported
 from ._emission import Delivery, Emission, current_emission
 from ._emitter import Emitter, asyncio_emitter
 from ._event import Event, Request
 from ._linker import Linker, On
 from ._ordering import KeyedOrdering, Ordering, PerKey
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
-from ._processing import EmitterState, Observer, Processor
+from ._processing import EmitterState, Observer, Processor, observe
 from ._routes import Routes, route
+from ._stream import Stream
 from ._subscriber import Subscriber, answers, handles
 from ._subscription import Subscription
 from .processors._asyncio import AsyncIOProcessor
@@ -39,6 +40,7 @@ __all__ = [
     "Run",
     "Runs",
     "Status",
+    "Stream",
     "Subscriber",
     "Subscription",
     "SyncProcessor",
@@ -48,5 +50,6 @@ __all__ = [
     "current_emission",
     "errors",
     "handles",
+    "observe",
     "route",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, Protocol, TypeAlias
 
-from ._loops import here
+from ._loops import complete, here
 from ._reports import warn_late
 from ._spelling import spell
 
@@ -18,7 +18,7 @@ Result: TypeAlias = tuple[Any, BaseException | None]  # Any: what the handler re
 
 
 class Running(Protocol):
-    """The delivery, as far as its thread needs it."""
+    """A delivery, as far as what is around its handler needs it."""
 
     @property
     def event(self) -> Any: ...  # Any: of the class that the handler takes
@@ -44,7 +44,13 @@ class Thread:
 
     async def run(self) -> Result:
         """What the handler returns, or raises; `TimeoutError` after its time-out, counted from its first instruction."""
-        running: asyncio.Future[Any] = self._loop.run_in_executor(None, self.context.run, self._call)
+        try:
+            running: asyncio.Future[Any] = self._loop.run_in_executor(None, self.context.run, self._call)
+        except RuntimeError as error:  # Python only says "can't register atexit after shutdown", for example
+            raise RuntimeError(
+                f"{spell(self._handler)} has in_thread=True, and there is no worker thread for it: {error}. Python starts no "
+                "more of them once the main thread has ended, so keep that alive until your loop is done."
+            ) from error
         await self._patiently({running, self._begun}, until=asyncio.FIRST_COMPLETED)
         self._delivery._begin()
         if not await self._patiently({running}, timeout=self._timeout):
@@ -59,7 +65,7 @@ class Thread:
         # In the worker thread. It writes nothing that belongs to the loop.
         if not self._take_claim():
             return None, None
-        self._loop.call_soon_threadsafe(_complete, self._begun)
+        self._loop.call_soon_threadsafe(complete, self._begun)
         here.elsewhere = self._delivery._scheduler  # what the handler emits is handed over to this loop
         try:
             with here.occupied():
@@ -97,8 +103,3 @@ class Thread:
         if not late.cancelled() and late.exception() is None:
             value, error = late.result()
             self.context.run(warn_late, self._handler, self._delivery.event, value if error is None else error)
-
-
-def _complete(begun: "asyncio.Future[None]") -> None:
-    if not begun.done():
-        begun.set_result(None)

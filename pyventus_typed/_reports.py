@@ -6,6 +6,7 @@ goes to ``sys.unraisablehook``.
 
 import logging
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -43,12 +44,16 @@ def guarded(call: Callable[..., object], *arguments: Any) -> None:  # Any: whate
 
 
 def unraisable(error: Exception, where: object) -> None:
-    """Give *error* to ``sys.unraisablehook``; it came out of *where*."""
+    """Give *error* to ``sys.unraisablehook``, or write what Python's own would; it came out of *where*."""
     args: Any = SimpleNamespace(  # Any: the hook reads attributes, and the real class cannot be made
         exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=None, object=where
     )
-    with suppress(Exception):  # the hook was the last one to ask
+    try:
         sys.unraisablehook(args)
+    except Exception:  # noqa: BLE001 - Python's own takes its own class alone, and another one may fail or ask that
+        with suppress(Exception):  # stderr may be closed, and nobody else is left to tell
+            print(f"Exception ignored in: {where!r}", file=sys.stderr)  # noqa: T201 - as the hook would
+            traceback.print_exception(error)
 
 
 def log_failure(emission: Reported, handler: Callable[..., object], error: Exception) -> None:

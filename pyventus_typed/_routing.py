@@ -1,19 +1,33 @@
 """From an event's class to those who receive it: computed once for each class, until the linker changes."""
 
+import os
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from typing import NoReturn, Self
 
 from ._composed import Call, Composed, compose
 from ._event import Event, Request
+from ._reports import guarded, log
 from ._subscription import Options, Subscription
+
+_NO_TIMEOUTS = "PYVENTUS_NO_TIMEOUTS"  # an environment variable: who starts a debugger need not change the program
+
+
+@cache
+def _say_that_timeouts_are_off() -> None:
+    guarded(log.warning, "%s is set: no handler of this process is cut off by its timeout", _NO_TIMEOUTS)
 
 
 def _call_of(subscription: Subscription[Event]) -> Call:
     """What is called for *subscription*: composed once, and kept there."""
     call = subscription._call
     if call is None:
-        call = compose(subscription._handler, subscription._options, is_async=subscription._is_async)
+        options = subscription._options
+        if options.timeout is not None and os.environ.get(_NO_TIMEOUTS):
+            _say_that_timeouts_are_off()
+            options = replace(options, timeout=None)
+        call = compose(subscription._handler, options, is_async=subscription._is_async)
         subscription._call = call
     return call
 
@@ -28,6 +42,7 @@ class Route:
     """
 
     __slots__ = (
+        "_by_source",
         "answer",
         "calls",
         "errors",
@@ -57,6 +72,8 @@ class Route:
     """Whether an event can be emitted as it is: it is no request, and nobody has conditions."""
     is_async: bool
     """Whether each of the receivers needs a task before anything of it runs."""
+    _by_source: "dict[object, Route] | None"
+    """Where somebody receives from one emitter only: the routes of what such an emitter emits, by its state."""
 
     def __init__(
         self, receivers: tuple[Subscription[Event], ...], errors: tuple[Exception | None, ...] | None = None
@@ -72,6 +89,7 @@ class Route:
         self.share = 1 if calls else 0
         self.errors = errors
         self.answer = None
+        self._by_source = None
         self.has_conditions = self.is_direct = False
         self.has_once = any(one._options.once for one in receivers)
         self.is_async = bool(calls) and all(type(call) is Composed and call.is_async for call in calls)
@@ -79,6 +97,18 @@ class Route:
     @classmethod
     def of(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
         """Order what was *found* for *kind* and its bases, which comes in the order of subscribing."""
+        self = cls._ordered(kind, found)
+        sources = {one._source: None for one in found if one._source is not None}
+        if sources:
+            self._by_source = {
+                source: cls._ordered(kind, [one for one in found if one._source in (None, source)])
+                for source in (None, *sources)
+            }
+            self.is_direct = False
+        return self
+
+    @classmethod
+    def _ordered(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
         answers = {one._events[0]: one for one in found if one._options.answers}
         receivers = tuple(sorted((one for one in found if not one._options.answers), key=_by_priority))
         self = cls(receivers)
@@ -87,6 +117,11 @@ class Route:
         self.has_conditions = self.has_once or any(one._options.when is not None for one in receivers)
         self.is_direct = not self.has_conditions and not issubclass(kind, Request)
         return self
+
+    def seen_from(self, source: object) -> "Route":
+        """The receivers of what one emitter emits: *source* is its state."""
+        routes = self._by_source
+        return self if routes is None else routes.get(source) or routes[None]
 
     def choose(self, event: Event) -> "Route":
         """Evaluate every predicate, in order: who is to receive *event*. Calls a stranger's code."""

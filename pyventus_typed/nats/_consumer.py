@@ -16,8 +16,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from pyventus_typed import Event, Linker
-from pyventus_typed.nats._connection import logger
-from pyventus_typed.nats._stream import JetStream, Opened
+from pyventus_typed.nats._connection import logger, patiently
+from pyventus_typed.nats._stream import JetStream, Opened, side_by_side
 from pyventus_typed.nats._wire import again_subject, consumer_name, covers, event_subject
 from pyventus_typed.nats.errors import NoServer, NothingToDo, NoWireName, Refused, WouldLoop
 
@@ -85,16 +85,22 @@ def wanted_names(
     return wanted
 
 
-async def ensure_consumers(opened: Opened, stream: str, group: Group, names: Collection[str]) -> list[GroupConsumer]:
-    """Create or update the consumers of *group*."""
-    made: list[GroupConsumer] = []
-    for lane in _places(opened.lanes):
+async def ensure_consumers(
+    opened: Opened, stream: str, group: Group, names: Collection[str], *, patience: float
+) -> list[GroupConsumer]:
+    """Create or update the consumers of *group*, side by side. Each is tried for *patience* seconds."""
+    made: dict[int | None, GroupConsumer] = {}
+
+    async def ensure(lane: int | None) -> None:
         subjects = {event_subject(stream, name, lane) for name in names}
         if lane is None:
             subjects |= {again_subject(stream, group.name, name) for name in names}
-        created = await _ensure(opened, stream, _config(group, lane), subjects)
-        made.append(GroupConsumer(consumer_name(group.name, lane), lane, created))
-    return made
+        created = await patiently(lambda: _ensure(opened, stream, _config(group, lane), subjects), patience)
+        made[lane] = GroupConsumer(consumer_name(group.name, lane), lane, created)
+
+    places = tuple(_places(opened.lanes))
+    await side_by_side(places, ensure)
+    return [made[lane] for lane in places]
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,7 +265,8 @@ class JetStream(Generic[_E]):
     in the order of publishing. ``None`` means no order. It needs ``StreamSettings(lanes=...)``.
     *source* is CloudEvents' ``source``; the name of the stream, if not given.
     *headers* is called for each event in the publisher's context and may add headers, ``traceparent`` say.
-    *patience* is how many seconds ``publish`` tries before it raises ``NotStored``, and how many a worker tries to start.
+    *patience* is how many seconds ``publish`` tries before it raises ``NotStored``. At the start, of a worker too, each
+    question to the server is asked for so long: about a stream, and about each consumer.
     *domain* is JetStream's domain, where the server that we connect to is a leaf node of another one;
     *api_prefix* is where an account finds the API that another one exports to it, in place of ``$JS.API``.
     """

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, final
@@ -169,7 +169,7 @@ class Worker(Generic[_E]):
         opened = self._stream.opened
         names = wanted_names(self._stream.codec.names(), self._linker, self._stream.stream)
         with answered(f"group {self._options.group.name!r} of the stream {self._stream.stream!r}"):
-            records, consumers = await patiently(lambda: self._prepare(opened, names), self._stream.patience)
+            records, consumers = await self._prepare(opened, names)
         try:
             async with _signals(stop_on, self._on_signal), asyncio.TaskGroup() as tasks:
                 deliveries = Deliveries(
@@ -212,19 +212,23 @@ class Worker(Generic[_E]):
         self.stop(at_once=self._stop.is_set())
 
     async def _prepare(self, opened: Opened, names: frozenset[str]) -> tuple[Records, list[GroupConsumer]]:
-        stream, group = self._stream.stream, self._options.group
-        await ensure_dead_stream(opened.js, stream, opened.replicas, self._stream.settings)
-        records = await Records.open(opened, attempts_bucket(stream), group.name)
-        return records, await ensure_consumers(opened, stream, group, names)
+        # In a cluster each of these elects a leader of its own, for up to ten seconds where a server has just been lost.
+        stream, settings, patience = self._stream.stream, self._stream.settings, self._stream.patience
+        await patiently(lambda: ensure_dead_stream(opened.js, stream, opened.replicas, settings), patience)
+        group = self._options.group
+        records = await patiently(lambda: Records.open(opened, attempts_bucket(stream), group.name), patience)
+        return records, await ensure_consumers(opened, stream, group, names, patience=patience)
 
 
 @asynccontextmanager
 async def _signals(stop_on: Sequence[signal.Signals], stop: Callable[[], None]) -> AsyncGenerator[None]:
     loop = asyncio.get_running_loop()
-    for number in stop_on:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
+    with ExitStack() as handled:
         for number in stop_on:
-            loop.remove_signal_handler(number)
+            try:
+                loop.add_signal_handler(number, stop)
+                handled.callback(loop.remove_signal_handler, number)
+            except NotImplementedError:  # the loops of Windows have no handlers, but wake up for a signal
+                before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+                handled.callback(signal.signal, number, signal.SIG_DFL if before is None else before)
+        yield

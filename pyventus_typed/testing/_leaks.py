@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, ClassVar
 
 from ._clock import Clock
-from ._names import place, short
+from ._names import place, place_of, short
 from .errors import BackgroundError, SimulationBoundaryError
 
 
@@ -105,8 +105,8 @@ class LeakDetector:
     def _unawaited(self, coroutine: Any) -> None:  # Any: whatever the interpreter takes for a coroutine
         code = coroutine.cr_code
         name = coroutine.__qualname__.rpartition("<locals>.")[2]
-        place = f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
-        self.problems.append(RuntimeWarning(f"the coroutine {name} ({place}) was never awaited"))
+        at = place_of(code.co_filename, code.co_firstlineno)
+        self.problems.append(RuntimeWarning(f"the coroutine {name} ({at}) was never awaited"))
 
     def _note(self, error: BaseException | None, text: str) -> None:
         if isinstance(error, Exception):

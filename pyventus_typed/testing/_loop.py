@@ -346,7 +346,10 @@ class VirtualLoop(OrderedLoop):
     ) -> asyncio.Task[_T]:
         if self.get_task_factory() is not None or others:
             self._made_all = False
-            return super().create_task(coro, name=name, context=context, **others)
+            # A factory gets what was given and no more: it may take neither of them.
+            given: dict[str, Any] = {"name": name, "context": context}  # Any: as they are
+            given = {key: value for key, value in given.items() if value is not None}
+            return super().create_task(coro, **given, **others)
         if self.is_closed():
             raise RuntimeError("Event loop is closed")
         return VirtualTask(coro, loop=self, name=None if name is None else str(name), context=context)

@@ -19,7 +19,7 @@ def figures(tmp_path: Path) -> Figures:
     """A run in which by hand takes twice the limit, we take three times, and pyee six times, at every number of handlers."""
     rounds = [{"limit": (1e-7, 1e-7), "hand": (2e-7, 2e-7), "us": (3e-7, 3e-7), "pyee": (6e-7, 6e-7)}] * 3
     rows = {
-        name: {"what": f"work {name}", "goal": 4.5, "baseline": "limit", "rounds": rounds}
+        name: {"what": f"work {name}", "goal": 4.5, "baseline": "limit", "by_cpu": False, "rounds": rounds}
         for name in ("sync-1", "sync-10", "sync-100", "sync-1000")
     }
     memory = {"subscription": {"us": 200.0, "limit": 8.0}}

@@ -27,6 +27,7 @@ from pyventus_typed import (
 )
 from pyventus_typed.errors import EmissionFailed
 from tests.events import OrderPaid, OrderPlaced, Shipped, untyped
+from tests.programs import run_python
 
 
 class Stop(BaseException):
@@ -520,7 +521,6 @@ async def test_in_a_mailbox_a_predicate_that_raises_is_no_call_wherever_its_deli
 
 
 def test_importing_configures_no_logging_and_failures_reach_the_last_resort() -> None:
-    from tests.programs import run_python
 
     program = (
         "import logging, sys; from dataclasses import dataclass; from pyventus_typed import *\n"
@@ -571,6 +571,42 @@ def test_a_handler_that_takes_too_long_is_cancelled_and_failed(run: Run) -> None
     assert [type(error) for error in told] == [TimeoutError]
     outcomes = [delivery.outcome for delivery in emission.deliveries]
     assert outcomes == [Failed(told[0]), Completed(None)]
+
+
+TIMED = """
+import asyncio, threading
+from dataclasses import dataclass
+from pyventus_typed import *
+
+@dataclass(frozen=True)
+class Parcel(Event):
+    n: int
+
+linker = Linker()
+
+@linker.on(Parcel, timeout=0.001)
+async def wait(parcel):
+    await asyncio.sleep(0.1)
+
+@linker.on(Parcel, timeout=0.001, in_thread=True)
+def block(parcel):
+    threading.Event().wait(0.1)
+
+async def main():
+    emitter = Emitter(linker)
+    for n in range(2):
+        await emitter.emit(Parcel(n)).wait()
+    print(emitter.tally.completed, emitter.tally.failed)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(("given", "ends", "said"), [("1", "2 0", 1), ("", "0 2", 0)])
+def test_in_a_debugger_timeouts_can_be_switched_off_and_the_log_says_so_once(given: str, ends: str, said: int) -> None:
+    ended = run_python("-c", TIMED, env={"PYVENTUS_NO_TIMEOUTS": given})
+    assert ended.stdout.strip() == ends
+    assert ended.stderr.count("PYVENTUS_NO_TIMEOUTS is set: no handler of this process is cut off") == said
 
 
 def test_a_timeout_touches_no_waiter() -> None:

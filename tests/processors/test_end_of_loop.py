@@ -29,7 +29,7 @@ from pyventus_typed import (
     Status,
 )
 from pyventus_typed.errors import DiscardedEmissionsWarning
-from tests.programs import HOUSE, hear_ctrl_c
+from tests.programs import HOUSE, hear_ctrl_c, run_python
 
 from .ends import CASES, DROP, ENDS, LOOPS, End, LoopFactory, Main, no_complaints
 from .world import ORDERINGS, Absorb, Emit, Hang, Late, Leave, Raise, Script, Step, Turns, World
@@ -623,6 +623,67 @@ def test_a_publish_that_is_suspended_when_its_loop_closes_does_not_complain_late
     assert emitter.tally.discarded == 1
 
 
+@pytest.mark.parametrize("turns", [0, 1])
+@pytest.mark.parametrize("ordering", list(Ordering))
+def test_what_a_handler_has_returned_to_be_awaited_does_not_complain_when_its_loop_closes(
+    ordering: Ordering, turns: int
+) -> None:
+    linker, emissions = Linker[Parcel](), list[Emission[Parcel]]()
+    linker.subscribe(Parcel, lambda parcel: forever(parcel))
+
+    async def main() -> None:
+        emissions.append(Emitter(linker, AsyncIOProcessor(ordering=ordering, on_discard=len)).emit(Parcel()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    with no_complaints():
+        loop.run_until_complete(main())
+        loop.close()
+        gc.collect()
+    assert emissions[0].deliveries[0].outcome == Discarded("loop closed", started=True)
+
+
+def test_who_still_waits_when_his_loop_is_closed_can_be_closed_later() -> None:
+    linker = Linker[Parcel]()
+    linker.subscribe(Parcel, forever)
+
+    async def waits(emitter: Emitter[Parcel]) -> None:
+        await emitter.emit(Parcel())
+
+    async def main(waiting: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(waiting)
+        await asyncio.sleep(0)
+        vars(task.get_loop())["kept"] = task  # it is the user's own, and would complain by itself
+
+    loop, waiting = asyncio.new_event_loop(), waits(Emitter(linker, AsyncIOProcessor(on_discard=len)))
+    loop.run_until_complete(main(waiting))
+    loop.close()
+    waiting.close()
+    vars(loop).pop("kept")._log_destroy_pending = False
+
+
+def test_a_mailbox_whose_next_delivery_never_began_wakes_nobody_when_its_loop_is_closed() -> None:
+    linker, tasks = Linker[Parcel](), list[asyncio.Task[Any]]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=Ordering.MAILBOX, on_discard=len))
+
+    async def main() -> None:
+        tasks.append(asyncio.create_task(emitter.publish(Parcel(1))))
+        first, _ = emitter.emit(Parcel(0)), emitter.emit(Parcel(2))
+        await asyncio.sleep(0)
+        assert first.cancel()  # then the second one has a task, and its first step would come in the next turn
+
+    loop = asyncio.new_event_loop()
+    with no_complaints():
+        loop.run_until_complete(main())
+        tasks.pop()._log_destroy_pending = False  # type: ignore[attr-defined]  # the user's own would complain by itself
+        loop.close()
+        del loop
+        gc.collect()
+    assert emitter.tally.pending == 0
+
+
 def test_what_is_emitted_while_a_loop_is_closed_belongs_to_it_even_inside_another_loop() -> None:
     linker = Linker[Event]()
     emitter = Emitter(linker, AsyncIOProcessor(on_discard=lambda _: None))
@@ -1043,6 +1104,48 @@ def test_a_fresh_loop_that_is_cut_off_twice_does_not_disturb_the_next_emission()
     thread.start()
     thread.join(5)
     assert told == [Status.COMPLETED]
+
+
+# ---------------------------------------------------------------- the end of the interpreter, in a process of its own
+AT_EXIT = """
+import asyncio, threading, time
+from dataclasses import dataclass
+from pyventus_typed import *
+
+@dataclass(frozen=True)
+class Parcel(Event):
+    n: int
+
+linker = Linker()
+emitter = Emitter(linker, AsyncIOProcessor(on_discard=%(on_discard)s))
+running = threading.Event()
+
+@linker.on(Parcel)
+async def hang(parcel):
+    running.set()
+    await asyncio.Event().wait()
+
+async def main():
+    emitter.emit(Parcel(1))
+    emitter.emit(Parcel(2))
+    await asyncio.Event().wait()
+
+threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
+running.wait()
+"""
+CUT_OFF = "2 emissions cut off when the interpreter ended: Parcel(n=1) (pending), Parcel(n=2) (pending)."
+
+
+@pytest.mark.parametrize("options", [[], ["-W", "error"], ["-W", "always"]], ids=str)
+def test_a_loop_of_a_daemon_thread_is_reported_once_when_the_interpreter_ends(options: list[str]) -> None:
+    ended = run_python(*options, "-c", AT_EXIT % {"on_discard": None})
+    assert (ended.code, ended.stdout) == (0, "")
+    assert ended.stderr.count(CUT_OFF) == 1
+
+
+def test_a_loop_of_a_daemon_thread_is_given_to_on_discard_when_the_interpreter_ends() -> None:
+    ended = run_python("-c", AT_EXIT % {"on_discard": "lambda lost: print([one.event.n for one in lost])"})
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "[1, 2]\n", "")
 
 
 # ---------------------------------------------------------------- Ctrl-C, in a process of its own

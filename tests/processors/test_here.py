@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import trio
 
 from pyventus_typed import (
     AsyncIOProcessor,
@@ -23,7 +24,7 @@ from pyventus_typed import (
     asyncio_emitter,
     current_emission,
 )
-from pyventus_typed.errors import DiscardedEmissionsWarning
+from pyventus_typed.errors import DefinitionError, DiscardedEmissionsWarning
 from tests.events import OrderPaid, OrderPlaced, Shipped
 from tests.instants import Action, at_every_instant
 from tests.programs import run_python
@@ -607,3 +608,56 @@ def test_an_async_generator_that_a_handler_left_open_is_closed_before_emit_retur
 
     Emitter(linker).emit(OrderPlaced())
     assert log == ["closed"]
+
+
+# ---------------------------------------------------------------- inside of another library's loop
+@pytest.mark.parametrize("way", ["emit", "emit_wait", "publish", "wait_for_tasks", "aclose", "async with"])
+@pytest.mark.parametrize("seen", [True, False], ids=["the thread emitted before", "the thread did not"])
+def test_inside_of_trios_loop_each_way_to_emit_or_wait_is_refused_and_nothing_is_accepted(way: str, seen: bool) -> None:
+    linker = Linker[Event]()
+    linker.subscribe(OrderPlaced, lambda event: None)
+    emitter = Emitter(linker, AsyncIOProcessor())
+    if seen:
+        emitter.emit(OrderPlaced(0))
+    before = emitter.tally
+
+    async def main() -> None:
+        match way:
+            case "emit":
+                emitter.emit(OrderPlaced(1))
+            case "emit_wait":
+                await emitter.emit_wait(OrderPlaced(1))
+            case "publish":
+                await emitter.publish(OrderPlaced(1))
+            case "wait_for_tasks":
+                await emitter.wait_for_tasks()
+            case "aclose":
+                await emitter.aclose()
+            case _:
+                async with emitter:
+                    pass
+
+    with pytest.raises(DefinitionError, match=r"trio's loop runs here.* SyncProcessor.* trio\.to_thread\.run_sync"):
+        trio.run(main)
+    assert emitter.tally == before
+    assert emitter.emit(OrderPlaced(2)).status is Status.COMPLETED  # trio has been imported, and its loop is over
+
+
+def test_in_a_thread_beside_trios_loop_an_emission_runs_to_its_end() -> None:
+    linker = Linker[Event]()
+
+    @linker.on(OrderPlaced)
+    async def place(event: OrderPlaced) -> None:
+        await asyncio.sleep(0)
+
+    emitter = Emitter(linker, AsyncIOProcessor())
+
+    async def main() -> Status:
+        return (await trio.to_thread.run_sync(emitter.emit, OrderPlaced(1))).status
+
+    assert trio.run(main) is Status.COMPLETED
+
+
+def test_trio_is_not_imported_in_order_to_ask_for_it() -> None:
+    program = "import sys; from pyventus_typed import *; Emitter(Linker[Event]()).emit(Event()); assert 'trio' not in sys.modules"
+    assert run_python("-c", program).stderr == ""

@@ -25,6 +25,7 @@ from pyventus_typed import (
 )
 from pyventus_typed.errors import EmissionFailed
 from tests.events import OrderPaid, OrderPlaced
+from tests.programs import run_python
 
 from .clock import HandTurned, by_hand
 
@@ -263,6 +264,39 @@ def test_after_a_timeout_it_keeps_its_place_in_the_order_until_it_returns() -> N
     by_hand(main)
 
 
+@pytest.mark.parametrize("blocks_first", [True, False])
+def test_after_a_timeout_it_keeps_only_its_own_mailbox_and_not_those_of_its_neighbours(*, blocks_first: bool) -> None:
+    async def main(loop: HandTurned) -> None:
+        linker, begun, go, log = Linker(), asyncio.Event(), threading.Event(), list[int]()
+
+        def blocks(event: OrderPlaced) -> None:
+            loop.call_soon_threadsafe(begun.set)
+            if not event.order:
+                go.wait(SOON)
+
+        async def turns(event: OrderPlaced) -> None:
+            await asyncio.sleep(60 if not event.order else 0)
+            log.append(event.order)
+
+        if blocks_first:
+            linker.subscribe(OrderPlaced, blocks, in_thread=True, timeout=30, on_failure=lambda event, error: None)
+        linker.subscribe(OrderPlaced, turns)
+        if not blocks_first:
+            linker.subscribe(OrderPlaced, blocks, in_thread=True, timeout=30, on_failure=lambda event, error: None)
+        emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+        emissions = [emitter.emit(OrderPlaced(order)) for order in range(3)]
+        await begun.wait()
+        await loop.advance(30)
+        await loop.advance(30)
+        assert log == [0, 1, 2]
+        assert [one.status for one in emissions] == [Status.FAILED, Status.PENDING, Status.PENDING]
+        go.set()
+        assert await emitter.wait_for_tasks(SOON)
+        assert [one.status for one in emissions[1:]] == [Status.COMPLETED] * 2
+
+    by_hand(main)
+
+
 def test_one_that_still_waits_for_a_worker_never_runs_when_its_loop_is_closed() -> None:
     linker, begun, go, seen = Linker(), asyncio.Event(), threading.Event(), list[int]()
     told: list[Emission[Event]] = []
@@ -361,3 +395,51 @@ def test_what_a_blocking_handler_emits_through_another_processor_is_waited_for_i
     emission = Emitter(outer).emit(OrderPlaced())
     assert emission.status is Status.COMPLETED
     assert done == [OrderPaid()]
+
+
+# ---------------------------------------------------------------- the end of the program, in a process of its own
+AT_EXIT = """
+import asyncio, sys, threading, time
+from dataclasses import dataclass
+from pyventus_typed import *
+
+@dataclass(frozen=True)
+class Parcel(Event):
+    n: int
+
+linker = Linker()
+emitter = Emitter(linker)
+running = threading.Event()
+
+@linker.on(Parcel, in_thread=True)
+def block(parcel):
+    running.set()
+    time.sleep(0.2)
+    print("ended")
+
+async def main():
+    emission = await emitter.emit(Parcel(1)).wait()
+    print(emission.status.value, *emission.deliveries)
+"""
+STILL_RUNS = """
+threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
+running.wait()
+"""
+STARTS_LATER = """
+threading.Thread(target=lambda: (threading.main_thread().join(), asyncio.run(main()))).start()
+"""
+
+
+def test_the_end_of_the_program_waits_for_a_thread_that_runs() -> None:
+    ended = run_python("-c", AT_EXIT + STILL_RUNS)
+    assert ended.code == 0
+    assert ended.stdout.startswith("ended\n")
+    assert "Traceback" not in ended.stderr
+
+
+def test_after_the_end_of_the_main_thread_a_blocking_handler_fails_with_the_reason() -> None:
+    ended = run_python("-c", AT_EXIT + STARTS_LATER)
+    assert ended.code == 0
+    assert ended.stdout.startswith("failed ")
+    assert "__main__.block has in_thread=True, and there is no worker thread for it" in ended.stdout
+    assert ended.stderr.count("__main__.block failed for Parcel(n=1)") == 1

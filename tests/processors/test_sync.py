@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 import pytest
+import trio
 from typing_extensions import override
 
 from pyventus_typed import (
@@ -94,8 +95,6 @@ async def test_emit_runs_all_of_it_to_the_end_inside_a_running_loop(linker: Link
 
 
 def test_emit_runs_all_of_it_to_the_end_inside_a_loop_of_trio(linker: Linker, emitter: Emitter[Event]) -> None:
-    trio = pytest.importorskip("trio", reason="the tests of other loops need trio")
-
     async def main() -> None:
         await trio.lowlevel.checkpoint()
         check_that_emit_runs_to_the_end(linker, emitter)

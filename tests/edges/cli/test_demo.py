@@ -217,6 +217,9 @@ sys.meta_path.insert(0, Press())
 @pytest.mark.parametrize(
     "module",
     [
+        "pyventus_typed.errors",
+        "asyncio",
+        "pyventus_typed.processors._sync",
         "pyventus_typed.cli",
         "pyventus_typed.cli._main",
         "argparse",
@@ -229,7 +232,9 @@ sys.meta_path.insert(0, Press())
 def test_ctrl_c_while_the_command_is_still_imported_is_quiet(module: str, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(PRESS)
     ended = demo("docs/examples", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{HOUSE}", "PRESS_CTRL_C_AT": module})
-    assert (ended.code, ended.stdout, ended.stderr) == (130, "", "")
+    # Python imports the package before any code of the command runs. The shell says 130 in both cases.
+    early = not module.startswith("pyventus_typed.cli") and module not in {"argparse", "rich.console", "rich.progress"}
+    assert (ended.code, ended.stdout, ended.stderr) == (-signal.SIGINT if early else 130, "", "")
 
 
 def screen(terminal: int, until: str | None = None) -> str:

@@ -309,7 +309,7 @@ async def test_a_worker_that_starts_while_a_cluster_elects_a_leader_waits_for_it
     caplog.set_level(logging.ERROR)
     handled: list[int] = []
     try:
-        settings = StreamSettings(replicas=3, lanes=2)
+        settings = StreamSettings(replicas=3, lanes=8)
         # A cluster that has just started has no leader either, and the opening waits for one.
         first, *_ = [f"nats://{where}" for _, where in servers.values()]
         async with JetStream(first, codec, stream="SHOP", settings=settings, key=customer) as stream:
@@ -326,9 +326,9 @@ async def test_a_worker_that_starts_while_a_cluster_elects_a_leader_waits_for_it
             worker = Worker(stream, handling(lambda event: handled.append(event.number)), group="billing")
             running = asyncio.create_task(worker.run(stop_on=()))
             await eventually(lambda: worker.counts.handled == 10 or running.done(), 60)
-            assert handled == list(range(10))
             worker.stop()
             await running
+            assert handled == list(range(10))
     finally:
         for process, _ in servers.values():
             process.kill()
