@@ -4,7 +4,8 @@ from . import errors
 from ._emission import Delivery, Emission, current_emission
 from ._emitter import Emitter, asyncio_emitter
 from ._event import Event, Request
-from ._linker import Linker, On
+from ._linker import Around, Linker, On
+from ._manager import Surrounding
 from ._ordering import KeyedOrdering, Ordering, PerKey
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
 from ._processing import EmitterState, Observer, Processor
@@ -16,6 +17,7 @@ from .processors._runs import Run, Runs
 from .processors._sync import SyncProcessor
 
 __all__ = [
+    "Around",
     "AsyncIOProcessor",
     "Cancelled",
     "Completed",
@@ -41,6 +43,7 @@ __all__ = [
     "Status",
     "Subscriber",
     "Subscription",
+    "Surrounding",
     "SyncProcessor",
     "Tally",
     "answers",
