@@ -181,7 +181,7 @@ class Composed:
                 return None
             raise
         # It has suppressed what left the inside.
-        if way.left is not None and (self._options.answers or isinstance(way.left, GeneratorExit)):
+        if way.left is not None and self._options.answers:
             raise way.left
         return None
 
