@@ -115,7 +115,6 @@ CASES = [*product(ENDS, LOOPS), (DROP, asyncio.new_event_loop)]
 def named(part: End | LoopFactory) -> str:
     """What a case is called: the same in each process that collects it."""
     return part.name if isinstance(part, End) else part.__module__.partition(".")[0]
-]
 
 
 @contextmanager
