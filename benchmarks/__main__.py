@@ -63,7 +63,7 @@ def main(words: Sequence[str]) -> None:
         rounds = (measure_in_loop if row in IN_LOOP else measure)(row, pace, seed, only)
         print("", *lines(row, rounds), sep="\n", flush=True)
         figures["rows"][name] = {
-            "what": row.what, "goal": row.goal, "baseline": row.baseline, "rounds": raw(rounds)
+            "what": row.what, "goal": row.goal, "baseline": row.baseline, "by_cpu": row.by_cpu, "rounds": raw(rounds)
         }  # fmt: skip
     if wanted.json is not None:
         wanted.json.write_text(json.dumps(figures, separators=(",", ":")) + "\n", encoding="utf-8")

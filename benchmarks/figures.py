@@ -17,13 +17,14 @@ class Line:
     what: str
     goal: float | None
     baseline: str
+    by_cpu: bool
     rounds: Rounds
 
     @property
     def ratios(self) -> dict[str, Ratio]:
         """By contender, the fastest first."""
         names = {name for timings in self.rounds for name in timings}
-        ratios = {name: ratio(self.rounds, name, self.baseline) for name in names}
+        ratios = {name: ratio(self.rounds, name, self.baseline, by_cpu=self.by_cpu) for name in names}
         return dict(sorted(ratios.items(), key=lambda one: one[1].median))
 
     def seconds(self, contender: str) -> float:
@@ -52,6 +53,7 @@ def read(file: Path) -> Figures:
             row["what"],
             row["goal"],
             row["baseline"],
+            row["by_cpu"],
             [{one: Timing(*timing) for one, timing in timings.items()} for timings in row["rounds"]],
         )
         for name, row in found["rows"].items()

@@ -9,12 +9,13 @@ from types import new_class
 
 from pyventus_typed import Event, Linker, asyncio_emitter
 
-from .works import EMIT, Batch, Handlers, Work
+from .works import EMIT, Batch, BatchInLoop, Handlers, Work
 
 TYPES = Work[Batch]("no loop is running: emit one of many event types")
 OTHERS = Work[Batch]("no loop is running: emit, while another type has many subscriptions")
 COLD = Work[Batch]("no loop is running: subscribe, emit, unsubscribe")
 DEPTH = Work[Batch]("no loop is running: emit an event far below the class that is subscribed to")
+PENDING = Work[BatchInLoop]("in a loop: emit so many in a row, then wait until all is done, again and again")
 THREADS = Work[Batch]("many threads without a loop: emit, until done")
 
 
@@ -132,12 +133,31 @@ def shared(contender: str, threads: int) -> Callable[[Handlers], Batch]:
     return make
 
 
+def in_bursts(pending: int) -> Callable[[Handlers], BatchInLoop]:
+    """Emit as many in all, whatever *pending* is, so many of them at once."""
+
+    def make(handlers: Handlers) -> BatchInLoop:
+        linker = Linker[Event]()
+        for handler in handlers:
+            linker.subscribe(Grown, handler)
+        emitter = asyncio_emitter(linker)
+
+        async def batch(n: int) -> None:
+            for _ in range(0, n, pending):
+                for _ in repeat(None, min(n, pending)):
+                    emitter.emit(GROWN)
+                await emitter.wait_for_tasks()
+
+        return batch
+
+    return make
+
+
+for count in (10_000, 100_000, 1_000_000):
+    PENDING.of(f"us {count:,}")(in_bursts(count))
 for count in (1, 100, 10_000, 100_000):
     TYPES.of(f"us {count:,}")(among(count))
     COLD.of(f"us {count:,}")(changing(count))
     OTHERS.of(f"us {count:,}")(beside(count))
 for count in (1, 2, 5, 20, 100):
     DEPTH.of(f"us {count:,}")(below(count))
-for count in (1, 2, 8):
-    THREADS.of(f"us {count:,}")(shared("us", count))
-    THREADS.of(f"limit {count:,}")(shared("limit", count))

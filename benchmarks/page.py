@@ -17,25 +17,28 @@ from .plots import OURS, ROWS
 from .report import number
 
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "speed.md"
-GROWTH = ("types", "others", "cold", "depth", "threads")
+GROWTH = ("types", "others", "cold", "depth", "pending", "threads")
 
 
 def table(figures: Figures) -> Iterator[str]:
-    """Every row: by hand, us, our goal, and the peers that have an entry, the fastest first."""
-    yield f"| what is done, x the limit | the limit | by hand | {OURS} | goal | peers |"
-    yield "|---|--:|--:|--:|--:|---|"
+    """Every row: by hand, us, and the peers that have an entry, the fastest first, and those that are ahead of us in bold."""
+    yield f"| what is done, x the limit | the limit | by hand | {OURS} | peers |"
+    yield "|---|--:|--:|--:|---|"
     for name in ROWS:
         if name not in figures.lines:
             continue
         line = figures.lines[name]
         ratios = line.ratios
         us = ratios[US]
-        theirs = ", ".join(f"{peer} {number(ratios[peer].median)}" for peer in ratios if peer in PEERS)
-        goal = "" if line.goal is None else f"{line.goal:g}"
+        figures_of_peers = {peer: ratio.median for peer, ratio in ratios.items() if peer in PEERS}
+        theirs = ", ".join(
+            f"**{peer} {number(median)}**" if median < us.median else f"{peer} {number(median)}"
+            for peer, median in figures_of_peers.items()
+        )
         hand = number(ratios[HAND].median) if HAND in ratios else ""
         spread = f"{number(us.low)}-{number(us.high)}"
         ours = f"**{number(us.median)}** ({spread})"
-        yield f"| {line.what} | {per_unit(line)} | {hand} | {ours} | {goal} | {theirs or 'none'} |"
+        yield f"| {line.what} | {per_unit(line)} | {hand} | {ours} | {theirs or 'none'} |"
 
 
 def per_unit(line: Line) -> str:

@@ -14,6 +14,7 @@ from .figures import Figures, Line
 from .report import number
 
 ROWS = (
+    "none",
     "sync-1",
     "sync-10",
     "sync-100",

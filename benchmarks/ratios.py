@@ -34,10 +34,11 @@ def paired(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float
     return low, middle, high
 
 
-def ratio(rounds: Rounds, contender: str, baseline: str) -> Ratio:
-    """*contender* against *baseline*, over the rounds that have both."""
+def ratio(rounds: Rounds, contender: str, baseline: str, *, by_cpu: bool = False) -> Ratio:
+    """*contender* against *baseline*, over the rounds that have both: by wall time, or *by_cpu*, by processor time."""
     both = [timings for timings in rounds if contender in timings and baseline in timings]
-    low, middle, high = paired([one[contender].wall for one in both], [one[baseline].wall for one in both])
+    ours, theirs = ([one[name].cpu if by_cpu else one[name].wall for one in both] for name in (contender, baseline))
+    low, middle, high = paired(ours, theirs)
     cpu = min(one[contender].cpu for one in both) / min(one[baseline].cpu for one in both)
     return Ratio(middle, low, high, cpu)
 

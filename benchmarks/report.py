@@ -25,7 +25,7 @@ def lines(row: Row[Batch] | Row[BatchInLoop], rounds: Rounds) -> Iterator[str]:
     goal = "" if row.goal is None else f", goal {row.goal}"
     yield f"{row.name}: {row.what} (x {row.baseline}{goal})"
     names = {name for timings in rounds for name in timings}
-    ratios = {name: ratio(rounds, name, row.baseline) for name in names}
+    ratios = {name: ratio(rounds, name, row.baseline, by_cpu=row.by_cpu) for name in names}
     for name in sorted(names, key=lambda name: ratios[name].median):
         one = ratios[name]
         spread = f"{number(one.low)} - {number(one.high)}"
@@ -34,16 +34,8 @@ def lines(row: Row[Batch] | Row[BatchInLoop], rounds: Rounds) -> Iterator[str]:
             f"  {name:<12}{number(one.median):>9}   {spread:>19}   cpu {number(one.cpu):>8} {doubt}"
             f"{seconds(typical(rounds, name)):>10}"
         )
-    if row.goal is not None and {HAND, US} <= names:
-        yield f"  {beside_by_hand(row, rounds)}"
-
-
-def beside_by_hand(row: Row[Batch] | Row[BatchInLoop], rounds: Rounds) -> str:
-    """The goal, seen from this machine: how far we are from what can be had here."""
-    us = f"us is {number(ratio(rounds, US, HAND).median)} x hand"
-    if row.goal is None or row.by_hand is None:
-        return us
-    return f"{us} (goal {number(row.goal / row.by_hand)}: {row.goal} x {row.baseline}, where hand took {row.by_hand})"
+    if {HAND, US} <= names:
+        yield f"  us is {number(ratio(rounds, US, HAND).median)} x hand"
 
 
 def number(value: float) -> str:

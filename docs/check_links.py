@@ -1,4 +1,5 @@
-"""Check the built site: every link and anchor inside of it, and that no page loads anything from elsewhere.
+"""Check the built site: every link and anchor inside of it, that no page loads anything from elsewhere, and that each says
+in its description what it is about, as search engines and chats show it.
 
 `python docs/check_links.py docs/_build/html` prints what is broken; the exit code is 1 if anything is.
 """
@@ -13,6 +14,8 @@ from typing_extensions import override
 
 # What a browser fetches by itself, as opposed to what a reader clicks on.
 FETCHED: Final = {"img": "src", "script": "src", "link": "href", "source": "src", "iframe": "src", "object": "data"}
+# Made by Sphinx, of names alone.
+WITHOUT_TEXT: Final = {"genindex.html", "search.html", "py-modindex.html"}
 
 
 class Reader(HTMLParser):
@@ -23,11 +26,14 @@ class Reader(HTMLParser):
         self.anchors: set[str] = {"", "top"}
         self.links: set[str] = set()
         self.fetched: set[str] = set()
+        self.description: str = ""
 
     @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value for name, value in attrs if value is not None}
         self.anchors.update(value for name, value in found.items() if name == "id" or (tag, name) == ("a", "name"))
+        if tag == "meta" and found.get("name") == "description":
+            self.description = found.get("content", "")
         if tag == "a" and "href" in found:
             self.links.add(found["href"])
         if tag in FETCHED and FETCHED[tag] in found:
@@ -47,6 +53,8 @@ def problems(site: Path) -> list[str]:
     found = [] if pages else [f"{site}: no page is here"]
     for page, reader in pages.items():
         name = page.relative_to(site.resolve())
+        if not reader.description and str(name) not in WITHOUT_TEXT:
+            found.append(f"{name}: has no description: its first paragraph makes one")
         for link in sorted(reader.links | reader.fetched):
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:

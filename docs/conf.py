@@ -2,6 +2,7 @@
 
 import builtins
 import importlib
+import os
 import sys
 from enum import Enum
 from importlib.metadata import version as installed
@@ -27,7 +28,7 @@ try:
 except ModuleNotFoundError:  # built from a checkout that is not installed
     release = version = "checkout"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinxext.opengraph"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build", "examples"]
 
@@ -43,7 +44,9 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
 add_module_names = False
-GIVEN = {f"pyventus_typed.{name}" for name in ("Emission", "Delivery", "On", "Subscription", "Routes", "Door")}
+GIVEN = {
+    f"pyventus_typed.{name}" for name in ("Emission", "Delivery", "On", "Stream", "Subscription", "Routes", "Door")
+}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"
@@ -77,6 +80,18 @@ html_theme_options = {
 }
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
+
+# ---------------------------------------------------------------- what is copied, and what a link to a page shows elsewhere
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+copybutton_selector = (
+    ".highlight-python pre, .highlight-py pre, .highlight-console pre, .highlight-toml pre, .highlight-default pre"
+)
+# The host says where the site is; a build without one has no addresses to show.
+html_baseurl = ogp_site_url = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
+ogp_site_name = project
+ogp_description_length = 160
+ogp_social_cards = {"enable": False}  # pictures of text, which would need a drawing library
 
 # ---------------------------------------------------------------- names as their user writes them
 FACADES = (

@@ -7,8 +7,9 @@ from ._event import Event, Request
 from ._linker import Linker, On
 from ._ordering import KeyedOrdering, Ordering, PerKey
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
-from ._processing import EmitterState, Observer, Processor
+from ._processing import EmitterState, Observer, Processor, observe
 from ._routes import Routes, route
+from ._stream import Stream
 from ._subscriber import Subscriber, answers, handles
 from ._subscription import Subscription
 from .processors._asyncio import AsyncIOProcessor
@@ -39,6 +40,7 @@ __all__ = [
     "Run",
     "Runs",
     "Status",
+    "Stream",
     "Subscriber",
     "Subscription",
     "SyncProcessor",
@@ -48,5 +50,6 @@ __all__ = [
     "current_emission",
     "errors",
     "handles",
+    "observe",
     "route",
 ]

@@ -5,19 +5,17 @@ which the engine *runs*: in a task where something must be awaited, or in the ca
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from types import CoroutineType
 from typing import Any, Final, Protocol, TypeAlias, final
 
-from ._in_thread import Thread
+from ._in_thread import Running, Thread
 from ._loops import here
 from ._outcome import Completed, Failed, Outcome
 from ._spelling import trim
 
 Call: TypeAlias = Callable[..., object]  # of the caller's own signature: checked where it was passed
-Work: TypeAlias = Coroutine[Any, Any, Any]  # Any: what a loop and its futures say to each other
-
 
 _MOST_AWAITS = 100  # in the finally blocks of a coroutine that is closed
 
@@ -41,16 +39,6 @@ class Settings(Protocol):
     def timeout(self) -> float | None: ...
     @property
     def in_thread(self) -> bool: ...
-
-
-class Running(Protocol):
-    """A delivery, as far as what is around its handler needs it."""
-
-    @property
-    def event(self) -> Any: ...  # Any: of the class that the handler takes
-    def _begin(self) -> None: ...
-    @property
-    def _scheduler(self) -> object: ...
 
 
 @final
@@ -136,7 +124,8 @@ class Composed:
         finally:
             if type(value) is CoroutineType:
                 value.close()  # cut off before its first step, it would complain that nobody awaited it
-        return Verdict(Completed(result))
+        # A stream that was closed says so with a verdict of its own.
+        return result if type(result) is Verdict else Verdict(Completed(result))
 
 
 def compose(handler: Call, options: Settings, *, is_async: bool) -> Call:
@@ -187,11 +176,14 @@ async def _within(timeout: float | None, awaitable: Awaitable[object]) -> object
         raise GeneratorExit from error
 
 
-def close_patiently(awaitable: object) -> None:
-    """Close a coroutine that has awaited something while it was closed, until it does so no more."""
-    for _ in range(_MOST_AWAITS if type(awaitable) is CoroutineType else 0):
+def close_patiently(awaitable: object) -> bool:
+    """Close a coroutine that awaits more in its ``finally`` blocks while it is closed; whether it is closed now."""
+    if type(awaitable) is not CoroutineType:
+        return True
+    for _ in range(_MOST_AWAITS):
         try:
-            awaitable.close()  # type: ignore[attr-defined]  # a coroutine, see above
+            awaitable.close()
         except RuntimeError:
             continue
-        return
+        return True
+    return False

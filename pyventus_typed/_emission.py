@@ -2,7 +2,6 @@
 
 import asyncio
 import pickle
-import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
@@ -15,7 +14,7 @@ from typing_extensions import TypeVar, override
 
 from ._errors import PyventusError
 from ._event import Event
-from ._loops import here, runs_here
+from ._loops import HAS_GIL, complete, here, runs_here
 from ._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
 from ._reports import log_failure
 from ._routing import Route
@@ -25,9 +24,8 @@ from ._subscription import Subscription
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 _ids = count(1)
-_HAS_GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
 # Of what two threads might make at once. With a GIL a look and a write with no call in between are one step.
-_making: AbstractContextManager[object] = nullcontext() if _HAS_GIL else RLock()
+_making: AbstractContextManager[object] = nullcontext() if HAS_GIL else RLock()
 
 current: ContextVar["Emission[Event] | None"] = ContextVar("pyventus_typed.current_emission", default=None)
 
@@ -269,13 +267,14 @@ NEVER_RAN: Final = Cancelled()
 class _Rare:
     """What few emissions need. It is made when it is first needed, in whatever thread."""
 
-    __slots__ = ("id", "site", "unseen", "waiters")
+    __slots__ = ("id", "site", "taken", "unseen", "waiters")
 
     def __init__(self) -> None:
         self.waiters: list[Waiter] = []
         self.id: int | None = None  # once somebody has asked
         self.site: str | None = None  # the line of code that emitted
         self.unseen: list[tuple[int, Exception]] = []  # failures that were not logged, because somebody awaits them
+        self.taken: list[object] = []  # calls that other threads took from the cursor, to cancel it: they never begin
 
 
 class Emission(Generic[_T_co]):
@@ -427,6 +426,8 @@ class Emission(Generic[_T_co]):
     def _begun(self) -> int:
         """How many of its deliveries have begun, as far as the cursor knows."""
         left: int = self._cursor.__length_hint__()  # type: ignore[attr-defined]  # of a tuple's iterator, and exact
+        if not left and self._rare is not None and self._cursor is not EMPTY:
+            left = len(self._rare.taken)
         return len(self._route.calls) - left
 
     def _note(self, index: int) -> Note:
@@ -519,6 +520,13 @@ def emission_of(event: _T, route: Route, state: object) -> Emission[_T]:
     return self
 
 
+def lineage(emission: AnyEmission | None) -> Iterator[AnyEmission]:
+    """*emission*, its parent, the parent of that, as far as they are still held."""
+    while emission is not None:
+        yield emission
+        emission = emission.parent
+
+
 def adopt(emission: AnyEmission) -> AnyEmission | None:
     """Remember whose handler emits here: it is returned if it is pending."""
     parent = current_emission()
@@ -559,6 +567,10 @@ class Waiter:
         """Whether somebody still waits who will be given the failures."""
         future = self._future()
         return self._raises and future is not None and not future.done()
+
+    def gives_up(self) -> None:
+        """Whoever waited is given no failures any more. Its loop may be closed, so the future is left as it is."""
+        self._raises = False
 
     def __call__(self) -> None:
         """Complete it, unless that was done before."""
@@ -605,8 +617,8 @@ def _wait(emission: _E, *, raises: bool) -> Generator[Any, None, _E]:  # Any: as
             if emission._open:
                 yield from future
         except BaseException:
-            future.cancel()
-            emission._log_unseen()  # who gives up is given no failures
+            waiter.gives_up()
+            emission._log_unseen()
             raise
         finally:
             if waiter in waiters:
@@ -618,12 +630,6 @@ def _wait(emission: _E, *, raises: bool) -> Generator[Any, None, _E]:  # Any: as
     if raises and emission._notes is not None:
         emission.raise_failures()
     return emission
-
-
-def complete(future: "asyncio.Future[None]") -> None:
-    """Complete *future*, if nobody has."""
-    if not future.done():
-        future.set_result(None)
 
 
 def _add_note(error: Exception, text: str) -> None:

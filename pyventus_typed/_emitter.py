@@ -1,6 +1,6 @@
 """Emitter[E]: a linker and a processor, and what goes from one to the other."""
 
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, overload
@@ -11,13 +11,15 @@ from ._emission import Emission, emission_of
 from ._errors import DefinitionError, EmitterClosed, NoHandler, NoRoom, NotAnEvent
 from ._event import Event, Request, check_event
 from ._linker import Linker
+from ._loops import get_running_loop
 from ._ordering import KeyedOrdering, Ordering
 from ._outcome import Tally
 from ._processing import EmitterState, Processor
 from ._routing import Route
 from ._spelling import spell, spell_event
-from ._subscription import check_seconds
-from ._typing import E_contra, EventIn, R, RequestIn, T
+from ._stream import Expected, Readers, Stream, StreamOverflow
+from ._subscription import Options, check_seconds
+from ._typing import T1, T2, T3, T4, T5, T6, T7, T8, E_contra, EventClass, EventIn, R, RequestIn, T, When
 from .processors._asyncio import AsyncIOProcessor
 
 
@@ -28,7 +30,7 @@ class Emitter(Generic[E_contra]):
     threads without a loop of their own are handed to it, and the end of the block waits for everything.
     """
 
-    __slots__ = ("__weakref__", "_linker", "_processor", "_routes", "_state")
+    __slots__ = ("__weakref__", "_gave_up", "_linker", "_processor", "_readers", "_routes", "_state")
 
     def __init__(self, linker: Linker[E_contra], processor: Processor | None = None) -> None:
         """*processor* may be shared with other emitters; ``None`` is a new ``AsyncIOProcessor()``."""
@@ -42,6 +44,8 @@ class Emitter(Generic[E_contra]):
         self._routes = linker._routes
         self._processor: Processor = AsyncIOProcessor() if processor is None else processor
         self._state = EmitterState()
+        self._readers = Readers(linker._registry, self._state)
+        self._gave_up = False  # a grace was over
 
     @property
     def processor(self) -> Processor:
@@ -155,19 +159,178 @@ class Emitter(Generic[E_contra]):
         answer: Any = self._processor.ask_sync(self._asked(request), self._state)  # Any: as in ask
         return answer  # type: ignore[no-any-return]  # as above
 
+    # fmt: off
+    # -- overloads of stream: one for each number of events, written by tests/typing/overloads.py
+    @overload
+    def stream(
+        self, e1: EventClass[E_contra, T1], /, *, when: When[T1] = None, maxsize: int = 100,
+        overflow: StreamOverflow = "wait",
+    ) -> Stream[T1]: ...
+    @overload
+    def stream(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /, *, when: When[T1 | T2] = None,
+        maxsize: int = 100, overflow: StreamOverflow = "wait",
+    ) -> Stream[T1 | T2]: ...
+    @overload
+    def stream(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *,
+        when: When[T1 | T2 | T3] = None, maxsize: int = 100, overflow: StreamOverflow = "wait",
+    ) -> Stream[T1 | T2 | T3]: ...
+    @overload
+    def stream(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], /, *, when: When[T1 | T2 | T3 | T4] = None, maxsize: int = 100,
+        overflow: StreamOverflow = "wait",
+    ) -> Stream[T1 | T2 | T3 | T4]: ...
+    @overload
+    def stream(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, when: When[T1 | T2 | T3 | T4 | T5] = None,
+        maxsize: int = 100, overflow: StreamOverflow = "wait",
+    ) -> Stream[T1 | T2 | T3 | T4 | T5]: ...
+    @overload
+    def stream(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
+        when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, maxsize: int = 100, overflow: StreamOverflow = "wait",
+    ) -> Stream[T1 | T2 | T3 | T4 | T5 | T6]: ...
+    @overload
+    def stream(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], /, *, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None, maxsize: int = 100,
+        overflow: StreamOverflow = "wait",
+    ) -> Stream[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
+    @overload
+    def stream(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *,
+        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, maxsize: int = 100, overflow: StreamOverflow = "wait",
+    ) -> Stream[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+    # -- end of overloads
+    # fmt: on
+    def stream(
+        self,
+        *events: Any,  # Any, here and below: the overloads say what goes in and comes out
+        when: Callable[..., bool] | None = None,
+        maxsize: int = 100,
+        overflow: StreamOverflow = "wait",
+    ) -> Stream[Any]:
+        """What this emitter emits of these types, and of their subclasses, for one reader, from the beginning of its block:
+
+        .. code-block:: python
+
+            async with emitter.stream(OrderPaid, maxsize=10) as payments:
+                async for paid in payments:
+                    print(paid.order)
+
+        At most *maxsize* events wait to be read. With one more, the delivery stays open until there is room (``"wait"``),
+        so that ``capacity`` and `emit_wait` hold up who emits; or the oldest unread one (``"drop_old"``) or the new one
+        (``"drop_new"``) is lost, and counted in ``dropped``. `wait_for_tasks` and `aclose` in the task that reads raise
+        `WouldDeadlock` where they would wait for room. When the block ends, what waits for room is discarded.
+
+        ``when`` is evaluated as for ``on``. Raises `DefinitionError` for what cannot work; entering the block raises
+        `EmitterClosed` where nothing can come any more.
+        """
+        kinds, options = self._reading("stream", events, when)
+        return Stream(self._readers, kinds, options, maxsize, overflow)
+
+    # fmt: off
+    # -- overloads of expect: written by tests/typing/overloads.py
+    @overload
+    def expect(
+        self, e1: EventClass[E_contra, T1], /, *, when: When[T1] = None, timeout: float | None = None,
+    ) -> Future[T1]: ...
+    @overload
+    def expect(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /, *, when: When[T1 | T2] = None,
+        timeout: float | None = None,
+    ) -> Future[T1 | T2]: ...
+    @overload
+    def expect(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *,
+        when: When[T1 | T2 | T3] = None, timeout: float | None = None,
+    ) -> Future[T1 | T2 | T3]: ...
+    @overload
+    def expect(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], /, *, when: When[T1 | T2 | T3 | T4] = None, timeout: float | None = None,
+    ) -> Future[T1 | T2 | T3 | T4]: ...
+    @overload
+    def expect(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, when: When[T1 | T2 | T3 | T4 | T5] = None,
+        timeout: float | None = None,
+    ) -> Future[T1 | T2 | T3 | T4 | T5]: ...
+    @overload
+    def expect(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
+        when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, timeout: float | None = None,
+    ) -> Future[T1 | T2 | T3 | T4 | T5 | T6]: ...
+    @overload
+    def expect(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], /, *, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
+        timeout: float | None = None,
+    ) -> Future[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
+    @overload
+    def expect(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *,
+        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, timeout: float | None = None,
+    ) -> Future[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+    # -- end of overloads
+    # fmt: on
+    def expect(
+        self,
+        *events: Any,  # Any, here and below: as for stream
+        when: Callable[..., bool] | None = None,
+        timeout: float | None = None,
+    ) -> Future[Any]:
+        """The next event of these types that this emitter emits, as a future of the running loop.
+
+        It is subscribed when this returns, so nothing is missed between the call and the ``await``:
+
+        .. code-block:: python
+
+            paid = emitter.expect(OrderPaid, when=lambda paid: paid.order == 1, timeout=5)
+            emitter.emit(OrderPlaced(1))
+            print(await paid)
+
+        It raises `TimeoutError` *timeout* seconds after the call, and `EmitterClosed` when the emitter has closed. Cancelling
+        it ends the subscription, and so does letting go of it. Raises `DefinitionError` where no loop runs.
+        """
+        kinds, options = self._reading("expect", events, when)
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+        if get_running_loop() is None:
+            raise DefinitionError(
+                "expect() gives a future of the running loop, and no loop runs here. Call it in async code."
+            )
+        return Expected(self._readers, kinds, options, timeout)
+
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
         """Wait until what the processor has accepted in this loop is settled, and what that leads to; see there."""
-        return await self._processor.wait_for_tasks(timeout)
+        async with self._readers.judging("waits for what is pending"):
+            return await self._processor.wait_for_tasks(timeout)
 
     async def aclose(self, *, grace: float | None = None) -> bool:
         """Refuse new emissions and wait for those that are pending, and for what they still emit; whether all ended.
 
-        After *grace* seconds what is left is cancelled, and the answer is ``False``. Closing is final; closing again
-        waits again.
+        After *grace* seconds what is left is cancelled, and the answer is ``False``; at the end of an ``async with`` around
+        it nothing is waited for again then. Closing is final; closing again waits again.
         """
         if grace is not None:
             check_seconds("grace", grace)
-        return await self._processor.close(self._state, grace)
+        async with self._readers.judging("closes the emitter"):
+            is_done = await self._processor.close(self._state, grace)
+        self._gave_up = self._gave_up or not is_done
+        self._readers.end()
+        return is_done
 
     async def __aenter__(self) -> Self:
         if self._state.closed:
@@ -179,13 +342,23 @@ class Emitter(Generic[E_contra]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self.aclose()
+            if not self._gave_up:
+                await self.aclose()
         finally:
             self._state.home = None
+            self._readers.end()  # also if it was cancelled: nobody comes back to close it
 
     @override
     def __repr__(self) -> str:
         return f"<Emitter of {self._linker!r}{', closed' if self._state.closed else ''}>"
+
+    def _reading(
+        self, name: str, events: Sequence[object], when: Callable[..., bool] | None
+    ) -> tuple[tuple[type[Event], ...], Options]:
+        self._processor.check_streams()
+        if not events:
+            raise NotAnEvent(f"{name}() names no event. Name at least one: emitter.{name}(OrderPlaced).")
+        return tuple(dict.fromkeys(map(self._linker._checked_class, events))), Options(when=when)
 
     def _asked(self, request: object) -> Emission[Event]:
         """An emission of *request*, whose first delivery is the answer's."""
@@ -197,7 +370,7 @@ class Emitter(Generic[E_contra]):
         if route.answer is None:
             name = spell(type(event))
             raise NoHandler(f"Nobody answers {name}. Decorate its handler with @linker.answer({name}).")
-        chosen = route.choose(event)
+        chosen = route.seen_from(self._state).choose(event)
         asked = Route((route.answer, *chosen.receivers), chosen.errors and (None, *chosen.errors))
         return emission_of(event, asked, self._state)
 
@@ -216,6 +389,7 @@ class Emitter(Generic[E_contra]):
                 f"{spell_event(event)} is a request, and emit has nobody to answer to. Ask it: await emitter.ask(...).",
                 event,
             )
+        route = route.seen_from(self._state)
         if route.has_conditions:
             self._processor.check_open(event, self._state)
             route = route.choose(event)

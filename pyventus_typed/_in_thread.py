@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, Protocol, TypeAlias
 
-from ._loops import here
+from ._loops import complete, here
 from ._reports import warn_late
 from ._spelling import spell
 
@@ -18,7 +18,7 @@ Result: TypeAlias = tuple[Any, BaseException | None]  # Any: what the handler re
 
 
 class Running(Protocol):
-    """The delivery, as far as its thread needs it."""
+    """A delivery, as far as what is around its handler needs it."""
 
     @property
     def event(self) -> Any: ...  # Any: of the class that the handler takes
@@ -65,7 +65,7 @@ class Thread:
         # In the worker thread. It writes nothing that belongs to the loop.
         if not self._take_claim():
             return None, None
-        self._loop.call_soon_threadsafe(_complete, self._begun)
+        self._loop.call_soon_threadsafe(complete, self._begun)
         here.elsewhere = self._delivery._scheduler  # what the handler emits is handed over to this loop
         try:
             with here.occupied():
@@ -103,8 +103,3 @@ class Thread:
         if not late.cancelled() and late.exception() is None:
             value, error = late.result()
             self.context.run(warn_late, self._handler, self._delivery.event, value if error is None else error)
-
-
-def _complete(begun: "asyncio.Future[None]") -> None:
-    if not begun.done():
-        begun.set_result(None)

@@ -368,8 +368,8 @@ class Linker(Generic[E_contra]):
         return tuple(self._registry.all())
 
     def unhandled(self, *events: type[Event]) -> frozenset[type[Event]]:
-        """Those of *events* that nobody would receive; a handler of a base class counts."""
-        return frozenset(event for event in events if not self.receivers(event))
+        """Those of *events* that no handler would receive; one of a base class counts, a stream or ``expect`` does not."""
+        return frozenset(event for event in events if all(one._source for one in self.receivers(event)))
 
     def clear(self) -> None:
         """End all subscriptions. Emissions under way are still delivered."""

@@ -1,17 +1,35 @@
-"""Whether this thread runs a loop, asked cheaply, and where an emission belongs that is made in a thread without one."""
+"""Whether this thread runs a loop, asked cheaply, and where an emission belongs that is made in a thread without one.
+
+Also what tasks and loops of asyncio do not say publicly: each private name stands here and nowhere else in the core, with
+what is done where it is missing. `docs/contributing/map.md` says why each is used.
+"""
 
 import asyncio
 import os
 import sys
 from asyncio import AbstractEventLoop
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import get_ident, local
-from typing import Any
+from typing import Any, Final
 
 from ._errors import DefinitionError
 
-get_running_loop = asyncio._get_running_loop
+HAS_GIL: Final = "free-threading build" not in sys.version
+"""With it a look and a write with no call in between are one step for all threads. It is that of the build: a free-threaded
+one has it for a moment now and then, while it imports an extension module."""
+
+
+def _find_running_loop() -> AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+get_running_loop: Final[Callable[[], AbstractEventLoop | None]] = getattr(
+    asyncio, "_get_running_loop", _find_running_loop
+)
 # Before 3.12 asyncio asks this in Python.
 current_task = asyncio.current_task if sys.version_info >= (3, 12) else asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # unknown to its stubs
 _says = sys.version_info < (3, 12)  # whether a loop of asyncio can be asked for its thread; not in a forked process
@@ -63,6 +81,12 @@ def runs_here(loop: AbstractEventLoop | None) -> bool:
     return loop is not None and get_running_loop() is loop
 
 
+def complete(future: "asyncio.Future[None]") -> None:
+    """Complete *future*, if nobody has; a loop that is closed wakes nobody."""
+    if not future.done() and not future.get_loop().is_closed():
+        future.set_result(None)
+
+
 def refuse_trio() -> None:
     """Raise `DefinitionError` inside of trio's loop, of which asyncio knows nothing."""
     lowlevel: Any = sys.modules.get("trio.lowlevel")  # who runs its loop has imported it. Any: a module, unknown here
@@ -86,3 +110,35 @@ def _fork() -> None:
 
 if _says and hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_fork)
+
+
+# ---------------------------------------------------------------- tasks
+def must_cancel(task: "asyncio.Task[Any]") -> bool:  # Any: whatever it returns
+    """Whether a cancellation is still to come that would hit what *task* runs next; ``False`` where it cannot be known."""
+    return bool(getattr(task, "_must_cancel", False))
+
+
+def may_vanish(task: "asyncio.Task[Any]") -> None:  # Any: as above
+    """Say that *task* is accounted for: asyncio need not complain if it is collected while it is pending."""
+    setattr(task, "_log_destroy_pending", False)  # noqa: B010 - the stubs do not know it
+
+
+def hide(task: "asyncio.Task[Any]") -> None:  # Any: as above
+    """Take *task* from those that `asyncio.all_tasks` lists."""
+    getattr(asyncio, "_unregister_task", id)(task)
+
+
+def show(task: "asyncio.Task[Any]") -> None:  # Any: as above
+    """Undo `hide`."""
+    getattr(asyncio, "_register_task", id)(task)
+
+
+# ---------------------------------------------------------------- loops
+def is_in_use(loop: AbstractEventLoop) -> bool:
+    """Whether something is left in *loop* that `asyncio.run` would end; where it does not say, something is."""
+    return (
+        bool(asyncio.all_tasks(loop))
+        or bool(getattr(loop, "_ready", True))  # a connection that was closed takes some turns
+        or bool(getattr(loop, "_asyncgens", True))
+        or getattr(loop, "_default_executor", True) is not None
+    )

@@ -178,16 +178,6 @@ class Gate:
                 return
 
 
-class Mailbox(deque[tuple[Any, Any]]):  # Any: an emission and what it waits with, which the engine knows
-    """What one subscription is to receive, oldest first, beside what it handles now."""
-
-    __slots__ = ("holder",)
-
-    def __init__(self, holder: Any) -> None:  # Any: as above
-        super().__init__()
-        self.holder: Any = holder  # whose delivery it handles
-
-
 def gate_of(ordering: Ordering | KeyedOrdering) -> Gate | None:
     """The gate for emissions of *ordering*, for a new queue, if it has one."""
     if isinstance(ordering, KeyedOrdering):

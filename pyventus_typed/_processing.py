@@ -1,9 +1,13 @@
 """The port between an emitter and whatever runs the handlers."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, suppress
+from threading import RLock
 from typing import Protocol
+from weakref import WeakSet
 
 from ._emission import Delivery, Emission
+from ._errors import InvalidOption
 from ._event import Event
 from ._outcome import Tally
 
@@ -12,23 +16,28 @@ class EmitterState:
     """What a processor remembers of an emitter. The emitter makes it, and hands it over with each emission.
 
     ``closed`` is whether it refuses what comes from outside. The rest is the processor's: ``home`` is where emissions from
-    threads without a loop go, and ``limit`` and ``closing`` say which emissions were pending when the closing began.
+    threads without a loop go, and ``limit`` and ``closing`` say which emissions were pending when the closing began. With
+    ``lock`` a thread that accepts for another one keeps that from closing in between.
     """
 
-    __slots__ = ("closed", "closing", "home", "limit")
+    __slots__ = ("closed", "closing", "home", "limit", "lock")
 
     def __init__(self) -> None:
         self.closed: bool = False
         self.home: object = None
         self.limit: int = 0
         self.closing: object = None
+        self.lock = RLock()  # re-entrant: a destructor or signal handler that emits may come while it is held
 
 
 class Observer(Protocol):
     """What a processor calls as emissions are accepted, started and settled, for traces and metrics.
 
-    Each method is called in the emission's context, by whoever runs it. What it raises goes to ``sys.unraisablehook`` and
-    changes nothing. An emission that nobody receives is accepted and settled, and starts no delivery.
+    Each method is called in one copy of the emission's context, by whoever runs the emission: a handler with ``in_thread`` is
+    said to have started when its loop has heard of it. What it raises goes to ``sys.unraisablehook`` and changes nothing. An
+    emission that nobody receives is accepted and settled, and starts no delivery. A delivery that is cut off, because its
+    loop is lost or Ctrl-C leaves its handler, does not end: its emission is settled. See `observe`, and the option
+    ``observer`` of `AsyncIOProcessor`.
     """
 
     def accepted(self, emission: Emission[Event], /) -> object:
@@ -36,12 +45,86 @@ class Observer(Protocol):
         ...
 
     def started(self, delivery: Delivery[Event], /) -> object:
-        """A handler is about to be called."""
+        """A handler is about to be called; up to here its delivery has waited."""
+        ...
+
+    def ended(self, delivery: Delivery[Event], /) -> object:
+        """A delivery that was started has its outcome."""
         ...
 
     def settled(self, emission: Emission[Event], /) -> object:
         """Each of its deliveries has its outcome."""
         ...
+
+
+def check_observer(value: object) -> None:
+    """Raise `InvalidOption` if *value* is no `Observer`."""
+    for name in ("accepted", "started", "ended", "settled"):
+        if isinstance(value, type) or not callable(getattr(value, name, None)):
+            why = "is a class" if isinstance(value, type) else f"has no method {name}"
+            raise InvalidOption(f"The observer {value!r} {why}. Pass an object with the methods of Observer.", value)
+
+
+class Observable(Protocol):
+    """What accepts emissions, and whose observers may change."""
+
+    def look_for_observers(self) -> None: ...
+
+
+class Observed:
+    """All that can be observed, and who observes all of it."""
+
+    def __init__(self) -> None:
+        self.everywhere: tuple[Observer, ...] = ()
+        self._all: WeakSet[Observable] = WeakSet()
+        self._lock = RLock()  # re-entrant: a signal handler may come in the middle of a change
+
+    def add(self, observable: Observable) -> None:
+        """From here on *observable* is told of changes."""
+        with self._lock:
+            self._all.add(observable)
+
+    def change(self, observers: Callable[[tuple[Observer, ...]], tuple[Observer, ...]]) -> None:
+        """Change who observes everywhere."""
+        with self._lock:
+            self.everywhere = observers(self.everywhere)
+            for one in self._observables():
+                one.look_for_observers()
+
+    def _observables(self) -> list[Observable]:
+        while True:
+            with suppress(RuntimeError):  # a destructor has added one in the middle of this
+                return [*self._all]
+
+
+observed = Observed()
+
+
+@contextmanager
+def observe(observer: Observer) -> Generator[None, None, None]:
+    """Call *observer* for each emission that any `AsyncIOProcessor` of this process accepts in the block.
+
+    From whatever emitter, loop and thread, those that exist already and those that are made meanwhile. Nothing is called
+    for an emission that was pending when the block began, nor for anything after its end. What is observed costs more,
+    several times a call of an empty handler; before and after the block there is no cost. Several may observe at the same time.
+    Raises `InvalidOption` if *observer* lacks a method.
+
+    ::
+
+        with observe(metrics):
+            asyncio.run(main())
+    """
+    check_observer(observer)
+    observed.change(lambda before: (*before, observer))
+    try:
+        yield
+    finally:
+        observed.change(lambda before: _without(before, observer))
+
+
+def _without(observers: tuple[Observer, ...], gone: Observer) -> tuple[Observer, ...]:
+    at = [one is gone for one in observers].index(True)
+    return (*observers[:at], *observers[at + 1 :])
 
 
 class Processor(Protocol):
@@ -77,6 +160,10 @@ class Processor(Protocol):
 
     def ask_sync(self, emission: Emission[Event], state: EmitterState, /) -> object:
         """As `ask`, without awaiting; what cannot be done so is refused by a `DefinitionError` before it is called."""
+        ...
+
+    def check_streams(self) -> None:
+        """Raise `DefinitionError` if it feeds no streams and no ``expect``: what a call returns must be awaited for that."""
         ...
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:

@@ -42,6 +42,7 @@ class Route:
     """
 
     __slots__ = (
+        "_by_source",
         "answer",
         "calls",
         "errors",
@@ -71,6 +72,8 @@ class Route:
     """Whether an event can be emitted as it is: it is no request, and nobody has conditions."""
     is_async: bool
     """Whether each of the receivers needs a task before anything of it runs."""
+    _by_source: "dict[object, Route] | None"
+    """Where somebody receives from one emitter only: the routes of what such an emitter emits, by its state."""
 
     def __init__(
         self, receivers: tuple[Subscription[Event], ...], errors: tuple[Exception | None, ...] | None = None
@@ -86,6 +89,7 @@ class Route:
         self.share = 1 if calls else 0
         self.errors = errors
         self.answer = None
+        self._by_source = None
         self.has_conditions = self.is_direct = False
         self.has_once = any(one._options.once for one in receivers)
         self.is_async = bool(calls) and all(type(call) is Composed and call.is_async for call in calls)
@@ -93,6 +97,18 @@ class Route:
     @classmethod
     def of(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
         """Order what was *found* for *kind* and its bases, which comes in the order of subscribing."""
+        self = cls._ordered(kind, found)
+        sources = {one._source: None for one in found if one._source is not None}
+        if sources:
+            self._by_source = {
+                source: cls._ordered(kind, [one for one in found if one._source in (None, source)])
+                for source in (None, *sources)
+            }
+            self.is_direct = False
+        return self
+
+    @classmethod
+    def _ordered(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
         answers = {one._events[0]: one for one in found if one._options.answers}
         receivers = tuple(sorted((one for one in found if not one._options.answers), key=_by_priority))
         self = cls(receivers)
@@ -101,6 +117,11 @@ class Route:
         self.has_conditions = self.has_once or any(one._options.when is not None for one in receivers)
         self.is_direct = not self.has_conditions and not issubclass(kind, Request)
         return self
+
+    def seen_from(self, source: object) -> "Route":
+        """The receivers of what one emitter emits: *source* is its state."""
+        routes = self._by_source
+        return self if routes is None else routes.get(source) or routes[None]
 
     def choose(self, event: Event) -> "Route":
         """Evaluate every predicate, in order: who is to receive *event*. Calls a stranger's code."""

@@ -1,6 +1,7 @@
 """How a type, a callable and an event are written in messages, logs and graphs: one way only."""
 
 import functools
+import sys
 from collections.abc import Iterable
 from types import MethodType
 
@@ -61,6 +62,14 @@ def _shortened(thing: object) -> str:
 
 
 _PACKAGE = __name__.partition(".")[0] + "."
+
+
+def calling_line() -> str:
+    """File and line of the code that called us: the first one outside of this package."""
+    frame = sys._getframe(1)  # not inspect.stack, which reads every source file
+    while frame.f_globals.get("__name__", "").startswith(_PACKAGE) and frame.f_back is not None:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def trim(error: Exception) -> None:

@@ -98,6 +98,7 @@ class Subscription(Generic[_T_co]):
     """
 
     __slots__ = ("__weakref__", "_call", "_events", "_handler", "_is_async", "_options", "_place", "_store")
+    _source: object = None  # the state of the one emitter that it receives from; None of all
 
     def __init__(self, events: tuple[type[_T_co], ...], handler: Call, options: Options, store: Store) -> None:
         self._is_async = is_async = check_handler(handler)

@@ -671,3 +671,25 @@ async def test_an_emission_is_awaited_from_a_loop_of_another_thread() -> None:
     await asyncio.to_thread(waiting.wait)
     gate.set()
     assert await other is Status.COMPLETED
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_what_another_thread_has_cancelled_is_never_said_to_be_complete(again: bool) -> None:
+    linker, ran = Linker(), list[object]()
+    linker.subscribe(Shipped, ran.append)
+    linker.subscribe(Shipped, ran.append)
+    emission = Emitter(linker).emit(Shipped())
+    seen = list[object]()
+
+    def elsewhere() -> None:
+        seen.extend([emission.cancel(), *(one.outcome for one in emission.deliveries)])
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [True, None, None]  # the loop has not taken it yet
+    if again:
+        assert emission.cancel()
+    assert (await emission).status is Status.DISCARDED
+    assert [one.outcome for one in emission.deliveries] == [Discarded("cancelled", started=False)] * 2
+    assert ran == []

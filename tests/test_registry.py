@@ -4,8 +4,6 @@ import contextlib
 import gc
 import os
 import signal
-import sys
-import threading
 from types import FrameType
 from typing import Any
 
@@ -181,87 +179,6 @@ def test_a_real_signal_handler_that_links_and_emits_deadlocks_with_nothing() -> 
     assert sorted(event.order for event in seen if isinstance(event, OrderPaid)) == list(range(rang + 1))
     tally = emitter.tally
     assert (tally.accepted, tally.completed, tally.pending) == (emitted + rang + 1, emitted + rang + 1, 0)
-
-
-# ---------------------------------------------------------------- threads
-def together(*actions: Action) -> None:
-    """Run *actions* in threads that start at the same moment, as fast as they can be switched."""
-    barrier = threading.Barrier(len(actions))
-    errors: list[BaseException] = []
-
-    def run(action: Action) -> None:
-        barrier.wait()
-        try:
-            action()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(action,)) for action in actions]
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
-    assert errors == []
-
-
-def test_eight_threads_link_unlink_and_emit_and_nothing_is_lost() -> None:
-    linker = Linker()
-    emitter = Emitter(linker)
-    seen: list[object] = []
-    linker.subscribe(OrderPlaced, seen.append)
-
-    def emit() -> None:
-        for number in range(200):
-            emitter.emit(OrderPlaced(number))
-
-    def link() -> None:
-        for _ in range(200):
-            one = linker.subscribe(OrderPlaced, nothing, priority=1)
-            assert one in linker.receivers(OrderPlaced)
-            assert one.unsubscribe() is True
-            assert one not in linker.receivers(OrderPlaced)
-
-    together(*[emit] * 4, *[link] * 4)
-    assert len(seen) == 800
-    assert len(linker.subscriptions()) == 1
-    assert (emitter.tally.accepted, emitter.tally.completed) == (800, 800)
-
-
-def test_of_eight_threads_one_is_told_that_it_unsubscribed() -> None:
-    linker = Linker()
-    for _ in range(50):
-        subscription, told = linker.subscribe(OrderPlaced, nothing), list[bool]()
-        together(*[lambda one=subscription, told=told: told.append(one.unsubscribe())] * 8)
-        assert sorted(told) == [False] * 7 + [True]
-
-
-def test_a_limit_holds_against_eight_threads() -> None:
-    for _ in range(30):
-        linker, refused = Linker(max_subscriptions=3), list[TooManySubscriptions]()
-
-        def take(linker: Linker[Event] = linker, refused: list[TooManySubscriptions] = refused) -> None:
-            try:
-                linker.subscribe(OrderPlaced, nothing)
-            except TooManySubscriptions as error:
-                refused.append(error)
-
-        together(*[take] * 8)
-        assert (len(linker.subscriptions()), len(refused)) == (3, 5)
-
-
-def test_once_is_used_up_by_exactly_one_of_eight_threads() -> None:
-    for number in range(50):
-        linker, seen = Linker(), list[object]()
-        emitter = Emitter(linker)
-        linker.subscribe(OrderPlaced, seen.append, once=True)
-        together(*[lambda number=number, emitter=emitter: emitter.emit(OrderPlaced(number))] * 8)
-        assert seen == [OrderPlaced(number)]
-        assert emitter.tally.completed == 8
 
 
 # ---------------------------------------------------------------- limits and ends

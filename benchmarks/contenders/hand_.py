@@ -12,7 +12,9 @@ from ..works import BURST, EACH, EMIT, MAILBOX, PING, PUBLISH, Batch, BatchInLoo
 
 
 @EMIT.of("hand")
-def emit(handlers: Handlers) -> Batch:
+def emit(handlers: Handlers) -> Batch | None:
+    if not handlers.functions:
+        return None
     make = in_a_fresh_loop if handlers.are_async else to_one if len(handlers.functions) == 1 else to_many
     emit = make(handlers.functions)
     event = PING

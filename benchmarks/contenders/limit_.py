@@ -1,4 +1,4 @@
-"""The physical limit: what Python itself charges for the work, written by hand, with nothing promised to anybody."""
+"""The limit: a look-up and a call through a function, as a user would write it, with nothing promised to anybody."""
 
 import asyncio
 from collections import deque
@@ -23,10 +23,13 @@ def look_up_and_call(handlers: Handlers) -> Batch:
                 asyncio.run(main())
     else:
 
+        def emit(event: Ping) -> None:
+            for handler in table[type(event)]:
+                handler(event)
+
         def batch(n: int) -> None:
             for _ in repeat(None, n):
-                for handler in table[type(event)]:
-                    handler(event)
+                emit(event)
 
     return batch
 
@@ -37,11 +40,14 @@ def a_list_in_a_dict(handlers: Handlers) -> Batch:
     table = {Ping: standing}
     event = PING
 
+    def emit(event: Ping) -> None:
+        for handler in table[type(event)]:
+            handler(event)
+
     def batch(n: int) -> None:
         for _ in repeat(None, n):
             table[type(event)].append(passing)
-            for handler in table[type(event)]:
-                handler(event)
+            emit(event)
             table[type(event)].remove(passing)
 
     return batch
@@ -60,12 +66,15 @@ def queue_and_drain(handlers: Handlers) -> BatchInLoop:
                 handler(event)
         done.set_result(None)
 
+    def emit(event: Ping) -> None:
+        queue.append(event)
+
     async def batch(n: int) -> None:
         event = PING
         loop = asyncio.get_running_loop()
         done = loop.create_future()
         for _ in repeat(None, n):
-            queue.append(event)
+            emit(event)
         loop.call_soon(drain, done)
         await done
 
@@ -76,12 +85,15 @@ def queue_and_drain(handlers: Handlers) -> BatchInLoop:
 def a_task_for_each(handlers: Handlers) -> BatchInLoop:
     table = {Ping: tuple(handlers)}
 
+    async def emit(event: Ping) -> None:
+        tasks = [asyncio.create_task(handler(event)) for handler in table[type(event)]]
+        for task in tasks:
+            await task
+
     async def batch(n: int) -> None:
         event = PING
         for _ in repeat(None, n):
-            tasks = [asyncio.create_task(handler(event)) for handler in table[type(event)]]
-            for task in tasks:
-                await task
+            await emit(event)
 
     return batch
 
@@ -91,12 +103,15 @@ def a_task_for_each_of_many(handlers: Handlers) -> BatchInLoop:
     """Keeps no order: create_task alone."""
     table = {Ping: tuple(handlers)}
 
+    def emit(event: Ping, tasks: list[asyncio.Task[object]]) -> None:
+        for handler in table[type(event)]:
+            tasks.append(asyncio.create_task(handler(event)))
+
     async def batch(n: int) -> None:
         event = PING
-        tasks = []
+        tasks: list[asyncio.Task[object]] = []
         for _ in repeat(None, n):
-            for handler in table[type(event)]:
-                tasks.append(asyncio.create_task(handler(event)))
+            emit(event, tasks)
         for task in tasks:
             await task
 
@@ -107,10 +122,13 @@ def a_task_for_each_of_many(handlers: Handlers) -> BatchInLoop:
 def await_each(handlers: Handlers) -> BatchInLoop:
     table = {Ping: tuple(handlers)}
 
+    async def publish(event: Ping) -> None:
+        for handler in table[type(event)]:
+            await handler(event)
+
     async def batch(n: int) -> None:
         event = PING
         for _ in repeat(None, n):
-            for handler in table[type(event)]:
-                await handler(event)
+            await publish(event)
 
     return batch

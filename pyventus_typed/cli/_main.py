@@ -16,6 +16,7 @@ PROGRAM = "python -m pyventus_typed"
 COMMANDS = {
     "demo": "pyventus_typed.cli.demo.command",
     "check": "pyventus_typed.wiring._cli",
+    "trace": "pyventus_typed.trace._cli",
     "nats": "pyventus_typed.cli.nats",
 }
 

@@ -4,8 +4,10 @@ try:
     import msgspec as _msgspec
     import nats.js as _nats
 except ModuleNotFoundError as _missing:
+    from pyventus_typed._install import install_command as _install_command
+
     raise ModuleNotFoundError(
-        f"pyventus_typed.nats needs {_missing.name!r}, which is not installed. Run: pip install 'pyventus-typed[nats]'",
+        f"pyventus_typed.nats needs {_missing.name!r}, which is not installed. Run: {_install_command('nats')}",
         name=_missing.name,
     ) from _missing
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from pyventus_typed.nats._connection import Server, connect, logger, shut
 from pyventus_typed.nats._dead_letters import DeadLetters
 from pyventus_typed.nats._demo_process import STREAM, OrderPlaced, codec
-from pyventus_typed.nats._local_server import LocalServer
+from pyventus_typed.nats._local_server import NEW_GROUP, LocalServer
 from pyventus_typed.nats.errors import NatsError
 
 _PUBLISHERS = 2
@@ -163,6 +163,7 @@ class _Scene:
             # What they log about retries and lost connections is expected here, and would store_dead_letter the story.
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
+            creationflags=NEW_GROUP,
         )
 
     def _clock(self) -> str:

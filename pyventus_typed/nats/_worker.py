@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, final
@@ -223,10 +223,12 @@ class Worker(Generic[_E]):
 @asynccontextmanager
 async def _signals(stop_on: Sequence[signal.Signals], stop: Callable[[], None]) -> AsyncGenerator[None]:
     loop = asyncio.get_running_loop()
-    for number in stop_on:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
+    with ExitStack() as handled:
         for number in stop_on:
-            loop.remove_signal_handler(number)
+            try:
+                loop.add_signal_handler(number, stop)
+                handled.callback(loop.remove_signal_handler, number)
+            except NotImplementedError:  # the loops of Windows have no handlers, but wake up for a signal
+                before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+                handled.callback(signal.signal, number, signal.SIG_DFL if before is None else before)
+        yield

@@ -10,8 +10,10 @@ try:
     from psycopg.pq import TransactionStatus
     from psycopg.rows import tuple_row
 except ImportError as _missing:  # psycopg without libpq is an ImportError of its own
+    from pyventus_typed._install import install_command
+
     raise ModuleNotFoundError(
-        f"pyventus_typed.nats.postgresql needs psycopg ({_missing}). Run: pip install 'pyventus-typed[nats,postgresql]'",
+        f"pyventus_typed.nats.postgresql needs psycopg ({_missing}). Run: {install_command('nats,postgresql')}",
         name=_missing.name,
     ) from _missing
 

@@ -13,8 +13,8 @@ from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
 from .._processing import EmitterState
 from .._reports import guarded
 from .._spelling import spell, spell_event, trim
+from ._accepting import accept, hand_over
 from ._queue import Queue
-from ._scheduler import numbers
 from ._schedulers import current_scheduler
 from ._tasks import Rest
 from ._waiting import over
@@ -37,18 +37,19 @@ def answer_now(queue: Queue, emission: AnyEmission, state: EmitterState) -> obje
         # Else whoever changes the scheduler now, or runs it, in this thread or another one, goes on with the others.
         is_ours = scheduler.is_here and not scheduler.busy
         if is_ours and scheduler.loop is None and not scheduler.runs:
-            queue.accept(emission, state, context)  # and run it to the end
+            accept(queue, emission, state, context)  # and run it to the end
             return Delivery(emission, 0)._answer()
         call = next(emission._cursor)
         emission._write(0, STARTED)
         emission._open += 1
         if is_ours:
-            queue.accept(emission, state, context)
+            accept(queue, emission, state, context)
         else:
-            queue.hand_over(emission, state, context, None)
+            hand_over(queue, emission, state, context, None)
         if scheduler.ending is not None:
             _conclude(queue, emission, Discarded(scheduler.ending, started=False))
             raise asyncio.CancelledError(f"{spell_event(emission._event)} was not answered: its loop ends")
+        queue.started(emission, 0)
         own = context.copy()
         own.run(set_current, emission)
         try:
@@ -111,8 +112,7 @@ def _run_in_fresh_loop(queue: Queue, what: Any) -> object:  # Any: known to be a
         finally:
             scheduler = current_scheduler()
             scheduler.take_all()
-            queues = [one for one in scheduler.queues.values() if isinstance(one, Queue)]
-            await over([one.ledger.end_epoch(next(numbers)) for one in queues], scheduler.waiting, None)
+            await over(scheduler.end_epochs(), scheduler.waiting, None)
 
     # Without a factory the runner would change the thread's current event loop.
     with asyncio.Runner(loop_factory=queue.settings.loop_factory or asyncio.new_event_loop) as runner:

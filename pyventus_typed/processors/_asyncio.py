@@ -11,7 +11,7 @@ from weakref import ref
 
 from typing_extensions import override
 
-from .._emission import EMPTY, AnyEmission, Emission, get_current
+from .._emission import EMPTY, Emission, get_current, lineage
 from .._errors import EmitterClosed
 from .._event import Event
 from .._ledger import Books
@@ -20,6 +20,7 @@ from .._ordering import KeyedOrdering, Ordering
 from .._outcome import Tally
 from .._processing import EmitterState, Observer
 from .._subscription import check_seconds
+from ._accepting import accept, check_open, hand_over, key_of, release, row_of
 from ._asking import answer_now, refuse_to_await
 from ._inline import answered, publish
 from ._queue import Queue
@@ -28,7 +29,6 @@ from ._schedulers import current_scheduler
 from ._settings import LoopFactory, OnDiscard, Overflow, Settings
 from ._waiting import over, refuse, waiting_emission
 
-_PACKAGE = __name__.partition(".")[0]
 _deliver = Queue.deliver  # a function: a method would be made anew for each call
 
 
@@ -95,14 +95,14 @@ class AsyncIOProcessor:
         if waiter is not None:
             is_own = waiter in queue.ledger.open
             refuse([waiter] if is_own else queue.emissions(), waiter, "waits for")
-        return await over([queue.ledger.end_epoch(next(numbers))], scheduler.waiting, timeout)
+        return await over([queue.end_epoch()], scheduler.waiting, timeout)
 
     @override
     def __repr__(self) -> str:
         return f"<AsyncIOProcessor, {self._settings.ordering}: {self.tally.pending} pending>"
 
     # -- the port to the emitter --------------------------------------------------------------------------------------
-    def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:  # noqa: C901, PLR0912, PLR0915 - in one place, where its order can be read
+    def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Accept *emission*, or raise `EmissionRejected`."""
         # What most emissions need is done in this function, because a call costs as much as a handler. From each look at what
         # a signal handler or destructor could change to the last line that rests on it, nothing is called.
@@ -161,63 +161,53 @@ class AsyncIOProcessor:
                         queue.deliver_now(entry)
                     return
         queue = self._find(state)
-        queue.check_open(emission._event, state)  # before the key function is called; and once more at the end
-        key = queue.key_of(emission) if emission._open else None
+        check_open(queue, emission._event, state)  # before the key function is called; and once more at the end
+        key = key_of(queue, emission) if emission._open else None
         context = copy_context()
-        if queue.debug:
-            emission._with_rare().site = _caller()
         scheduler = queue.scheduler
-        row = queue.row_of(emission, key) if emission._open and scheduler.is_here else None
+        row = row_of(queue, emission, key) if emission._open and scheduler.is_here else None
         if scheduler.busy or not scheduler.is_here:
-            queue.release(row)
-            queue.hand_over(emission, state, context, key)
+            release(queue, row)
+            hand_over(queue, emission, state, context, key)
             return
-        queue.accept(emission, state, context, row=row)
+        accept(queue, emission, state, context, row=row)
 
     def check_open(self, event: Event, state: EmitterState, /) -> None:
         """Raise `EmitterClosed`, and count it, if *event* would be refused because the emitter is closed."""
         if state.closed:
-            self._find(state).check_open(event, state)
+            check_open(self._find(state), event, state)
 
     async def submit_wait(self, emission: Emission[Event], state: EmitterState, /) -> None:
         """Wait for capacity, first come first served, and accept *emission*."""
         queue = self._queue_here()
-        queue.check_open(emission._event, state)
+        check_open(queue, emission._event, state)
         context = copy_context()
-        if queue.debug:
-            emission._with_rare().site = _caller()
-        row = queue.row_of(emission, queue.key_of(emission)) if emission._open else None
+        row = row_of(queue, emission, key_of(queue, emission)) if emission._open else None
         capacity = queue.capacity
         has_place = False
         if capacity is not None and emission._open:
             try:
-                if not capacity.is_free:
-                    waiter = waiting_emission()
-                    if waiter is not None:
-                        does = "waits for capacity, which is held by"
-                        refuse(capacity.in_order(), waiter, does, unless_one_is_free=True)
-                await capacity.wait()
+                waiter = waiting_emission()
+                if waiter is not None and not capacity.is_free:
+                    does = "waits for capacity, which is held by"
+                    refuse(capacity.movable() or [waiter], waiter, does, unless_one_is_free=True)
+                await capacity.wait(waiter)
                 has_place = True
             except BaseException:
-                queue.release(row)
+                release(queue, row)
                 raise
-        queue.accept(emission, state, context, row=row, has_place=has_place)
+        accept(queue, emission, state, context, row=row, has_place=has_place)
 
     def publish(self, emission: Emission[Event], state: EmitterState, /) -> Coroutine[Any, Any, None]:  # Any: a loop's
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
-        queue = self._queue_here()
-        if queue.debug:
-            emission._with_rare().site = _caller()
-        return publish(queue, emission, state)
+        return publish(self._queue_here(), emission, state)
 
     async def ask(self, emission: Emission[Event], state: EmitterState, /) -> object:
         """Accept *emission*, whose first delivery is the answer's; return it, or raise what its handler raised."""
         queue = self._queue_here()
-        if queue.debug:
-            emission._with_rare().site = _caller()
         queue.asked[emission] = asyncio.get_running_loop().create_future()
         try:
-            queue.accept(emission, state, copy_context())
+            accept(queue, emission, state, copy_context())
             waiting = queue.refuse_deadlock(emission)
             try:
                 return await answered(queue, emission)
@@ -230,10 +220,10 @@ class AsyncIOProcessor:
     def ask_sync(self, emission: Emission[Event], state: EmitterState, /) -> object:
         """Accept *emission*, call its first handler at once, and return or raise what that does."""
         refuse_to_await(emission)
-        queue = self._find(state)
-        if queue.debug:
-            emission._with_rare().site = _caller()
-        return answer_now(queue, emission, state)
+        return answer_now(self._find(state), emission, state)
+
+    def check_streams(self) -> None:
+        """It feeds them."""
 
     def open(self, state: EmitterState, /) -> None:
         """The running loop is where emissions from threads without one are handed over to."""
@@ -244,30 +234,21 @@ class AsyncIOProcessor:
 
         After *grace* seconds what came through the emitter, or was emitted by that, is cancelled.
         """
-        queue = self._queue_here()
-        scheduler = queue.scheduler
-        scheduler.take_all()
+        scheduler = self._queue_here().scheduler
         waiter = waiting_emission()
         if waiter is not None:
             refuse([waiter], waiter, "closes the emitter, and waits for")
-        queues = [one for one in scheduler.queues.values() if isinstance(one, Queue)]
         if not state.closed:
-            epochs = [one.ledger.end_epoch(next(numbers)) for one in queues]
-            state.limit = next(numbers) - 1
-            # Later epochs have greater numbers: what descends from an earlier one is still accepted.
-            for one in queues:
-                one.ledger.epoch.number = next(numbers)
-            state.closing = scheduler
-            state.closed = True
-        else:
-            epochs = [one.ledger.end_epoch(next(numbers)) for one in queues]
-        scheduler.take_all()  # what was handed over by who did not see that it is closed
-        if await over(epochs, scheduler.waiting, grace):
+            # Epochs that begin later have greater numbers: what descends from an earlier one is still accepted.
+            state.limit, state.closing = next(numbers), scheduler
+            with state.lock:
+                state.closed = True
+        scheduler.take_all()  # what was handed over before
+        if await over(scheduler.end_epochs(), scheduler.waiting, grace):
             return True
-        for one in queues:
-            for emission in one.emissions():
-                if emission._state is state or _descends(emission, state):
-                    emission.cancel()
+        for _, emission in scheduler.pending():
+            if any(one._state is state for one in lineage(emission)):
+                emission.cancel()
         for _ in range(3):  # a cancellation takes effect at the next step of the task, and its outcome one later
             await asyncio.sleep(0)
         return False
@@ -275,18 +256,14 @@ class AsyncIOProcessor:
     # -- internal -----------------------------------------------------------------------------------------------------
     def _find(self, state: EmitterState) -> Queue:
         """The queue for what is emitted here."""
-        latest = self._latest()
-        if latest is not None and here.closing is None and runs_here(latest.scheduler.loop):
-            return latest
+        scheduler = None
         is_worker = here.elsewhere is not None or state.home is not None
         if is_worker and here.closing is None and get_running_loop() is None:
             scheduler = self._elsewhere(state)
-            if scheduler is not None:
-                return self._queue(scheduler)
-        return self._queue(current_scheduler())
+        return self._queue_here() if scheduler is None else self._queue(scheduler)
 
     def _queue_here(self) -> Queue:
-        """The queue of the running loop."""
+        """The queue of the running loop, or of this thread."""
         latest = self._latest()
         if latest is not None and here.closing is None and runs_here(latest.scheduler.loop):
             return latest
@@ -315,20 +292,3 @@ class AsyncIOProcessor:
                 if not loop.is_closed():
                     return scheduler
         return None
-
-
-def _descends(emission: AnyEmission, state: EmitterState) -> bool:
-    parent = emission.parent
-    while parent is not None:
-        if parent._state is state:
-            return True
-        parent = parent.parent
-    return False
-
-
-def _caller() -> str:
-    """The line of code that emitted: the first one outside of this package."""
-    frame = sys._getframe(1)  # not inspect.stack, which reads every source file
-    while frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE and frame.f_back is not None:
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -3,9 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import repeat
 
-from .._emission import AnyEmission, complete
+from .._emission import AnyEmission
+from .._loops import complete
 
 _MISSING = object()
 
@@ -19,7 +21,8 @@ class Capacity:
         self.size = size
         self._free: deque[None] = deque(repeat(None, size))
         self.holders: dict[AnyEmission, None] = {}
-        self._waiting: deque[asyncio.Future[None]] = deque()  # first come, first served
+        # First come, first served; with the emission whose handler waits in its own task, if one does.
+        self._waiting: deque[tuple[asyncio.Future[None], AnyEmission | None]] = deque()
 
     def take(self, emission: AnyEmission) -> bool:
         """Take a place for *emission*, if one is free; from any thread."""
@@ -38,14 +41,16 @@ class Capacity:
     def offer(self) -> None:
         """Give a place to the first who waits, or keep it."""
         while self._waiting:
-            future = self._waiting.popleft()
+            future, _ = self._waiting.popleft()
             if not future.done():
                 complete(future)
                 return
         self._free.append(None)
 
-    async def wait(self) -> None:
-        """Wait for a place, which is the caller's then: to enter in `holders`, or to `offer`."""
+    async def wait(self, waiter: AnyEmission | None) -> None:
+        """Wait for a place, which is the caller's then: to enter in `holders`, or to `offer`. *waiter* is the emission whose
+        handler's own task this is.
+        """
         try:
             self._free.pop()
         except IndexError:
@@ -53,12 +58,16 @@ class Capacity:
         else:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        entry = (future, waiter)
+        self._waiting.append(entry)
+        with suppress(IndexError):  # a signal handler has given one back, since it was looked whether one is free
+            self._free.pop()
+            self.offer()
         try:
             await future
         except BaseException:
-            if future in self._waiting:
-                self._waiting.remove(future)
+            if entry in self._waiting:
+                self._waiting.remove(entry)
             elif future.done() and not future.cancelled():
                 self.offer()  # it was given already: a cancelled waiter takes none
             raise
@@ -67,6 +76,11 @@ class Capacity:
     def is_free(self) -> bool:
         """Whether there is a place that nobody has or waits for."""
         return bool(self._free)
+
+    def movable(self) -> list[AnyEmission]:
+        """Those who have a place and do not wait for one more: as long as none of them ends, no place gets free."""
+        stuck = {waiter for _, waiter in [*self._waiting]}
+        return [one for one in self.in_order() if one not in stuck]
 
     def in_order(self) -> Iterator[AnyEmission]:
         """Those who have a place, the first one first."""

@@ -6,11 +6,13 @@ from typing import Any
 
 from .._composed import Composed, Verdict, must_await
 from .._emission import NEVER_RAN, QUEUED, WAITING, AnyEmission, Delivery, Progress, reset_current, set_current
-from .._loops import current_task
+from .._loops import current_task, must_cancel
 from .._outcome import Cancelled, Completed, Discarded, Failed
 from .._processing import EmitterState
 from .._spelling import trim
-from ._queue import Publisher, Queue
+from ._accepting import accept_published
+from ._mailboxes import Publisher, enter, leave_published
+from ._queue import Queue
 
 
 async def publish(queue: Queue, emission: AnyEmission, state: EmitterState) -> None:
@@ -24,7 +26,7 @@ async def publish(queue: Queue, emission: AnyEmission, state: EmitterState) -> N
     task = current_task(scheduler.loop)
     assert task is not None  # a coroutine of ours is awaited in a task
     publisher = Publisher(task)
-    has_nothing_before = queue.accept_published(emission, state, publisher)
+    has_nothing_before = accept_published(queue, emission, state, publisher)
     if emission not in queue.published:
         return  # it is settled already
     token = waiting = None
@@ -75,7 +77,7 @@ async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) ->
             queue.note(emission, queue.index_of(emission), Cancelled())
         finally:
             if mailboxes is not None:
-                queue.leave_mailbox(emission, index)
+                leave_published(queue, emission, index)
         if publisher.is_cut:
             await _take_back(publisher)
         if task.cancelling() > before:
@@ -107,14 +109,14 @@ def _note(queue: Queue, emission: AnyEmission, value: Any) -> None:  # Any: as a
 
 async def _enter_mailbox(queue: Queue, emission: AnyEmission, index: int, publisher: Publisher) -> bool:
     """Wait until the receiver is not busy, and make it so; ``False`` if the delivery was discarded meanwhile."""
-    turn = queue.enter_mailbox(emission, index, publisher)
+    turn = enter(emission, index, publisher)
     if turn is None:
         return True
     try:
         await turn
     except BaseException as error:
         if turn.done() and not turn.cancelled():
-            queue.leave_mailbox(emission, index)
+            leave_published(queue, emission, index)
         is_cancelled = isinstance(error, asyncio.CancelledError)
         never = NEVER_RAN if is_cancelled else Discarded(queue.reason_of(error), started=False)
         if queue.note(emission, index, never):
@@ -123,7 +125,7 @@ async def _enter_mailbox(queue: Queue, emission: AnyEmission, index: int, publis
     finally:
         publisher.turn = None
     if emission._note(index) is not WAITING:
-        queue.leave_mailbox(emission, index)
+        leave_published(queue, emission, index)
         return False
     assert emission._notes is not None  # that is where it waited
     del emission._notes[index]
@@ -153,7 +155,7 @@ async def _take_back(publisher: Publisher) -> None:
     # The emission was cancelled, and with it the handler that ran here; its caller was not. A cancellation that the
     # handler did not get to see is still to come: it is taken here.
     publisher.is_cut = False
-    if getattr(publisher.task, "_must_cancel", False):  # there is no public way to know
+    if must_cancel(publisher.task):
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(0)
     publisher.task.uncancel()

@@ -20,11 +20,11 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from .._composed import close_patiently
 from .._loops import here
 from .._reports import guarded, log
 from ._scheduler import CLOSED, LOST, Scheduler
 
-_MOST_AWAITS = 100  # in the finally blocks of a coroutine that is closed
 _CANCELLERS = {"_cancel_all_tasks", "_cancel_tasks"}  # of asyncio.runners; of servers that do the same by hand
 
 
@@ -110,18 +110,14 @@ def _close_all(scheduler: Scheduler, reason: str) -> BaseException | None:
 
 
 def _close(task: "asyncio.Task[None]") -> BaseException | None:
-    coroutine: Any = task.get_coro()  # Any: ours, which asyncio only knows as something to step
-    for _ in range(_MOST_AWAITS):
-        try:
-            coroutine.close()
-        except RuntimeError:
-            continue  # it awaited something more in a finally block, and stands there now
-        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - the others are closed all the same
-            guarded(log.exception, "A handler raised while it was closed with its event loop")
-        except BaseException as error:  # noqa: BLE001 - raised again when all are closed
-            return error
-        return None
-    guarded(log.error, "A handler would not be closed with its event loop: %s", coroutine)
+    coroutine = task.get_coro()
+    try:
+        if not close_patiently(coroutine):
+            guarded(log.error, "A handler would not be closed with its event loop: %s", coroutine)
+    except (Exception, asyncio.CancelledError):  # noqa: BLE001 - the others are closed all the same
+        guarded(log.exception, "A handler raised while it was closed with its event loop")
+    except BaseException as error:  # noqa: BLE001 - raised again when all are closed
+        return error
     return None
 
 

@@ -1,9 +1,8 @@
 """What one processor has accepted in one scheduler: accept, deliver, settle, cancel."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator
-from contextvars import Context, copy_context
+from contextvars import Context
 from functools import partial
 from typing import Any, Final, TypeAlias
 from weakref import finalize, ref
@@ -21,46 +20,29 @@ from .._emission import (
     Progress,
     Release,
     WouldDeadlock,
-    adopt,
-    complete,
-    current_emission,
     get_current,
     set_current,
-    use_up,
 )
-from .._errors import EmissionRejected, EmitterClosed, NoRoom
 from .._event import Event
-from .._ledger import Books, Epochs, Ledger
-from .._loops import runs_here
-from .._ordering import Mailbox, Ordering, Row, gate_of
+from .._ledger import Books, Epoch, Ledger
+from .._loops import HAS_GIL, complete, runs_here
+from .._ordering import Ordering, gate_of
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
-from .._processing import EmitterState
+from .._processing import Observer, observed
 from .._reports import Tell, guarded
 from .._spelling import spell_event, trim
-from .._subscription import PLAIN, Subscription
+from .._subscription import Subscription
 from ._capacity import Capacity
+from ._mailboxes import Mailbox, Publisher, ahead, is_busy, leave, leave_published, post, start_serving
 from ._scheduler import LOST, Scheduler, numbers
 from ._schedulers import scheduler_of
 from ._settings import Settings
-from ._tasks import Rest, serve, work
+from ._tasks import Rest, work
 from ._waiting import refuse, waiting_emission
 
-_PACKAGE = __name__.partition(".")[0]
 _CANCELLED_BEFORE: Final = Discarded("cancelled", started=False)
-_HAS_GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
-_KeyOf: TypeAlias = tuple[Any, int] | None  # Any: a key of the user's, and its hash
+Key: TypeAlias = tuple[Any, int] | None  # Any: a key of the user's, and its hash
 Entry: TypeAlias = "tuple[Queue, AnyEmission, Context]"
-
-
-class Publisher:
-    """Who runs an emission in a task of its own, and waits for its turn there."""
-
-    __slots__ = ("is_cut", "task", "turn")
-
-    def __init__(self, task: "asyncio.Task[Any]") -> None:  # Any: whoever's
-        self.task = task
-        self.turn: asyncio.Future[None] | None = None  # while it waits
-        self.is_cut = False  # the handler that runs there was cancelled, not its caller
 
 
 class Queue:
@@ -68,10 +50,10 @@ class Queue:
 
     __slots__ = (
         "__weakref__",
-        "_books",
         "_contexts",
         "asked",
         "awaits",
+        "books",
         "capacity",
         "debug",
         "gate",
@@ -81,7 +63,7 @@ class Queue:
         "late",
         "ledger",
         "mailboxes",
-        "observer",
+        "observers",
         "owner",
         "published",
         "ref",
@@ -92,24 +74,23 @@ class Queue:
     def __init__(self, scheduler: Scheduler, settings: Settings, books: Books, processor: object) -> None:
         self.scheduler = scheduler
         self.settings = settings
-        self.observer = settings.observer
-        self._books = books
+        self.books = books
         self.ledger = Ledger(next(numbers))
         self.ref = ref(self)
         self.owner = ref(processor, partial(_orphan, self.ref))
         self._reset()
         # What other threads have handed over, until it is taken: its context, and its key. They write it, too; who pops an
         # emission from it is the one who goes on with it.
-        self.handed: dict[AnyEmission, tuple[Context, _KeyOf]] = {}
+        self.handed: dict[AnyEmission, tuple[Context, Key]] = {}
         self.published: dict[AnyEmission, Publisher] = {}
         self.asked: dict[AnyEmission, asyncio.Future[None] | None] = {}  # requests: they pass all gates
-        self._contexts: dict[AnyEmission, Context] = {}  # what an observer is called in
+        self._contexts: dict[AnyEmission, Context] = {}  # what observers are called in
         self.awaits: dict[AnyEmission, list[AnyEmission]] = {}  # what handlers wait for, each in its own task
         debug, loop = settings.debug, scheduler.loop
         self.debug = debug or (debug is None and loop is not None and loop.get_debug())
         self.is_orphan = False  # its processor is gone
-        # Whether nothing but its place among the others is to be looked at when an emission enters, or is over.
-        self.is_simple = self.gate is None and self.capacity is None and self.observer is None and not self.debug
+        observed.add(self)
+        self.look_for_observers()
         books.add(self.ledger)
         finalize(self, books.fold, self.ledger).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
@@ -123,124 +104,23 @@ class Queue:
         self.capacity = None if settings.capacity is None else Capacity(settings.capacity)
         self.late: dict[AnyEmission, int] = {}  # how many threads of it have not returned after their time-outs
 
+    def look_for_observers(self) -> None:
+        """Take over who observes. From any thread: an emission that is accepted meanwhile is observed, or it is not."""
+        own = self.settings.observer
+        self.observers: tuple[Observer, ...] = (*(() if own is None else (own,)), *observed.everywhere)
+        if not self.observers:
+            self._contexts = {}
+        # Whether nothing but its place among the others is to be looked at when an emission enters, or is over.
+        self.is_simple = self.gate is None and self.capacity is None and not (self.observers or self.debug)
+
     def forget(self) -> None:
         """Its loop is closed: nothing of it holds up anybody."""
         self._reset()
         if not self.scheduler.is_threads:
-            self._books.fold(self.ledger)
+            self.books.fold(self.ledger)
 
     # -- accepting ----------------------------------------------------------------------------------------------------
-    def check_open(self, event: Event, state: EmitterState) -> None:
-        """Raise `EmitterClosed` unless the emitter is open for what is emitted here: for all, or for the descendants of
-        what was pending when its closing began.
-        """
-        if state.closed and not _is_descendant(state):
-            self._books.reject()
-            raise EmitterClosed(f"{spell_event(event)} was refused: the emitter is closed.", event)
-
-    def key_of(self, emission: AnyEmission) -> _KeyOf:
-        """The key of its event: a stranger's code, so before anything is decided. A key that fails fails all of it."""
-        if self.gate is None:
-            return None
-        try:
-            return self.gate.key(emission._event)
-        except Exception as error:  # noqa: BLE001 - it is the outcome of these deliveries
-            _fail_all(emission, error)
-            return None
-
-    def row_of(self, emission: AnyEmission, key: _KeyOf) -> Row | None:
-        """The row of *key*, among those that are there; comparing keys is a stranger's code, too."""
-        if self.gate is None or (emission._route.errors is not None and all(emission._route.errors)):
-            return None
-        try:
-            return self.gate.prepare(key)
-        except Exception as error:  # noqa: BLE001 - as above
-            _fail_all(emission, error)
-            return None
-
-    def release(self, row: Row | None) -> None:
-        """Whoever called `row_of` will not enter *row*."""
-        if row is not None and self.gate is not None:
-            self.gate.settled(row)
-
-    def accept(
-        self,
-        emission: AnyEmission,
-        state: EmitterState,
-        context: Context,
-        *,
-        row: Row | None = None,
-        publisher: Publisher | None = None,
-        has_place: bool = False,
-    ) -> None:
-        """Accept *emission*, or raise `EmissionRejected`. No foreign code runs from here to where it stands in the queue.
-
-        With a *publisher* it is run there; else it is run as soon as it may. *has_place* is whether capacity was given.
-        """
-        scheduler = self.scheduler
-        assert not scheduler.busy  # else it is handed over
-        now: Entry | None = None
-        scheduler.busy = True
-        try:
-            try:
-                self.check_open(emission._event, state)
-                is_request = emission in self.asked
-                if self.capacity is not None and not is_request and not self._has_place(emission, has_place=has_place):
-                    return
-                has_place = False  # it is the emission's now
-                use_up(emission)
-                entry = self._enter(emission, context)
-                if entry is None:
-                    return
-                if publisher is not None:
-                    self.published[emission] = publisher
-                if self.gate is None or row is None or is_request or self.gate.enter(row, emission, entry):
-                    now = self._place(entry)
-                elif publisher is not None:
-                    publisher.turn = asyncio.get_running_loop().create_future()
-            finally:
-                scheduler.busy = False
-                if has_place and self.capacity is not None:
-                    self.capacity.offer()  # nobody has taken it
-                self.release(row)
-            self._go_on(now)
-        except EmissionRejected:
-            raise
-        except BaseException as error:
-            self._abandon(emission, repr(error))
-            raise
-
-    def _abandon(self, emission: AnyEmission, reason: str) -> None:
-        """Ctrl-C, or what else is no `Exception`, came while *emission* was accepted: its emitter gets no handle."""
-        scheduler = self.scheduler
-        if scheduler.loop is None and not scheduler.runs:
-            scheduler.abandon(reason)  # it was to be run before emit returns
-        elif emission in self.ledger.open:
-            self.published.pop(emission, None)
-            self.withdraw(emission, reason)
-
-    def _enter(self, emission: AnyEmission, context: Context) -> "Entry | None":
-        """Enter *emission* in the ledger; return what is ready then, or ``None`` if it is settled already."""
-        emission._queue = self.ref
-        parent = adopt(emission) if emission not in self.ledger.open else emission.parent
-        self.ledger.accept(emission, self._inherited(parent))
-        if self.observer is not None:
-            self._observe(emission, context)
-        if not emission._open:
-            self.settle(emission)
-            return None
-        if self.scheduler.ending is not None:  # emitted while its loop ends: accounted for, and never started
-            self.withdraw(emission, self.scheduler.ending)
-            return None
-        return (self, emission, context)
-
-    def _inherited(self, parent: AnyEmission | None) -> Epochs:
-        keeper = None if parent is None else parent._keeper()
-        if isinstance(keeper, Queue) and keeper.scheduler is self.scheduler:
-            return keeper.ledger.open.get(parent, ())
-        return ()
-
-    def _place(self, entry: "Entry") -> "Entry | None":
+    def place(self, entry: "Entry") -> "Entry | None":
         """It is the turn of this emission, as far as its order is concerned; *entry*, if it is to be delivered at once."""
         scheduler, emission = self.scheduler, entry[1]
         publisher = self.published.get(emission)
@@ -263,27 +143,12 @@ class Queue:
 
     def deliver_now(self, entry: "Entry") -> None:
         """Deliver at once what has just been accepted in a loop: to receivers that all need tasks, with nobody before it."""
-        if self.mailboxes and self._post(entry):
+        if self.mailboxes and post(self, entry[1], entry[2]):
             return
         self.scheduler.awake = True  # what is emitted from here on goes behind it
-        self._go_on(entry)
+        self.go_on(entry)
 
-    def _post(self, entry: "Entry") -> bool:
-        """Put an emission into the mailbox of its only receiver, if that is busy: as deliver does, with fewer steps."""
-        _, emission, context = entry
-        route = emission._route
-        mailbox = self.mailboxes.get(route.receivers[0]) if self.mailboxes and len(route.calls) == 1 else None
-        if mailbox is None:
-            return False
-        waiting: tuple[AnyEmission, object] = (emission, (0, context, route.calls[0]))
-        notes: dict[int, Note] = {0: WAITING}
-        # Nothing is called but the last line. What was open for the cursor is open for the mailbox now.
-        emission._notes = notes
-        emission._cursor = EMPTY
-        mailbox.append(waiting)
-        return True
-
-    def _go_on(self, now: "Entry | None" = None) -> None:
+    def go_on(self, now: "Entry | None" = None) -> None:
         """After a change: what is to be delivered *now*, what came in between, and what is ready."""
         scheduler = self.scheduler
         if now is not None:
@@ -296,144 +161,40 @@ class Queue:
         if scheduler.ready or (scheduler.starting and scheduler.loop is None):
             scheduler.wake()
 
-    def _has_place(self, emission: AnyEmission, *, has_place: bool) -> bool:
-        """Whether *emission* has a place; if not it was discarded, or `NoRoom` is raised."""
-        capacity, overflow = self.capacity, self.settings.overflow
-        assert capacity is not None  # whoever calls has looked
-        if not emission._open:
-            if has_place:
-                capacity.offer()
-            return True
-        if has_place:
-            capacity.holders[emission] = None
-            return True
-        while not capacity.take(emission):
-            oldest = next(filter(self._is_droppable, capacity.in_order()), None) if overflow == "drop_old" else None
-            if oldest is None:
-                if overflow == "drop_new":
-                    self.drop(emission)
-                    return False
-                self._books.reject()
-                raise self.no_room(emission)
-            self.withdraw(oldest, "capacity")  # whoever waits for a place is served before
-        return True
-
-    def no_room(self, emission: AnyEmission) -> NoRoom:
-        """The error of an emission for which there is no capacity."""
-        return NoRoom(
-            f"{spell_event(emission._event)} was not emitted: as many emissions are pending as capacity allows, "
-            f"{self.settings.capacity}. Wait for capacity with emit_wait, or choose another overflow.",
-            emission._event,
-        )
-
-    def _is_droppable(self, emission: AnyEmission) -> bool:
-        notes = emission._notes
-        return (
-            emission not in self.published
-            and not self.is_calling(emission)
-            and (notes is None or all(note is WAITING for note in notes.values()))
-            and emission._begun == len(notes or ())
-        )
-
-    def _observe(self, emission: AnyEmission, context: Context) -> None:
-        """From here on the observer is called for *emission*, in a copy of its context."""
-        assert self.observer is not None  # whoever calls has looked
+    def observe(self, emission: AnyEmission, context: Context) -> None:
+        """From here on the observers are called for *emission*, in a copy of its context."""
         own = self._contexts[emission] = context.copy()
         own.run(set_current, emission)
         calls = [partial(self._observed, emission, *one) for one in enumerate(emission._route.calls)]
         emission._cursor = iter(tuple(calls[emission._begun :]))
-        own.run(guarded, self.observer.accepted, emission)
+        self._tell_observers(own, "accepted", emission)
 
     def _observed(self, emission: AnyEmission, index: int, call: Callable[..., object], event: object) -> object:
         if call.__class__ is not Composed or not (
             call.is_async or (call.in_thread and self.scheduler.loop is not None)
         ):
             self.started(emission, index)
-        return call(event)
+        value = call(event)
+        if value.__class__ is Composed or must_await(value):
+            return value
+        self.note(emission, index, NOTHING if value is None else Completed(value))
+        return None  # it is noted
 
     def started(self, emission: AnyEmission, index: int, /) -> None:
         """The handler of a delivery is about to be called."""
         context = self._contexts.get(emission)
-        if self.observer is not None and context is not None:
-            context.run(guarded, self.observer.started, Delivery(emission, index))
+        if context is not None:
+            self._tell_observers(context, "started", Delivery(emission, index))
 
-    def drop(self, emission: AnyEmission) -> None:
-        """Accept *emission* and discard it: there is no capacity for it."""
-        emission._queue = self.ref
-        parent = adopt(emission) if emission not in self.ledger.open else emission.parent
-        self.ledger.accept(emission, self._inherited(parent))
-        self.withdraw(emission, "capacity")
+    def _ended(self, emission: AnyEmission, index: int) -> None:
+        """A delivery has its outcome."""
+        context, delivery = self._contexts.get(emission), Delivery(emission, index)
+        if context is not None and delivery.started:
+            self._tell_observers(context, "ended", delivery)
 
-    # -- from another thread, or in the middle of a change ------------------------------------------------------------
-    def hand_over(self, emission: AnyEmission, state: EmitterState, context: Context, key: _KeyOf) -> None:
-        """Accept *emission* for whoever runs the scheduler; or raise `EmissionRejected`. It is pending from here on."""
-        adopt(emission)
-        self.check_open(emission._event, state)
-        capacity = self.capacity
-        takes_place = capacity is not None and self.settings.overflow != "drop_old" and emission._open
-        if takes_place and capacity is not None and not capacity.take(emission):
-            if self.settings.overflow == "drop_new":
-                discarded = Discarded("capacity", started=False)
-                emission._notes = dict.fromkeys(range(len(emission._route.calls)), discarded)
-                emission._cursor, emission._open = EMPTY, 0
-                self.scheduler.put(partial(self._count, emission), is_late=not self.scheduler.is_here)
-                return
-            self._books.reject()
-            raise self.no_room(emission)
-        use_up(emission)
-        if not emission._open:
-            self.scheduler.put(partial(self._count, emission), is_late=not self.scheduler.is_here)
-            return
-        self._hand_over(emission, context, key)
-        # First put, then looked once more: whoever closes does it the other way round.
-        if state.closed and not _is_descendant(state) and self.handed.pop(emission, None) is not None:
-            self.ledger.open.pop(emission, None)
-            if capacity is not None:
-                self.scheduler.put(partial(capacity.give_back, emission))
-            self._books.reject()
-            raise EmitterClosed(f"{spell_event(emission._event)} was refused: the emitter is closed.", emission._event)
-
-    def _hand_over(self, emission: AnyEmission, context: Context, key: _KeyOf) -> None:
-        emission._queue = self.ref
-        self.handed[emission] = (context, key)
-        self.ledger.open[emission] = ()
-        self.scheduler.put(partial(self._take_over, emission), is_late=not self.scheduler.is_here)
-
-    def _count(self, emission: AnyEmission) -> None:
-        """Count what another thread has settled."""
-        if emission not in self.ledger.open:
-            self.ledger.accept(emission)
-            self.ledger.settle(emission, emission._worst())
-            if self.scheduler.is_closed:
-                self._books.fold(self.ledger)
-
-    def _take_over(self, emission: AnyEmission) -> None:
-        """Go on with what was handed over, unless somebody was quicker."""
-        handed = self.handed.get(emission)
-        if handed is None:
-            return
-        context, key = handed
-        row = self.row_of(emission, key)
-        scheduler = self.scheduler
-        now: Entry | None = None
-        was, scheduler.busy = scheduler.busy, True
-        try:
-            if self.handed.pop(emission, None) is None:
-                return
-            if self.capacity is not None and emission._open and emission not in self.capacity.holders:
-                try:
-                    if not self._has_place(emission, has_place=False):
-                        return
-                except NoRoom:  # its emitter has the handle already
-                    self.drop(emission)
-                    return
-            entry = self._enter(emission, context)
-            if entry is not None and (self.gate is None or row is None or self.gate.enter(row, emission, entry)):
-                now = self._place(entry)
-        finally:
-            scheduler.busy = was
-            self.release(row)
-        self._go_on(now)
+    def _tell_observers(self, context: Context, what: str, about: object) -> None:
+        for observer in self.observers:
+            context.run(guarded, getattr(observer, what), about)
 
     # -- delivering ---------------------------------------------------------------------------------------------------
     def deliver(self, emission: AnyEmission, context: Context, /) -> bool:  # noqa: C901 - in one place, where its order can be read
@@ -478,7 +239,7 @@ class Queue:
     def _idle(self, emission: AnyEmission, context: Context) -> Iterator[Callable[..., object]]:
         """The next calls, but for those whose receivers are busy: their mailboxes take them."""
         for call in emission._cursor:
-            if not (self.mailboxes and self._is_busy(emission, context, call)):
+            if not (self.mailboxes and is_busy(self, emission, context)):
                 yield call
 
     def _cut_short(self, emission: AnyEmission, error: BaseException) -> None:
@@ -505,7 +266,7 @@ class Queue:
             if not self.scheduler.inbox:  # else another thread may have emptied the cursor meanwhile
                 break
         notes = emission._notes
-        if notes is not None:
+        if notes is not None and index == len(emission._route.calls) - 1:  # else nobody has emptied the cursor
             index = next((at for at, note in notes.items() if note is CALLED), index)
         return index
 
@@ -522,8 +283,9 @@ class Queue:
 
     def _returned(self, emission: AnyEmission, context: Context, value: Any) -> bool:  # Any: whatever a handler returns
         """A call has returned *value*; whether that needs a task."""
-        index = len(emission._route.calls) - emission._cursor.__length_hint__() - 1  # type: ignore[attr-defined]  # as in _begun
-        if self.scheduler.inbox or emission._notes is not None:
+        left = emission._cursor.__length_hint__()  # type: ignore[attr-defined]  # as in _begun
+        index = len(emission._route.calls) - left - 1
+        if self.scheduler.inbox or (not left and emission._notes is not None):
             index = self.index_of(emission)
         if type(value) is Composed:
             if value.is_async or (value.in_thread and self.scheduler.loop is not None):
@@ -550,7 +312,8 @@ class Queue:
         outcome = verdict.outcome
         if verdict.until is not None:
             self._keep_place(emission, index, verdict.until)
-        if type(outcome) is not Completed or outcome.value is not None or emission._notes is not None:
+        is_noted = emission._notes is not None or bool(self.observers)
+        if type(outcome) is not Completed or outcome.value is not None or is_noted:
             error = outcome.error if isinstance(outcome, Failed) and not verdict.notified else None
             self.note(emission, index, outcome, error)
 
@@ -564,6 +327,8 @@ class Queue:
         if index in notes and notes[index].__class__ is not Progress:
             return False
         notes[index] = outcome
+        if self._contexts:
+            self._ended(emission, index)
         if error is not None:
             self._tell(emission, index, error)
         return True
@@ -587,16 +352,16 @@ class Queue:
             begun = work(self, emission, index, what)
             begun.send(None)
             self.scheduler.start(emission, index, begun, own, self.settings.loop_factory)
-            self._open_delivery(emission, index, progress)
+            self.open_delivery(emission, index, progress)
             return
         subscription = emission._route.receivers[index]
         mailbox = Mailbox(emission)
         mailbox.append((emission, (index, own, what)))
         mailboxes[subscription] = mailbox
-        self._open_delivery(emission, index, progress)
-        self._serve(subscription, mailbox)
+        self.open_delivery(emission, index, progress)
+        start_serving(self, subscription, mailbox)
 
-    def _open_delivery(self, emission: AnyEmission, index: int, progress: Progress) -> None:
+    def open_delivery(self, emission: AnyEmission, index: int, progress: Progress) -> None:
         """A delivery whose call has returned goes on elsewhere."""
         fresh: dict[int, Note] = {}
         # Look and write: nothing is called in between.
@@ -610,130 +375,18 @@ class Queue:
             emission._open += 1
 
     # -- mailboxes ----------------------------------------------------------------------------------------------------
-    def _is_busy(self, emission: AnyEmission, context: Context, call: Callable[..., object]) -> bool:
-        """Whether the receiver of the next delivery is busy: then its mailbox takes it."""
-        mailboxes = self.mailboxes
-        if mailboxes is None or emission in self.asked:
-            return False
-        index = emission._begun - 1
-        if emission._notes is not None or self.scheduler.inbox:
-            index = self.index_of(emission)
-        mailbox = mailboxes.get(emission._route.receivers[index])
-        if mailbox is None:
-            return False
-        own = context if len(emission._route.calls) == 1 else context.copy()
-        what = call if type(call) is Composed else Composed(call, PLAIN, is_async=False, is_bare=False)
-        mailbox.append((emission, (index, own, what)))
-        self._open_delivery(emission, index, WAITING)
-        return True
-
-    def _serve(self, subscription: Subscription[Event], mailbox: Mailbox) -> None:
-        serving = serve(mailbox, partial(self._next_in, mailbox), partial(self._leave_mailbox, subscription, mailbox))
-        serving.send(None)
-        emission, first = mailbox[0]
-        index, _, _ = first
-        factory = self.settings.loop_factory
-        self.scheduler.start(emission, index, serving, Context(), factory)
-
-    def _next_in(self, mailbox: Mailbox, task: "asyncio.Task[Any] | None") -> Any:  # Any: see serve
-        """The work of the next delivery in *mailbox*, and its context."""
-        while mailbox and not self.late.get(mailbox.holder, 0):
-            emission, what = mailbox[0]
-            if isinstance(what, Publisher):
-                return None
-            mailbox.popleft()
-            index, context, call = what
-            notes = emission._notes
-            if notes[index] is not WAITING and notes[index] is not STARTED:
-                continue  # discarded while it waited
-            mailbox.holder = emission
-            if task is not None:
-                self.scheduler.tasks[emission, index] = task
-            begun = work(self, emission, index, call, owned=task is not None)
-            if task is None:
-                begun.send(None)
-            return begun, context
-        return None
-
-    def _leave_mailbox(self, subscription: Subscription[Event], mailbox: Mailbox) -> None:
-        """The task that served *mailbox* ends, or its holder: whoever is next gets a task of its own."""
-        mailboxes = self.mailboxes
-        if mailboxes is None or mailboxes.get(subscription) is not mailbox:
-            return  # its loop was closed
-        if self.late.get(mailbox.holder, 0):
-            return  # its thread has not returned: that calls this again
-        while mailbox:
-            emission, what = mailbox[0]
-            if isinstance(what, Publisher):
-                mailbox.popleft()
-                if what.turn is not None and not what.turn.done():
-                    mailbox.holder = emission
-                    complete(what.turn)
-                    return
-            elif self.scheduler.ending is None and emission._notes[what[0]] in (WAITING, STARTED):
-                self._serve(subscription, mailbox)
-                return
-            else:
-                mailbox.popleft()
-        del mailboxes[subscription]
-
-    def enter_mailbox(self, emission: AnyEmission, index: int, publisher: Publisher) -> "asyncio.Future[None] | None":
-        """The receiver of a published delivery is busy with it from here on; if it is already, what that waits for."""
-        mailboxes = self.mailboxes
-        assert mailboxes is not None  # whoever calls has looked
-        subscription, fresh = emission._route.receivers[index], Mailbox(emission)
-        # Look and put: nothing is called in between.
-        if subscription not in mailboxes:
-            mailboxes[subscription] = fresh
-            return None
-        mailbox = mailboxes[subscription]
-        publisher.turn = turn = asyncio.get_running_loop().create_future()
-        emission._write(index, WAITING)
-        emission._open += 1
-        mailbox.append((emission, publisher))
-        return turn
-
-    def leave_mailbox(self, emission: AnyEmission, index: int) -> None:
-        """The receiver of a published delivery is not busy with it any more."""
-        subscription = emission._route.receivers[index]
-        mailbox = None if self.mailboxes is None else self.mailboxes.get(subscription)
-        if mailbox is not None and mailbox.holder is emission:
-            self._leave_mailbox(subscription, mailbox)
-
-    def accept_published(self, emission: AnyEmission, state: EmitterState, publisher: Publisher) -> bool:
-        """Accept *emission*, which *publisher* runs; whether it is certain that it waits for nobody."""
-        scheduler, ledger = self.scheduler, self.ledger
-        if (
-            self.is_simple
-            and self.mailboxes is None
-            and emission._open
-            and emission._route.is_direct
-            and not state.closed
-            and not scheduler.busy
-            and scheduler.ending is None
-            and not scheduler.below.runs
-            and get_current() is None
-        ):
-            # The same as accept for most emissions, without a call.
-            emission._queue = self.ref
-            ledger.open[emission] = ledger.alone
-            ledger.epoch.open += 1
-            self.published[emission] = publisher
-            return True
-        self.check_open(emission._event, state)  # before the key function is called; and once more at the end
-        row = self.row_of(emission, self.key_of(emission)) if emission._open else None
-        self.accept(emission, state, copy_context(), row=row, publisher=publisher)
-        return False
-
     def end_publishing(self, emission: AnyEmission) -> None:
         """The caller of publish has run it, or was cut off."""
+        publisher = self.published.get(emission)
+        for index in () if publisher is None else [*publisher.places]:
+            leave_published(self, emission, index)
         self.published.pop(emission, None)  # else its loop was closed
         if emission._cursor is not EMPTY:
             emission._cursor = EMPTY
             emission._open -= 1
             if not emission._open:
                 self.settle(emission)
-        self._go_on()
+        self.go_on()
 
     # -- the end of a delivery ----------------------------------------------------------------------------------------
     def conclude(
@@ -762,6 +415,8 @@ class Queue:
             if not notes:
                 emission._notes = None
         try:
+            if self._contexts:
+                self._ended(emission, index)
             if error is not None:
                 self._tell(emission, index, error)
         finally:
@@ -773,9 +428,13 @@ class Queue:
     def _keep_place(self, emission: AnyEmission, index: int, until: "asyncio.Future[Any]") -> None:  # Any: as above
         """A delivery is settled and keeps its place until its thread returns."""
         self.late[emission] = self.late.get(emission, 0) + 1
-        until.add_done_callback(partial(self._returned_late, emission, index))
+        subscription = emission._route.receivers[index]
+        mailbox = self.mailboxes.get(subscription) if self.mailboxes else None
+        if mailbox is not None and mailbox.holder is emission:  # not of a request, which passes all gates
+            mailbox.is_late = True
+        until.add_done_callback(partial(self._returned_late, emission, subscription))
 
-    def _returned_late(self, emission: AnyEmission, index: int, _thread: object) -> None:
+    def _returned_late(self, emission: AnyEmission, subscription: Subscription[Event], _thread: object) -> None:
         """A thread has returned after its time-out: it gives up its place."""
         now: Entry | None = None
         self.late[emission] -= 1
@@ -788,18 +447,17 @@ class Queue:
                     now = self._let_next(emission)
                 finally:
                     scheduler.busy = was
-        if self.mailboxes is not None:
-            subscription = emission._route.receivers[index]
-            mailbox = self.mailboxes.get(subscription)
-            if mailbox is not None:
-                self._leave_mailbox(subscription, mailbox)
-        self._go_on(now)
+        mailbox = self.mailboxes.get(subscription) if self.mailboxes else None
+        if mailbox is not None and mailbox.holder is emission:
+            mailbox.is_late = False
+            leave(self, subscription, mailbox)
+        self.go_on(now)
         self.scheduler.check_idle()
 
     def _let_next(self, emission: AnyEmission) -> "Entry | None":
         """*emission* is over in its order: whoever is next has its turn. In the middle of a change."""
         entry = None if self.gate is None else self.gate.leave(emission)
-        return None if entry is None else self._place(entry)  # type: ignore[arg-type]  # what accept has entered
+        return None if entry is None else self.place(entry)  # type: ignore[arg-type]  # what accept has entered
 
     def settle(self, emission: AnyEmission) -> None:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Each delivery of *emission* has its outcome."""
@@ -840,14 +498,14 @@ class Queue:
                     epoch.check()
         finally:
             scheduler.busy = was
-        if self.observer is not None and (context := self._contexts.pop(emission, None)) is not None:
-            context.run(guarded, self.observer.settled, emission)
+        if self._contexts and (context := self._contexts.pop(emission, None)) is not None:
+            self._tell_observers(context, "settled", emission)
         if self.is_orphan or scheduler.on_idle is not None:
             self._emptied()
         if scheduler.is_closed:  # handed over a moment too late
-            self._books.fold(self.ledger)
+            self.books.fold(self.ledger)
         if now is not None or (not was and (scheduler.inbox or scheduler.ready)):
-            self._go_on(now)
+            self.go_on(now)
 
     def _make_room(self, emission: AnyEmission) -> "Entry | None":
         """*emission* gives up its place in the capacity and in the order; return what is to be delivered at once."""
@@ -879,21 +537,18 @@ class Queue:
         if not emission._open:
             return False
         if scheduler.busy or not scheduler.is_here:
-            taken: list[Callable[..., object]] = []
-            is_elsewhere = not scheduler.is_here
-            scheduler.put(partial(self._cancel_here, emission, "cancelled", taken))
-            if is_elsewhere and _HAS_GIL:
+            taken = None if scheduler.is_here else emission._with_rare().taken
+            scheduler.put(partial(self._cancel_here, emission, "cancelled"))
+            if taken is not None and HAS_GIL:
                 taken.extend(emission._cursor)  # in one step: none of these will be called
             return True
         return self._cancel_here(emission, "cancelled")
 
-    def _cancel_here(
-        self, emission: AnyEmission, reason: str, taken: list[Callable[..., object]] | None = None
-    ) -> bool:
+    def _cancel_here(self, emission: AnyEmission, reason: str) -> bool:
         """Discard what has not started, and cancel what runs."""
         if emission not in self.ledger.open:
             return False
-        self.withdraw(emission, reason, len(taken) if taken else 0)
+        self.withdraw(emission, reason)
         for _, task in [*self.scheduler.tasks_of(emission)]:
             task.cancel()
         publisher = self.published.get(emission)
@@ -903,7 +558,7 @@ class Queue:
                 complete(publisher.turn)
             else:
                 publisher.task.cancel()
-        self._go_on()
+        self.go_on()
         return True
 
     def cancel_delivery(self, emission: AnyEmission, index: int) -> None:
@@ -918,8 +573,8 @@ class Queue:
         if task is not None:
             task.cancel()
 
-    def withdraw(self, emission: AnyEmission, reason: str, taken: int = 0) -> None:
-        """Discard what of *emission* has not started; *taken* calls were taken from its cursor already."""
+    def withdraw(self, emission: AnyEmission, reason: str) -> None:
+        """Discard what of *emission* has not started."""
         scheduler = self.scheduler
         was, scheduler.busy = scheduler.busy, True
         try:
@@ -931,7 +586,7 @@ class Queue:
             notes.update(dict.fromkeys(waiting, discarded))
             is_calling = self.is_calling(emission)
             rest = [*emission._cursor]
-            begun = total - len(rest) - taken if emission._cursor is not EMPTY else total
+            begun = emission._begun - len(rest)  # or as other threads have left it: they take all
             notes.update(dict.fromkeys(range(begun, total), discarded))
             if is_calling and begun > 0 and begun - 1 not in notes:
                 notes[begun - 1] = CALLED
@@ -954,7 +609,7 @@ class Queue:
         finally:
             scheduler.busy = was
         if not was:
-            self._go_on()
+            self.go_on()
 
     def withdraw_all(self, reason: str, /) -> None:
         """Discard whatever has not started."""
@@ -986,6 +641,10 @@ class Queue:
         """What is open, and to whom it is reported if it is cut off."""
         return [(self.settings.on_discard, emission) for emission in self.emissions()]
 
+    def end_epoch(self) -> Epoch:
+        """What is accepted from now on belongs to a later epoch; the one that has ended."""
+        return self.ledger.end_epoch(next(numbers))
+
     @property
     def is_under_way(self) -> bool:
         """Whether something is pending, or a thread has not returned."""
@@ -1013,14 +672,8 @@ class Queue:
         """Who must end, or go on, before *emission* can."""
         if self.gate is not None:
             yield from self.gate.ahead(emission)  # type: ignore[misc]  # places are emissions
-        for subscription in emission._route.receivers if self.mailboxes else ():
-            mailbox = self.mailboxes.get(subscription) if self.mailboxes else None
-            places = () if mailbox is None else (mailbox.holder, *(place for place, _ in mailbox))
-            if emission in places[1:] or (emission in self.published and emission not in places):
-                for place in places:
-                    if place is emission:
-                        break
-                    yield place
+        if self.mailboxes:
+            yield from ahead(self, emission)
         yield from self.awaits.get(emission, ())
 
     def begin_wait(self, emission: AnyEmission, /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]":
@@ -1056,26 +709,6 @@ class Queue:
         awaits = self.awaits.get(waiting)
         if awaits is not None:
             awaits.remove(emission)
-
-
-def _is_descendant(state: EmitterState) -> bool:
-    """Whether what is emitted here descends from what was pending when the closing of an emitter began."""
-    parent: AnyEmission | None = current_emission()
-    while parent is not None and parent._open:
-        keeper = parent._keeper()
-        if isinstance(keeper, Queue):
-            if keeper.scheduler is state.closing:
-                if any(epoch.number <= state.limit for epoch in keeper.ledger.open.get(parent, ())):
-                    return True
-            elif parent._state is state:
-                return True
-        parent = parent.parent
-    return False
-
-
-def _fail_all(emission: AnyEmission, error: Exception) -> None:
-    emission._route = emission._route.failed(error)
-    emission._cursor = iter(emission._route.calls)
 
 
 def _orphan(queue: "ref[Queue]", _processor: object) -> None:

@@ -29,6 +29,7 @@ from .._emission import (
     WouldDeadlock,
     adopt,
     current_emission,
+    lineage,
     set_current,
     use_up,
 )
@@ -322,10 +323,7 @@ class Runs:
         if await self._over(roots, grace):
             return True
         for run in self._pending():
-            parent: AnyEmission | None = run._emission
-            while parent is not None and parent._state is not state:
-                parent = parent.parent
-            if parent is not None:
+            if any(one._state is state for one in lineage(run._emission)):
                 run.cancel(run._emission)
         return False
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from weakref import ref
 
 from .._emission import EMPTY, AnyEmission
+from .._ledger import Epoch
 from .._loops import Runner, runs_here
 from .._reports import Tell, report_lost
 from ._settings import LoopFactory
@@ -32,20 +33,26 @@ numbers = count(1)
 """Of epochs, in the order in which they begin, over all queues."""
 
 
-class Queue(Protocol):
-    """What one processor has accepted here, as far as the scheduler needs it."""
+class Delivering(Protocol):
+    """Who delivers what is ready."""
 
     def deliver(self, emission: AnyEmission, context: Context, /) -> bool: ...
     def next_needs_task(self, emission: AnyEmission, /) -> bool: ...
+
+
+class Queue(Delivering, Protocol):
+    """What one processor has accepted here, as far as the scheduler needs it."""
+
     def withdraw_all(self, reason: str, /) -> None: ...
     def pending(self) -> list[tuple[Tell | None, AnyEmission]]: ...
     def discard_all(self, reason: str, /, *, queued: bool = True) -> None: ...
     def forget(self) -> None: ...
+    def end_epoch(self) -> Epoch: ...
     @property
     def is_under_way(self) -> bool: ...
 
 
-Entry: TypeAlias = tuple[Queue, AnyEmission, Context]
+Entry: TypeAlias = tuple[Delivering, AnyEmission, Context]
 """What is ready. The context is not in the handle: it would keep alive what the context refers to, a loop too."""
 
 
@@ -57,6 +64,7 @@ class Scheduler(Runner):
         "_context",
         "_is_called",
         "_run_loop",
+        "at_end",
         "awake",
         "below",
         "busy",
@@ -114,6 +122,7 @@ class Scheduler(Runner):
         self.ending: str | None = None  # why nothing may start any more
         self.is_closed = False
         self.on_idle: Callable[[], object] | None = None  # called when nothing is under way
+        self.at_end: dict[Callable[[], object], None] = {}  # called when the loop ends; other threads write it, too
 
     # -- who is next --------------------------------------------------------------------------------------------------
     def wake(self) -> None:
@@ -199,6 +208,7 @@ class Scheduler(Runner):
         if self.is_closed:
             with _after_end:
                 self.take_all()
+            self.report("when their event loop closed")  # the report of that was made already
 
     def _take_called(self) -> None:
         self._is_called = False
@@ -283,6 +293,8 @@ class Scheduler(Runner):
         for queue in [*self.queues.values()]:
             queue.withdraw_all(reason)
         self.ready.clear()
+        for call in [*self.at_end]:
+            call()
 
     def discard_all(self, reason: str, *, queued: bool = True) -> None:
         """Discard whatever is open: it will not go on. Unless *queued*, what waits for a thread decides by itself."""
@@ -299,9 +311,14 @@ class Scheduler(Runner):
         """What is open."""
         return [one for queue in [*self.queues.values()] for one in queue.pending()]
 
+    def end_epochs(self) -> list[Epoch]:
+        """What is accepted from now on belongs to later epochs; those of all queues that have ended."""
+        return [queue.end_epoch() for queue in [*self.queues.values()]]
+
     def report(self, when: str) -> None:
         """Say what was cut off."""
-        lost, self.lost = self.lost, []
+        with _after_end:  # one report for each
+            lost, self.lost = self.lost, []
         if lost:
             report_lost(lost, when)
 

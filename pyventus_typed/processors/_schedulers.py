@@ -7,8 +7,7 @@ from functools import partial
 from typing import cast
 from weakref import WeakKeyDictionary, ref
 
-from .._emission import complete
-from .._loops import get_running_loop, here, refuse_trio
+from .._loops import complete, get_running_loop, here, hide, is_in_use, refuse_trio, show
 from ._loop_end import cancelled, finish, hook
 from ._scheduler import CLOSED, LOST, Scheduler
 
@@ -83,17 +82,17 @@ def _run_until_idle(scheduler: Scheduler, loop: AbstractEventLoop) -> None:
         scheduler.check_idle()  # a signal handler may have cancelled it
         loop.run_forever()
         scheduler.on_idle = None
-        if scheduler.is_under_way or _is_in_use(loop):
+        if scheduler.is_under_way or is_in_use(loop):  # to start it once more takes longer than most handlers
             winding_up = asyncio.Task(_wind_up(scheduler, loop), loop=loop, name="pyventus_typed")
             # A handler that waits for all other tasks, or cancels them, does not mean this one.
-            asyncio._unregister_task(winding_up)
+            hide(winding_up)
             loop.run_until_complete(winding_up)
         else:
             scheduler.begin_end(CLOSED)
     except BaseException:
         scheduler.on_idle = None
         if winding_up is not None:
-            asyncio._register_task(winding_up)  # now it is cut off with the others
+            show(winding_up)  # now it is cut off with the others
         hook(loop, scheduler)
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.get_loop()  # which is closed as after any asyncio.run
@@ -108,22 +107,11 @@ async def _wind_up(scheduler: Scheduler, loop: AbstractEventLoop) -> None:
         await waker
         scheduler.on_idle = None
     scheduler.begin_end(CLOSED)
-    left = asyncio.all_tasks(loop)
+    left = asyncio.all_tasks(loop) - {asyncio.current_task()}
     if left:
         await cancelled(left, loop)
     await loop.shutdown_asyncgens()
     await loop.shutdown_default_executor()
-
-
-def _is_in_use(loop: AbstractEventLoop) -> bool:
-    """Whether something is left in *loop* that `asyncio.run` would end; where it does not say, something is."""
-    # There is no public way to ask for the last three, and to start the loop once more takes longer than most handlers.
-    return (
-        bool(asyncio.all_tasks(loop))
-        or bool(getattr(loop, "_ready", True))  # a connection that was closed takes some turns
-        or bool(getattr(loop, "_asyncgens", True))
-        or getattr(loop, "_default_executor", True) is not None
-    )
 
 
 @atexit.register

@@ -9,7 +9,7 @@ from .._emission import Emission
 from .._errors import InvalidOption
 from .._event import Event
 from .._ordering import KeyedOrdering, Ordering, check_ordering
-from .._processing import Observer
+from .._processing import Observer, check_observer
 
 Overflow: TypeAlias = Literal["refuse", "drop_new", "drop_old"]
 OnDiscard: TypeAlias = Callable[[Sequence[Emission[Event]]], object]
@@ -38,9 +38,8 @@ class Settings:
             raise InvalidOption(
                 f"overflow={self.overflow!r} is none of {', '.join(map(repr, get_args(Overflow)))}.", self.overflow
             )
-        for name in ("accepted", "started", "settled") if self.observer is not None else ():
-            if not callable(getattr(self.observer, name, None)):
-                raise InvalidOption(f"observer={self.observer!r} has no method {name}. See Observer.", self.observer)
+        if self.observer is not None:
+            check_observer(self.observer)
         for name in ("on_discard", "loop_factory"):
             value = getattr(self, name)
             if value is not None and not callable(value):

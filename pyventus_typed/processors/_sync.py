@@ -6,6 +6,7 @@ from threading import local
 from typing_extensions import override
 
 from .._emission import Emission
+from .._errors import DefinitionError
 from .._event import Event
 from .._outcome import Tally
 from .._processing import EmitterState
@@ -109,6 +110,14 @@ class SyncProcessor:
         run = self._runs.accept(emission, state)
         _here.run(run)
         return run.answer()
+
+    def check_streams(self) -> None:
+        """There are none: nothing here waits for room or for an event."""
+        raise DefinitionError(
+            "SyncProcessor has no streams and no expect, because emit runs everything in its caller and awaits nothing. "
+            "Use AsyncIOProcessor(), or subscribe a handler.",
+            self,
+        )
 
     def open(self, state: EmitterState, /) -> None:
         """Emissions run in whatever thread they are made."""

@@ -2,29 +2,26 @@
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine, Generator, Sized
-from contextlib import suppress
+from collections.abc import Coroutine, Generator, Sequence
 from contextvars import Context
 from types import CoroutineType
-from typing import Any, Final, Protocol, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, final
 
 from .._composed import OWN, Composed, Verdict, close_patiently
 from .._emission import QUEUED, STARTED, WAITING, AnyEmission, Delivery, get_current, set_current
-from .._loops import here
+from .._loops import here, may_vanish
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
-from .._processing import Observer
 from .._spelling import trim
 
 Work: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
 _Task = asyncio.Task
-AT_ONCE: Final = 100
-"""So many deliveries of one mailbox run in one turn of the loop; then others have theirs."""
 
 
 class Owner(Protocol):
     """The queue of the delivery."""
 
-    observer: Observer | None
+    @property
+    def observers(self) -> Sequence[object]: ...
 
     def started(self, emission: AnyEmission, index: int, /) -> None: ...
     def conclude(
@@ -58,15 +55,9 @@ class Rest:
 def make_task(work: Work, loop: AbstractEventLoop | None, context: Context) -> "asyncio.Task[None]":
     """A task for *work*, which stands at `OWN`."""
     # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
-    task: Any = _Task(work, loop=loop, name="pyventus_typed", context=context)  # Any: below
-    # asyncio's own switch against "Task was destroyed but it is pending": whatever happens, it is accounted for.
-    task._log_destroy_pending = False  # unknown to the stubs
-    return task  # type: ignore[no-any-return]  # it is one
-
-
-def has_cancellation(task: Any) -> bool:  # Any: for a name that is unknown to the stubs
-    """Whether a cancellation is still to come that would hit what the task runs next. There is no public way to ask."""
-    return bool(getattr(task, "_must_cancel", False)) or task.cancelling() > 0
+    task = _Task(work, loop=loop, name="pyventus_typed", context=context)
+    may_vanish(task)  # whatever happens, it is accounted for
+    return task
 
 
 async def work(  # noqa: C901, PLR0912 - one delivery in one place
@@ -98,7 +89,7 @@ async def work(  # noqa: C901, PLR0912 - one delivery in one place
             return
         if get_current() is not emission:
             set_current(emission)
-        if progress is STARTED and is_composed and owner.observer is not None:
+        if progress is STARTED and is_composed and owner.observers:
             owner.started(emission, index)
         if is_composed:
             what = (
@@ -124,8 +115,13 @@ async def work(  # noqa: C901, PLR0912 - one delivery in one place
         owner.conclude(emission, index, Discarded(owner.reason_of(error), started=_has_started(emission, index)))
         raise
     finally:
-        if type(what) is CoroutineType or type(what) is Rest:
-            what.close()  # cut off before its first step, it would complain that nobody awaited it
+        close_unstarted(what)
+
+
+def close_unstarted(what: Any) -> None:  # Any: as above
+    """Close what will not be awaited: cut off before its first step, it would complain that nobody awaited it."""
+    if type(what) is CoroutineType or type(what) is Rest:
+        what.close()
 
 
 def conclude_by(owner: Owner, emission: AnyEmission, index: int, verdict: Verdict) -> None:
@@ -137,85 +133,3 @@ def conclude_by(owner: Owner, emission: AnyEmission, index: int, verdict: Verdic
 
 def _has_started(emission: AnyEmission, index: int) -> bool:
     return emission._notes is not None and emission._notes.get(index) is STARTED
-
-
-# ---------------------------------------------------------------- one task for the deliveries of one mailbox
-class NextInMailbox(Protocol):
-    """Gives the work of the next delivery, and its context, up to its end."""
-
-    def __call__(self, task: "asyncio.Task[Any] | None", /) -> tuple[Work, Context] | None: ...  # Any: whoever's
-
-
-async def serve(mailbox: Sized, following: NextInMailbox, leave: Callable[[], object]) -> None:
-    """Run the deliveries of one mailbox one after the other, each in its own context, as long as none suspends.
-
-    One that does has this task to itself, and so has one that cancels it: what somebody does to that task later is done
-    to no other delivery. *leave* is called at the end: whoever is next then gets a task of its own.
-    """
-    try:
-        while True:
-            try:
-                await OWN
-            except BaseException as error:
-                # Cut off between two deliveries: that is the end of the one that would have been next here.
-                found = following(None)
-                if found is not None:
-                    work, context = found
-                    with suppress(StopIteration, type(error)):
-                        context.run(work.throw, error)
-                raise
-            task = asyncio.current_task()
-            for _ in range(AT_ONCE):
-                found = following(task)
-                if found is None:
-                    return
-                work, context = found
-                try:
-                    waits_for = context.run(work.send, None)
-                except StopIteration:
-                    if has_cancellation(task):
-                        return
-                else:
-                    await _Driven(work, _in(context, work, waits_for))
-                    return
-            if not mailbox:
-                return
-    finally:
-        leave()
-
-
-@final
-class _Driven:
-    """Awaits *work* by a *driver*. It shows what it waits in as a generator does, to whoever prints the stack of a task."""
-
-    __slots__ = ("_driver", "close", "gi_yieldfrom", "send", "throw")
-
-    gi_code = (lambda: None).__code__
-    gi_frame = None
-
-    def __init__(self, work: Work, driver: Generator[Any, Any, None]) -> None:  # Any: between a loop and its futures
-        self.gi_yieldfrom = work
-        self._driver = driver
-        self.send, self.throw, self.close = driver.send, driver.throw, driver.close
-
-    def __await__(self) -> Generator[Any, Any, None]:  # Any: as above
-        return self  # type: ignore[return-value]  # it has what an iterator of a coroutine needs
-
-    def __next__(self) -> Any:  # Any: as above
-        return next(self._driver)
-
-
-def _in(
-    context: Context, work: Work, waits_for: Any
-) -> Generator[Any, Any, None]:  # Any: between a loop and its futures
-    """Go on with *work*, which waits, always in *context*."""
-    while True:
-        step: Callable[[Any], Any] = work.send  # Any: as above
-        try:
-            value = yield waits_for
-        except BaseException as error:  # noqa: BLE001 - it is the work's
-            step, value = work.throw, error
-        try:
-            waits_for = context.run(step, value)
-        except StopIteration:
-            return

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from ._loop import VirtualLoop
+from ._names import place_of
 from ._ready import Entry, Timer
 from ._story import emission_in
 from .errors import SimulationBoundaryError, UnreachedError
@@ -54,7 +55,7 @@ def _label(check: Callable[[], object]) -> str:
     label = str(getattr(check, "__name__", check))
     code = getattr(check, "__code__", None)
     if label == "<lambda>" and code is not None:
-        return f"the lambda of {code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
+        return f"the lambda of {place_of(code.co_filename, code.co_firstlineno)}"
     return label
 
 

@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 
 from pyventus_typed._libraries import is_in_library
 
+from ._names import place_of
+
 Line: TypeAlias = tuple[CodeType, int]
 
 _SHARED = {"LOAD_DEREF", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_ATTR", "LOAD_METHOD", "LOAD_FAST"}
@@ -105,7 +107,7 @@ def text_of_line(line: Line) -> str:
     """``shop.py:11: stock -= 1``."""
     code, number = line
     text = linecache.getline(code.co_filename, number).partition("  #")[0].strip()
-    return f"{code.co_filename.replace(chr(92), '/').rpartition('/')[2]}:{number}: {text}"
+    return f"{place_of(code.co_filename, number)}: {text}"
 
 
 def _last(visits: Sequence[Visit], name: str) -> Line | None:

@@ -20,8 +20,10 @@ try:
 except (
     ImportError
 ) as error:  # pragma: no cover  # the tests of it run without hypothesis, in an interpreter of their own
+    from pyventus_typed._install import install_command
+
     raise ImportError(
-        "events, given_interleavings and EventMachine need Hypothesis: pip install 'pyventus-typed[testing]'. "
+        f"events, given_interleavings and EventMachine need Hypothesis. Run: {install_command('testing')}. "
         "VirtualLoop, run and explore work without it."
     ) from error
 

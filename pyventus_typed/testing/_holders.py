@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from pyventus_typed._libraries import is_in_library
 
+from ._names import place_of
 from ._tasks import number_of
 
 _KINDS: tuple[type[Any], ...] = (  # Any: they have nothing in common
@@ -90,4 +91,4 @@ def _line_of_the_user() -> str:
         frame = frame.f_back
     if is_in_library(frame):
         return ""
-    return f"{frame.f_code.co_filename.replace(chr(92), '/').rpartition('/')[2]}:{frame.f_lineno}"
+    return place_of(frame.f_code.co_filename, frame.f_lineno)

@@ -10,8 +10,10 @@ from collections.abc import Collection, Iterable
 from types import TracebackType
 from typing import Any, ClassVar
 
+from pyventus_typed._loops import get_running_loop
+
 from ._clock import Clock
-from ._names import place, short
+from ._names import place, place_of, short
 from .errors import BackgroundError, SimulationBoundaryError
 
 
@@ -35,7 +37,7 @@ class LeakDetector:
         self.clock = Clock()
 
     def __enter__(self) -> LeakDetector:
-        if (running := asyncio._get_running_loop()) is not None:
+        if (running := get_running_loop()) is not None:
             raise SimulationBoundaryError(
                 f"A test under schedules turns a loop of its own, and in this thread {running!r} is running. Call run(), "
                 "explore() or the test from a plain function, or await the body here."
@@ -105,8 +107,8 @@ class LeakDetector:
     def _unawaited(self, coroutine: Any) -> None:  # Any: whatever the interpreter takes for a coroutine
         code = coroutine.cr_code
         name = coroutine.__qualname__.rpartition("<locals>.")[2]
-        place = f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
-        self.problems.append(RuntimeWarning(f"the coroutine {name} ({place}) was never awaited"))
+        at = place_of(code.co_filename, code.co_firstlineno)
+        self.problems.append(RuntimeWarning(f"the coroutine {name} ({at}) was never awaited"))
 
     def _note(self, error: BaseException | None, text: str) -> None:
         if isinstance(error, Exception):

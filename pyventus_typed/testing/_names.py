@@ -43,9 +43,14 @@ def is_users(code: CodeType) -> bool:
     return not is_library(code.co_filename)
 
 
+def file_of(path: str) -> str:
+    """``shop.py``: the last part of *path*, of whichever system that is."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
 def place_of(path: str, line: int) -> str:
     """``shop.py:11``."""
-    return f"{path.replace(chr(92), '/').rpartition('/')[2]}:{line}"
+    return f"{file_of(path)}:{line}"
 
 
 def line_of(frame: FrameType) -> str:

@@ -9,6 +9,8 @@ from types import CodeType, FunctionType, MethodType
 
 from pyventus_typed._libraries import is_library
 
+from ._names import file_of
+
 _MOST_NAMES = 500
 _LONGEST = 60
 
@@ -68,7 +70,7 @@ def _look_at(name: str, value: object, todo: list[object]) -> Iterator[tuple[str
 
 
 def _named_by(function: FunctionType) -> Iterator[tuple[str, object]]:
-    file = function.__code__.co_filename.replace(chr(92), "/").rpartition("/")[2]
+    file = file_of(function.__code__.co_filename)
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield f"{name} (around {function.__name__})", cell.cell_contents

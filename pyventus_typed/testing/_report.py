@@ -7,14 +7,15 @@ import enum
 import inspect
 import math
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from pyventus_typed import Emission
 from pyventus_typed._libraries import is_library
+from pyventus_typed.trace import Timeline
 
-from ._names import MACHINERY
+from ._names import MACHINERY, place_of
 from ._run import Body, Options
 from ._schedule import Schedule, Step, count_of
 from ._story import Story, sentences
@@ -101,6 +102,7 @@ def report(
     found: int,
     example: Example | None = None,
     outside: Sequence[str] = (),
+    draw: Callable[[], Timeline],
 ) -> InterleavingError:
     """The error for *error*, which *body* raises under *schedule*; *example*: the events it was given, if any."""
     reproducer = regression_test(body, options, schedule, example)
@@ -132,11 +134,13 @@ def report(
         "To keep it from coming back",
         *(f"  {line}" for line in reproducer.splitlines()),
     ]
-    return InterleavingError("\n".join(lines), schedule=schedule, trace=story.trace, reproducer=reproducer, runs=runs)
+    return InterleavingError(
+        "\n".join(lines), schedule=schedule, trace=story.trace, reproducer=reproducer, runs=runs, draw=draw
+    )
 
 
 def _headline(error: BaseException, schedule: Schedule, runs: int) -> str:
-    what = f"{type(error).__name__}: {_first_line(error)}"
+    what = f"{type(error).__name__}: {first_line(error)}"
     if not schedule:
         return f"It fails even in the ordinary order, first come, first served: {what}"
     if schedule.deviations:
@@ -148,7 +152,7 @@ def _headline(error: BaseException, schedule: Schedule, runs: int) -> str:
     return f"It fails when {when} (found in {count_of(runs, 'schedule')}): {what}"
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     return next(iter(_message(error).splitlines()), "")
 
 
@@ -176,7 +180,7 @@ def _failure(error: BaseException) -> Iterator[str]:
     yield from f"{type(error).__name__}: {_message(error)}".splitlines()
     for frame in _users_frames(error):
         code = f": {frame.line}" if frame.line else ""
-        yield f"  at {frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}{code}"
+        yield f"  at {place_of(frame.filename, frame.lineno or 0)} in {frame.name}{code}"
         break
     yield from (f"  {note}" for note in getattr(error, "__notes__", ()))
     if isinstance(error, BaseExceptionGroup):

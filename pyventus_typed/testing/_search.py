@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import unittest
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from random import Random
 from typing import NoReturn
 
 from typing_extensions import override
 
+from pyventus_typed.trace import StepRecord, Timeline, Trace
+
 from ._leaks import LeakDetector
+from ._names import MACHINERY
 from ._outside import Outside
 from ._policies import POLICIES, AlwaysCollect, Chooser, Faults, RandomFaults, as_far_as_it_fits, portfolio
 from ._ready import MAX_OVERTAKES
-from ._report import Example, report
+from ._report import Example, first_line, report
 from ._run import Body, Options, Run, run_once, users_traceback
 from ._schedule import FIFO, Fault, Place, Schedule, Step, count_of
 from ._shrink import Attempt, smallest_schedule
@@ -52,6 +58,8 @@ class Settings:
     """Schedules that have failed, by test and body."""
     test: str = ""
     """The test that is running."""
+    timelines: Path | None = None
+    """The directory for the pictures of failing runs."""
 
 
 settings = Settings()
@@ -305,7 +313,7 @@ class Search:
             ) from error
         self._remember(smallest)
         last.error.with_traceback(users_traceback(last.error))
-        raise report(
+        found = report(
             self.body,
             self.options,
             last.error,
@@ -316,7 +324,33 @@ class Search:
             found=len(result.schedule),
             example=None if self._example is None else self._example(),
             outside=[] if smallest else self._outside.changes(),
-        ) from last.error
+            draw=partial(self._draw, smallest, f"{type(last.error).__name__}: {first_line(last.error)}"),
+        )
+        if settings.timelines is not None and (self._final or settings.replay is not None):
+            found.add_note(f"As a picture: {_written(found.timeline, settings.timelines)}")
+        raise found from last.error
+
+    def _draw(self, schedule: Schedule, error: str) -> Timeline:
+        """Run the body under *schedule* once more, and record what is emitted, by the number of the step."""
+        search, story = Search(self.body, self.options), Story()
+        search._most_at_once = self._most_at_once
+        faults = Faults(schedule.faults) if schedule.faults else None
+        with search.leaks, Trace(clock=lambda: story.step, unit="steps") as trace:
+            search._run(as_far_as_it_fits(schedule), faults, story=story)
+        name = getattr(getattr(self.body, "func", self.body), "__qualname__", "body")
+        steps = tuple(
+            StepRecord(
+                number=step.number,
+                who=step.who,
+                what=str(step).split(maxsplit=1)[1].removeprefix(f"{step.who} "),
+                time=step.time,
+                late=bool(step.behind),
+                ahead=bool(step.ahead_of),
+            )
+            for step in story.trace
+            if step.who != MACHINERY
+        )
+        return replace(trace.timeline, title=f"{name} under schedule '{schedule}': {error}", steps=steps)
 
     def _failing_as(self, wanted: tuple[object, ...]) -> Attempt:
         """An attempt that says whether a run fails in the same way, until it has made more steps than it may."""
@@ -412,6 +446,15 @@ class Search:
             step,
             again.error,
         )
+
+
+def _written(timeline: Timeline, directory: Path) -> Path:
+    """The file that *timeline* is written to, named after the test."""
+    name = re.sub(r"[^\w.-]+", "-", settings.test.replace("::", "-").replace("/", "-")).strip("-") or "timeline"
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / f"{name}.html"
+    timeline.write(file)
+    return file
 
 
 def _refuse_state(what: str, changes: str, step: int, cause: BaseException | None) -> NoReturn:

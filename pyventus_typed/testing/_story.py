@@ -145,6 +145,13 @@ class Story:
         if self._lines is not None:
             self._lines.begin()
 
+    @property
+    def step(self) -> int:
+        """The number of the step that is made; at the end the one behind the last."""
+        if self._loop is not None:
+            return self._loop.steps
+        return self.trace[-1].number + 1 if self.trace else 0
+
     def overtakes(self, chosen: Entry | Timer, older: Sequence[Entry | Timer]) -> None:
         self._overtook[id(chosen)] = [_who(entry) for entry in older]
         for entry in older:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from typing_extensions import override
 
 from pyventus_typed.errors import PyventusError
+from pyventus_typed.trace import Timeline
 
 from ._schedule import Schedule, ScheduleError, Step
 
@@ -120,9 +121,24 @@ class InterleavingError(PyventusError, AssertionError):
     ``reproducer`` is a regression test to paste; ``runs`` counts the schedules that were tried to find it.
     """
 
-    def __init__(self, message: str, *, schedule: Schedule, trace: Sequence[Step], reproducer: str, runs: int) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        schedule: Schedule,
+        trace: Sequence[Step],
+        reproducer: str,
+        runs: int,
+        draw: Callable[[], Timeline],
+    ) -> None:
         super().__init__(message)
         self.schedule = schedule
         self.trace: tuple[Step, ...] = tuple(trace)
         self.reproducer = reproducer
         self.runs = runs
+        self._draw = draw
+
+    @property
+    def timeline(self) -> Timeline:
+        """The failing run as a picture: ``found.timeline.write("race.html")``. The body is run once more for it."""
+        return self._draw()

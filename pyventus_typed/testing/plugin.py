@@ -3,12 +3,13 @@
 It is no entry point: who installs the package gets no fixtures that they did not ask for.
 
 ``--schedules=N`` lets every exploration try N schedules; ``--replay=SCHEDULE`` runs that one alone. Schedules that have failed
-are kept in pytest's cache and are tried first the next time.
+are kept in pytest's cache and are tried first the next time. ``--timelines=DIR`` draws each failing run as a page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--schedules", type=int, metavar="N", help="try N schedules in every explore and given_interleavings"
     )
+    group.addoption("--timelines", metavar="DIR", help="draw each failing run as a page in this directory")
     group.addoption("--replay", metavar="SCHEDULE", help="run this schedule alone, as '2:1,5:1' of a report")
 
 
@@ -72,6 +74,10 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.replay = None if replay is None else Schedule.parse(replay)
     except ScheduleError as error:
         raise pytest.UsageError(f"--replay: {error}") from error
+    timelines = config.getoption("--timelines")
+    if timelines is not None and Path(timelines).exists() and not Path(timelines).is_dir():
+        raise pytest.UsageError(f"--timelines is a directory for pages, and {timelines!r} is none.")
+    settings.timelines = None if timelines is None else Path(timelines)
     settings.schedules = schedules
     cache = getattr(config, "cache", None)  # there is none with `-p no:cacheprovider`
     settings.memory = None if cache is None else dict(cache.get(_CACHE, {}))
@@ -83,7 +89,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if cache is not None and settings.memory is not None:
         stored = {**cache.get(_CACHE, {}), **settings.memory}  # other processes of the same run may have kept some
         cache.set(_CACHE, {key: kept for key, kept in stored.items() if kept})
-    settings.memory = settings.replay = settings.schedules = None
+    settings.memory = settings.replay = settings.schedules = settings.timelines = None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

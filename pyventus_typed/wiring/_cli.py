@@ -3,8 +3,10 @@
 import argparse
 import contextlib
 import importlib
+import inspect
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, get_args
@@ -25,6 +27,7 @@ _ABOUT = """\
 Import linkers and check their wiring: events that nobody receives, handlers that nothing reaches, events with fields
 that can change, annotations that disagree with the event. Nothing is emitted and no handler is called.
 """
+_EXAMPLES = {"LINKER": "shop.wiring:linker", "TYPE": "shop.events:ShopEvent", "FUNCTION": "shop.main:run"}
 _CODES = "exit codes: 0 no fault, 1 faults were found, 2 nothing could be checked"
 
 
@@ -118,12 +121,32 @@ def load_family(target: str) -> object:
     return _load(target, "TYPE")[1]
 
 
+def load_function(target: str) -> Callable[[], object]:
+    """The function that ``MODULE:FUNCTION`` names, which needs no arguments. Raises ``NotLoaded``."""
+    found = _load(target, "FUNCTION")[1]
+    if not callable(found) or isinstance(found, type):
+        kind = "a class" if isinstance(found, type) else with_article(type(found).__name__)
+        raise NotLoaded(target, f"this is no function but {kind}.")
+    try:
+        inspect.signature(found).bind()
+    except TypeError as error:
+        raise NotLoaded(target, f"it is called without arguments, and that is not enough: {error}.") from None
+    except ValueError:
+        pass  # what is written in C may not say
+    return found
+
+
+def describe_error(error: BaseException) -> str:
+    """Where a user's code raised *error*, and what it says, in one line."""
+    return f"{_where(error)}{_spell(error)}"
+
+
 def _load(target: str, wanted: str) -> tuple[ModuleType, object]:
     name, colon, path = target.partition(":")
     if not colon or not name or not path:
         is_module = wanted == "LINKER" and all(part.isidentifier() for part in name.split("."))
         hint = _linkers_in(_import(name, target)) if is_module else ""
-        raise NotLoaded(target, f"write MODULE:{wanted}, such as shop.wiring:linker.{hint}")
+        raise NotLoaded(target, f"write MODULE:{wanted}, such as {_EXAMPLES[wanted]}.{hint}")
     _check_module_name(name, target, f":{path}")
     module = _import(name, target)
     found: object = module
@@ -140,8 +163,9 @@ def _load(target: str, wanted: str) -> tuple[ModuleType, object]:
 
 
 def _check_module_name(name: str, target: str, rest: str) -> None:
-    if "/" in name or name.endswith(".py"):
-        dotted = name.removesuffix(".py").strip("./").replace("/", ".")
+    path = name.replace("\\", "/")
+    if "/" in path or path.endswith(".py"):
+        dotted = path.removesuffix(".py").strip("./").replace("/", ".")
         raise NotLoaded(target, f"this is the path of a file; write the module's name, {dotted}{rest}.")
     if not all(part.isidentifier() for part in name.split(".")):
         raise NotLoaded(target, f"{name!r} is not the name of a module.")
@@ -164,7 +188,7 @@ def _import(name: str, target: str) -> ModuleType:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit included: a module that ends the program is no answer
-        raise NotLoaded(target, f"{name} cannot be imported: {_where(error)}{_spell(error)}") from error
+        raise NotLoaded(target, f"{name} cannot be imported: {describe_error(error)}") from error
 
 
 def _spell(error: BaseException) -> str:

@@ -9,14 +9,15 @@ def rounds_of(**seconds: float) -> Rounds:
     return [{name: Timing(one, one) for name, one in seconds.items()}] * 3
 
 
-def test_the_goal_is_carried_over_to_what_is_reached_by_hand_here() -> None:
-    *_, last = lines(ROWS["sync-1"], rounds_of(limit=1e-7, hand=6e-7, us=9e-7))
-    assert last == "  us is 1.50 x hand (goal 1.25: 4.5 x limit, where hand took 3.6)"
-
-
-def test_without_a_figure_by_hand_from_there_only_the_ratio_is_said() -> None:
+def test_a_row_that_is_also_done_by_hand_ends_with_the_ratio_of_the_two() -> None:
     *_, last = lines(ROWS["publish-1"], rounds_of(limit=1e-7, hand=5e-7, us=6e-7))
     assert last == "  us is 1.20 x hand"
+
+
+def test_threads_are_compared_by_processor_time() -> None:
+    rounds: Rounds = [{"limit 1": Timing(1e-7, 1e-7), "us 8": Timing(9e-6, 8e-7)}] * 3
+    *_, last = lines(ROWS["threads"], rounds)
+    assert last.split()[:3] == ["us", "8", "8.00"]
 
 
 def test_a_row_without_us_or_without_a_goal_ends_with_its_contenders() -> None:

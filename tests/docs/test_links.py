@@ -7,9 +7,10 @@ import pytest
 from tests.programs import run_python
 
 
-def check(site: Path, **pages: str) -> tuple[int, str]:
+def check(site: Path, *, described: bool = True, **pages: str) -> tuple[int, str]:
     for name, body in pages.items():
-        (site / f"{name}.html").write_text(f"<html><body>{body}</body></html>", encoding="utf-8")
+        head = '<meta name="description" content="What it is about.">' if described else ""
+        (site / f"{name}.html").write_text(f"<html><head>{head}</head><body>{body}</body></html>", encoding="utf-8")
     ended = run_python("docs/check_links.py", str(site))
     assert ended.stderr == ""
     return ended.code, ended.stdout
@@ -36,3 +37,8 @@ def test_what_is_broken_or_fetched_is_named(tmp_path: Path, body: str, complaint
 
 def test_a_site_without_pages_is_no_site(tmp_path: Path) -> None:
     assert check(tmp_path)[0] == 1
+
+
+def test_a_page_that_does_not_say_what_it_is_about_is_named(tmp_path: Path) -> None:
+    said = "one.html: has no description: its first paragraph makes one\n"
+    assert check(tmp_path, described=False, one="", search="") == (1, said)

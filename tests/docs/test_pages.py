@@ -9,8 +9,14 @@ import pytest
 from tests.docs.pages import DOCS, PAGES, Page, wrong_blocks
 from tests.programs import HOUSE, run_python
 
-# These run in processes of their own, with a server or with pyventus: tests/edges/nats/test_pages.py, test_migration.py.
-OTHERS = {"how-to/go-beyond-one-process.md", "how-to/outbox.md", "how-to/move-from-pyventus.md"}
+# These run in processes of their own, with a server, pyventus or Django: tests/edges/nats/test_pages.py, test_migration.py,
+# test_frameworks.py.
+OTHERS = {
+    "how-to/go-beyond-one-process.md",
+    "how-to/outbox.md",
+    "how-to/move-from-pyventus.md",
+    "how-to/django.md",
+}
 # All checkers judge this one, in tests/typing.
 JUDGED = {"explanation/reading-errors.md"}
 WITH_MISTAKES = [page for page in PAGES if page not in JUDGED and wrong_blocks(page)]
@@ -23,7 +29,13 @@ def test_the_examples_of_a_page_run_and_print_what_it_says(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with caplog.at_level(logging.CRITICAL, logger="asyncio"):
+        caplog.handler.setLevel(logging.ERROR)  # what is less than that, a program without logging does not show
         Page(page).run()
+    text = (DOCS / page).read_text(encoding="utf-8")
+    logged = [record.getMessage() for record in caplog.records]
+    assert [one for one in logged if one not in text] == [], (
+        "a reader sees this on stderr, and the page does not say so"
+    )
 
 
 def mypy(folder: Path, *modules: str) -> str:

@@ -14,6 +14,7 @@ FACADES = (
     "pyventus_typed.errors",
     "pyventus_typed.testing",
     "pyventus_typed.wiring",
+    "pyventus_typed.trace",
     "pyventus_typed.nats",
     "pyventus_typed.nats.postgresql",
 )
@@ -34,7 +35,9 @@ def own_names(facade: ModuleType) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("name", ["pyventus_typed", "pyventus_typed.wiring", "pyventus_typed.nats"])
+@pytest.mark.parametrize(
+    "name", ["pyventus_typed", "pyventus_typed.wiring", "pyventus_typed.trace", "pyventus_typed.nats"]
+)
 def test_a_facade_holds_what_it_lists_and_nothing_else(name: str) -> None:
     facade = importlib.import_module(name)
     assert own_names(facade) == {one.rpartition(".")[2] for one in public(name)}

@@ -30,7 +30,7 @@ DELIVERY = ("tests/processors/test_delivery.py",)
 END = ("tests/processors/test_end_of_loop.py",)
 HERE = ("tests/processors/test_here.py",)
 IN_THREAD = ("tests/processors/test_in_thread.py",)
-THREADS = ("tests/processors/test_threads.py",)
+THREADS = ("tests/processors/test_threads.py", "tests/processors/test_stress.py")
 INTERRUPTED = ("tests/processors/test_interrupted.py",)
 PUBLISH = ("tests/processors/test_publish.py",)
 ASK = ("tests/processors/test_ask.py",)
@@ -181,8 +181,8 @@ MUTANTS = (
     Mutant(
         "two rows for one key, made in the middle of each other",
         "_ordering.py",
-        "            # What was compared may have emitted. From here on nothing is called.\n            if (rows[number] if number in rows else ()) is before:\n",
-        "            if True:\n",
+        "            if (rows[number] if number in rows else ()) is before:",
+        "            if True:",
         ORDER,
     ),
     Mutant(
@@ -204,6 +204,13 @@ MUTANTS = (
         "_ordering.py",
         "(one for one in before if one.key is value or one.key == value)",
         "iter(before)",
+        ORDER,
+    ),
+    Mutant(
+        "what fails by its predicates alone passes the gate",
+        "processors/_accepting.py",
+        "    if queue.gate is None:\n        return None\n    try:\n        return queue.gate.prepare",
+        "    if queue.gate is None or emission._route.errors is not None:\n        return None\n    try:\n        return queue.gate.prepare",
         ORDER,
     ),
     Mutant(
@@ -264,15 +271,15 @@ MUTANTS = (
     ),
     Mutant(
         "deliveries of one receiver overlap in a mailbox",
-        "processors/_queue.py",
-        "        if mailbox is None:\n            return False\n        own =",
-        "        if mailbox is None or mailbox:\n            return False\n        own =",
+        "processors/_mailboxes.py",
+        "    if mailbox is None:\n        return False\n    own =",
+        "    if mailbox is None or mailbox:\n        return False\n    own =",
         ORDER,
     ),
     Mutant(
         "a leak of mailboxes",
-        "processors/_queue.py",
-        "        del mailboxes[subscription]\n",
+        "processors/_mailboxes.py",
+        "    del mailboxes[subscription]\n",
         "",
         ORDER,
     ),
@@ -285,14 +292,14 @@ MUTANTS = (
     ),
     Mutant(
         "`once` is used up by a rejected emission",
-        "processors/_queue.py",
-        "                if self.capacity is not None and not is_request and not self._has_place",
-        "                _use_up(emission)\n                if self.capacity is not None and not is_request and not self._has_place",
+        "processors/_accepting.py",
+        "            if queue.capacity is not None and not is_request and not _has_place",
+        "            use_up(emission)\n            if queue.capacity is not None and not is_request and not _has_place",
         EMITTER,
     ),
     Mutant(
         "`once` is used up by two",
-        "processors/_queue.py",
+        "_emission.py",
         "if one._options.once and not one.unsubscribe()",
         "if one._options.once and one.unsubscribe() is None",
         (*EMITTER, *INTERRUPTED),
@@ -356,8 +363,8 @@ MUTANTS = (
     Mutant(
         "who gives up takes the error along",
         "_emission.py",
-        "            emission._log_unseen()  # who gives up",
-        "            pass  # who gives up",
+        "            waiter.gives_up()\n            emission._log_unseen()\n",
+        "            waiter.gives_up()\n",
         (*EMISSION, *FAULTS),
     ),
     Mutant(
@@ -391,9 +398,16 @@ MUTANTS = (
     Mutant(
         "the call that was cancelled from outside is off by one",
         "processors/_queue.py",
-        "            begun = total - len(rest) - taken if",
-        "            begun = total - len(rest) if",
+        "            begun = emission._begun - len(rest)  # or",
+        "            begun = total - len(rest)  # or",
         (*EMISSION, *THREADS),
+    ),
+    Mutant(
+        "calls that another thread took from the cursor have begun",
+        "_emission.py",
+        "            left = len(self._rare.taken)\n",
+        "            left = 0\n",
+        EMISSION,
     ),
     Mutant(
         "a cancellation from another thread waits for the next emission",
@@ -401,6 +415,20 @@ MUTANTS = (
         "                taken.extend(emission._cursor)  # in",
         "                pass  # in",
         (*EMISSION, *THREADS),
+    ),
+    Mutant(
+        "what is published takes its places in the mailboxes before what was accepted before it",
+        "processors/_mailboxes.py",
+        "    if not scheduler.ready and not scheduler.awake:\n        _take_places",
+        "    if True:\n        _take_places",
+        PUBLISH,
+    ),
+    Mutant(
+        "the place of a published delivery is given up twice",
+        "processors/_mailboxes.py",
+        "    place = publisher.places.pop(index)\n",
+        "    place = publisher.places.get(index)\n",
+        PUBLISH,
     ),
     Mutant(
         "one more than capacity",
@@ -433,50 +461,71 @@ MUTANTS = (
     Mutant(
         "a waiter that gives up leaves a dead future",
         "processors/_capacity.py",
-        "                self._waiting.remove(future)\n",
+        "                self._waiting.remove(entry)\n",
         "                pass\n",
         (*ROOM, *FAULTS),
     ),
     Mutant(
+        "who waits for a place is taken for somebody who may give up his",
+        "processors/_capacity.py",
+        "        return [one for one in self.in_order() if one not in stuck]\n",
+        "        return [one for one in self.in_order() if one is not stuck]\n",
+        WAITING,
+    ),
+    Mutant(
+        "what a thread has handed over without a receiver left keeps its capacity",
+        "processors/_accepting.py",
+        "            queue.capacity.give_back(emission)\n",
+        "            pass\n",
+        THREADS,
+    ),
+    Mutant(
+        "who begins to wait for capacity misses what a signal handler gives back in the middle of that",
+        "processors/_capacity.py",
+        "            self._free.pop()\n            self.offer()\n",
+        "            pass\n",
+        INSTANTS,
+    ),
+    Mutant(
         "the last comes first",
         "processors/_capacity.py",
-        "            future = self._waiting.popleft()\n",
-        "            future = self._waiting.pop()\n",
+        "            future, _ = self._waiting.popleft()\n",
+        "            future, _ = self._waiting.pop()\n",
         ROOM,
     ),
     Mutant(
         "a place that was waited for is lost where the emission is refused",
-        "processors/_queue.py",
-        "                    self.capacity.offer()  # nobody",
-        "                    pass  # nobody",
+        "processors/_accepting.py",
+        "                queue.capacity.offer()  # nobody",
+        "                pass  # nobody",
         (*ROOM, *FAULTS),
     ),
     Mutant(
         "drop_old drops what has started",
-        "processors/_queue.py",
-        "            and (notes is None or all(note is WAITING for note in notes.values()))\n            and emission._begun == len(notes or ())\n",
+        "processors/_accepting.py",
+        "        and (notes is None or all(note is WAITING for note in notes.values()))\n        and emission._begun == len(notes or ())\n",
         "",
         ROOM,
     ),
     Mutant(
         "drop_old drops the newest",
-        "processors/_queue.py",
-        "next(filter(self._is_droppable, capacity.in_order()), None)",
-        "next(filter(self._is_droppable, reversed([*capacity.in_order()])), None)",
+        "processors/_accepting.py",
+        "next(filter(partial(_is_droppable, queue), capacity.in_order()), None)",
+        "next(filter(partial(_is_droppable, queue), reversed([*capacity.in_order()])), None)",
         ROOM,
     ),
     Mutant(
         "what descends from what was pending is refused by a closing emitter",
         "processors/_asyncio.py",
-        "            state.limit = next(numbers) - 1\n",
-        "            state.limit = 0\n",
+        "state.limit, state.closing = next(numbers), scheduler\n",
+        "state.limit, state.closing = -1, scheduler\n",
         (*EMITTER, *WAITING),
     ),
     Mutant(
         "whatever is emitted by something pending is accepted by a closed emitter",
-        "processors/_queue.py",
-        "                if any(epoch.number <= state.limit for epoch in keeper.ledger.open.get(parent, ())):\n                    return True\n",
-        "                return True\n",
+        "processors/_accepting.py",
+        "            if any(epoch.number <= state.limit for epoch in keeper.ledger.open.get(one, ())):\n                return True\n",
+        "            return True\n",
         (*EMITTER, *WAITING, *FAULTS),
     ),
     Mutant(
@@ -522,6 +571,13 @@ MUTANTS = (
         IN_THREAD,
     ),
     Mutant(
+        "a late thread holds up the other receivers of its emission",
+        "processors/_mailboxes.py",
+        "    if mailbox.is_late:\n",
+        "    if mailbox.holder in queue.late:\n",
+        IN_THREAD,
+    ),
+    Mutant(
         "what comes late is not logged",
         "_in_thread.py",
         "            running.add_done_callback(self._ignore)\n",
@@ -559,7 +615,7 @@ MUTANTS = (
     Mutant(
         "an ask swallows a cancellation",
         "processors/_inline.py",
-        "    if cancelled is not None:\n        raise cancelled\n",
+        "    if cancelled is not None and not isinstance(delivery.outcome, Failed):\n        raise cancelled\n",
         "",
         (*ASK, *FAULTS),
     ),
@@ -572,23 +628,23 @@ MUTANTS = (
     ),
     Mutant(
         "a mailbox's task goes on after it was cancelled",
-        "processors/_tasks.py",
-        "                    if has_cancellation(task):\n                        return\n",
+        "processors/_mailboxes.py",
+        "                    if task is not None and (must_cancel(task) or task.cancelling()):\n                        return\n",
         "                    pass\n",
         DELIVERY,
     ),
     Mutant(
         "a delivery of a mailbox goes on outside of its context",
-        "processors/_tasks.py",
+        "processors/_mailboxes.py",
         "            waits_for = context.run(step, value)\n",
         "            waits_for = step(value)\n",
         DELIVERY,
     ),
     Mutant(
         "what is emitted during the end is not settled",
-        "processors/_queue.py",
-        "        if self.scheduler.ending is not None:  # emitted while",
-        "        if False:  # emitted while",
+        "processors/_accepting.py",
+        "    if queue.scheduler.ending is not None:  # emitted while",
+        "    if False:  # emitted while",
         END,
     ),
     Mutant(
@@ -622,8 +678,8 @@ MUTANTS = (
     Mutant(
         "suspended coroutines are left to the garbage collector",
         "processors/_loop_end.py",
-        "            coroutine.close()\n",
-        "            pass\n",
+        "        if not close_patiently(coroutine):\n",
+        "        if False:\n",
         END,
     ),
     Mutant(
@@ -643,8 +699,8 @@ MUTANTS = (
     Mutant(
         "tasks that are lost with their loop complain",
         "processors/_tasks.py",
-        "    task._log_destroy_pending = False  # unknown",
-        "    # unknown",
+        "    may_vanish(task)",
+        "    ",
         END,
     ),
     Mutant(
@@ -670,21 +726,21 @@ MUTANTS = (
     ),
     Mutant(
         "a fresh loop leaves generators to the collector",
-        "processors/_schedulers.py",
+        "_loops.py",
         '        or bool(getattr(loop, "_asyncgens", True))\n',
         "",
         END,
     ),
     Mutant(
         "a fresh loop leaves what is ready",
-        "processors/_schedulers.py",
+        "_loops.py",
         '        or bool(getattr(loop, "_ready", True))  # a connection that was closed takes some turns\n',
         "",
         END,
     ),
     Mutant(
         "a fresh loop leaves threads alone",
-        "processors/_schedulers.py",
+        "_loops.py",
         '        or getattr(loop, "_default_executor", True) is not None\n',
         "",
         END,
@@ -692,7 +748,7 @@ MUTANTS = (
     Mutant(
         "a fresh loop has a task of ours among the user's",
         "processors/_schedulers.py",
-        "            asyncio._unregister_task(winding_up)\n",
+        "            hide(winding_up)\n",
         "",
         END,
     ),

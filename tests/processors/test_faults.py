@@ -32,8 +32,9 @@ from pyventus_typed import (
     Status,
     asyncio_emitter,
     current_emission,
+    observe,
 )
-from pyventus_typed.errors import EmissionFailed, EmitterClosed, NoRoom
+from pyventus_typed.errors import EmissionFailed, EmitterClosed, InvalidOption, NoRoom
 
 
 @dataclass(frozen=True)
@@ -783,6 +784,10 @@ class Notebook:
     def started(self, delivery: Any) -> None:
         self._note(f"started {delivery.subscription.handler.__name__}", delivery.emission)
 
+    def ended(self, delivery: Any) -> None:
+        outcome = type(delivery.outcome).__name__
+        self._note(f"ended {delivery.subscription.handler.__name__} {outcome}", delivery.emission)
+
     def settled(self, emission: Emission[Event]) -> None:
         self._note(f"settled {emission.status.value}", emission)
 
@@ -793,23 +798,40 @@ class Notebook:
 user: ContextVar[str] = ContextVar("user", default="nobody")
 
 
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX, Ordering.SERIAL])
 @pytest.mark.parametrize("loop", [True, False])
-def test_an_observer_sees_what_is_accepted_started_and_settled_in_its_context(*, loop: bool) -> None:
+def test_an_observer_sees_what_is_accepted_started_ended_and_settled_in_its_context(
+    *, loop: bool, ordering: Ordering
+) -> None:
     linker, book = Linker[Event](), Notebook()
-    emitter = Emitter(linker, AsyncIOProcessor(observer=book))
+    emitter = Emitter(linker, AsyncIOProcessor(observer=book, ordering=ordering))
 
     def plain(parcel: Parcel) -> None:
         if parcel.n == 1:
             emitter.emit(Parcel(2))
 
+    def answers(parcel: Parcel) -> int:
+        return parcel.n
+
     async def later(parcel: Parcel) -> None:
         await asyncio.sleep(0)
 
+    async def fails(parcel: Parcel) -> None:
+        raise ValueError(parcel.n)
+
     def blocking(parcel: Parcel) -> None: ...
+
+    def other_blocking(parcel: Parcel) -> None: ...
+
+    def noted(parcel: Parcel) -> None: ...
 
     linker.subscribe(Parcel, plain)
     linker.subscribe(Parcel, later)
+    linker.subscribe(Parcel, answers)
+    linker.subscribe(Parcel, fails, on_failure=lambda *_: None)
     linker.subscribe(Parcel, blocking, in_thread=True)
+    linker.subscribe(Parcel, other_blocking, in_thread=True)
+    linker.subscribe(Parcel, noted, on_success=lambda _: None)
 
     async def main() -> None:
         user.set("ada")
@@ -824,12 +846,137 @@ def test_an_observer_sees_what_is_accepted_started_and_settled_in_its_context(*,
     import contextvars
 
     contextvars.copy_context().run(lambda: asyncio.run(main()) if loop else without())
+    handlers = ["answers", "blocking", "fails", "later", "noted", "other_blocking", "plain"]
     for n in (1, 2):
         mine = [what for what, number, _ in book.log if number == n]
         assert mine[0] == "accepted"
-        assert mine[-1] == "settled completed"
-        assert sorted(mine[1:-1]) == ["started blocking", "started later", "started plain"]
+        assert mine[-1] == "settled failed"
+        assert sorted(what for what in mine if what.startswith("started")) == [f"started {name}" for name in handlers]
+        ends = sorted(what for what in mine if what.startswith("ended"))
+        assert ends == [f"ended {name} {'Failed' if name == 'fails' else 'Completed'}" for name in handlers]
+        for name in handlers:
+            assert mine.index(f"started {name}") < next(i for i, x in enumerate(mine) if x.startswith(f"ended {name} "))
     assert {who for _, _, who in book.log} == {"ada"}
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+async def test_an_observed_handler_that_was_busy_gets_what_waits_in_its_mailbox(*, is_plain: bool) -> None:
+    linker, book, seen = Linker[Event](), Notebook(), list[int]()
+    emitter = Emitter(linker, AsyncIOProcessor(observer=book, ordering=Ordering.MAILBOX))
+
+    async def slow(parcel: Parcel) -> None:
+        await turns()
+        seen.append(parcel.n)
+
+    def plain(parcel: Parcel) -> Any:
+        return slow(parcel)
+
+    linker.subscribe(Parcel, plain if is_plain else slow)
+    for n in range(3):
+        emitter.emit(Parcel(n))
+    await emitter.wait_for_tasks()
+    assert seen == [0, 1, 2]
+    name = "plain" if is_plain else "slow"
+    assert [(what, n) for what, n, _ in book.log if what not in {"accepted", "settled completed"}] == [
+        (what, n) for n in range(3) for what in (f"started {name}", f"ended {name} Completed")
+    ]
+
+
+@pytest.mark.parametrize("how", ["publish", "ask", "ask_sync"])
+async def test_an_observer_sees_what_runs_in_the_caller(how: str) -> None:
+    @dataclass(frozen=True)
+    class Weigh(Request[int]):
+        n: int = 0
+
+    linker, book = Linker[Event](), Notebook()
+    emitter = Emitter(linker, AsyncIOProcessor(observer=book))
+
+    def plain(event: Any) -> int:
+        return 7
+
+    async def later(event: Any) -> None: ...
+
+    def fails(event: Any) -> None:
+        raise ValueError
+
+    if how == "publish":
+        for handler in (plain, later, fails):
+            linker.subscribe(Parcel, handler)
+        with pytest.raises(EmissionFailed):
+            await emitter.publish(Parcel(0))
+        ran = ["plain Completed", "later Completed", "fails Failed"]
+    else:
+        linker.answer(Weigh)(plain)
+        assert (await emitter.ask(Weigh()) if how == "ask" else emitter.ask_sync(Weigh())) == 7
+        ran = ["plain Completed"]
+    await emitter.wait_for_tasks()
+    parts = [part for one in ran for part in (f"started {one.split()[0]}", f"ended {one}")]
+    settled = f"settled {'failed' if how == 'publish' else 'completed'}"
+    assert [what for what, _, _ in book.log] == ["accepted", *parts, settled]
+
+
+async def test_observe_sees_every_emitter_in_its_block_and_nothing_else() -> None:
+    linker, seen, book = Linker[Event](), list[Event](), Notebook()
+    linker.subscribe(Parcel, seen.append)
+
+    async def slow(parcel: Parcel) -> None:
+        await asyncio.sleep(0)
+
+    linker.subscribe(Parcel, slow)
+    old = asyncio_emitter(linker)
+    await old.emit(Parcel(1))
+    pending = old.emit(Parcel(2))
+    with observe(book):
+        await pending
+        await old.emit(Parcel(3))
+        await asyncio_emitter(linker).emit(Parcel(4))
+        cut = old.emit(Parcel(5))
+    await cut
+    await old.emit(Parcel(6))
+    assert [(what, n) for what, n, _ in book.log if not what.startswith(("started", "ended"))] == [
+        ("accepted", 3),
+        ("settled completed", 3),
+        ("accepted", 4),
+        ("settled completed", 4),
+        ("accepted", 5),
+    ]
+    assert len(seen) == 6
+
+
+async def test_several_observe_one_emission_and_each_ends_by_itself() -> None:
+    one, two = Notebook(), Notebook()
+    emitter = Emitter(Linker[Event](), AsyncIOProcessor(observer=one))
+    with observe(two), observe(two):
+        await emitter.emit(Parcel(1))
+    await emitter.emit(Parcel(2))
+    assert [n for _, n, _ in one.log] == [1, 1, 2, 2]
+    assert [n for _, n, _ in two.log] == [1, 1, 1, 1]
+
+
+def test_observe_reaches_the_queues_of_other_threads() -> None:
+    linker, book = Linker[Event](), Notebook()
+    emitter = asyncio_emitter(linker)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(emitter.emit, Parcel(1)).result()
+        with observe(book):
+            pool.submit(emitter.emit, Parcel(2)).result()
+        pool.submit(emitter.emit, Parcel(3)).result()
+    assert [(what, n) for what, n, _ in book.log] == [("accepted", 2), ("settled completed", 2)]
+
+
+async def test_what_is_dropped_for_want_of_capacity_is_observed() -> None:
+    linker, book = Linker[Event](), Notebook()
+    linker.subscribe(Parcel, lambda _: None)
+    emitter = Emitter(linker, AsyncIOProcessor(observer=book, capacity=1, overflow="drop_new"))
+    emitter.emit(Parcel(1))
+    emitter.emit(Parcel(2))
+    assert [(what, n) for what, n, _ in book.log if n == 2] == [("accepted", 2), ("settled discarded", 2)]
+
+
+@pytest.mark.parametrize("wrong", [None, 3, Notebook])
+def test_observe_refuses_what_is_no_observer(wrong: Any) -> None:
+    with pytest.raises(InvalidOption, match="Observer"), observe(wrong):
+        pytest.fail("unreachable")
 
 
 async def test_an_observer_that_raises_changes_nothing(unraisable: list[BaseException | None]) -> None:
@@ -843,4 +990,4 @@ async def test_an_observer_that_raises_changes_nothing(unraisable: list[BaseExce
     emission = await Emitter(linker, AsyncIOProcessor(observer=Broken())).emit(Parcel())
     assert emission.status is Status.COMPLETED
     assert seen == [Parcel()]
-    assert [type(one) for one in unraisable] == [LookupError] * 3
+    assert [type(one) for one in unraisable] == [LookupError] * 4

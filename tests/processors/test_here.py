@@ -264,6 +264,35 @@ def test_handlers_see_the_emitters_context_and_leak_nothing(in_loop: bool) -> No
     assert user.get() == "nobody"
 
 
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_what_a_plain_handler_sets_is_seen_by_those_that_start_after_it(in_loop: bool) -> None:
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+    linker, seen = Linker(), dict[str, str]()
+    emitter = Emitter(linker)
+
+    def plain(event: Event) -> None:
+        user.set("the plain handler's")
+
+    async def task(event: Event) -> None:
+        seen["task"] = user.get()
+        user.set("the task's")
+
+    linker.subscribe(OrderPlaced, lambda event: seen.update(before=user.get()))
+    linker.subscribe(OrderPlaced, plain)
+    linker.subscribe(OrderPlaced, task, on_success=lambda result: seen.update(callback=user.get()))
+    linker.subscribe(OrderPlaced, lambda event: seen.update(thread=user.get()), in_thread=True)
+    linker.subscribe(OrderPlaced, lambda event: seen.update(plain=user.get()))
+
+    async def main() -> None:
+        await emitter.emit(OrderPlaced())
+        seen["emitter"] = user.get()
+
+    contextvars.copy_context().run(lambda: asyncio.run(main()) if in_loop else emitter.emit(OrderPlaced()))
+    after = {"task": "the plain handler's", "thread": "the plain handler's", "plain": "the plain handler's"}
+    assert seen.pop("emitter", "nobody") == "nobody"
+    assert seen == {"before": "nobody", "callback": "the task's", **after}
+
+
 # ---------------------------------------------------------------- R6
 def test_one_emitter_serves_many_loops_one_after_the_other() -> None:
     linker, loops = Linker(), set[int]()

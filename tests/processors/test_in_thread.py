@@ -264,6 +264,39 @@ def test_after_a_timeout_it_keeps_its_place_in_the_order_until_it_returns() -> N
     by_hand(main)
 
 
+@pytest.mark.parametrize("blocks_first", [True, False])
+def test_after_a_timeout_it_keeps_only_its_own_mailbox_and_not_those_of_its_neighbours(*, blocks_first: bool) -> None:
+    async def main(loop: HandTurned) -> None:
+        linker, begun, go, log = Linker(), asyncio.Event(), threading.Event(), list[int]()
+
+        def blocks(event: OrderPlaced) -> None:
+            loop.call_soon_threadsafe(begun.set)
+            if not event.order:
+                go.wait(SOON)
+
+        async def turns(event: OrderPlaced) -> None:
+            await asyncio.sleep(60 if not event.order else 0)
+            log.append(event.order)
+
+        if blocks_first:
+            linker.subscribe(OrderPlaced, blocks, in_thread=True, timeout=30, on_failure=lambda event, error: None)
+        linker.subscribe(OrderPlaced, turns)
+        if not blocks_first:
+            linker.subscribe(OrderPlaced, blocks, in_thread=True, timeout=30, on_failure=lambda event, error: None)
+        emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+        emissions = [emitter.emit(OrderPlaced(order)) for order in range(3)]
+        await begun.wait()
+        await loop.advance(30)
+        await loop.advance(30)
+        assert log == [0, 1, 2]
+        assert [one.status for one in emissions] == [Status.FAILED, Status.PENDING, Status.PENDING]
+        go.set()
+        assert await emitter.wait_for_tasks(SOON)
+        assert [one.status for one in emissions[1:]] == [Status.COMPLETED] * 2
+
+    by_hand(main)
+
+
 def test_one_that_still_waits_for_a_worker_never_runs_when_its_loop_is_closed() -> None:
     linker, begun, go, seen = Linker(), asyncio.Event(), threading.Event(), list[int]()
     told: list[Emission[Event]] = []

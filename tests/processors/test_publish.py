@@ -64,6 +64,75 @@ async def test_in_a_mailbox_it_waits_for_its_turn_and_then_runs_in_the_callers_t
     assert caplog.records == []
 
 
+@pytest.mark.parametrize("first", ["plain", "async"])
+@pytest.mark.parametrize("second", ["plain", "async"])
+async def test_in_a_mailbox_it_is_behind_what_was_accepted_before_it_and_before_all_that_comes_later(
+    first: str, second: str
+) -> None:
+    linker, log, under_way, go = Linker(), list[tuple[str, int]](), list[str](), asyncio.Event()
+    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+
+    def subscribe(name: str, kind: str) -> None:
+        def plain(event: OrderPlaced) -> None:
+            log.append((name, event.order))
+
+        async def takes_turns(event: OrderPlaced) -> None:
+            assert name not in under_way  # one at a time
+            under_way.append(name)
+            log.append((name, event.order))
+            await asyncio.sleep(0)
+            if event.order == 3 and not go.is_set() and len(emissions) == 2:
+                emissions.append(
+                    emitter.emit(OrderPlaced(4))
+                )  # accepted before the second receiver has the one that is published
+                await go.wait()
+            under_way.remove(name)
+
+        linker.subscribe(OrderPlaced, plain if kind == "plain" else takes_turns)
+
+    subscribe("first", first)
+    subscribe("second", second)
+    emissions = [emitter.emit(OrderPlaced(order)) for order in (1, 2)]
+    published = asyncio.create_task(emitter.publish(OrderPlaced(3)))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    emissions.append(emitter.emit(OrderPlaced(5)))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    go.set()
+    emissions.append(await published)
+    assert await emitter.wait_for_tasks(5)
+    for name in ("first", "second"):
+        orders = [order for who, order in log if who == name]
+        assert orders == sorted(orders), log
+        assert {1, 2, 3, 5} <= {*orders}
+    assert {one.status for one in emissions} == {Status.COMPLETED}
+
+
+async def test_in_a_mailbox_one_that_is_cancelled_gives_up_all_its_places() -> None:
+    linker, log = Linker(), list[int]()
+
+    @linker.on(OrderPlaced)
+    async def hangs(event: OrderPlaced) -> None:
+        if event.order == 1:
+            await asyncio.Event().wait()
+
+    @linker.on(OrderPlaced)
+    async def notes(event: OrderPlaced) -> None:
+        log.append(event.order)
+
+    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+    publishing = [asyncio.create_task(emitter.publish(OrderPlaced(order))) for order in (1, 2, 3)]
+    await asyncio.sleep(0)
+    last = emitter.emit(OrderPlaced(4))
+    await asyncio.sleep(0)
+    for one in publishing[:2]:
+        one.cancel()
+    await asyncio.wait(publishing)
+    assert await emitter.wait_for_tasks(5)
+    assert (log, last.status) == ([3, 4], Status.COMPLETED)
+
+
 async def test_what_a_coroutine_returns_is_the_result_also_if_it_could_be_awaited() -> None:
     linker, never = Linker(), asyncio.get_running_loop().create_future()
 
@@ -328,3 +397,15 @@ async def test_an_emission_that_is_cancelled_while_it_is_published_cancels_its_h
     assert emission.cancel()
     assert await asyncio.wait_for(publishing, 5) is emission
     assert emission.deliveries[0].outcome == Cancelled()
+
+
+async def test_what_a_handler_of_publish_sets_is_seen_by_its_caller() -> None:
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+    linker = Linker()
+
+    @linker.on(OrderPlaced)
+    async def handler(event: OrderPlaced) -> None:
+        user.set("the handler's")
+
+    await Emitter(linker).publish(OrderPlaced())
+    assert user.get() == "the handler's"

@@ -20,6 +20,7 @@ from pyventus_typed import (
     PerKey,
     Request,
     Status,
+    asyncio_emitter,
     current_emission,
 )
 from pyventus_typed.errors import EmissionFailed, EmitterClosed, InvalidOption, WouldDeadlock
@@ -289,6 +290,33 @@ async def test_a_handler_that_awaits_what_is_ordered_behind_it_is_refused_with_t
     assert await office.emitter.wait_for_tasks(1)
 
 
+@pytest.mark.parametrize("in_a_loop", [True, False])
+def test_in_a_mailbox_a_handler_that_awaits_what_has_not_begun_yet_is_refused_as_well(*, in_a_loop: bool) -> None:
+    linker, refused = Linker[Event](), list[WouldDeadlock]()
+    linker.subscribe(
+        Parcel, lambda _: None
+    )  # a plain call, so nothing of the second emission begins before the next turn
+    emitter = asyncio_emitter(linker, ordering=Ordering.MAILBOX)
+
+    @linker.on(Parcel)
+    async def wait(parcel: Parcel) -> None:
+        if not parcel.n:
+            with pytest.raises(WouldDeadlock) as caught:
+                await emitter.emit(Parcel(1))
+            refused.append(caught.value)
+
+    async def main() -> None:
+        emitter.emit(Parcel(0))
+        assert await emitter.wait_for_tasks(1)
+
+    if in_a_loop:
+        asyncio.run(main())
+    else:
+        emitter.emit(Parcel(0))
+    assert [[one.event for one in error.chain] for error in refused] == [[Parcel(1), Parcel(0)]]
+    assert emitter.tally.completed == 2
+
+
 async def test_a_chain_through_others_is_named_from_end_to_end() -> None:
     office = Office(PerKey(Parcel, lambda parcel: parcel.n % 10))
 
@@ -337,6 +365,49 @@ async def test_a_handler_may_await_what_is_not_behind_it() -> None:
 
     emission = await asyncio.wait_for(office.emitter.emit(Parcel(0)).wait(), 1)
     assert emission.deliveries[0].outcome == Completed(0)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+async def test_of_handlers_that_all_wait_for_capacity_the_last_one_is_refused_and_the_others_go_on(size: int) -> None:
+    linker, refused = Linker[Event](), list[WouldDeadlock]()
+    emitter = asyncio_emitter(linker, capacity=size)
+    linker.subscribe(Letter, lambda _: None)
+
+    @linker.on(Parcel)
+    async def wait(parcel: Parcel) -> None:
+        await turns()  # until all places are taken
+        try:
+            await emitter.emit_wait(Letter(parcel.n))
+        except WouldDeadlock as error:
+            refused.append(error)
+
+    for n in range(size):
+        emitter.emit(Parcel(n))
+    assert await emitter.wait_for_tasks(1)
+    assert [[one.event for one in error.chain] for error in refused] == [[Parcel(size - 1)]]
+    assert emitter.tally.completed == size + (size - 1)
+
+
+async def test_a_handler_may_wait_for_capacity_that_somebody_who_waits_is_about_to_get() -> None:
+    linker, go, emissions = Linker[Event](), asyncio.Event(), list[Emission[Letter]]()
+    emitter = asyncio_emitter(linker, capacity=2)
+    linker.subscribe(Letter, lambda _: go.wait())
+
+    @linker.on(Parcel)
+    async def wait(parcel: Parcel) -> None:
+        if parcel.n:
+            await go.wait()
+        emissions.append(await emitter.emit_wait(Letter(parcel.n)))
+
+    emitter.emit(Letter(7))
+    emitter.emit(Parcel(0))
+    await turns()
+    go.set()  # frees the place of the letter, which the first one gets
+    await turns(1)
+    assert await emitter.wait_for_tasks(1)
+    second = emitter.emit(Parcel(1))
+    assert (await second).status is Status.COMPLETED
+    assert [one.event for one in emissions] == [Letter(0), Letter(1)]
 
 
 @pytest.mark.parametrize("through", ["emit_wait", "ask"])

@@ -1,4 +1,4 @@
-"""The overloads of `on`, `subscribe` and `handles` differ in little and repeat the same options, so they are written here.
+"""The overloads of `on`, `subscribe`, `handles`, `stream` and `expect` differ in little and repeat the same options, so they are written here.
 
     python tests/typing/overloads.py     writes them into the package
 
@@ -67,10 +67,28 @@ def _handles() -> Iterator[Overload]:
         yield [*events, "/", "*", f"when: When[{union}] = None", "priority: int = 0", *_CALLED], f"Handles[{union}]"
 
 
+def _stream() -> Iterator[Overload]:
+    for head, union in _reading():
+        yield [*head, "maxsize: int = 100", 'overflow: StreamOverflow = "wait"'], f"Stream[{union}]"
+
+
+def _expect() -> Iterator[Overload]:
+    for head, union in _reading():
+        yield [*head, "timeout: float | None = None"], f"Future[{union}]"
+
+
+def _reading() -> Iterator[tuple[list[str], str]]:
+    for count, union in _unions():
+        events = [f"e{n}: EventClass[E_contra, T{n}]" for n in range(1, count + 1)]
+        yield ["self", *events, "/", "*", f"when: When[{union}] = None"], union
+
+
 FORMS: Final[Mapping[str, Callable[[], Iterable[Overload]]]] = {
     "on": _on,
     "subscribe": _subscribe,
     "handles": _handles,
+    "stream": _stream,
+    "expect": _expect,
 }
 
 

@@ -4,6 +4,7 @@ import os
 import stat
 from pathlib import Path
 
+from pyventus_typed._install import install_command
 from pyventus_typed.cli._parsing import Subparsers, refuse
 from pyventus_typed.cli.demo import source
 from pyventus_typed.cli.demo.events import DirectoryFound, Found
@@ -35,7 +36,7 @@ def run(path: str | None, *, program: str) -> int:
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] != "rich":
             raise
-        return refuse(program, "rich is needed for the tables and not installed: pip install 'pyventus-typed[cli]'")
+        return refuse(program, f"rich is needed for the tables and not installed. Run: {install_command('cli')}")
     try:
         root, places = _given(path) if path is not None else (source.STANDARD_LIBRARY, source.standard_library())
     except OSError as error:

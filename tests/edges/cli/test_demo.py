@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pyventus_typed import Emitter, Linker
+from pyventus_typed._install import install_command
 from pyventus_typed.cli.demo.events import DirectoryFound, FileFound, ModuleParsed, ParseFailed
 from pyventus_typed.cli.demo.report import Report
 from tests.programs import HOUSE, Ended, hear_ctrl_c, run_python
@@ -117,7 +118,7 @@ def test_without_rich_it_says_how_to_get_it(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['rich'] = None\n")
     refused = demo(env={"PYTHONPATH": str(tmp_path)})
     assert (refused.code, refused.stdout) == (2, "")
-    assert refused.stderr.endswith("pip install 'pyventus-typed[cli]'\n")
+    assert refused.stderr.endswith(f"Run: {install_command('cli')}\n")
 
 
 def test_names_that_would_draw_on_the_terminal_are_escaped(tmp_path: Path) -> None:

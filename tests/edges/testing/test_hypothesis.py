@@ -13,6 +13,7 @@ from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 
 from pyventus_typed import Event, Linker, asyncio_emitter
+from pyventus_typed._install import install_command
 from pyventus_typed.testing import (
     DeadlockError,
     InterleavingError,
@@ -427,4 +428,4 @@ except ImportError as error:
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=root)
     assert done.stderr == ""
-    assert "pip install 'pyventus-typed[testing]'" in done.stdout
+    assert f"Run: {install_command('testing')}. " in done.stdout

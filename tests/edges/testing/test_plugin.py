@@ -113,21 +113,26 @@ def test_a_suite_that_does_not_ask_gets_no_fixtures(tmp_path: Path) -> None:
 
 # ---------------------------------------------------------------- the page, followed to the letter
 def page_blocks() -> list[str]:
-    page = Path(__file__).parents[3] / "docs" / "how-to" / "test-with-virtual-time.md"
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "pytest.md"
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     return [text for language, text in blocks if not language]
 
 
-def test_the_page_on_virtual_time_works_with_plain_pytest(tmp_path: Path) -> None:
-    conftest, tests, _, _ = page_blocks()
+def test_the_page_on_pytest_works_with_plain_pytest(tmp_path: Path) -> None:
+    conftest, tests, _, _, _ = page_blocks()
     output = run_suite(tmp_path, conftest, tests, "-p", "no:asyncio", "--durations=1", "--durations-min=2.5")
     assert "1 passed" in output
     assert "s call" not in output, "the handler sleeps for three seconds, and the test took as long"
 
 
-def test_the_page_on_virtual_time_works_with_pytest_asyncio_in_its_strict_mode(tmp_path: Path) -> None:
+def test_a_linker_that_is_there_already_is_tested_as_the_page_on_pytest_says(tmp_path: Path) -> None:
+    conftest, _, _, _, tests = page_blocks()
+    assert "1 passed" in run_suite(tmp_path, conftest, tests, "-p", "no:asyncio")
+
+
+def test_the_page_on_pytest_works_with_pytest_asyncio_in_its_strict_mode(tmp_path: Path) -> None:
     pytest.importorskip("pytest_asyncio")
-    _, _, conftest, tests = page_blocks()
+    _, _, conftest, tests, _ = page_blocks()
     output = run_suite(tmp_path, conftest, tests, "-o", "asyncio_default_fixture_loop_scope=function")
     assert "1 passed" in output, output
 

@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
 
 from pyventus_typed import Event, Linker, Ordering, asyncio_emitter
 from pyventus_typed.testing import DeadlockError, InterleavingError, Step, explore, run
+from pyventus_typed.testing.errors import BackgroundError
 
 from .zoo import waits
 
@@ -309,3 +311,51 @@ def test_the_page_on_races_shows_the_report_that_its_program_gives(shop: ModuleT
         explore(shop.one_copy_left)
     report = "\n".join(line.rstrip() for line in str(caught.value).splitlines())
     assert report + "\n" == blocks("how-to/find-a-race.md", "text")[0]
+
+
+# ---------------------------------------------------------------- a system whose paths have backslashes
+SHOP_ON_WINDOWS = """
+import asyncio
+from pyventus_typed.testing import always
+
+stock = 1
+
+async def sell():
+    global stock
+    seen = stock
+    await asyncio.sleep(0)
+    stock = seen - 1
+
+async def lose_an_update():
+    global stock
+    stock = 2
+    await asyncio.gather(sell(), sell())
+    assert stock == 0, "sold twice"
+
+async def wait_for_each_other():
+    one, other = asyncio.Lock(), asyncio.Lock()
+    async def take(first, second):
+        async with first:
+            await asyncio.sleep(0)
+            async with second:
+                pass
+    await asyncio.gather(take(one, other), take(other, one))
+
+async def forget_to_await():
+    sell()
+
+async def break_a_promise():
+    always(lambda: stock < 0)
+    await asyncio.sleep(0)
+"""
+
+
+@pytest.mark.parametrize("body", ["lose_an_update", "wait_for_each_other", "forget_to_await", "break_a_promise"])
+def test_no_report_shows_the_folders_of_a_path_of_windows(body: str) -> None:
+    shop: dict[str, Any] = {"__name__": "shop"}
+    exec(compile(SHOP_ON_WINDOWS, r"C:\Users\ada\shop.py", "exec"), shop)
+    with pytest.raises((InterleavingError, DeadlockError, BackgroundError)) as caught:
+        explore(shop[body])
+    report = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
+    assert "shop.py" in report
+    assert "ada" not in report, report

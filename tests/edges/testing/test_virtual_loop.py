@@ -1,11 +1,12 @@
 import asyncio
+import contextvars
 import gc
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -225,6 +226,32 @@ def test_coroutines_get_their_tasks_in_the_order_in_which_they_are_given() -> No
 
 
 # ---------------------------------------------------------------- as a loop of others
+def test_a_task_factory_gets_what_was_given_and_no_more() -> None:
+    made: list[dict[str, Any]] = []
+
+    def simple(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, int]) -> asyncio.Task[int]:
+        made.append({})
+        return asyncio.Task(coro, loop=loop)
+
+    def full(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, int], **options: Any) -> asyncio.Task[int]:
+        made.append(options)
+        return asyncio.Task(coro, loop=loop, **options)
+
+    async def five() -> int:
+        return 5
+
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(simple)
+        assert await asyncio.create_task(five()) == 5
+        loop.set_task_factory(full)
+        context = contextvars.copy_context()
+        assert await asyncio.create_task(five(), context=context) == 5
+        assert made == [{}, {"context": context}]
+
+    run(body)
+
+
 def test_it_is_a_loop_factory_for_asyncio_runner() -> None:
     async def body() -> float:
         await asyncio.sleep(5)

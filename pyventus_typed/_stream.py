@@ -1,0 +1,584 @@
+"""What one emitter emits, read where it is needed: `Stream`, and the future of ``expect``.
+
+Both are subscriptions that receive from one emitter only, and their calls are plain: an event comes in its turn, in the loop
+or thread of its delivery. What a stream holds is written under its lock, which is held for some lines of our own: a delivery
+may run in another thread than the reader.
+"""
+
+import asyncio
+from asyncio import AbstractEventLoop
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, suppress
+from contextvars import Context
+from enum import Enum
+from threading import RLock, get_ident
+from types import TracebackType
+from typing import Any, Final, Generic, Literal, Protocol, Self, TypeAlias, final, get_args
+from weakref import ref
+
+from typing_extensions import TypeVar, override
+
+from ._composed import Verdict
+from ._emission import AnyEmission, WouldDeadlock, current_emission
+from ._errors import DefinitionError, EmitterClosed, InvalidOption
+from ._event import Event
+from ._loops import complete, current_task, runs_here
+from ._outcome import Discarded
+from ._registry import Registry
+from ._spelling import several, spell, spell_event
+from ._subscription import Call, Options, Subscription
+from .processors._scheduler import Scheduler
+from .processors._schedulers import scheduler_of
+
+StreamOverflow: TypeAlias = Literal["wait", "drop_old", "drop_new"]
+Kinds: TypeAlias = tuple[type[Event], ...]
+_Wake: TypeAlias = ref[asyncio.Future[None]]  # weak: only who waits may keep its loop alive
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
+_CLOSED: Final = Verdict(Discarded("stream closed", started=True))
+
+
+def _nothing() -> None:
+    """What a weak reference to nothing gives."""
+
+
+class _Reader(Protocol):
+    """A stream, or a future of ``expect``."""
+
+    def _end(self) -> None: ...
+
+
+@final
+class _Private(Subscription[Event]):
+    """A subscription to what one emitter emits."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, events: Kinds, handler: Call, options: Options, registry: Registry, source: object) -> None:
+        super().__init__(events, handler, options, registry)
+        self._source = source
+
+
+@final
+class Readers:
+    """The open streams of one emitter, and what it is expected to emit."""
+
+    __slots__ = ("_is_over", "_open", "_registry", "_state")
+
+    def __init__(self, registry: Registry, state: object) -> None:
+        self._registry = registry
+        self._state = state
+        self._open: dict[_Reader, None] = {}
+        self._is_over = False
+
+    def add(self, reader: _Reader, events: Kinds, handler: Call, options: Options) -> Subscription[Event]:
+        """From here on *handler* is called with what the emitter emits."""
+        if self._is_over:
+            raise EmitterClosed("This emitter is closed, so no event can come any more. Make a new one.")
+        subscription = _Private(events, handler, options, self._registry, self._state)
+        self._registry.add(subscription)
+        self._open[reader] = None
+        return subscription
+
+    def remove(self, reader: _Reader) -> None:
+        """It reads no more."""
+        self._open.pop(reader, None)
+
+    def end(self) -> None:
+        """The emitter has closed: nothing comes any more."""
+        self._is_over = True
+        for reader in [*self._open]:
+            reader._end()
+
+    @asynccontextmanager
+    async def judging(self, does: str) -> AsyncGenerator[None]:
+        """The caller waits for what is pending: `WouldDeadlock` if that waits for room in a stream which the caller reads,
+        now or as soon as it does.
+        """
+        task = asyncio.current_task() if self._open else None
+        own = [one for one in [*self._open] if isinstance(one, Stream) and one._reader() is task]
+        if not own:
+            yield
+            return
+        limit: asyncio.Timeout | None = None
+        try:
+            async with asyncio.timeout(None) as limit:
+                for one in own:
+                    one._refuse_full(does)
+                    one._limit = limit
+                yield
+        except TimeoutError:
+            if limit is not None and limit.expired():
+                for one in own:
+                    one._refuse_full(does)
+            raise
+        finally:
+            for one in own:
+                one._limit = None
+
+
+@final
+class _Place:
+    """Where a delivery stands that waits for room."""
+
+    __slots__ = ("emission", "is_waiting", "wake")
+
+    def __init__(self) -> None:
+        self.emission: AnyEmission | None = current_emission()
+        self.wake: _Wake | None = None  # once its task awaits it
+        self.is_waiting = True
+
+
+class _Phase(Enum):
+    NEW = "not entered"
+    OPEN = "open"
+    OVER = "over"
+    """Nothing comes any more; what is there may be read."""
+    LEFT = "closed"
+    """The block has ended."""
+
+
+_OPEN: Final = _Phase.OPEN
+
+
+class Stream(Generic[_T_co]):
+    """The events that one emitter emits, for one reader: made by ``emitter.stream``, read inside of its block.
+
+    Events come in the order in which their deliveries start. It ends with its block; when the emitter has closed, after what
+    came before has been read; and with its loop. Leaving an ``async for`` loses nothing: the next one goes on there.
+
+    .. code-block:: python
+
+        async with emitter.stream(OrderPaid) as payments:
+            async for paid in payments:
+                print(paid.order)
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_buffer",
+        "_dropped",
+        "_events",
+        "_limit",
+        "_line",
+        "_lock",
+        "_loop",
+        "_maxsize",
+        "_options",
+        "_overflow",
+        "_owner",
+        "_phase",
+        "_reader",
+        "_readers",
+        "_scheduler",
+        "_subscription",
+        "_thread",
+        "_wake",
+    )
+
+    def __init__(
+        self, readers: Readers, events: Kinds, options: Options, maxsize: int, overflow: StreamOverflow
+    ) -> None:
+        """Use ``emitter.stream``."""
+        if type(maxsize) is not int or maxsize < 1:
+            raise InvalidOption(
+                f"maxsize={maxsize!r} is no int of at least 1. It is how many events may wait to be read.", maxsize
+            )
+        if overflow not in get_args(StreamOverflow):
+            choices = ", ".join(map(repr, get_args(StreamOverflow)))
+            raise InvalidOption(f"overflow={overflow!r} is none of {choices}.", overflow)
+        self._readers = readers
+        self._events = events
+        self._options = options
+        self._maxsize = maxsize
+        self._overflow = overflow
+        self._phase = _Phase.NEW
+        self._lock = RLock()  # the destructor of a delivery that waited may come while its own thread holds it
+        self._buffer: deque[Any] = deque()  # Any: of the types that it was made for
+        self._line: deque[_Place] = deque()  # deliveries that wait for room, first come first served
+        self._dropped = 0
+        self._subscription: Subscription[Event] | None = None
+        # Loop, scheduler and tasks weakly: the linker holds this, and must not keep a dropped loop alive.
+        self._loop: Callable[[], AbstractEventLoop | None] = _nothing
+        self._scheduler: Callable[[], Scheduler | None] = _nothing
+        self._owner: Callable[[], asyncio.Task[Any] | None] = _nothing  # Any: whoever's. It has entered the block
+        self._reader: Callable[[], asyncio.Task[Any] | None] = _nothing  # the task that has iterated last
+        self._thread = 0
+        self._wake: _Wake | None = None  # of the reader, while it waits
+        self._limit: asyncio.Timeout | None = None  # of a wait of the reader's own, which ends when this is full
+
+    @property
+    def dropped(self) -> int:
+        """How many events were lost because it was full, with ``overflow="drop_old"`` or ``"drop_new"``."""
+        return self._dropped
+
+    async def __aenter__(self) -> Self:
+        if self._phase is not _Phase.NEW:
+            raise DefinitionError("This stream was entered before. Make a new one: emitter.stream(...).", self)
+        loop = asyncio.get_running_loop()
+        scheduler = scheduler_of(loop)
+        self._loop, self._scheduler, self._thread = ref(loop), ref(scheduler), get_ident()
+        self._owner = self._reader = _current_task()
+        self._phase = _OPEN
+        try:
+            self._subscription = self._readers.add(self, self._events, self._receive, self._options)
+        except BaseException:
+            self._phase = _Phase.NEW
+            raise
+        scheduler.at_end[self._cut] = None
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._phase = _Phase.LEFT
+            unread, self._buffer = self._buffer, deque()
+        self._cut()
+        del unread  # not under the lock: an event may have a destructor
+
+    def __aiter__(self) -> Self:
+        if self._phase is _Phase.NEW or self._phase is _Phase.LEFT:
+            raise self._outside()
+        if self._wake is not None:
+            raise self._twice()
+        reader = _current_task()
+        if reader() is not self._reader():
+            self._reader, self._limit = reader, None
+        return self
+
+    async def __anext__(self) -> _T_co:
+        while True:
+            with self._lock:
+                if self._buffer:
+                    event: _T_co = self._buffer.popleft()
+                    following = self._next_in_line() if self._line else None
+                    break
+                if self._phase is not _OPEN and not self._line:
+                    # Whoever has left the block reads outside of it; for another task it has ended.
+                    is_left = self._phase is _Phase.LEFT and _current_task()() is self._owner()
+                    if self._phase is _Phase.NEW or is_left:
+                        raise self._outside()
+                    raise StopAsyncIteration
+                if self._wake is not None:
+                    raise self._twice()
+                scheduler = self._scheduler()
+                assert scheduler is not None  # its loop is running
+                waiting = scheduler.waiting
+                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._wake = wake = ref(future)
+                self._reader = _current_task()
+            # Its loop holds who waits: a reader that nobody else refers to must not be collected.
+            waiting.add(future)
+            try:
+                await future
+            except BaseException:
+                if self._wake is wake:
+                    self._wake = None
+                raise
+            finally:
+                waiting.discard(future)
+        if following is not None:
+            _complete_all(following)
+        return event
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Stream of {', '.join(map(spell, self._events))}, {self._phase.value}>"
+
+    # -- internal: from the deliveries --------------------------------------------------------------------------------
+    def _receive(self, event: Any) -> object:  # Any: of its types
+        """The call of a delivery: it is complete when this returns, or awaits what this returns."""
+        oldest = wake = None
+        with self._lock:
+            if self._phase is not _OPEN:
+                return _Room(self, event, None)
+            if len(self._buffer) < self._maxsize and not self._line:
+                self._buffer.append(event)
+                wake, self._wake = self._wake, None
+            elif self._overflow == "wait":
+                return self._wait_for_room(event)
+            else:
+                self._dropped += 1
+                if self._overflow == "drop_old":
+                    oldest = self._buffer.popleft()
+                    self._buffer.append(event)
+        del oldest  # not under the lock: an event may have a destructor
+        if wake is not None:
+            _complete_all(wake)
+        return None
+
+    def _wait_for_room(self, event: Any) -> object:  # Any: as above
+        loop = self._loop()
+        if loop is None or loop.is_closed():
+            return _Room(self, event, None)  # a loop that was lost, and could not say so
+        if runs_here(loop):
+            if current_task(loop) is self._reader() is not None:
+                raise self._deadlock("waits for room in", current_emission())
+        elif self._thread == get_ident():
+            raise self._deadlock("waits, while its loop does not run, for room in", current_emission())
+        place = _Place()
+        self._line.append(place)
+        if self._limit is not None:
+            loop.call_soon_threadsafe(self._end_wait_of_reader, context=Context())
+        return _Room(self, event, place)
+
+    def _enter(self, event: object, place: _Place) -> Generator[Any, None, Verdict | None]:  # Any: a loop's
+        """Wait until there is room, put *event* there, and say what became of the delivery."""
+        try:
+            while place.is_waiting:
+                with self._lock:
+                    if self._line and self._line[0] is place and len(self._buffer) < self._maxsize:
+                        place.is_waiting = False
+                        self._line.popleft()
+                        self._buffer.append(event)
+                        wake, self._wake = self._wake, None
+                        following = self._next_in_line()
+                        break
+                    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    place.wake = ref(future)
+                yield from future
+            else:
+                return _CLOSED
+        finally:
+            self._give_up(place)
+        _complete_all(wake, following)
+        return None
+
+    def _give_up(self, place: _Place) -> None:
+        """A delivery waits no more: whoever stands behind it may go on, or a reader that has waited for the last one."""
+        with self._lock:
+            if not place.is_waiting:
+                return
+            place.is_waiting = False
+            self._line.remove(place)
+            wake, self._wake = self._wake, None
+            following = self._next_in_line()
+        _complete_all(wake, following)
+
+    def _next_in_line(self) -> _Wake | None:
+        return self._line[0].wake if self._line and len(self._buffer) < self._maxsize else None
+
+    # -- internal: the end --------------------------------------------------------------------------------------------
+    def _end(self) -> None:
+        """The emitter has closed: nothing comes any more, and what is there, or waits for room, may be read."""
+        self._detach()
+        with self._lock:
+            if self._phase is _OPEN:
+                self._phase = _Phase.OVER
+            wake, self._wake = self._wake, None
+        _complete_all(wake)
+
+    def _cut(self) -> None:
+        """The block or the loop has ended: what waits for room is discarded."""
+        with self._lock:
+            line, self._line = self._line, deque()
+            for place in line:
+                place.is_waiting = False
+        self._end()
+        _complete_all(*(place.wake for place in line))
+
+    def _detach(self) -> None:
+        if self._subscription is not None:
+            self._subscription.unsubscribe()
+        self._readers.remove(self)
+        scheduler = self._scheduler()
+        if scheduler is not None:
+            scheduler.at_end.pop(self._cut, None)
+
+    # -- internal: a reader that waits for its own end ------------------------------------------------------------------
+    def _end_wait_of_reader(self) -> None:
+        if self._limit is not None and self._line:
+            with suppress(RuntimeError):  # it is over just now
+                self._limit.reschedule(0)
+
+    def _refuse_full(self, does: str) -> None:
+        """Raise `WouldDeadlock` if a delivery waits for room: its own reader waits for what is pending."""
+        with self._lock:
+            place = self._line[0] if self._line else None
+        if place is not None:
+            raise self._deadlock(f"The reader {does}, and that waits for room in", place.emission)
+
+    # -- internal: what is wrong --------------------------------------------------------------------------------------
+    def _outside(self) -> DefinitionError:
+        return DefinitionError(
+            "A stream is read inside of its block: async with emitter.stream(...) as events, and then "
+            "async for event in events.",
+            self,
+        )
+
+    def _twice(self) -> DefinitionError:
+        return DefinitionError(
+            f"{self} is iterated by two tasks at once, and each event would go to one of them. "
+            "Open a stream for each: emitter.stream(...).",
+            self,
+        )
+
+    def _deadlock(self, does: str, emission: AnyEmission | None) -> WouldDeadlock:
+        who = (
+            "" if emission is None or does.startswith("The reader") else f"A delivery of {spell_event(emission.event)} "
+        )
+        return WouldDeadlock(
+            f"{who}{does} {self}, which is full ({several(self._maxsize, 'event')}) and has no other reader. "
+            "Read it in another task, or choose overflow='drop_old' or 'drop_new'.",
+            () if emission is None else (emission,),
+        )
+
+
+@final
+class _Room:
+    """What a delivery awaits: room in its stream; with no *place* there it is discarded."""
+
+    __slots__ = ("_event", "_place", "_stream")
+
+    def __init__(self, stream: Stream[Any], event: object, place: _Place | None) -> None:  # Any: of whatever it is
+        self._stream = stream
+        self._event = event
+        self._place = place
+
+    def __await__(self) -> Generator[Any, None, Verdict | None]:  # Any: a loop's
+        return (yield from self._stream._enter(self._event, self._place)) if self._place is not None else _CLOSED
+
+    def __del__(self) -> None:
+        # Cancelled before the first step of its task, nothing of it has run: there is no other place to notice that.
+        if self._place is not None:
+            self._stream._give_up(self._place)
+
+
+# ---------------------------------------------------------------- expect
+class Expected(asyncio.Future[_T]):
+    """The next event, as a future. Nobody holds it but who has it, until somebody awaits it: then its loop does."""
+
+    def __init__(self, readers: Readers, events: Kinds, options: Options, timeout: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(loop=loop)
+        self._scheduler = scheduler_of(loop)
+        self._waits = 0
+        self._expectation = _Expectation(self, self._scheduler, readers)
+        self._expectation.begin(events, options, timeout)
+
+    @override
+    def add_done_callback(self, fn: Callable[[Self], object], /, *, context: Context | None = None) -> None:
+        super().add_done_callback(fn, context=context)
+        if not self._waits and not self.done():
+            # As whoever waits in this loop: a task that nobody else refers to must not be collected while it waits.
+            self._scheduler.waiting.add(self)  # type: ignore[arg-type]  # it only holds them
+            super().add_done_callback(self._scheduler.waiting.discard)
+        self._waits += 1
+
+    @override
+    def remove_done_callback(self, fn: Callable[[Self], object], /) -> int:
+        removed = super().remove_done_callback(fn)
+        self._waits -= removed
+        if not self._waits:
+            self._scheduler.waiting.discard(self)
+            super().remove_done_callback(self._scheduler.waiting.discard)
+        return removed
+
+    @override
+    def cancel(self, msg: object = None) -> bool:
+        was_pending = super().cancel(msg)
+        self._expectation.close()
+        return was_pending
+
+
+@final
+class _Expectation:
+    """The subscription of a future, which it refers to weakly: one that was dropped expects nothing."""
+
+    __slots__ = ("_alarm", "_events", "_future", "_readers", "_scheduler", "_subscription")
+
+    def __init__(self, future: Expected[Any], scheduler: Scheduler, readers: Readers) -> None:  # Any: of its types
+        self._future = ref(future, self.close)
+        self._scheduler = ref(scheduler)
+        self._readers = readers
+        self._events: Kinds = ()
+        self._subscription: Subscription[Event] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def begin(self, events: Kinds, options: Options, timeout: float | None) -> None:
+        """From here on an event reaches the future."""
+        self._events = events
+        self._subscription = self._readers.add(self, events, self._receive, options)
+        scheduler = self._scheduler()
+        assert scheduler is not None  # its loop is running
+        scheduler.at_end[self._cut] = None
+        if timeout is not None:
+            self._alarm = asyncio.get_running_loop().call_later(timeout, self._time_out, timeout, context=Context())
+
+    def close(self, _future: object = None) -> bool:
+        """Expect nothing more; of several callers, in whatever threads, one gets ``True``."""
+        subscription = self._subscription
+        if subscription is None or not subscription.unsubscribe():
+            return False
+        self._readers.remove(self)
+        scheduler = self._scheduler()
+        if scheduler is not None:
+            scheduler.at_end.pop(self._cut, None)
+            if self._alarm is not None and runs_here(scheduler.loop):
+                self._alarm.cancel()
+        return True
+
+    def _receive(self, event: Any) -> None:  # Any: as above
+        if self.close():
+            self._complete(lambda future: future.set_result(event))
+
+    def _end(self) -> None:
+        """The emitter has closed."""
+        self._fail(EmitterClosed(f"The emitter is closed, and emitted no {self._names} before."))
+
+    def _time_out(self, timeout: float) -> None:
+        self._fail(TimeoutError(f"No {self._names} came within {timeout} seconds."))
+
+    def _cut(self) -> None:
+        """Its loop ends."""
+        if self.close():
+            self._complete(lambda future: future.cancel())
+
+    def _fail(self, error: Exception) -> None:
+        def fail(future: "Expected[Any]") -> None:  # Any: as above
+            future.set_exception(error)
+            future.exception()  # else asyncio logs that nobody has asked, if nobody does
+
+        if self.close():
+            self._complete(fail)
+
+    def _complete(self, how: "Callable[[Expected[Any]], object]") -> None:  # Any: as above
+        future = self._future()
+        if future is None:
+            return
+        loop = future.get_loop()
+        if runs_here(loop):
+            _complete(future, how)
+        else:
+            with suppress(RuntimeError):  # closed meanwhile: nobody waits there any more
+                loop.call_soon_threadsafe(_complete, future, how, context=Context())
+
+    @property
+    def _names(self) -> str:
+        return " or ".join(map(spell, self._events))
+
+
+def _complete(future: Expected[Any], how: Callable[[Expected[Any]], object]) -> None:  # Any: as above
+    if not future.done():
+        how(future)
+
+
+def _current_task() -> "Callable[[], asyncio.Task[Any] | None]":  # Any: whoever's
+    task = asyncio.current_task()
+    return _nothing if task is None else ref(task)
+
+
+def _complete_all(*waits: _Wake | None) -> None:
+    """Let those go on who wait, in whatever loops. It calls what a loop calls, so it is not called under the lock."""
+    for wait in waits:
+        future = None if wait is None else wait()
+        if future is None:
+            continue
+        loop = future.get_loop()
+        if not runs_here(loop):
+            with suppress(RuntimeError):  # closed meanwhile: nobody waits there any more
+                loop.call_soon_threadsafe(complete, future)
+        elif not future.done():
+            future.set_result(None)

@@ -1,0 +1,116 @@
+"""``python -m pyventus_typed trace``: run a function, and show what was emitted meanwhile."""
+
+import argparse
+import asyncio
+import inspect
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyventus_typed._install import install_command
+from pyventus_typed.cli._parsing import refuse
+from pyventus_typed.wiring import NotLoaded
+from pyventus_typed.wiring._cli import describe_error, load_function
+
+from ._timeline import Timeline, check_suffix
+from ._trace import Trace
+
+if TYPE_CHECKING:
+    from pyventus_typed.cli._parsing import Subparsers
+
+_ABOUT = """\
+Call a function, and record every emission of every emitter with an AsyncIOProcessor meanwhile: which handlers it went to,
+how long each waited and ran, how it ended, and which handler emitted it. A coroutine function is run by asyncio.run.
+"""
+_CODES = "exit codes: 0 recorded, 1 the function failed or emitted nothing, 2 nothing could be run"
+
+
+def add_parser(subparsers: "Subparsers") -> None:
+    """Add the command ``trace``, whose default ``run`` takes what was parsed."""
+    parser = subparsers.add_parser(
+        "trace", help="run a function and show what it emits", description=_ABOUT, epilog=_CODES
+    )
+    parser.add_argument("function", metavar="MODULE:FUNCTION", help="what to call, without arguments: shop.main:run")
+    parser.add_argument(
+        "-o",
+        dest="file",
+        metavar="FILE",
+        help="a page to look at with a browser (FILE.html), or Chrome trace events (FILE.json), as Perfetto reads them; "
+        "without it a tree is printed, which needs the extra cli",
+    )
+    parser.set_defaults(run=run, program=parser.prog)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run what ``add_parser`` parsed, show what was recorded, and return the exit code."""
+    program: str = arguments.program
+    target: str = arguments.function
+    file = None if arguments.file is None else Path(arguments.file)
+    try:
+        _check(file)
+        function = load_function(target)
+    except (NotLoaded, ValueError) as error:
+        return refuse(program, str(error))
+    failure: BaseException | None = None
+    with Trace() as trace:
+        try:
+            _call(function)
+        except BaseException as error:  # noqa: BLE001 - whatever ended it, what was recorded is shown
+            failure = error
+    timeline = replace(trace.timeline, title=target)
+    if timeline.emissions:
+        _show(timeline, file)
+    code = 0
+    if isinstance(failure, KeyboardInterrupt):
+        code = 130
+    elif isinstance(failure, SystemExit):
+        code = 1 if failure.code else 0
+    elif failure is not None:
+        sys.stderr.write(f"{program}: {target} failed: {describe_error(failure)}\n")
+        code = 1
+    if not timeline.emissions:
+        sys.stderr.write(f"{program}: {target} emitted nothing to an AsyncIOProcessor, so there is nothing to show.\n")
+    return code or (0 if timeline.emissions else 1)
+
+
+def _check(file: Path | None) -> None:
+    """Raise `ValueError` where what is recorded could not be shown, before the function has run for an hour."""
+    if file is None:
+        try:
+            import_module("rich")
+        except ModuleNotFoundError as missing:
+            if missing.name is None or missing.name.partition(".")[0] != "rich":
+                raise
+            raise ValueError(
+                f"rich is needed for the tree and not installed. Run: {install_command('cli')}, or write a page with "
+                "-o FILE.html."
+            ) from missing
+        return
+    check_suffix(file)
+    if not file.parent.is_dir():
+        raise ValueError(f"{str(file)!r} cannot be written: there is no directory {str(file.parent)!r}.")
+    if file.is_dir():
+        raise ValueError(f"{str(file)!r} cannot be written: it is a directory.")
+
+
+def _call(function: Callable[[], object]) -> None:
+    result = function()
+    if inspect.isawaitable(result):
+        asyncio.run(_awaited(result))
+
+
+async def _awaited(what: Awaitable[object]) -> None:
+    await what
+
+
+def _show(timeline: Timeline, file: Path | None) -> None:
+    if file is not None:
+        timeline.write(file)
+        sys.stdout.write(f"{file}: {timeline.summary()}\n")
+        return
+    from rich.console import Console  # noqa: PLC0415 - an extra
+
+    Console(highlight=False).print(timeline.tree())

@@ -1,0 +1,151 @@
+"""The ways to show a timeline: each holds all of it, and nothing of it can break out."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pyventus_typed.trace import DeliveryRecord, EmissionRecord, StepRecord, Timeline
+from pyventus_typed.trace._records import MOST_ROWS, pack
+
+EVIL = "</script><script>alert(1)</script><!-- &lt; \u2028 '\""
+
+
+def emission(number: int, *deliveries: DeliveryRecord, parent: int | None = None, event: str = "") -> EmissionRecord:
+    return EmissionRecord(
+        id=number,
+        parent=parent,
+        event=event or f"Event({number})",
+        accepted=number,
+        settled=number + 9,
+        status="failed" if any(one.outcome == "failed" for one in deliveries) else "completed",
+        deliveries=deliveries,
+    )
+
+
+RAN = DeliveryRecord(handler="shop.ship", started=3, ended=4, outcome="completed", said="'ok'")
+FAILED = DeliveryRecord(
+    handler="shop.bill", started=2, ended=5, outcome="failed", said=EVIL, traceback=f"Traceback {EVIL}"
+)
+NEVER = DeliveryRecord(handler="shop.ship", started=None, ended=None, outcome="discarded", said="cancelled")
+TIMELINE = Timeline(
+    emissions=(emission(1, RAN, FAILED), emission(2, NEVER, parent=1, event=EVIL), emission(3, parent=2), emission(4)),
+    title=f"A shop {EVIL}",
+)
+
+
+def data_of(page: str) -> dict[str, Any]:  # Any: what the page holds
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    data: dict[str, Any] = json.loads(text)  # Any: as above
+    return data
+
+
+def test_the_page_holds_everything_and_needs_no_network() -> None:
+    page = TIMELINE.html()
+    data = data_of(page)
+    assert [(row[1], row[2], row[5]) for row in data["emissions"]] == [
+        (0, "Event(1)", "failed"),
+        (1, EVIL, "completed"),
+        (2, "Event(3)", "completed"),
+        (0, "Event(4)", "completed"),
+    ]
+    bars = [bar for track in data["tracks"] for bar in track["bars"]]
+    assert [bar[5:7] for bar in bars] == [["completed", "'ok'"], ["discarded", "cancelled"], ["failed", EVIL]]
+    assert page.count("<script") == 2
+    assert "alert(1)" not in page.replace("\\u003c/script>\\u003cscript>alert(1)", "").replace(
+        "&lt;script&gt;alert(1)", ""
+    )
+    assert not re.search(r"https?:|//\w|\bsrc=|\bhref=|@import|fetch\(", page.replace(EVIL, ""))
+    assert "default-src 'none'" in page
+
+
+def test_ten_thousand_emissions_are_one_page_of_a_few_megabytes() -> None:
+    many = replace(TIMELINE, emissions=tuple(emission(n, RAN, FAILED, parent=n - 1 or None) for n in range(1, 10_001)))
+    page = many.html()
+    assert len(data_of(page)["emissions"]) == 10_000
+    assert len(page) < 8_000_000
+
+
+def test_chrome_events_of_one_thread_do_not_overlap_and_hold_waiting_apart() -> None:
+    events = json.loads(TIMELINE.chrome())["traceEvents"]
+    names = {(one["pid"], one.get("tid")): one["args"]["name"] for one in events if one["ph"] == "M"}
+    spans = [
+        (names[one["pid"], None], names[one["pid"], one["tid"]], one["ts"], one["dur"])
+        for one in events
+        if one["ph"] == "X"
+    ]
+    assert sorted(spans) == [
+        ("running", "shop.bill", 2e6, 3e6),
+        ("running", "shop.ship", 3e6, 1e6),
+        ("waiting", "shop.bill", 1e6, 1e6),
+        ("waiting", "shop.ship", 1e6, 2e6),
+        ("waiting", "shop.ship (2)", 2e6, 9e6),
+    ]
+    assert [one["args"]["said"] for one in events if one["name"] == EVIL] == ["cancelled"]
+
+
+def test_the_tree_shows_causes_and_outcomes_by_signs() -> None:
+    console = Console(width=120, color_system=None)
+    with console.capture() as shown:
+        console.print(
+            replace(
+                TIMELINE, emissions=(*TIMELINE.emissions[:1], emission(2, NEVER, parent=1), *TIMELINE.emissions[2:])
+            ).tree()
+        )
+    assert shown.get().replace(EVIL, "...").splitlines() == [
+        "4 emissions, 3 deliveries: 1 completed, 1 failed, 1 discarded",
+        "├── Event(1) at 1 s",
+        "│   ├── ✓ shop.ship waited 2 s, ran 1 s: 'ok'",
+        "│   ├── ✗ shop.bill waited 1 s, ran 3 s, failed: ...",
+        "│   └── Event(2) at 2 s",
+        "│       ├── - shop.ship discarded: cancelled",
+        "│       └── Event(3) at 3 s nobody receives it",
+        "└── Event(4) at 4 s nobody receives it",
+    ]
+
+
+def test_a_long_chain_of_causes_stays_in_the_line() -> None:
+    chain = replace(TIMELINE, emissions=tuple(emission(n, parent=n - 1 or None) for n in range(1, 2_000)))
+    console = Console(width=100, color_system=None)
+    with console.capture() as shown:
+        console.print(chain.tree())
+    assert all(f"Event({n})" in shown.get() for n in range(1, 2_000))
+    assert max(row[1] for row in data_of(chain.html())["emissions"]) == 1_998
+
+
+def test_steps_are_drawn_by_task_and_passing_time_across() -> None:
+    steps = (
+        StepRecord(number=1, who="body", what="starts", time=0),
+        StepRecord(number=1, who="time", what="passes: it is 2 s", time=2),
+        StepRecord(number=2, who="ship#1", what="resumes", time=2, late=True),
+    )
+    data = data_of(replace(TIMELINE, unit="steps", steps=steps).html())
+    tracks = {track["name"]: track for track in data["tracks"]}
+    assert set(tracks) == {"shop.ship", "shop.bill", "body", "ship#1"}
+    assert tracks["ship#1"]["late"] == [0]
+    assert data["passes"] == [[1, 2]]
+
+
+def test_an_empty_timeline_can_be_shown() -> None:
+    empty = Timeline(emissions=())
+    assert data_of(empty.html())["emissions"] == []
+    assert json.loads(empty.chrome())["traceEvents"] == []
+    assert empty.summary() == "0 emissions, 0 deliveries"
+
+
+def test_write_goes_by_the_ending(tmp_path: Path) -> None:
+    TIMELINE.write(tmp_path / "a.html")
+    TIMELINE.write(str(tmp_path / "a.json"))
+    assert (tmp_path / "a.html").read_text("utf-8") == TIMELINE.html()
+    assert (tmp_path / "a.json").read_text("utf-8") == TIMELINE.chrome()
+    with pytest.raises(ValueError, match=r"ends neither in \.html"):
+        TIMELINE.write(tmp_path / "a.svg")
+
+
+def test_what_overlaps_gets_rows_of_its_own_up_to_a_limit() -> None:
+    assert pack([(0, 2), (1, 3), (2, 4), (3, 5)]) == [0, 1, 0, 1]
+    assert set(pack([(n, 1_000) for n in range(500)])) == set(range(MOST_ROWS))

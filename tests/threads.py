@@ -1,0 +1,31 @@
+"""Threads that begin at the same moment."""
+
+import sys
+import threading
+from collections.abc import Callable
+
+
+def together(*jobs: Callable[[], object]) -> None:
+    """Run each of *jobs* in a thread, all at the same moment and switched as often as can be; raise what one raised."""
+    gate, errors = threading.Barrier(len(jobs)), list[BaseException]()
+
+    def run(job: Callable[[], object]) -> None:
+        try:
+            gate.wait(10)
+            job()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(50)
+    finally:
+        sys.setswitchinterval(before)
+    if errors:
+        raise errors[0]
+    assert not any(thread.is_alive() for thread in threads), "a thread does not return"
