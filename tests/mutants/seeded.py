@@ -504,8 +504,8 @@ MUTANTS = (
     Mutant(
         "who waits for a place is taken for somebody who may give up his",
         "processors/_capacity.py",
-        "        return [one for one in self.in_order() if one not in stuck]\n",
-        "        return [one for one in self.in_order() if one is not stuck]\n",
+        "        return {waiter for _, waiter in [*self._waiting] if waiter is not None}\n",
+        "        return set()\n",
         WAITING,
     ),
     Mutant(
