@@ -124,7 +124,8 @@ class Composed:
         finally:
             if type(value) is CoroutineType:
                 value.close()  # cut off before its first step, it would complain that nobody awaited it
-        return Verdict(Completed(result))
+        # A stream that was closed says so with a verdict of its own.
+        return result if type(result) is Verdict else Verdict(Completed(result))
 
 
 def compose(handler: Call, options: Settings, *, is_async: bool) -> Call:

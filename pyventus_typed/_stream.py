@@ -263,15 +263,22 @@ class Stream(Generic[_T_co]):
                     raise StopAsyncIteration
                 if self._wake is not None:
                     raise self._twice()
+                scheduler = self._scheduler()
+                assert scheduler is not None  # its loop is running
+                waiting = scheduler.waiting
                 future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 self._wake = wake = ref(future)
                 self._reader = _current_task()
+            # Its loop holds who waits: a reader that nobody else refers to must not be collected.
+            waiting.add(future)
             try:
                 await future
             except BaseException:
                 if self._wake is wake:
                     self._wake = None
                 raise
+            finally:
+                waiting.discard(future)
         if following is not None:
             _complete_all(following)
         return event

@@ -303,9 +303,10 @@ async def test_what_is_cancelled_and_what_is_given_room_in_one_turn_is_either_re
     assert isinstance(emissions[1].deliveries[0].outcome, Cancelled)
 
 
-async def test_when_the_block_ends_what_waits_for_room_is_discarded() -> None:
+@pytest.mark.parametrize("ordering", list(Ordering))
+async def test_when_the_block_ends_what_waits_for_room_is_discarded(ordering: Ordering) -> None:
     linker = Linker()
-    emitter = Emitter(linker)
+    emitter = asyncio_emitter(linker, ordering=ordering)
     async with emitter.stream(OrderPlaced, maxsize=1):
         emissions = emit(emitter, 0, 1)
         await turns()
@@ -393,6 +394,22 @@ async def test_nothing_is_lost_between_two_loops_over_a_stream() -> None:
                 if event.order % 2:
                     break
     assert got == [0, 1, 2, 3, 4, 5]
+
+
+async def test_a_reader_that_nobody_holds_is_not_collected_while_it_waits() -> None:
+    emitter = Emitter(Linker())
+    got: list[int] = []
+
+    async def consume() -> None:
+        async with emitter.stream(OrderPlaced) as events:
+            got.extend(await read(events, 1))
+
+    asyncio.get_running_loop().call_soon(asyncio.ensure_future, consume())
+    await turns()
+    gc.collect()
+    emit(emitter, 1)
+    await turns()
+    assert got == [1]
 
 
 async def test_a_reader_that_is_cancelled_loses_nothing() -> None:
