@@ -7,7 +7,6 @@ what is done where it is missing. `docs/contributing/map.md` says why each is us
 import asyncio
 import os
 import sys
-import sysconfig
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any, Final
 
 from ._errors import DefinitionError
 
-HAS_GIL: Final = not sysconfig.get_config_var("Py_GIL_DISABLED")
+HAS_GIL: Final = "free-threading build" not in sys.version
 """With it a look and a write with no call in between are one step for all threads. It is that of the build: a free-threaded
 one has it for a moment now and then, while it imports an extension module."""
 

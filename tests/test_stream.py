@@ -517,7 +517,7 @@ async def test_a_block_of_the_emitter_that_is_cancelled_ends_its_streams() -> No
 
 
 @pytest.mark.filterwarnings("ignore::pyventus_typed.errors.DiscardedEmissionsWarning")
-@pytest.mark.parametrize(("end", "factory"), CASES, ids=str)
+@pytest.mark.parametrize(("end", "factory"), CASES)
 def test_however_its_loop_ends_it_leaves_no_subscription_and_no_loop(end: End, factory: LoopFactory) -> None:
     linker = Linker()
     emitter = Emitter(linker)

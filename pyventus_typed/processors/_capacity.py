@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import repeat
 
 from .._emission import AnyEmission
@@ -59,6 +60,9 @@ class Capacity:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (future, waiter)
         self._waiting.append(entry)
+        with suppress(IndexError):  # a signal handler has given one back, since it was looked whether one is free
+            self._free.pop()
+            self.offer()
         try:
             await future
         except BaseException:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Final
 
 from pyventus_typed._libraries import is_library
+from pyventus_typed._loops import get_running_loop
 
 from ._loop import VirtualLoop
 
@@ -67,7 +68,7 @@ class Clock:
 
 def _runs_a_real_loop() -> bool:
     """In a thread there may be a loop of its own, which would never wake up by a clock that stands still."""
-    loop = asyncio._get_running_loop()
+    loop = get_running_loop()
     return loop is not None and not isinstance(loop, VirtualLoop)
 
 

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Protocol
 
+from pyventus_typed._loops import get_running_loop
+
 from ._holders import Holders
 from ._names import Names, await_stack, is_users, place, place_of, short, source_line
 from ._schedule import join_names
-from ._tasks import number_of
+from ._tasks import number_of, waiter_of
 from .errors import DeadlockError, SimulationBoundaryError
 
 _ADDRESS = re.compile(r" (object )?at 0x[0-9a-f]+")
@@ -64,7 +66,7 @@ def _account(task: asyncio.Task[object], names: Names, holders: Holders) -> str:
 
 
 def _what(task: asyncio.Task[object], names: Names, holders: Holders) -> str:
-    waiter = getattr(task, "_fut_waiter", None)
+    waiter = waiter_of(task)
     if isinstance(waiter, asyncio.Task):
         return f"the task {names.of_task(waiter)}"
     children = getattr(waiter, "_children", None)  # of `asyncio.gather`
@@ -103,7 +105,7 @@ def _innermost(task: asyncio.Task[object]) -> FrameType | None:
 
 
 def _holder(number: int, line: str, names: Names) -> str:
-    task = next((one for one in asyncio.all_tasks(asyncio._get_running_loop()) if number_of(one) == number), None)
+    task = next((one for one in asyncio.all_tasks(get_running_loop()) if number_of(one) == number), None)
     return f"a task that took it at {line} and is over" if task is None else f"{names.of_task(task)} since {line}"
 
 
@@ -122,7 +124,7 @@ def _circle(tasks: Sequence[asyncio.Task[object]], holders: Holders) -> list[asy
 def _waits_for(
     task: asyncio.Task[object], holders: Holders, by_number: Mapping[int, asyncio.Task[object]]
 ) -> asyncio.Task[object] | None:
-    waiter = getattr(task, "_fut_waiter", None)
+    waiter = waiter_of(task)
     if isinstance(waiter, asyncio.Task):
         return waiter
     frame = _innermost(task)

@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable
 from types import TracebackType
 from typing import Any, ClassVar
 
+from pyventus_typed._loops import get_running_loop
+
 from ._clock import Clock
 from ._names import place, place_of, short
 from .errors import BackgroundError, SimulationBoundaryError
@@ -35,7 +37,7 @@ class LeakDetector:
         self.clock = Clock()
 
     def __enter__(self) -> LeakDetector:
-        if (running := asyncio._get_running_loop()) is not None:
+        if (running := get_running_loop()) is not None:
             raise SimulationBoundaryError(
                 f"A test under schedules turns a loop of its own, and in this thread {running!r} is running. Call run(), "
                 "explore() or the test from a plain function, or await the body here."

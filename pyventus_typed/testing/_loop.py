@@ -21,7 +21,7 @@ from ._names import Names, is_users_task, waits_in_sleep
 from ._policies import Chooser, Faults, replay
 from ._ready import SLEEP_IS_OVER, Entry, OrderedLoop, Timer, WeakOrderedSet
 from ._schedule import FIFO, PLACES, Fault, Place, Schedule, ScheduleError
-from ._tasks import NUMBER, STEP, TaskCoroutine, VirtualFuture, VirtualTask, number_of, step_of, task_of
+from ._tasks import NUMBER, STEP, TaskCoroutine, VirtualFuture, VirtualTask, number_of, step_of, task_of, waiter_of
 from ._threads import Threads
 from .errors import LivelockError, SimulationBoundaryError
 
@@ -481,7 +481,7 @@ class VirtualLoop(OrderedLoop):
         self.injected.append(error)
         if self.observer is not None:
             self.observer.suffers(fault, entry)
-        waiter = getattr(task, "_fut_waiter", None)
+        waiter = waiter_of(task)
         if waiter is None:  # it is in a `sleep(0)`, which waits for nothing
             self._to_raise[number_of(task)] = error
         else:

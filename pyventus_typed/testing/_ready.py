@@ -141,7 +141,8 @@ class Observer(Protocol):
 
 
 _since = attrgetter("seq")
-SLEEP_IS_OVER = vars(asyncio.futures)["_set_result_unless_cancelled"]  # how `asyncio.sleep` wakes up, in 3.11 to 3.14
+SLEEP_IS_OVER: object = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
+"""How `asyncio.sleep` wakes up, in 3.11 to 3.15."""
 
 
 class OrderedLoop(LoopWithThreads):

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from pyventus_typed import Emission, Emitter, Event
+from pyventus_typed._loops import get_running_loop
 from pyventus_typed.errors import DiscardedEmissionsWarning
 
 from ._holders import Holders
@@ -264,13 +265,13 @@ def _look_at_holders(loop: VirtualLoop) -> Generator[None, None, None]:
 @contextmanager
 def faults_of_libraries(loop: VirtualLoop, faults: Faults, story: Story | None) -> Generator[None, None, None]:
     """Where the *faults* of *loop* need it, make ``sleep(0)`` able to raise, and `Emitter.emit` able to lose and to repeat."""
-    emit, pause = Emitter.emit, vars(asyncio.tasks)["__sleep0"]
+    emit, pause = Emitter.emit, vars(asyncio.tasks).get("__sleep0")
 
     def emit_with_faults(
         emitter: Emitter[Event], event: Event, *args: Any, **options: Any
     ) -> Emission[Event]:  # Any: its own
         emission = emit(emitter, event, *args, **options)
-        fault = faults.ask("emit", faults.kinds["emit"]) if asyncio._get_running_loop() is loop else None
+        fault = faults.ask("emit", faults.kinds["emit"]) if get_running_loop() is loop else None
         if fault is not None:
             if story is not None:
                 story.emits(fault, event)

@@ -96,8 +96,16 @@ def task_of(callback: object) -> asyncio.Task[object] | None:
     return None
 
 
+def waiter_of(task: asyncio.Task[object]) -> asyncio.Future[object] | None:
+    """The future that *task* waits for, as far as it says so."""
+    return getattr(task, "_fut_waiter", None)
+
+
 _PURE_STEPS = frozenset({"__step", "__wakeup"})
-_TASKS: tuple[type[asyncio.Task[object]], ...] = (asyncio.Task, vars(asyncio.tasks)["_PyTask"])  # in C, and in Python
+_TASKS: tuple[type[asyncio.Task[object]], ...] = (  # in C, and in Python
+    asyncio.Task,
+    getattr(asyncio.tasks, "_PyTask", asyncio.Task),
+)
 
 
 def _kind_of_step() -> type[object]:

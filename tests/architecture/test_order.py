@@ -194,7 +194,7 @@ def test_errors_lists_every_error_and_each_is_of_the_tree() -> None:
 
 @pytest.mark.parametrize("edge", EDGES)
 def test_an_edge_imports_the_facade_and_the_ground_and_no_other_file_of_the_core(edge: str) -> None:
-    private = re.compile(rf"{NAME}\.((?!_spelling\b|_family\b|_libraries\b|_install\b)_\w+|processors)(\.|$)")
+    private = re.compile(rf"{NAME}\.((?!_spelling\b|_family\b|_libraries\b|_loops\b|_install\b)_\w+|processors)(\.|$)")
     wrong = {
         f"{path.relative_to(PACKAGE)}: {name}"
         for path in sorted((PACKAGE / edge).rglob("*.py"))

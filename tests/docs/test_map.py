@@ -34,21 +34,30 @@ def private_names(source: str) -> Iterator[str]:
             case ast.Attribute(value=ast.Attribute(value=ast.Name(id="asyncio")), attr=name):
                 yield name
             case ast.Call(
-                func=ast.Name(id="getattr"),
-                args=[ast.Name(id="loop" | "task") | ast.Attribute(attr="task"), ast.Constant(value=str(name)), *_],
+                func=ast.Name(id="getattr" | "setattr"),
+                args=[
+                    ast.Name(id="asyncio" | "loop" | "task") | ast.Attribute(attr="task"),
+                    ast.Constant(value=str(name)),
+                    *_,
+                ],
             ):
                 yield name
             case _:
                 pass
 
 
-def test_the_map_names_all_that_the_core_takes_from_inside_asyncio() -> None:
+def test_the_map_names_all_that_the_core_takes_from_inside_asyncio_and_one_file_takes_each_in_one_place() -> None:
     core = Path(pyventus_typed.__file__).parent
-    files = [*core.glob("*.py"), *(core / "processors").glob("*.py")]
-    found = {name for file in files for name in private_names(file.read_text(encoding="utf-8"))}
+    found = [
+        (name, file.stem)
+        for file in [*core.glob("*.py"), *(core / "processors").glob("*.py")]
+        for name in private_names(file.read_text(encoding="utf-8"))
+        if name.startswith("_") and not name.startswith("__")
+    ]
     table = MAP[MAP.index("### Private names of asyncio") : MAP.index("Two names are looked at")]
-    named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
-    assert named == {name for name in found if name.startswith("_") and not name.startswith("__")}
+    named = [name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(named) == sorted(name for name, _ in found)
+    assert {file for _, file in found} == {"_loops"}
 
 
 def test_the_map_names_the_files_of_the_wiring_check_from_top_to_bottom() -> None:
@@ -65,5 +74,5 @@ def test_the_map_names_the_files_of_the_timeline_from_top_to_bottom() -> None:
 
 def test_the_map_names_the_files_of_the_testing_kit_from_top_to_bottom() -> None:
     kit = [line.removeprefix("testing.") for line in LINES if line.startswith("testing.")]
-    table = MAP[MAP.index("| Files of `pyventus_typed/testing/`") :]
+    table = MAP[MAP.index("| Files of `pyventus_typed/testing/`") : MAP.index("A loop that decides")]
     assert re.findall(r"`(\w+)`", table) == kit

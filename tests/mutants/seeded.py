@@ -207,6 +207,13 @@ MUTANTS = (
         ORDER,
     ),
     Mutant(
+        "what fails by its predicates alone passes the gate",
+        "processors/_accepting.py",
+        "    if queue.gate is None:\n        return None\n    try:\n        return queue.gate.prepare",
+        "    if queue.gate is None or emission._route.errors is not None:\n        return None\n    try:\n        return queue.gate.prepare",
+        ORDER,
+    ),
+    Mutant(
         "SERIAL has no gate",
         "_ordering.py",
         "    return Gate(None) if ordering is Ordering.SERIAL else None\n",
@@ -473,6 +480,13 @@ MUTANTS = (
         THREADS,
     ),
     Mutant(
+        "who begins to wait for capacity misses what a signal handler gives back in the middle of that",
+        "processors/_capacity.py",
+        "            self._free.pop()\n            self.offer()\n",
+        "            pass\n",
+        INSTANTS,
+    ),
+    Mutant(
         "the last comes first",
         "processors/_capacity.py",
         "            future, _ = self._waiting.popleft()\n",
@@ -615,7 +629,7 @@ MUTANTS = (
     Mutant(
         "a mailbox's task goes on after it was cancelled",
         "processors/_mailboxes.py",
-        "                    if has_cancellation(task):\n                        return\n",
+        "                    if task is not None and (must_cancel(task) or task.cancelling()):\n                        return\n",
         "                    pass\n",
         DELIVERY,
     ),
@@ -685,8 +699,8 @@ MUTANTS = (
     Mutant(
         "tasks that are lost with their loop complain",
         "processors/_tasks.py",
-        "    task._log_destroy_pending = False  # unknown",
-        "    # unknown",
+        "    may_vanish(task)",
+        "    ",
         END,
     ),
     Mutant(
@@ -712,21 +726,21 @@ MUTANTS = (
     ),
     Mutant(
         "a fresh loop leaves generators to the collector",
-        "processors/_schedulers.py",
+        "_loops.py",
         '        or bool(getattr(loop, "_asyncgens", True))\n',
         "",
         END,
     ),
     Mutant(
         "a fresh loop leaves what is ready",
-        "processors/_schedulers.py",
+        "_loops.py",
         '        or bool(getattr(loop, "_ready", True))  # a connection that was closed takes some turns\n',
         "",
         END,
     ),
     Mutant(
         "a fresh loop leaves threads alone",
-        "processors/_schedulers.py",
+        "_loops.py",
         '        or getattr(loop, "_default_executor", True) is not None\n',
         "",
         END,
@@ -734,7 +748,7 @@ MUTANTS = (
     Mutant(
         "a fresh loop has a task of ours among the user's",
         "processors/_schedulers.py",
-        "            asyncio._unregister_task(winding_up)\n",
+        "            hide(winding_up)\n",
         "",
         END,
     ),

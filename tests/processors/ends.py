@@ -9,8 +9,10 @@ import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, TypeAlias
 
+import pytest
 import uvloop
 from typing_extensions import override
 
@@ -108,7 +110,10 @@ ENDS = (
 )
 LOOPS: tuple[LoopFactory, ...] = (asyncio.new_event_loop, uvloop.new_event_loop)
 # A dropped uvloop is never collected, with or without us: it does not take part in garbage collection.
-CASES = [(end, loop) for end in ENDS for loop in LOOPS] + [(DROP, asyncio.new_event_loop)]
+CASES = [
+    pytest.param(end, loop, id=f"{end.name}-{loop.__module__.partition('.')[0]}")
+    for end, loop in [*product(ENDS, LOOPS), (DROP, asyncio.new_event_loop)]
+]
 
 
 @contextmanager

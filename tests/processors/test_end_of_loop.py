@@ -85,9 +85,7 @@ def forget_tracebacks(main: Main, emissions: Sequence[Emission[Event]]) -> Main:
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-@pytest.mark.parametrize(
-    ("end", "factory"), CASES, ids=lambda it: it.name if isinstance(it, End) else it.__module__.partition(".")[0]
-)
+@pytest.mark.parametrize(("end", "factory"), CASES)
 def test_every_emission_is_accounted_for_whatever_the_end_the_order_and_the_loop(
     ordering: str, end: End, factory: LoopFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,9 +102,7 @@ def test_every_emission_is_accounted_for_whatever_the_end_the_order_and_the_loop
         world.check_nothing_more_happens()
 
 
-@pytest.mark.parametrize(
-    ("end", "factory"), CASES, ids=lambda it: it.name if isinstance(it, End) else it.__module__.partition(".")[0]
-)
+@pytest.mark.parametrize(("end", "factory"), CASES)
 def test_nothing_of_an_ended_loop_is_reachable(end: End, factory: LoopFactory) -> None:
     seen: list[weakref.ref[object]] = []
     linker = Linker[Event]()
