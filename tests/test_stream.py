@@ -357,6 +357,26 @@ async def test_who_entered_the_block_may_wait_while_another_task_reads(is_full_b
         assert await reading == [0, 1]
 
 
+async def test_who_entered_the_block_may_wait_for_a_reader_that_is_slow() -> None:
+    emitter = Emitter(Linker())
+    got: list[int] = []
+
+    async def consume() -> None:
+        async for event in events:
+            got.append(event.order)
+            await turns(5)
+
+    async with emitter.stream(OrderPlaced, maxsize=1) as events:
+        emit(emitter, 0, 1, 2, 3)
+        await turns()
+        consuming = asyncio.create_task(consume())
+        await turns(2)
+        assert await emitter.wait_for_tasks()
+        assert await emitter.aclose()
+        await consuming
+    assert got == [0, 1, 2, 3]
+
+
 async def test_a_reader_that_publishes_into_its_own_full_stream_gets_a_failed_delivery() -> None:
     emitter = Emitter(Linker())
     async with emitter.stream(OrderPlaced, maxsize=1) as events:
