@@ -177,7 +177,7 @@ def workflows(session: nox.Session) -> None:
 def mutants(session: nox.Session) -> None:
     """Break the core in one place at a time; the suite must notice."""
     install(session, "tests", package=["-e", f".{EXTRAS}"])
-    session.run("python", "tests/mutants/run.py", *session.posargs)
+    session.run("python", "-m", "tests.mutants.run", *session.posargs)
 
 
 @nox.session
