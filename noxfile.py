@@ -66,11 +66,16 @@ def install(session: nox.Session, *groups: str, package: Sequence[str] = ()) -> 
 
 @functools.cache
 def wheel() -> str:
-    """Build the wheel, once for all sessions, and return it with its extras, as pip takes it."""
-    folder = HOUSE / ".nox" / "wheel"
-    shutil.rmtree(folder, ignore_errors=True)
-    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(HOUSE)]
-    subprocess.run(pip, check=True)
+    """Build the wheel, once for all sessions, and return it with its extras, as pip takes it.
+
+    If PYVENTUS_WHEEL names the folder of one that was built before, it is that one: what is tested is what is published.
+    """
+    given = os.environ.get("PYVENTUS_WHEEL")
+    folder = Path(given).resolve() if given else HOUSE / ".nox" / "wheel"
+    if not given:
+        shutil.rmtree(folder, ignore_errors=True)
+        pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(HOUSE)]
+        subprocess.run(pip, check=True)
     (built,) = folder.glob("*.whl")
     return f"{built}{EXTRAS}"
 
@@ -80,7 +85,8 @@ def away_from_the_checkout(session: nox.Session) -> Iterator[None]:
     """Go to a copy of the house without the package, so that nothing but the installed wheel can be imported."""
     with tempfile.TemporaryDirectory(prefix="pyventus-typed-") as folder:
         copy = Path(folder, "house")
-        shutil.copytree(HOUSE, copy, ignore=shutil.ignore_patterns("pyventus_typed", ".*", "__pycache__", "_build"))
+        hidden = (".[!g]*", ".git", ".gitignore")  # all of them but .github, which tests read
+        shutil.copytree(HOUSE, copy, ignore=shutil.ignore_patterns("pyventus_typed", *hidden, "__pycache__", "_build"))
         with session.chdir(copy):
             session.run("python", "-c", "import pyventus_typed as it; assert 'site-packages' in it.__file__, it")
             yield
@@ -160,10 +166,18 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def workflows(session: nox.Session) -> None:
+    """What CI is told: actionlint its form (it comes from GitHub), zizmor what an attacker could do with it."""
+    install(session, "workflows")
+    session.run("actionlint")
+    session.run("zizmor", "--offline", ".github")
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Break the core in one place at a time; the suite must notice."""
     install(session, "tests", package=["-e", f".{EXTRAS}"])
-    session.run("python", "tests/mutants/run.py", *session.posargs)
+    session.run("python", "-m", "tests.mutants.run", *session.posargs)
 
 
 @nox.session
@@ -205,9 +219,10 @@ def scale_types(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Fifty times the examples, and a million emissions with flat memory."""
+    """Fifty times the examples, and a million emissions, and 200,000 events over NATS, with flat memory."""
     install(session, "tests", package=["-e", f".{EXTRAS}"])
     session.run("python", "tests/mutants/soak.py")
+    session.run("python", "-m", "tests.mutants.soak_nats")
     session.run("python", "-m", "pytest", "--hypothesis-profile=soak", "--timeout=0", "tests/properties")
 
 

@@ -30,7 +30,7 @@ class Emitter(Generic[E_contra]):
     threads without a loop of their own are handed to it, and the end of the block waits for everything.
     """
 
-    __slots__ = ("__weakref__", "_linker", "_processor", "_readers", "_routes", "_state")
+    __slots__ = ("__weakref__", "_gave_up", "_linker", "_processor", "_readers", "_routes", "_state")
 
     def __init__(self, linker: Linker[E_contra], processor: Processor | None = None) -> None:
         """*processor* may be shared with other emitters; ``None`` is a new ``AsyncIOProcessor()``."""
@@ -45,6 +45,7 @@ class Emitter(Generic[E_contra]):
         self._processor: Processor = AsyncIOProcessor() if processor is None else processor
         self._state = EmitterState()
         self._readers = Readers(linker._registry, self._state)
+        self._gave_up = False  # a grace was over
 
     @property
     def processor(self) -> Processor:
@@ -320,13 +321,14 @@ class Emitter(Generic[E_contra]):
     async def aclose(self, *, grace: float | None = None) -> bool:
         """Refuse new emissions and wait for those that are pending, and for what they still emit; whether all ended.
 
-        After *grace* seconds what is left is cancelled, and the answer is ``False``. Closing is final; closing again
-        waits again.
+        After *grace* seconds what is left is cancelled, and the answer is ``False``; at the end of an ``async with`` around
+        it nothing is waited for again then. Closing is final; closing again waits again.
         """
         if grace is not None:
             check_seconds("grace", grace)
         async with self._readers.judging("closes the emitter"):
             is_done = await self._processor.close(self._state, grace)
+        self._gave_up = self._gave_up or not is_done
         self._readers.end()
         return is_done
 
@@ -340,7 +342,8 @@ class Emitter(Generic[E_contra]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self.aclose()
+            if not self._gave_up:
+                await self.aclose()
         finally:
             self._state.home = None
             self._readers.end()  # also if it was cancelled: nobody comes back to close it
@@ -367,9 +370,7 @@ class Emitter(Generic[E_contra]):
         if route.answer is None:
             name = spell(type(event))
             raise NoHandler(f"Nobody answers {name}. Decorate its handler with @linker.answer({name}).")
-        chosen = route.seen_from(self._state).choose(event)
-        asked = Route((route.answer, *chosen.receivers), chosen.errors and (None, *chosen.errors))
-        return emission_of(event, asked, self._state)
+        return emission_of(event, route.seen_from(self._state).choose(event, asked=True), self._state)
 
     def _draft(self, event: Event) -> Emission[Event]:
         """An emission of *event*, for those who need not save a call."""

@@ -16,16 +16,18 @@ class EmitterState:
     """What a processor remembers of an emitter. The emitter makes it, and hands it over with each emission.
 
     ``closed`` is whether it refuses what comes from outside. The rest is the processor's: ``home`` is where emissions from
-    threads without a loop go, and ``limit`` and ``closing`` say which emissions were pending when the closing began.
+    threads without a loop go, and ``limit`` and ``closing`` say which emissions were pending when the closing began. With
+    ``lock`` a thread that accepts for another one keeps that from closing in between.
     """
 
-    __slots__ = ("closed", "closing", "home", "limit")
+    __slots__ = ("closed", "closing", "home", "limit", "lock")
 
     def __init__(self) -> None:
         self.closed: bool = False
         self.home: object = None
         self.limit: int = 0
         self.closing: object = None
+        self.lock = RLock()  # re-entrant: a destructor or signal handler that emits may come while it is held
 
 
 class Observer(Protocol):

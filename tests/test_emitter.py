@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from traceback import format_exception
 
 import pytest
@@ -465,3 +466,22 @@ async def test_what_is_no_event_is_said_without_what_was_tried_before() -> None:
     except NotAnEvent as error:
         raised.append(error)
     assert ["KeyError" in "".join(format_exception(error)) for error in raised] == [False, False]
+
+
+async def test_after_an_aclose_that_gave_up_the_block_does_not_wait_again() -> None:
+    linker, end = Linker(), asyncio.Event()
+
+    @linker.on(OrderPlaced)
+    async def stubborn(event: OrderPlaced) -> None:
+        while not end.is_set():
+            with suppress(asyncio.CancelledError):
+                await end.wait()
+
+    async with asyncio.timeout(10):
+        async with Emitter(linker) as emitter:
+            emission = emitter.emit(OrderPlaced())
+            await asyncio.sleep(0)
+            assert not await emitter.aclose(grace=0)
+    assert emission.status is Status.PENDING
+    end.set()
+    assert await emitter.aclose()

@@ -95,8 +95,9 @@ def test_what_came_from_a_repository_is_installed_at_the_same_commit(checkout: P
     commit = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=checkout, text=True).strip()
     repository = tmp_path / "repository.git"
     subprocess.run(["git", "clone", "-q", "--bare", str(checkout), str(repository)], check=True)
-    command = said_after_pip_install(f"git+{repository.as_uri()}", into=tmp_path / "site")
-    assert command == f'pip install "pyventus-typed[cli] @ git+{repository.as_uri()}@{commit}"'
+    address = f"git+file://localhost{repository.as_posix()}"  # before pip 24 an address needs a host
+    command = said_after_pip_install(address, into=tmp_path / "site")
+    assert command == f'pip install "pyventus-typed[cli] @ {address}@{commit}"'
     assert works(command)
 
 

@@ -197,6 +197,30 @@ async def test_nothing_that_happens_to_one_emission_stops_the_queue(ordering: Or
     assert [one.status for one in emissions[1:]] == [Status.COMPLETED] * 2
 
 
+@pytest.mark.parametrize("ordering", ALL[-2:], ids=str)
+async def test_what_fails_by_its_predicates_alone_waits_for_its_turn_as_well(ordering: Ordering) -> None:
+    linker, log, go = Linker[Event](), list[str](), asyncio.Event()
+
+    def when(parcel: Parcel) -> bool:
+        if parcel.n:
+            raise ValueError(parcel.n)
+        return True
+
+    @linker.on(Parcel, when=when, on_failure=lambda parcel, _: log.append(f"failed {parcel.n}"))
+    async def handler(parcel: Parcel) -> None:
+        await go.wait()
+        log.append(f"end {parcel.n}")
+
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering))
+    emissions = [emitter.emit(Parcel(n)) for n in range(2)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (log, emissions[1].status) == ([], Status.PENDING)
+    go.set()
+    assert await emitter.wait_for_tasks(5)
+    assert log == ["end 0", "failed 1"]
+
+
 @pytest.mark.parametrize("ordering", ALL, ids=str)
 async def test_what_is_cancelled_while_it_waits_is_passed_over(ordering: Ordering) -> None:
     linker = Linker[Event]()

@@ -34,7 +34,7 @@ from pyventus_typed.errors import (
 )
 from pyventus_typed.testing import explore, sometimes
 from tests.events import OrderPaid, OrderPlaced, OrderRefunded, Price, Shipped, untyped
-from tests.processors.ends import CASES, End, LoopFactory, no_complaints
+from tests.processors.ends import CASES, End, LoopFactory, named, no_complaints
 
 CLOSED = Discarded("stream closed", started=True)
 
@@ -303,9 +303,10 @@ async def test_what_is_cancelled_and_what_is_given_room_in_one_turn_is_either_re
     assert isinstance(emissions[1].deliveries[0].outcome, Cancelled)
 
 
-async def test_when_the_block_ends_what_waits_for_room_is_discarded() -> None:
+@pytest.mark.parametrize("ordering", list(Ordering))
+async def test_when_the_block_ends_what_waits_for_room_is_discarded(ordering: Ordering) -> None:
     linker = Linker()
-    emitter = Emitter(linker)
+    emitter = asyncio_emitter(linker, ordering=ordering)
     async with emitter.stream(OrderPlaced, maxsize=1):
         emissions = emit(emitter, 0, 1)
         await turns()
@@ -356,6 +357,26 @@ async def test_who_entered_the_block_may_wait_while_another_task_reads(is_full_b
         assert await reading == [0, 1]
 
 
+async def test_who_entered_the_block_may_wait_for_a_reader_that_is_slow() -> None:
+    emitter = Emitter(Linker())
+    got: list[int] = []
+
+    async def consume() -> None:
+        async for event in events:
+            got.append(event.order)
+            await turns(5)
+
+    async with emitter.stream(OrderPlaced, maxsize=1) as events:
+        emit(emitter, 0, 1, 2, 3)
+        await turns()
+        consuming = asyncio.create_task(consume())
+        await turns(2)
+        assert await emitter.wait_for_tasks()
+        assert await emitter.aclose()
+        await consuming
+    assert got == [0, 1, 2, 3]
+
+
 async def test_a_reader_that_publishes_into_its_own_full_stream_gets_a_failed_delivery() -> None:
     emitter = Emitter(Linker())
     async with emitter.stream(OrderPlaced, maxsize=1) as events:
@@ -393,6 +414,22 @@ async def test_nothing_is_lost_between_two_loops_over_a_stream() -> None:
                 if event.order % 2:
                     break
     assert got == [0, 1, 2, 3, 4, 5]
+
+
+async def test_a_reader_that_nobody_holds_is_not_collected_while_it_waits() -> None:
+    emitter = Emitter(Linker())
+    got: list[int] = []
+
+    async def consume() -> None:
+        async with emitter.stream(OrderPlaced) as events:
+            got.extend(await read(events, 1))
+
+    asyncio.get_running_loop().call_soon(asyncio.ensure_future, consume())
+    await turns()
+    gc.collect()
+    emit(emitter, 1)
+    await turns()
+    assert got == [1]
 
 
 async def test_a_reader_that_is_cancelled_loses_nothing() -> None:
@@ -480,7 +517,7 @@ async def test_a_block_of_the_emitter_that_is_cancelled_ends_its_streams() -> No
 
 
 @pytest.mark.filterwarnings("ignore::pyventus_typed.errors.DiscardedEmissionsWarning")
-@pytest.mark.parametrize(("end", "factory"), CASES, ids=str)
+@pytest.mark.parametrize(("end", "factory"), CASES, ids=named)
 def test_however_its_loop_ends_it_leaves_no_subscription_and_no_loop(end: End, factory: LoopFactory) -> None:
     linker = Linker()
     emitter = Emitter(linker)

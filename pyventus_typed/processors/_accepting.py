@@ -1,6 +1,7 @@
 """How an emission comes into a queue: accepted by whoever runs the scheduler, or handed over to it by somebody else."""
 
 import asyncio
+from contextlib import nullcontext
 from contextvars import Context, copy_context
 from functools import partial
 
@@ -51,7 +52,7 @@ def key_of(queue: Queue, emission: AnyEmission) -> Key:
 
 def row_of(queue: Queue, emission: AnyEmission, key: Key) -> Row | None:
     """The row of *key*, among those that are there; comparing keys is a stranger's code, too."""
-    if queue.gate is None or (emission._route.errors is not None and all(emission._route.errors)):
+    if queue.gate is None:
         return None
     try:
         return queue.gate.prepare(key)
@@ -239,7 +240,14 @@ def _abandon(queue: Queue, emission: AnyEmission, reason: str) -> None:
 def hand_over(queue: Queue, emission: AnyEmission, state: EmitterState, context: Context, key: Key) -> None:
     """Accept *emission* for whoever runs the scheduler; or raise `EmissionRejected`. It is pending from here on."""
     _adopt(queue, emission)
-    check_open(queue, emission._event, state)
+    # What another thread has found open is handed over before the emitter closes, and so waited for. In the thread of the
+    # scheduler itself nothing closes meanwhile, and a lock that was held elsewhere while the process forked stays so.
+    with nullcontext() if queue.scheduler.is_here else state.lock:
+        check_open(queue, emission._event, state)
+        _hand_over(queue, emission, context, key)
+
+
+def _hand_over(queue: Queue, emission: AnyEmission, context: Context, key: Key) -> None:
     capacity = queue.capacity
     takes_place = capacity is not None and queue.settings.overflow != "drop_old" and emission._open
     if takes_place and capacity is not None and not capacity.take(emission):
@@ -257,13 +265,6 @@ def hand_over(queue: Queue, emission: AnyEmission, state: EmitterState, context:
         queue.handed[emission] = (context, key)
         queue.ledger.open[emission] = ()
     queue.scheduler.put(partial(take, queue, emission), is_late=not queue.scheduler.is_here)
-    # First put, then looked once more: whoever closes does it the other way round.
-    if state.closed and not _is_descendant(state) and queue.handed.pop(emission, None) is not None:
-        queue.ledger.open.pop(emission, None)
-        if capacity is not None:
-            queue.scheduler.put(partial(capacity.give_back, emission))
-        queue.books.reject()
-        raise EmitterClosed(f"{spell_event(emission._event)} was refused: the emitter is closed.", emission._event)
 
 
 def _take_over(queue: Queue, emission: AnyEmission) -> None:

@@ -190,7 +190,7 @@ class AsyncIOProcessor:
                 waiter = waiting_emission()
                 if waiter is not None and not capacity.is_free:
                     does = "waits for capacity, which is held by"
-                    refuse(capacity.movable() or [waiter], waiter, does, unless_one_is_free=True)
+                    refuse(capacity.in_order(), waiter, does, stuck=capacity.stuck)
                 await capacity.wait(waiter)
                 has_place = True
             except BaseException:
@@ -241,8 +241,9 @@ class AsyncIOProcessor:
         if not state.closed:
             # Epochs that begin later have greater numbers: what descends from an earlier one is still accepted.
             state.limit, state.closing = next(numbers), scheduler
-            state.closed = True
-        scheduler.take_all()  # what was handed over by whoever did not see that it is closed
+            with state.lock:
+                state.closed = True
+        scheduler.take_all()  # what was handed over before
         if await over(scheduler.end_epochs(), scheduler.waiting, grace):
             return True
         for _, emission in scheduler.pending():

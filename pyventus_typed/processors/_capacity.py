@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import repeat
 
 from .._emission import AnyEmission
@@ -59,6 +60,9 @@ class Capacity:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (future, waiter)
         self._waiting.append(entry)
+        with suppress(IndexError):  # a signal handler has given one back, since it was looked whether one is free
+            self._free.pop()
+            self.offer()
         try:
             await future
         except BaseException:
@@ -73,10 +77,10 @@ class Capacity:
         """Whether there is a place that nobody has or waits for."""
         return bool(self._free)
 
-    def movable(self) -> list[AnyEmission]:
-        """Those who have a place and do not wait for one more: as long as none of them ends, no place gets free."""
-        stuck = {waiter for _, waiter in [*self._waiting]}
-        return [one for one in self.in_order() if one not in stuck]
+    @property
+    def stuck(self) -> "set[AnyEmission]":
+        """Whose handlers wait for a place in their own tasks: none of them ends before somebody else does."""
+        return {waiter for _, waiter in [*self._waiting] if waiter is not None}
 
     def in_order(self) -> Iterator[AnyEmission]:
         """Those who have a place, the first one first."""

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyventus_typed._install import install_command
 from pyventus_typed.cli._parsing import refuse
 from pyventus_typed.wiring import NotLoaded
 from pyventus_typed.wiring._cli import describe_error, load_function
@@ -84,7 +85,7 @@ def _check(file: Path | None) -> None:
             if missing.name is None or missing.name.partition(".")[0] != "rich":
                 raise
             raise ValueError(
-                "rich is needed for the tree and not installed: pip install 'pyventus-typed[cli]', or write a page with "
+                f"rich is needed for the tree and not installed. Run: {install_command('cli')}, or write a page with "
                 "-o FILE.html."
             ) from missing
         return

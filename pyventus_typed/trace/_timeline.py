@@ -7,6 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyventus_typed._install import install_command
+
 from ._chrome import chrome
 from ._page import page
 from ._records import Recording
@@ -38,7 +40,7 @@ class Timeline(Recording):
             if missing.name is None or missing.name.partition(".")[0] != "rich":
                 raise
             raise ModuleNotFoundError(
-                "rich is needed for the tree and not installed: pip install 'pyventus-typed[cli]'", name="rich"
+                f"rich is needed for the tree and not installed. Run: {install_command('cli')}", name="rich"
             ) from missing
         return tree(self)
 

@@ -77,7 +77,8 @@ def test_the_mistakes_that_checkers_find_are_those_of_the_comparison() -> None:
 
 def test_the_promises_and_the_bugs_are_as_many_as_it_says() -> None:
     assert (
-        f"[{len(PROMISES)} numbered promises](docs/explanation/promises.md), each with the tests that prove it" in TEXT
+        f"[{len(PROMISES)} numbered guarantees](docs/explanation/promises.md), each with the tests that prove it"
+        in TEXT
     )
     assert f"finds each of the {len(SPECIMENS)} bugs in our collection in under a second" in TEXT  # test_zoo.py
 

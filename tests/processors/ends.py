@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, TypeAlias
 
 import uvloop
@@ -108,7 +109,12 @@ ENDS = (
 )
 LOOPS: tuple[LoopFactory, ...] = (asyncio.new_event_loop, uvloop.new_event_loop)
 # A dropped uvloop is never collected, with or without us: it does not take part in garbage collection.
-CASES = [(end, loop) for end in ENDS for loop in LOOPS] + [(DROP, asyncio.new_event_loop)]
+CASES = [*product(ENDS, LOOPS), (DROP, asyncio.new_event_loop)]
+
+
+def named(part: End | LoopFactory) -> str:
+    """What a case is called: the same in each process that collects it."""
+    return part.name if isinstance(part, End) else part.__module__.partition(".")[0]
 
 
 @contextmanager

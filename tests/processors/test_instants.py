@@ -145,3 +145,31 @@ def test_counts_order_and_capacity_stay_right_whatever_comes_at_any_instant(
     places = at_every_instant(lambda: worlds[-1].interrupt(act), run)
     worlds[-1].check()
     assert places > 100  # else it saw nothing of the engine
+
+
+def test_who_waits_for_capacity_gets_it_whatever_is_cancelled_in_the_middle() -> None:
+    held: list[Emission[OrderPlaced]] = []
+
+    def run() -> Callable[[], object]:
+        linker = Linker[Event]()
+
+        @linker.on(OrderPlaced)
+        async def hang(event: OrderPlaced) -> None:
+            if not event.order:
+                await asyncio.Event().wait()
+
+        emitter = Emitter(linker, AsyncIOProcessor(capacity=2, ordering=Ordering.SERIAL))
+
+        async def main() -> None:
+            running, *held[:] = [emitter.emit(OrderPlaced(order)) for order in range(2)]
+            waiting = asyncio.create_task(emitter.emit_wait(OrderPlaced(2)))
+            for _ in range(3):
+                await asyncio.sleep(0)
+            held[0].cancel()  # where it was not cancelled in between
+            assert (await asyncio.wait_for(waiting, SOON)).event == OrderPlaced(2)
+            running.cancel()
+            assert await emitter.wait_for_tasks(SOON)
+
+        return lambda: asyncio.run(main())
+
+    assert at_every_instant(lambda: [one.cancel() for one in held], run) > 10

@@ -287,7 +287,7 @@ def test_an_emission_to_many_blocking_handlers_settles() -> None:
     emitter = Emitter(linker)
     seen = list[int]()
     for number in THREADS:
-        linker.on(Letter, in_thread=True)(lambda _, number=number: seen.append(number))  # type: ignore[misc]  # as in each
+        linker.on(Letter, in_thread=True)(lambda _, number=number: seen.append(number))
 
     async def main() -> None:
         for _ in rounds(30):
@@ -628,7 +628,7 @@ def test_the_processor_without_a_loop_serves_threads_and_counts_what_they_cancel
 
     linker.subscribe(Parcel, first)
     for place in range(1, 6):
-        linker.on(Parcel)(lambda parcel, place=place: called[parcel.sender].update([(parcel.n, place)]))  # type: ignore[misc]  # as in each
+        linker.on(Parcel)(lambda parcel, place=place: called[parcel.sender].update([(parcel.n, place)]))
     count = 60 * TIMES
 
     def emit(thread: int) -> None:
