@@ -76,7 +76,8 @@ def signature_of(handler: Callable[..., object]) -> inspect.Signature:
     """``inspect.signature``, with annotations that cannot be evaluated left as they are: since 3.14 it evaluates them."""
     if sys.version_info >= (3, 14):
         return inspect.signature(handler, annotation_format=Format.FORWARDREF)
-    return inspect.signature(handler)
+    else:  # noqa: RET505 - else the newest Python's checkers call it unreachable
+        return inspect.signature(handler)
 
 
 def text_of(annotation: object) -> str | None:
@@ -84,7 +85,8 @@ def text_of(annotation: object) -> str | None:
     if isinstance(annotation, ForwardRef):
         if sys.version_info >= (3, 14):
             return annotation.evaluate(format=Format.STRING)
-        return annotation.__forward_arg__
+        else:  # noqa: RET505 - as above
+            return annotation.__forward_arg__
     return annotation if isinstance(annotation, str) else None
 
 
@@ -162,7 +164,8 @@ def _evaluate_reference(reference: ForwardRef, scope: Scope) -> object:
             return reference.evaluate(locals={name: scope[name] for name in names})
         except Exception:  # noqa: BLE001 - whatever a stranger's annotation raises, it cannot be read
             return Unknown
-    return text
+    else:
+        return text
 
 
 def _scope_of_module(name: str) -> Scope:
