@@ -20,7 +20,8 @@ from nox.project import dependency_groups, load_toml, python_versions
 
 HOUSE = Path(__file__).parent
 PROJECT = load_toml(HOUSE / "pyproject.toml")
-SUPPORTED = python_versions(PROJECT)
+DECLARED = python_versions(PROJECT)
+SUPPORTED = [version for version in DECLARED if not version.endswith("t")]
 TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py", "hatch_build.py")
 EXTRAS = "[cli,testing,nats,nats-server,postgresql]"
 WORKERS = (os.cpu_count() or 1) + 1  # one more than there are cores: some tests wait for processes
@@ -44,6 +45,7 @@ MISSING = [version for version in SUPPORTED if version != THIS and not works(ver
 # are missing, and nox makes an error of it. A machine that promises none tests on those that it finds.
 PROMISED = os.environ.get("PYVENTUS_PYTHONS", "").replace(",", " ").split()
 OTHERS = [version for version in SUPPORTED if version != THIS and (version in PROMISED or version not in MISSING)]
+FREE_THREADED = [version for version in DECLARED if version.endswith("t") and (version in PROMISED or works(version))]
 if MISSING:
     logger.warning(
         f"Declared in pyproject.toml, and not found here as pythonX.Y: Python {', '.join(MISSING)}. "
@@ -226,7 +228,7 @@ def soak(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "--hypothesis-profile=soak", "--timeout=0", "tests/properties")
 
 
-@nox.session(python=[f"{version}t" for version in SUPPORTED if works(f"{version}t")] or None)
+@nox.session(python=FREE_THREADED or None)
 def stress(session: nox.Session) -> None:
     """Eight threads at each promise that names threads, for half an hour: on each free-threaded Python here, or on this one."""
     install(session, "pytest", package=[wheel().removesuffix(EXTRAS)])
