@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
+from inspect import CORO_CLOSED, getcoroutinestate
 from itertools import takewhile
 from typing import Any, Final, Protocol, final
 
@@ -296,7 +297,9 @@ def _in(
         step: Callable[[Any], Any] = begun.send  # Any: as above
         try:
             value = yield waits_for
-        except BaseException as error:  # noqa: BLE001 - it is the work's
+        except BaseException as error:
+            if getcoroutinestate(begun) == CORO_CLOSED:
+                raise  # the collector has closed it before this
             step, value = begun.throw, error
         try:
             waits_for = context.run(step, value)

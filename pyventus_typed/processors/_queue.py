@@ -485,7 +485,7 @@ class Queue:
                 elif note is not NOTHING:
                     status = emission._worst()
             epochs = ledger.settle(emission, status)
-            if status is not Status.COMPLETED and scheduler.ending is not None and status is not Status.FAILED:
+            if status in (Status.DISCARDED, Status.CANCELLED) and (scheduler.ending is not None or _is_lost(emission)):
                 scheduler.lost.append((self.settings.on_discard, emission))
             if emission._rare is not None:
                 emission._call_waiters()
@@ -718,3 +718,8 @@ def _orphan(queue: "ref[Queue]", _processor: object) -> None:
         orphan.is_orphan = True
         if not orphan.ledger.open:
             orphan.scheduler.queues.pop(orphan.owner, None)
+
+
+def _is_lost(emission: AnyEmission) -> bool:
+    """Whether the collector has closed a coroutine of it, which may come before its loop's destructor."""
+    return any(isinstance(note, Discarded) and note.reason is LOST for note in (emission._notes or {}).values())

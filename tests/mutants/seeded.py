@@ -733,6 +733,13 @@ MUTANTS = (
         END,
     ),
     Mutant(
+        "what the collector closes before its lost loop is not reported",
+        "processors/_queue.py",
+        " and (scheduler.ending is not None or _is_lost(emission)):\n",
+        " and scheduler.ending is not None:\n",
+        END,
+    ),
+    Mutant(
         "tasks that are lost with their loop complain",
         "processors/_tasks.py",
         "    may_vanish(task)",
