@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
-from inspect import CORO_CLOSED, getcoroutinestate
 from itertools import takewhile
 from typing import Any, Final, Protocol, final
 
@@ -298,7 +297,7 @@ def _in(
         try:
             value = yield waits_for
         except BaseException as error:
-            if getcoroutinestate(begun) == CORO_CLOSED:
+            if getattr(begun, "cr_frame", begun) is None:
                 raise  # the collector has closed it before this
             step, value = begun.throw, error
         try:

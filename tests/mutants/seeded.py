@@ -735,8 +735,8 @@ MUTANTS = (
     Mutant(
         "what the collector closes before its lost loop is not reported",
         "processors/_queue.py",
-        " and (scheduler.ending is not None or _is_lost(emission)):\n",
-        " and scheduler.ending is not None:\n",
+        " or (notes is not None and _LOST_WHILE_IT_RAN in notes.values())\n",
+        "\n",
         END,
     ),
     Mutant(
