@@ -733,6 +733,13 @@ MUTANTS = (
         END,
     ),
     Mutant(
+        "what the collector closes before its lost loop is not reported",
+        "processors/_queue.py",
+        " or (notes is not None and _LOST_WHILE_IT_RAN in notes.values())\n",
+        "\n",
+        END,
+    ),
+    Mutant(
         "tasks that are lost with their loop complain",
         "processors/_tasks.py",
         "    may_vanish(task)",

@@ -659,6 +659,35 @@ def test_who_still_waits_when_his_loop_is_closed_can_be_closed_later() -> None:
     vars(loop).pop("kept")._log_destroy_pending = False
 
 
+@pytest.mark.parametrize("inside", [0, 1, 2])
+@pytest.mark.parametrize("ordering", list(Ordering))
+def test_what_the_collector_closes_before_its_lost_loop_is_reported_with_the_rest(
+    ordering: Ordering, inside: int
+) -> None:
+    linker, lost = Linker[Parcel](), list[Emission[Event]]()
+    linker.subscribe(Parcel, forever)
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering, on_discard=lost.extend))
+
+    async def main() -> None:
+        for n in range(3):
+            emitter.emit(Parcel(n))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    # In which order it finalizes what it has found is the collector's affair: here one from inside comes first.
+    coroutine: Any = next(task.get_coro() for task in asyncio.all_tasks(loop))  # Any: what it awaits may be anything
+    for _ in range(inside):
+        coroutine = getattr(coroutine, "cr_await", None) or coroutine.gi_yieldfrom
+    with no_complaints(), warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        coroutine.close()
+        del loop, coroutine
+        gc.collect()
+    assert sorted(one.event.n for one in lost if isinstance(one.event, Parcel)) == [0, 1, 2]
+    assert emitter.tally.discarded == 3
+
+
 def test_a_mailbox_whose_next_delivery_never_began_wakes_nobody_when_its_loop_is_closed() -> None:
     linker, tasks = Linker[Parcel](), list[asyncio.Task[Any]]()
     linker.subscribe(Parcel, forever)
