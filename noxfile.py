@@ -177,7 +177,7 @@ def workflows(session: nox.Session) -> None:
 def mutants(session: nox.Session) -> None:
     """Break the core in one place at a time; the suite must notice."""
     install(session, "tests", package=["-e", f".{EXTRAS}"])
-    session.run("python", "tests/mutants/run.py", *session.posargs)
+    session.run("python", "-m", "tests.mutants.run", *session.posargs)
 
 
 @nox.session
@@ -219,9 +219,10 @@ def scale_types(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Fifty times the examples, and a million emissions with flat memory."""
+    """Fifty times the examples, and a million emissions, and 200,000 events over NATS, with flat memory."""
     install(session, "tests", package=["-e", f".{EXTRAS}"])
     session.run("python", "tests/mutants/soak.py")
+    session.run("python", "-m", "tests.mutants.soak_nats")
     session.run("python", "-m", "pytest", "--hypothesis-profile=soak", "--timeout=0", "tests/properties")
 
 

@@ -1,6 +1,6 @@
 """How much of a bare nats-py publisher and consumer is left with everything of ours around it.
 
-    python benchmarks/jetstream.py [--messages 500] [--rounds 15]
+    python benchmarks/jetstream.py [--messages 500] [--rounds 15] [--delay MILLISECONDS]
 
 All sides use one server that syncs every write, in one run, in turns. Bare: ``js.publish`` from sixteen tasks; then
 ``fetch(100)`` and a double acknowledgement (``ack_sync``) of each message, sixteen at a time. Ours: the same through
@@ -8,20 +8,24 @@ All sides use one server that syncs every write, in one run, in turns. Bare: ``j
 ``concurrency=16`` and one async handler. Counts are checked before a time is believed. A third one tells where the
 difference comes from: bare publishing with the headers that ours have. Then a relay of an outbox, compared with 64
 outstanding publishes of bare nats-py. Rounds are short and many, so that what else the
-machine does meets all sides.
+machine does meets all sides. With ``--delay`` every byte takes so long each way, as in a network.
 """
 
 import argparse
 import asyncio
+import multiprocessing
 import sqlite3
 import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nats
 from nats.aio.msg import Msg
@@ -32,7 +36,7 @@ from pyventus_typed import Emitter, Event, Linker
 from pyventus_typed.nats import JetStream, JsonCodec, LocalServer, Outbox, Relay, StreamSettings, Wire, Worker
 
 TASKS = 16
-GOAL = 0.70
+GOAL = 0.80
 RELAY_GOAL = 0.60
 LATENCY_GOAL = 0.010
 RATE = 200
@@ -209,36 +213,76 @@ async def latency(url: str, seconds: float) -> list[float]:
     return sorted(took)
 
 
-async def main(messages: int, rounds: int) -> int:
+def _proxy(port: int, delay: float, ready: Connection) -> None:
+    """A process that hands everything on to *port*, *delay* seconds later."""
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        while data := await reader.read(1 << 16):
+            loop.call_later(delay, writer.write, data)
+        loop.call_later(delay, writer.close)
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(carry(reader, up_writer), carry(up_reader, writer), return_exceptions=True)
+
+    async def serve() -> None:
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        ready.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+@contextmanager
+def delayed(url: str, delay: float) -> Iterator[str]:
+    """The URL of the server at *url* behind a network that takes *delay* seconds each way."""
+    if not delay:
+        yield url
+        return
+    here, there = multiprocessing.Pipe()
+    port = urlsplit(url).port
+    assert port is not None
+    process = multiprocessing.get_context("spawn").Process(target=_proxy, args=(port, delay, there), daemon=True)
+    process.start()
+    try:
+        yield f"nats://127.0.0.1:{here.recv()}"
+    finally:
+        process.kill()
+        process.join()
+
+
+async def main(messages: int, rounds: int, delay: float) -> int:
     ratios: dict[str, list[float]] = {"publish": [], "consume": [], "both": [], "headers": [], "relay": []}
     with tempfile.TemporaryDirectory() as folder:
         async with LocalServer(Path(folder)) as server:
-            await bare(server.url, "WARM", 200)
-            await ours(server.url, "WARM2", 200)
-            print(f"{messages} messages, fsync on every write, {TASKS} at a time")
-            print(
-                "round   bare publish  consume   its publish with headers   ours publish  consume   (messages a second)"
-            )
-            for n in range(rounds):
-                first, second = (bare, ours) if n % 2 == 0 else (ours, bare)
-                one = await first(server.url, f"A{n}", messages)
-                headed = await bare_with_headers(server.url, f"H{n}", messages)
-                two = await second(server.url, f"B{n}", messages)
-                them, us = (one, two) if n % 2 == 0 else (two, one)
-                bare_publish, bare_consume, with_headers, publish, consume = (
-                    messages / seconds for seconds in (*them, headed, *us)
-                )
+            with delayed(server.url, delay) as url:
+                await bare(url, "WARM", 200)
+                await ours(url, "WARM2", 200)
+                print(f"{messages} messages, fsync on every write, {TASKS} at a time, {delay * 1000:g} ms each way")
                 print(
-                    f"{n + 1:5}   {bare_publish:12.0f}  {bare_consume:7.0f}   {with_headers:24.0f}   "
-                    f"{publish:12.0f}  {consume:7.0f}"
+                    "round   bare publish  consume   its publish with headers   ours publish  consume   (messages a second)"
                 )
-                ratios["publish"].append(them[0] / us[0])
-                ratios["consume"].append(them[1] / us[1])
-                ratios["both"].append(sum(them) / sum(us))
-                ratios["headers"].append(headed / us[0])
-                outstanding, relay = await relayed(server.url, f"R{n}", messages)
-                ratios["relay"].append(outstanding / relay)
-            took = await latency(server.url, seconds=5)
+                for n in range(rounds):
+                    first, second = (bare, ours) if n % 2 == 0 else (ours, bare)
+                    one = await first(url, f"A{n}", messages)
+                    headed = await bare_with_headers(url, f"H{n}", messages)
+                    two = await second(url, f"B{n}", messages)
+                    them, us = (one, two) if n % 2 == 0 else (two, one)
+                    bare_publish, bare_consume, with_headers, publish, consume = (
+                        messages / seconds for seconds in (*them, headed, *us)
+                    )
+                    print(
+                        f"{n + 1:5}   {bare_publish:12.0f}  {bare_consume:7.0f}   {with_headers:24.0f}   "
+                        f"{publish:12.0f}  {consume:7.0f}"
+                    )
+                    ratios["publish"].append(them[0] / us[0])
+                    ratios["consume"].append(them[1] / us[1])
+                    ratios["both"].append(sum(them) / sum(us))
+                    ratios["headers"].append(headed / us[0])
+                    outstanding, relay = await relayed(url, f"R{n}", messages)
+                    ratios["relay"].append(outstanding / relay)
+                took = await latency(url, seconds=5)
     medians = {what: statistics.median(values) for what, values in ratios.items()}
     p50, p99 = took[len(took) // 2], took[int(len(took) * 0.99)]
     for what in ("publish", "consume", "both"):
@@ -246,7 +290,7 @@ async def main(messages: int, rounds: int) -> int:
     print(f"publish  {medians['headers']:5.0%} of bare nats-py that sends the same headers")
     print(f"relay    {medians['relay']:5.0%} of 64 outstanding publishes of bare nats-py")
     print(f"publish at {RATE} a second: median {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms")
-    met = medians["both"] >= GOAL and medians["relay"] >= RELAY_GOAL and p99 < LATENCY_GOAL
+    met = min(medians["publish"], medians["consume"]) >= GOAL and medians["relay"] >= RELAY_GOAL and p99 < LATENCY_GOAL
     print("goals met" if met else f"goals missed: {GOAL:.0%}, {RELAY_GOAL:.0%} and {LATENCY_GOAL * 1000:.0f} ms")
     return 0 if met else 1
 
@@ -255,5 +299,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--delay", type=float, default=0.0, help="milliseconds that every byte takes, each way")
     options = parser.parse_args()
-    raise SystemExit(asyncio.run(main(options.messages, options.rounds)))
+    raise SystemExit(asyncio.run(main(options.messages, options.rounds, options.delay / 1000)))

@@ -4,7 +4,8 @@ from . import _ctrl_c, errors  # noqa: F401  # first of all: Ctrl-C may come whi
 from ._emission import Delivery, Emission, current_emission
 from ._emitter import Emitter, asyncio_emitter
 from ._event import Event, Request
-from ._linker import Linker, On
+from ._linker import Around, Linker, On
+from ._manager import Surrounding
 from ._ordering import KeyedOrdering, Ordering, PerKey
 from ._outcome import Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
 from ._processing import EmitterState, Observer, Processor, observe
@@ -17,6 +18,7 @@ from .processors._runs import Run, Runs
 from .processors._sync import SyncProcessor
 
 __all__ = [
+    "Around",
     "AsyncIOProcessor",
     "Cancelled",
     "Completed",
@@ -43,6 +45,7 @@ __all__ = [
     "Stream",
     "Subscriber",
     "Subscription",
+    "Surrounding",
     "SyncProcessor",
     "Tally",
     "answers",

@@ -18,7 +18,7 @@ from ._loops import HAS_GIL, complete, here, runs_here
 from ._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
 from ._reports import log_failure
 from ._routing import Route
-from ._spelling import several, spell, spell_event
+from ._spelling import add_note, several, spell, spell_event
 from ._subscription import Subscription
 
 _T = TypeVar("_T")
@@ -255,6 +255,11 @@ class Delivery(Generic[_T_co]):
                 raise asyncio.CancelledError(f"{spell_event(self.event)} was not answered: {outcome}")
 
     @property
+    def _is_alone(self) -> bool:
+        """Whether nothing else of its emission is called, so that its task has the emission's own context."""
+        return len(self._emission._route.calls) == 1
+
+    @property
     def _scheduler(self) -> object:
         keeper = self._emission._keeper()
         return None if keeper is None else keeper.scheduler
@@ -487,9 +492,9 @@ class Emission(Generic[_T_co]):
         for index, note in sorted(notes.items()):
             if isinstance(note, Failed):
                 name = spell(self._route.receivers[index].handler)
-                _add_note(note.error, f"raised by {name} for {spell_event(self._event)}")
+                add_note(note.error, f"raised by {name} for {spell_event(self._event)}")
                 if self._rare is not None and self._rare.site is not None:
-                    _add_note(note.error, f"emitted at {self._rare.site}")
+                    add_note(note.error, f"emitted at {self._rare.site}")
                 failures.append(note.error)
         if self._rare is not None:
             self._rare.unseen = []
@@ -630,10 +635,3 @@ def _wait(emission: _E, *, raises: bool) -> Generator[Any, None, _E]:  # Any: as
     if raises and emission._notes is not None:
         emission.raise_failures()
     return emission
-
-
-def _add_note(error: Exception, text: str) -> None:
-    # An exception object that is raised again and again must not collect the same note each time.
-    with suppress(Exception):  # an exception may refuse notes: a frozen dataclass does
-        if text not in getattr(error, "__notes__", ()):
-            error.add_note(text)

@@ -370,9 +370,7 @@ class Emitter(Generic[E_contra]):
         if route.answer is None:
             name = spell(type(event))
             raise NoHandler(f"Nobody answers {name}. Decorate its handler with @linker.answer({name}).")
-        chosen = route.seen_from(self._state).choose(event)
-        asked = Route((route.answer, *chosen.receivers), chosen.errors and (None, *chosen.errors))
-        return emission_of(event, asked, self._state)
+        return emission_of(event, route.seen_from(self._state).choose(event, asked=True), self._state)
 
     def _draft(self, event: Event) -> Emission[Event]:
         """An emission of *event*, for those who need not save a call."""

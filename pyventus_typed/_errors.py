@@ -24,6 +24,10 @@ class NotAHandler(DefinitionError):
     """A callable that cannot handle an event, or cannot be run as its options ask."""
 
 
+class NotAManager(DefinitionError):
+    """What stands where a callable is meant that takes a delivery and makes a context manager."""
+
+
 class ForeignEvent(DefinitionError):
     """An event outside of the family that the linker or subscriber was made for."""
 

@@ -43,7 +43,7 @@ def check_handler(callee: object) -> bool:
             return flags & _COROUTINE != 0
 
     def refuse(reason: str) -> NoReturn:
-        raise NotAHandler(f"{_name(callee)} {reason}", callee)
+        raise NotAHandler(f"{spell_callee(callee)} {reason}", callee)
 
     return _check_call(
         callee,
@@ -60,7 +60,7 @@ def check_callback(option: str, callee: object, *arguments: str) -> bool:
     """The same for what an *option* names; `InvalidOption` if it cannot be called with these *arguments*."""
 
     def refuse(reason: str) -> NoReturn:
-        raise InvalidOption(f"{option}={_name(callee)} {reason}", callee)
+        raise InvalidOption(f"{option}={spell_callee(callee)} {reason}", callee)
 
     count = "one positional argument" if len(arguments) == 1 else f"{len(arguments)} positional arguments"
     return _check_call(
@@ -76,16 +76,16 @@ def check_callback(option: str, callee: object, *arguments: str) -> bool:
 
 def is_surely_sync(callee: object) -> bool:
     """Whether nothing awaitable can come of a call: a lambda, or what is wrapped around an ``async def``, may return it."""
-    function = _unwrapped(callee)
+    function = unwrapped(callee)
     for _ in range(100):  # a __wrapped__ that leads back to itself must end
         if type(function) is MethodType:
             function = function.__func__
         inner = inspect.getattr_static(function, "__wrapped__", None)
         if inner is None:
             break
-        function = _unwrapped(inner)
+        function = unwrapped(inner)
     is_lambda = type(function) is FunctionType and function.__name__ == "<lambda>"
-    return not is_lambda and not _flags_of(function) & _COROUTINE
+    return not is_lambda and not flags_of(function) & _COROUTINE
 
 
 def name_of(callee: object) -> tuple[str, str]:
@@ -93,7 +93,7 @@ def name_of(callee: object) -> tuple[str, str]:
     name = find_name(callee)
     if name is None:
         raise NotAHandler(
-            f"{_name(callee)} has no name of its own, so replace=True cannot tell what it replaces. "
+            f"{spell_callee(callee)} has no name of its own, so replace=True cannot tell what it replaces. "
             "Define it with def, or leave replace out.",
             callee,
         )
@@ -135,15 +135,15 @@ def _check_call(callee: object, refuse: Refuse, count: int, *, not_callable: str
         refuse(a_class)
     if not callable(callee):
         refuse(not_callable)
-    flags = _flags_of(_unwrapped(callee))
+    flags = flags_of(unwrapped(callee))
     if flags & _GENERATORS:
         refuse("is a generator function: calling it runs none of it. Use a plain or an async def, without yield.")
-    if not _takes(callee, count):
+    if not takes(callee, count):
         refuse(arguments)
     return flags & _COROUTINE != 0
 
 
-def _takes(callee: object, count: int) -> bool:
+def takes(callee: object, count: int) -> bool:
     """Whether *callee* can be called with so many positional arguments; also where only the call will show it."""
     # Functions and methods are judged by their code object: ten times faster than inspect.signature, and it is what
     # runs, where a signature may come from what a decorator wraps.
@@ -152,7 +152,7 @@ def _takes(callee: object, count: int) -> bool:
     if type(callee) is MethodType and type(callee.__func__) is FunctionType:
         return _code_takes(callee.__func__, count + 1)
     if type(callee) is staticmethod:
-        return _takes(callee.__func__, count)
+        return takes(callee.__func__, count)
     call = getattr(type(callee), "__call__")  # noqa: B004, B009 - that of the type, whatever the instance says
     if type(call) is FunctionType:
         # What mock.create_autospec makes refuses other arguments when it is called.
@@ -180,7 +180,7 @@ def _binds(signature: inspect.Signature, count: int) -> bool:
     return True
 
 
-def _unwrapped(callee: object) -> object:
+def unwrapped(callee: object) -> object:
     """What is called in the end, below ``partial`` and ``staticmethod``."""
     while True:
         match callee:
@@ -192,10 +192,10 @@ def _unwrapped(callee: object) -> object:
                 return callee
 
 
-def _flags_of(inner: object) -> int:
+def flags_of(inner: object) -> int:
     """The flags of the code that a call of *inner* starts; 0 where there is none."""
     if type(inner) is MethodType:
-        return _flags_of(inner.__func__)
+        return flags_of(inner.__func__)
     if type(inner) is FunctionType:
         return inner.__code__.co_flags
     # A compiled function and an AsyncMock have a code of their own; any other object has that of its class.
@@ -206,7 +206,7 @@ def _flags_of(inner: object) -> int:
     return call.__code__.co_flags if type(call) is FunctionType else 0
 
 
-def _name(callee: object) -> str:
+def spell_callee(callee: object) -> str:
     return spell(callee) if callable(callee) else spell_event(callee)
 
 

@@ -1,14 +1,17 @@
 """Linker[E]: the face of registry and routing."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, get_args, overload
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Any, Generic, TypeAlias, get_args, overload
 
-from typing_extensions import override
+from typing_extensions import TypeVar, override
 
+from ._emission import Delivery
 from ._errors import DefinitionError, InvalidOption, NotAnEvent, SeveralHandlers, TooManySubscriptions
 from ._event import Event, check_event, check_event_class, check_request_class, is_decorated
 from ._family import Family, declared_family, holds, members, outside_family_error
 from ._handler import find_name, is_method_of, is_same, name_of
+from ._manager import Surrounding
 from ._registry import Registry
 from ._routes import Routes, check_routes
 from ._routing import Route, RouteTable
@@ -69,6 +72,34 @@ class On(Generic[T_co, A_contra]):
         return handler
 
 
+Manager: TypeAlias = (
+    AbstractContextManager[Any, bool | None] | AbstractAsyncContextManager[Any, bool | None]  # Any: nobody takes it
+)
+"""A context manager, plain or async."""
+C = TypeVar("C", bound=Manager)
+
+
+class Around(Generic[T_co]):
+    """The decorator that ``linker.around`` returns; it gives back the very callable it was given.
+
+    ``Around[OrderPaid]`` takes what makes a context manager out of a ``Delivery[OrderPaid]``.
+    """
+
+    __slots__ = ("_surround",)
+
+    def __init__(self, surround: Callable[[Callable[..., object]], object]) -> None:  # Callable[..., ]: as in On
+        self._surround = surround
+
+    @overload
+    def __call__(self, manager: HandlerOf[Delivery[T_co], Manager, P, R], /) -> Callable[P, R]: ...  # type: ignore[overload-overlap]  # as in On  # pyright: ignore[reportOverlappingOverload]  # as in On
+    @overload
+    def __call__(self, manager: Callable[[Delivery[T_co]], C], /) -> Callable[[Delivery[T_co]], C]: ...  # pyright: ignore[reportOverlappingOverload]  # as in On
+    def __call__(self, manager: Any, /) -> Any:  # Any: the overloads say what goes in and comes out
+        """Put *manager* around the handlers, and return it unchanged."""
+        self._surround(manager)
+        return manager
+
+
 class Linker(Generic[E_contra]):
     """Who receives what: ``Linker()`` takes any event, ``Linker[Base]()`` and ``Linker[A | B]()`` a family.
 
@@ -97,7 +128,8 @@ class Linker(Generic[E_contra]):
         # Of all subscriptions without options of their own.
         self._plain = Options(on_success=on_success, on_failure=on_failure) if has_callback else PLAIN
         self._routes = RouteTable(self._find)
-        self._registry = Registry(max_subscriptions, self._routes.drop)
+        self._registry: Registry[Subscription[Event]] = Registry(max_subscriptions, self._routes.drop)
+        self._managers: Registry[Surrounding[Event]] = Registry(None, self._routes.drop)
         self._singles: dict[type[Event], tuple[type[Event]]] = {}  # as long as the registry's buckets: for good
         self._family: Family | None = declared_family(type(self), Linker)
 
@@ -348,6 +380,146 @@ class Linker(Generic[E_contra]):
             raise
         return tuple(made)
 
+    # -- around handlers ----------------------------------------------------------------------------------------------
+    # fmt: off
+    # -- overloads of around: one for each number of events, written by tests/typing/overloads.py
+    @overload
+    def around(
+        self,
+    ) -> Around[Event]: ...
+    @overload
+    def around(
+        self, e1: EventClass[E_contra, T1], /,
+    ) -> Around[T1]: ...
+    @overload
+    def around(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /,
+    ) -> Around[T1 | T2]: ...
+    @overload
+    def around(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /,
+    ) -> Around[T1 | T2 | T3]: ...
+    @overload
+    def around(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], /,
+    ) -> Around[T1 | T2 | T3 | T4]: ...
+    @overload
+    def around(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /,
+    ) -> Around[T1 | T2 | T3 | T4 | T5]: ...
+    @overload
+    def around(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /,
+    ) -> Around[T1 | T2 | T3 | T4 | T5 | T6]: ...
+    @overload
+    def around(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], /,
+    ) -> Around[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
+    @overload
+    def around(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /,
+    ) -> Around[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+    # -- end of overloads
+    # fmt: on
+    def around(self, *events: Any) -> Around[Any]:  # Any: as for on
+        """Decorate a context manager: from now on it is around each handler of these events, and of their subclasses.
+
+        Without *events* it is around all handlers of this linker. ``manager(delivery)`` is called and entered for each
+        delivery, in its context, just before the handler, and left after it, with what left the handler. It may be plain
+        or async. A delivery whose event is of several of these types enters it once. Answers count as handlers.
+
+        From outside in: the callbacks of the subscription, the managers, the first one outermost, its ``timeout``, the
+        handler. What a manager raises is the delivery's failure. Where it suppresses an exception the delivery is
+        completed, with ``None`` for a result; of an answer nothing is suppressed, since the asker has to get something. A
+        plain manager adds no task. An async one moves a plain handler into a task of its own; where no loop runs, into a
+        fresh loop. With ``in_thread`` managers are entered on the loop's side, before the handler waits for its thread, and
+        a time-out leaves them while that may still run. What never starts enters none. A coroutine that is closed because its
+        loop will not turn again leaves a plain manager with `GeneratorExit`, and an async one up to its first await.
+
+        A transaction around each handler of one event::
+
+            @linker.around(OrderPaid)
+            @contextmanager
+            def transaction(delivery: Delivery[OrderPaid]) -> Generator[None]:
+                with database:  # commits, or rolls back if the handler raises
+                    yield
+
+        Raises `NotAManager` for what cannot make a context manager from a delivery.
+        """
+        kinds = self._distinct(events)
+        return Around(lambda manager: self._surround(kinds, manager))
+
+    # fmt: off
+    # -- overloads of surround: one for each number of events, written by tests/typing/overloads.py
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[Event]], Manager], /,
+    ) -> Surrounding[Event]: ...
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[T1]], Manager], e1: EventClass[E_contra, T1], /,
+    ) -> Surrounding[T1]: ...
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[T1] | Delivery[T2]], Manager], e1: EventClass[E_contra, T1],
+        e2: EventClass[E_contra, T2], /,
+    ) -> Surrounding[T1 | T2]: ...
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3]], Manager], e1: EventClass[E_contra, T1],
+        e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /,
+    ) -> Surrounding[T1 | T2 | T3]: ...
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4]], Manager],
+        e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], /,
+    ) -> Surrounding[T1 | T2 | T3 | T4]: ...
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5]], Manager],
+        e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /,
+    ) -> Surrounding[T1 | T2 | T3 | T4 | T5]: ...
+    @overload
+    def surround(
+        self,
+        manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5] | Delivery[T6]],
+        Manager], e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /,
+    ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6]: ...
+    @overload
+    def surround(
+        self,
+        manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5] | Delivery[T6] |
+        Delivery[T7]], Manager], e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2],
+        e3: EventClass[E_contra, T3], e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5],
+        e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], /,
+    ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
+    @overload
+    def surround(
+        self,
+        manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5] | Delivery[T6] |
+        Delivery[T7] | Delivery[T8]], Manager], e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2],
+        e3: EventClass[E_contra, T3], e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5],
+        e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /,
+    ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+    # -- end of overloads
+    # fmt: on
+    def surround(self, manager: Any, /, *events: Any) -> Surrounding[Any]:  # Any: as for on
+        """Put *manager* around the handlers of these events, as ``around`` does, and return what can end it.
+
+        In a ``with`` it ends with the block. Emissions accepted before keep the managers that they had.
+        """
+        return self._surround(self._distinct(events), manager)
+
     @staticmethod
     def of(routes: Routes[T], /) -> "Linker[T]":
         """A linker whose family is what *routes* cover, with one subscription for each of them, in their order."""
@@ -372,9 +544,9 @@ class Linker(Generic[E_contra]):
         return frozenset(event for event in events if all(one._source for one in self.receivers(event)))
 
     def clear(self) -> None:
-        """End all subscriptions. Emissions under way are still delivered."""
-        for subscription in self._registry.all():
-            subscription.unsubscribe()
+        """End all subscriptions, and all managers around handlers. Emissions under way are still delivered."""
+        for registration in (*self._registry.all(), *self._managers.all()):
+            registration.unsubscribe()
 
     @property
     def family(self) -> Family | None:
@@ -459,5 +631,13 @@ class Linker(Generic[E_contra]):
                 f"{spell(kind)} is answered by {spell(rival.handler)} already. {way_out} that one first, or use on(...)."
             )
 
+    def _distinct(self, events: tuple[Any, ...]) -> tuple[type[Event], ...]:  # Any: as for on
+        return tuple(dict.fromkeys(map(self._checked_class, events))) if events else (Event,)
+
+    def _surround(self, kinds: tuple[type[Event], ...], manager: Callable[..., object]) -> Surrounding[Any]:
+        surrounding: Surrounding[Event] = Surrounding(kinds, manager, self._managers)
+        self._managers.add(surrounding)
+        return surrounding
+
     def _find(self, kind: type[Event]) -> Route:
-        return Route.of(kind, self._registry.of(kind.__mro__))
+        return Route.of(kind, self._registry.of(kind.__mro__), self._managers.of(kind.__mro__))

@@ -53,6 +53,8 @@ class Here(local):
     """Another scheduler, to which it is handed over instead: that of the loop whose blocking handler runs in this thread."""
     closing: object = None
     """The scheduler whose coroutines are being closed in this thread: what they emit belongs there."""
+    unleft: tuple[str, ...] = ()
+    """The async context managers among them, which were left no further than to their first await: to be reported."""
 
     @contextmanager
     def occupied(self) -> Generator[None]:

@@ -1,4 +1,4 @@
-"""The store of subscriptions: add, remove, read; from any thread, from a destructor, from a signal handler.
+"""The store of subscriptions, and of managers: add, remove, read; from any thread, a destructor, a signal handler.
 
 There is no lock, so nothing can wait for it: a ``__del__`` that the garbage collector runs in the middle of a change
 may itself unsubscribe. Each change is made visible by *one* operation that CPython does not interrupt: an item set in,
@@ -9,45 +9,46 @@ after it are both right.
 from collections.abc import Callable, Iterable
 from itertools import count
 from operator import attrgetter
+from typing import Generic, TypeVar
 
 from ._errors import TooManySubscriptions
 from ._event import Event
 from ._spelling import several, spell
-from ._subscription import AnySubscription, Subscription
+from ._subscription import AnyRegistration, Registration
 
 _places = count(1)  # one sequence for all linkers: next() is atomic, and the order of subscribing is the order of E4
 
-Bucket = dict[int, Subscription[Event]]
-_place: Callable[[Subscription[Event]], int] = attrgetter("_place")
+_R = TypeVar("_R", bound=Registration[Event])
+_place: Callable[[AnyRegistration], int] = attrgetter("_place")
 
 
-class Registry:
-    """Subscriptions by event type, in the order of subscribing."""
+class Registry(Generic[_R]):
+    """Registrations by event type, in the order in which they were added."""
 
     __slots__ = ("_buckets", "_changed", "_has_several", "_most")
 
     def __init__(self, most: int | None, changed: Callable[[], None]) -> None:
         self._most = most
-        self._has_several = False  # whether there ever was a subscription to several events
+        self._has_several = False  # whether there ever was a registration for several events
         self._changed = changed  # called after each change, before the caller of add or remove goes on
         # Buckets are never deleted: a thread may be about to add to one that has just become empty.
-        self._buckets: dict[type[Event], Bucket] = {}
+        self._buckets: dict[type[Event], dict[int, _R]] = {}
 
-    def add(self, subscription: Subscription[Event]) -> None:
-        """Hold *subscription*, or raise `TooManySubscriptions` and hold nothing.
+    def add(self, registration: _R) -> None:
+        """Hold *registration*, or raise `TooManySubscriptions` and hold nothing.
 
         It is active from the moment it stands in the bucket of its first event type, which is filled last.
         """
-        place = subscription._place = next(_places)  # where it stands is the store's to say
-        events = subscription._events
+        place = registration._place = next(_places)  # where it stands is the store's to say
+        events = registration._events
         if len(events) > 1:
             self._has_several = True
         for event in reversed(events):
             bucket = self._buckets.setdefault(event, {})
-            bucket[place] = subscription
+            bucket[place] = registration
             # Of several threads that race for the last seat, those are refused that stand behind it.
             if self._most is not None and place in [*bucket.copy()][self._most :]:
-                self._forget(subscription)
+                self._forget(registration)
                 raise TooManySubscriptions(
                     f"{spell(event)} has {several(self._most, 'subscription')} already, as many as max_subscriptions allows. "
                     "Unsubscribe one, or raise the limit.",
@@ -55,38 +56,40 @@ class Registry:
                 )
         self._changed()
 
-    def remove(self, subscription: AnySubscription, /) -> bool:
-        """Remove *subscription*; of several callers exactly one gets ``True``."""
-        events = subscription._events
+    def remove(self, registration: AnyRegistration, /) -> bool:
+        """Remove *registration*; of several callers exactly one gets ``True``."""
+        events = registration._events
         first = self._buckets.get(events[0], {})
-        if first.pop(subscription._place, None) is None:  # as above
+        if first.pop(registration._place, None) is None:  # as above
             return False
         if len(events) > 1:
-            self._forget(subscription)
+            self._forget(registration)
         self._changed()
         return True
 
-    def holds(self, subscription: AnySubscription, /) -> bool:
-        """Whether *subscription* is active."""
-        return subscription._place in self._buckets.get(subscription._events[0], ())  # as above
+    def holds(self, registration: AnyRegistration, /) -> bool:
+        """Whether *registration* is active."""
+        return registration._place in self._buckets.get(registration._events[0], ())  # as above
 
-    def of(self, events: Iterable[type]) -> list[Subscription[Event]]:
-        """The active subscriptions to any of *events*, each once, in the order of subscribing."""
-        found: list[Subscription[Event]] = []
+    def of(self, events: Iterable[type]) -> list[_R]:
+        """The active subscriptions to any of *events*, each once, in the order of adding."""
+        found: list[_R] = []
+        if not self._buckets:
+            return found
         for event in events:
             bucket = self._buckets.get(event)
             if bucket:
                 found += bucket.values()  # in one step: another thread may change it meanwhile
         if self._has_several:
-            # A subscription to several events is active as long as it stands with its first one.
+            # A registration for several events is active as long as it stands with its first one.
             found = [one for one in dict.fromkeys(found) if self.holds(one)]
         found.sort(key=_place)
         return found
 
-    def all(self) -> list[Subscription[Event]]:
-        """Every active subscription, in the order of subscribing."""
+    def all(self) -> list[_R]:
+        """Every active registration, in the order of adding."""
         return self.of(tuple(self._buckets))
 
-    def _forget(self, subscription: AnySubscription) -> None:
-        for event in subscription._events:
-            self._buckets.get(event, {}).pop(subscription._place, None)  # as above
+    def _forget(self, registration: AnyRegistration) -> None:
+        for event in registration._events:
+            self._buckets.get(event, {}).pop(registration._place, None)  # as above

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol, TypeAlias
 
 from ._errors import DiscardedEmissionsWarning
+from ._loops import here
 from ._outcome import Status
 from ._spelling import several, spell, spell_event
 
@@ -81,6 +82,7 @@ def warn_late(handler: Callable[..., object], event: object, result: object) -> 
 
 def report_lost(lost: Iterable[tuple[Tell | None, Reported]], when: str) -> None:
     """Say what the end of a loop has cut off: to each ``on_discard``, and of the rest in one record and one warning."""
+    unleft, here.unleft = here.unleft, ()
     groups: dict[int, tuple[Tell | None, list[Reported]]] = {}
     for tell, emission in lost:
         groups.setdefault(id(tell), (tell, []))[1].append(emission)
@@ -92,6 +94,8 @@ def report_lost(lost: Iterable[tuple[Tell | None, Reported]], when: str) -> None
                 guarded(log.exception, "on_discard failed for %s", _text(emissions, when))
             continue
         text = _text(emissions, when)
+        if unleft:
+            text += f" Async context managers were left no further than to their first await: {', '.join(unleft[:_LISTED])}."
         if log.hasHandlers():
             guarded(log.warning, "%s", text)
         # Without a registry the report of each loop is shown. A filter may make an error of it, which goes to the hook.

@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import NoReturn, Self
 
-from ._composed import Call, Composed, compose
+from ._composed import Composed, Managers, compose
 from ._event import Event, Request
 from ._reports import guarded, log
-from ._subscription import Options, Subscription
+from ._subscription import Call, Options, Subscription
 
 _NO_TIMEOUTS = "PYVENTUS_NO_TIMEOUTS"  # an environment variable: who starts a debugger need not change the program
 
@@ -19,15 +19,18 @@ def _say_that_timeouts_are_off() -> None:
     guarded(log.warning, "%s is set: no handler of this process is cut off by its timeout", _NO_TIMEOUTS)
 
 
-def _call_of(subscription: Subscription[Event]) -> Call:
-    """What is called for *subscription*: composed once, and kept there."""
-    call = subscription._call
-    if call is None:
-        options = subscription._options
-        if options.timeout is not None and os.environ.get(_NO_TIMEOUTS):
-            _say_that_timeouts_are_off()
-            options = replace(options, timeout=None)
-        call = compose(subscription._handler, options, is_async=subscription._is_async)
+def _call_of(subscription: Subscription[Event], managers: Managers) -> Call:
+    """What is called for *subscription*: composed once, and kept there, unless there are *managers* around it."""
+    if subscription._source is not None:
+        managers = ()  # a stream has no handler to be around
+    if subscription._call is not None and not managers:
+        return subscription._call
+    options = subscription._options
+    if options.timeout is not None and os.environ.get(_NO_TIMEOUTS):
+        _say_that_timeouts_are_off()
+        options = replace(options, timeout=None)
+    call = compose(subscription._handler, options, is_async=subscription._is_async, managers=managers)
+    if not managers:
         subscription._call = call
     return call
 
@@ -44,6 +47,7 @@ class Route:
     __slots__ = (
         "_by_source",
         "answer",
+        "answer_call",
         "calls",
         "errors",
         "has_conditions",
@@ -64,6 +68,8 @@ class Route:
     """Of one event: what the predicate of each of them has raised, or the key of the event; ``None`` if nothing was."""
     answer: Subscription[Event] | None
     """Who answers, if the event is a request."""
+    answer_call: Call | None
+    """What is called for that."""
     has_conditions: bool
     """Whether a receiver has a predicate, or takes one emission only."""
     has_once: bool
@@ -76,44 +82,42 @@ class Route:
     """Where somebody receives from one emitter only: the routes of what such an emitter emits, by its state."""
 
     def __init__(
-        self, receivers: tuple[Subscription[Event], ...], errors: tuple[Exception | None, ...] | None = None
+        self,
+        receivers: tuple[Subscription[Event], ...],
+        calls: tuple[Call, ...],
+        errors: tuple[Exception | None, ...] | None = None,
     ) -> None:
         self.receivers = receivers
-        calls = tuple(map(_call_of, receivers))
-        if errors is not None:
-            calls = tuple(
-                call if error is None else _failing(one, error)
-                for one, call, error in zip(receivers, calls, errors, strict=True)
-            )
         self.calls = calls
         self.share = 1 if calls else 0
         self.errors = errors
-        self.answer = None
+        self.answer = self.answer_call = None
         self._by_source = None
         self.has_conditions = self.is_direct = False
         self.has_once = any(one._options.once for one in receivers)
         self.is_async = bool(calls) and all(type(call) is Composed and call.is_async for call in calls)
 
     @classmethod
-    def of(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
+    def of(cls, kind: type[Event], found: list[Subscription[Event]], managers: Managers) -> Self:
         """Order what was *found* for *kind* and its bases, which comes in the order of subscribing."""
-        self = cls._ordered(kind, found)
+        self = cls._ordered(kind, found, managers)
         sources = {one._source: None for one in found if one._source is not None}
         if sources:
             self._by_source = {
-                source: cls._ordered(kind, [one for one in found if one._source in (None, source)])
+                source: cls._ordered(kind, [one for one in found if one._source in (None, source)], managers)
                 for source in (None, *sources)
             }
             self.is_direct = False
         return self
 
     @classmethod
-    def _ordered(cls, kind: type[Event], found: list[Subscription[Event]]) -> Self:
+    def _ordered(cls, kind: type[Event], found: list[Subscription[Event]], managers: Managers) -> Self:
         answers = {one._events[0]: one for one in found if one._options.answers}
         receivers = tuple(sorted((one for one in found if not one._options.answers), key=_by_priority))
-        self = cls(receivers)
+        self = cls(receivers, tuple(_call_of(one, managers) for one in receivers))
         # The answer to a class stands in for its bases: the nearest one in the class's own order of inheritance.
         self.answer = next((answers[base] for base in kind.__mro__ if base in answers), None) if answers else None
+        self.answer_call = None if self.answer is None else _call_of(self.answer, managers)
         self.has_conditions = self.has_once or any(one._options.when is not None for one in receivers)
         self.is_direct = not self.has_conditions and not issubclass(kind, Request)
         return self
@@ -123,11 +127,17 @@ class Route:
         routes = self._by_source
         return self if routes is None else routes.get(source) or routes[None]
 
-    def choose(self, event: Event) -> "Route":
-        """Evaluate every predicate, in order: who is to receive *event*. Calls a stranger's code."""
+    def choose(self, event: Event, *, asked: bool = False) -> "Route":
+        """Evaluate every predicate, in order: who is to receive *event*; if it is *asked*, the answer first.
+
+        Calls a stranger's code.
+        """
         chosen: list[Subscription[Event]] = []
+        calls: list[Call] = []
         errors: list[Exception | None] = []
-        for one in self.receivers:
+        if asked and self.answer is not None and self.answer_call is not None:
+            chosen, calls, errors = [self.answer], [self.answer_call], [None]
+        for one, call in zip(self.receivers, self.calls, strict=True):
             error = None
             if one.when is not None:
                 try:
@@ -136,18 +146,20 @@ class Route:
                 except Exception as raised:  # noqa: BLE001 - it is this delivery's outcome, not the emitter's problem
                     error = raised
             chosen.append(one)
+            calls.append(call if error is None else _failing(one, error))
             errors.append(error)
-        return Route(tuple(chosen), tuple(errors) if any(error is not None for error in errors) else None)
+        return Route(tuple(chosen), tuple(calls), tuple(errors) if any(error is not None for error in errors) else None)
 
     def failed(self, error: Exception) -> "Route":
         """The same receivers, each of whose deliveries fails with *error*."""
-        return Route(self.receivers, (error,) * len(self.receivers))
+        calls = tuple(_failing(one, error) for one in self.receivers)
+        return Route(self.receivers, calls, (error,) * len(self.receivers))
 
     def without(self, gone: set[int]) -> "Route":
         """The receivers but for those at the places *gone*."""
         kept = [index for index in range(len(self.receivers)) if index not in gone]
         errors = self.errors and tuple(self.errors[index] for index in kept)
-        return Route(tuple(self.receivers[index] for index in kept), errors)
+        return Route(tuple(self.receivers[index] for index in kept), tuple(self.calls[index] for index in kept), errors)
 
 
 class RouteTable:

@@ -3,6 +3,7 @@
 import functools
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from types import MethodType
 
 _LONGEST = 200  # characters of a user's repr in one of our messages: a batch event must not bury what went wrong
@@ -70,6 +71,13 @@ def calling_line() -> str:
     while frame.f_globals.get("__name__", "").startswith(_PACKAGE) and frame.f_back is not None:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def add_note(error: BaseException, text: str) -> None:
+    """Add a note to *error*, once: an exception object may be raised again and again."""
+    with suppress(Exception):  # an exception may refuse notes: a frozen dataclass does
+        if text not in getattr(error, "__notes__", ()):
+            error.add_note(text)
 
 
 def trim(error: Exception) -> None:

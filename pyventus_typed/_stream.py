@@ -36,7 +36,8 @@ Kinds: TypeAlias = tuple[type[Event], ...]
 _Wake: TypeAlias = ref[asyncio.Future[None]]  # weak: only who waits may keep its loop alive
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
-_CLOSED: Final = Verdict(Discarded("stream closed", started=True))
+_CLOSED: Final = Verdict(owned=True, threads=False)
+_CLOSED.outcome = Discarded("stream closed", started=True)
 
 
 def _nothing() -> None:
@@ -55,7 +56,9 @@ class _Private(Subscription[Event]):
 
     __slots__ = ("_source",)
 
-    def __init__(self, events: Kinds, handler: Call, options: Options, registry: Registry, source: object) -> None:
+    def __init__(
+        self, events: Kinds, handler: Call, options: Options, registry: Registry[Subscription[Event]], source: object
+    ) -> None:
         super().__init__(events, handler, options, registry)
         self._source = source
 
@@ -66,7 +69,7 @@ class Readers:
 
     __slots__ = ("_is_over", "_open", "_registry", "_state")
 
-    def __init__(self, registry: Registry, state: object) -> None:
+    def __init__(self, registry: Registry[Subscription[Event]], state: object) -> None:
         self._registry = registry
         self._state = state
         self._open: dict[_Reader, None] = {}

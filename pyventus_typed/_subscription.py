@@ -84,20 +84,55 @@ PLAIN = Options()
 
 
 class Store(Protocol):
-    """What a subscription needs of the store that holds it."""
+    """What a registration needs of the store that holds it."""
 
-    def remove(self, subscription: "AnySubscription", /) -> bool: ...
-    def holds(self, subscription: "AnySubscription", /) -> bool: ...
+    def remove(self, registration: "AnyRegistration", /) -> bool: ...
+    def holds(self, registration: "AnyRegistration", /) -> bool: ...
 
 
-class Subscription(Generic[_T_co]):
+class Registration(Generic[_T_co]):
+    """What a linker holds for one or more event types, until it is ended. As a context manager it ends with the block."""
+
+    __slots__ = ("__weakref__", "_events", "_place", "_store")
+
+    _events: tuple[type[_T_co], ...]
+    _place: int  # where it stands in its store
+    _store: "Store"
+
+    @property
+    def events(self) -> tuple[type[_T_co], ...]:
+        """The event types, as they were given."""
+        return self._events
+
+    @property
+    def active(self) -> bool:
+        """Whether it holds for emissions from now on."""
+        return self._store.holds(self)
+
+    def unsubscribe(self) -> bool:
+        """End it, from any thread; return whether it was active: of several callers, one gets ``True``.
+
+        Emissions accepted before keep it.
+        """
+        return self._store.remove(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.unsubscribe()
+
+
+class Subscription(Registration[_T_co]):
     """One handler linked to one or more event types, from ``subscribe`` until ``unsubscribe``.
 
     As a context manager it unsubscribes on exit. The linker holds it, and with it the handler, strongly;
     letting go of this object changes nothing.
     """
 
-    __slots__ = ("__weakref__", "_call", "_events", "_handler", "_is_async", "_options", "_place", "_store")
+    __slots__ = ("_call", "_handler", "_is_async", "_options")
     _source: object = None  # the state of the one emitter that it receives from; None of all
 
     def __init__(self, events: tuple[type[_T_co], ...], handler: Call, options: Options, store: Store) -> None:
@@ -112,19 +147,9 @@ class Subscription(Generic[_T_co]):
         self._call: Call | None = None  # with its options: composed for the first route
 
     @property
-    def events(self) -> tuple[type[_T_co], ...]:
-        """The event types, as they were given."""
-        return self._events
-
-    @property
     def handler(self) -> Call:
         """The very callable that was given."""
         return self._handler
-
-    @property
-    def active(self) -> bool:
-        """Whether emissions from now on would be delivered to it."""
-        return self._store.holds(self)
 
     @property
     def priority(self) -> int:
@@ -166,28 +191,13 @@ class Subscription(Generic[_T_co]):
         """Whether it was made by ``linker.answer``."""
         return self._options.answers
 
-    def unsubscribe(self) -> bool:
-        """End it, from any thread; return whether it was active: of several callers, one gets ``True``.
-
-        Emissions accepted before are still delivered.
-        """
-        return self._store.remove(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.unsubscribe()
-
     @override
     def __repr__(self) -> str:
         events = ", ".join(map(spell, self._events))
         return f"<Subscription {spell(self._handler)} to {events}{'' if self.active else ', ended'}>"
 
 
-AnySubscription: TypeAlias = Subscription[Any]  # Any: to whatever events; a store does not care
+AnyRegistration: TypeAlias = Registration[Any]  # Any: for whatever events; a store does not care
 
 
 def _check_options(handler: Call, options: Options, *, is_async: bool) -> None:

@@ -34,7 +34,7 @@ from pyventus_typed.errors import (
 )
 from pyventus_typed.testing import explore, sometimes
 from tests.events import OrderPaid, OrderPlaced, OrderRefunded, Price, Shipped, untyped
-from tests.processors.ends import CASES, End, LoopFactory, no_complaints
+from tests.processors.ends import CASES, End, LoopFactory, named, no_complaints
 
 CLOSED = Discarded("stream closed", started=True)
 
@@ -517,7 +517,7 @@ async def test_a_block_of_the_emitter_that_is_cancelled_ends_its_streams() -> No
 
 
 @pytest.mark.filterwarnings("ignore::pyventus_typed.errors.DiscardedEmissionsWarning")
-@pytest.mark.parametrize(("end", "factory"), CASES)
+@pytest.mark.parametrize(("end", "factory"), CASES, ids=named)
 def test_however_its_loop_ends_it_leaves_no_subscription_and_no_loop(end: End, factory: LoopFactory) -> None:
     linker = Linker()
     emitter = Emitter(linker)

@@ -127,7 +127,7 @@ VALUES: dict[str, object] = {
     "timeout": 2.5,
     "in_thread": True,
 }
-SAID = tuple(name for name, kind in vars(Subscription).items() if isinstance(kind, property))
+SAID = tuple(name for name in dir(Subscription) if isinstance(getattr(Subscription, name), property))
 
 
 def options_of(function: object) -> list[str]:

@@ -1,8 +1,14 @@
 """Threads that begin at the same moment."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable
+
+TIMES = int(os.environ.get("PYVENTUS_STRESS", "1"))
+"""How much longer than in an ordinary run the stress programs work."""
+PATIENCE = 50 * TIMES
+"""Seconds after which something hangs."""
 
 
 def together(*jobs: Callable[[], object]) -> None:
@@ -23,7 +29,7 @@ def together(*jobs: Callable[[], object]) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(50)
+            thread.join(PATIENCE)
     finally:
         sys.setswitchinterval(before)
     if errors:

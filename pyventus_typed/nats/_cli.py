@@ -72,6 +72,7 @@ def add_parser(subparsers: "Subparsers") -> None:
     sent = actions.add_parser("send", help="hand dead letters to the group that gave them up, once more")
     for action in (listed, shown, sent):
         action.add_argument("stream", help="the stream that the events came from")
+        _add_connection(action, given=True)
     for action in (listed, sent):
         action.add_argument("--group", default=None, help="only those of this group")
     shown.add_argument("number", type=_positive)
@@ -126,10 +127,12 @@ class _Session:
 Action: TypeAlias = Callable[[_Session, argparse.Namespace], Awaitable[int]]
 
 
-def _add_connection(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--server", default="nats://127.0.0.1:4222", help="the server's URL")
-    parser.add_argument("--credentials", default=None, help="path of a .creds file")
-    parser.add_argument("--domain", default=None, help="JetStream's domain, behind a leaf node")
+def _add_connection(parser: argparse.ArgumentParser, *, given: bool = False) -> None:
+    """Where the server is. *given*: that may stand before the name of this command, too, and is kept if not here."""
+    server, none = (argparse.SUPPRESS, argparse.SUPPRESS) if given else ("nats://127.0.0.1:4222", None)
+    parser.add_argument("--server", default=server, help="the server's URL")
+    parser.add_argument("--credentials", default=none, help="path of a .creds file")
+    parser.add_argument("--domain", default=none, help="JetStream's domain, behind a leaf node")
 
 
 def _connected(action: Action, options: argparse.Namespace) -> int:

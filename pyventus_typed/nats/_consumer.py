@@ -259,8 +259,8 @@ class Puller:
     """Asks the server for as many messages as there is room, and hands each to *take* as it arrives.
 
     ``fetch`` of nats-py waits until a whole batch is there or the time is up. Here requests stay open and are
-    topped up whenever *take*'s message is ``done``: nothing waits in a local queue, where a crash would
-    count a delivery for it, and no room stands empty.
+    topped up whenever a message that *take* got is ``handled`` or ``done``: nothing waits in a local queue, where a crash
+    would count a delivery for it, and no room stands empty, not even while the server answers an acknowledgement.
     """
 
     def __init__(
@@ -276,7 +276,8 @@ class Puller:
         self._take = take
         self._inbox = opened.client.new_inbox()
         self._asked = 0
-        self._held = 0
+        self._held: set[int] = set()  # by id(): nats-py's messages cannot be hashed
+        self._answering: set[int] = set()
         self._heard = 0.0
         self._wake = asyncio.Event()
         self._soon: asyncio.TimerHandle | None = None
@@ -289,15 +290,27 @@ class Puller:
 
     @property
     def _free(self) -> int:
-        return self._room - self._held - self._asked
+        # Beside those in a place, as many may wait for the server's answer: where none comes, no more is taken.
+        return self._room - self._asked - len(self._held) - max(0, len(self._answering) - self._room)
 
-    def done(self) -> None:
-        """A message that was taken is settled."""
-        self._held -= 1
+    def handled(self, msg: Msg) -> None:
+        """*msg* only waits for the server's answer to its acknowledgement, and the next one may have its place."""
+        self._held.remove(id(msg))
+        self._answering.add(id(msg))
+        self._ask_soon()
+
+    def done(self, msg: Msg) -> None:
+        """*msg* is settled."""
+        self._held.discard(id(msg))
+        self._answering.discard(id(msg))
+        self._ask_soon()
+
+    def _ask_soon(self) -> None:
         # A request for each place would cost as much as the acknowledgement, so neighbours that end soon share one.
-        if 2 * self._free >= self._room:
+        free = self._free
+        if 2 * free >= self._room:
             self._wake.set()
-        elif self._soon is None:
+        elif free > 0 and self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(_GATHER, self._wake.set)
 
     async def run(self) -> None:
@@ -401,7 +414,7 @@ class Puller:
         # Not by its headers, which are the publisher's: only what the server says itself comes to the inbox.
         if msg.subject != self._inbox:
             self._asked = max(0, self._asked - 1)
-            self._held += 1
+            self._held.add(id(msg))
             self._take(self, msg)
             return
         status = headers.get(api.Header.STATUS.value)

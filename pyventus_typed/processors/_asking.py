@@ -22,9 +22,13 @@ from ._waiting import over
 
 def refuse_to_await(emission: AnyEmission) -> None:
     """Raise `DefinitionError` if a loop runs here that the answer to *emission* would need."""
-    answer = emission._route.receivers[0]
-    if get_running_loop() is not None and (answer._is_async or answer.in_thread):
+    if get_running_loop() is None:
+        return
+    answer, call = emission._route.receivers[0], emission._route.calls[0]
+    if answer._is_async or answer.in_thread:
         raise _must_be_awaited(emission, "is async" if answer._is_async else "has in_thread=True")
+    if type(call) is Composed and call.is_async:
+        raise _must_be_awaited(emission, "has an async context manager around it")
 
 
 def answer_now(queue: Queue, emission: AnyEmission, state: EmitterState) -> object:
@@ -83,7 +87,7 @@ def _called(queue: Queue, emission: AnyEmission, call: Any) -> Outcome:  # Any: 
             try:
                 run.send(None)
                 while get_running_loop() is not None:  # each time it would await
-                    run.throw(_must_be_awaited(emission, "has returned, or its callback, something to await"))
+                    run.throw(_must_be_awaited(emission, "has something to await, or what is around it has"))
             except StopIteration as stop:
                 value = stop.value
             else:

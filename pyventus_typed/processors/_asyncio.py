@@ -190,7 +190,7 @@ class AsyncIOProcessor:
                 waiter = waiting_emission()
                 if waiter is not None and not capacity.is_free:
                     does = "waits for capacity, which is held by"
-                    refuse(capacity.movable() or [waiter], waiter, does, unless_one_is_free=True)
+                    refuse(capacity.in_order(), waiter, does, stuck=capacity.stuck)
                 await capacity.wait(waiter)
                 has_place = True
             except BaseException:

@@ -77,10 +77,10 @@ class Capacity:
         """Whether there is a place that nobody has or waits for."""
         return bool(self._free)
 
-    def movable(self) -> list[AnyEmission]:
-        """Those who have a place and do not wait for one more: as long as none of them ends, no place gets free."""
-        stuck = {waiter for _, waiter in [*self._waiting]}
-        return [one for one in self.in_order() if one not in stuck]
+    @property
+    def stuck(self) -> "set[AnyEmission]":
+        """Whose handlers wait for a place in their own tasks: none of them ends before somebody else does."""
+        return {waiter for _, waiter in [*self._waiting] if waiter is not None}
 
     def in_order(self) -> Iterator[AnyEmission]:
         """Those who have a place, the first one first."""

@@ -188,8 +188,8 @@ class Run:
     def _cannot_await(self, index: int) -> DefinitionError:
         handler = self._emission._route.receivers[index]._handler
         return DefinitionError(
-            f"{spell(handler)}, or its callback, returned something to await, and here nothing can be awaited: it was "
-            "closed. Return the result itself, or use AsyncIOProcessor.",
+            f"{spell(handler)}, its callback or a context manager around it has something to await, and here nothing can be "
+            "awaited: it was closed. Return the result itself, or use AsyncIOProcessor.",
             handler,
         )
 
@@ -267,8 +267,8 @@ class Runs:
         Raises `DefinitionError`, and has done nothing, if a receiver is ``async`` or has a ``timeout``: `Run.call` can
         neither await nor cut off. Raises `EmitterClosed` as `check_open` does.
         """
-        for subscription in emission._route.receivers:
-            _check(subscription)
+        for subscription, call in zip(emission._route.receivers, emission._route.calls, strict=True):
+            _check(subscription, call)
         adopt(emission)
         run: Run | None = None
         try:
@@ -368,13 +368,19 @@ class Runs:
         return True
 
 
-def _check(subscription: Subscription[Any]) -> None:  # Any: of whatever event
+def _check(subscription: Subscription[Any], call: object) -> None:  # Any: of whatever event
     """Refuse a receiver that a plain call cannot do justice to."""
     name = spell(subscription._handler)
     if subscription._is_async:
         raise DefinitionError(
             f"{name} is async, and this processor calls its handlers and cannot await them. "
             "Make it a plain function, or use AsyncIOProcessor.",
+            subscription._handler,
+        )
+    if type(call) is Composed and call.is_async:
+        raise DefinitionError(
+            f"An async context manager is around {name}, and this processor cannot await it. "
+            "Write it as a plain one, or use AsyncIOProcessor.",
             subscription._handler,
         )
     if subscription.timeout is not None:

@@ -6,7 +6,7 @@ be cut off.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from .._emission import AnyEmission, Emission, Waiter, WouldDeadlock, current_emission
 from .._event import Event
@@ -61,17 +61,20 @@ def waiting_emission() -> AnyEmission | None:
     return emission if keeper is not None and task is not None and keeper.runs_in(emission, task) else None
 
 
-def refuse(targets: Iterable[AnyEmission], waiter: AnyEmission, does: str, *, unless_one_is_free: bool = False) -> None:
+def refuse(
+    targets: Iterable[AnyEmission], waiter: AnyEmission, does: str, *, stuck: Collection[AnyEmission] | None = None
+) -> None:
     """Raise `WouldDeadlock` if one of *targets* leads back to *waiter*, whose handler would wait for it.
 
-    With *unless_one_is_free* they must all lead back: the waiter needs only one of them to end.
+    With *stuck* they must all lead back, or to one of those, who wait for the same: the waiter needs only one of them to end.
     """
     found: Chain = ()
     for target in targets:
-        chain = _chain(target, waiter)
-        if not chain and unless_one_is_free:
+        chain = _chain(target, {waiter, *(stuck or ())})
+        if not chain and stuck is not None:
             return
-        found = found or chain
+        if chain and (not found or chain[-1] is waiter):
+            found = chain
     if found:
         links = ", which waits for ".join(spell_event(one.event) for one in found)
         raise WouldDeadlock(
@@ -81,13 +84,13 @@ def refuse(targets: Iterable[AnyEmission], waiter: AnyEmission, does: str, *, un
         )
 
 
-def _chain(target: AnyEmission, end: AnyEmission) -> Chain:
-    """How *target* leads to *end*, by what each one waits for."""
+def _chain(target: AnyEmission, ends: Collection[AnyEmission]) -> Chain:
+    """How *target* leads to one of *ends*, by what each one waits for."""
     came_from: dict[AnyEmission, AnyEmission | None] = {target: None}
     todo = [target]
     while todo:
         one = todo.pop()
-        if one is end:
+        if one in ends:
             path: list[Emission[Event]] = []
             step: AnyEmission | None = one
             while step is not None:

@@ -1,4 +1,4 @@
-"""Apply each mutant to a copy of the package, and demand that the suite kills it: ``python tests/mutants/run.py``.
+"""Apply each mutant to a copy of the package, and demand that the suite kills it: ``python -m tests.mutants.run``.
 
 Words after the command choose the mutants whose names contain them. A text that is not found, or found twice, is a failure:
 the core has changed, and the mutant must follow.
@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from seeded import MUTANTS, Mutant
+from tests.mutants.seeded import MUTANTS, Mutant
 
 HOUSE = Path(__file__).parents[2]
 # A mutant may hang: that is noticed, too.

@@ -27,6 +27,7 @@ EMISSION = ("tests/test_emission.py",)
 EMITTER = ("tests/test_emitter.py",)
 HANDLER = ("tests/test_handler.py",)
 DELIVERY = ("tests/processors/test_delivery.py",)
+AROUND = ("tests/test_around.py",)
 END = ("tests/processors/test_end_of_loop.py",)
 HERE = ("tests/processors/test_here.py",)
 IN_THREAD = ("tests/processors/test_in_thread.py",)
@@ -377,9 +378,44 @@ MUTANTS = (
     Mutant(
         "a failure is taken for notified where nobody was",
         "_composed.py",
-        "notified=options.on_failure is not None",
-        "notified=True",
+        "self.notified = False",
+        "self.notified = True",
         (*DELIVERY, *HANDLER),
+    ),
+    Mutant(
+        "a manager keeps the error of an answer from the asker",
+        "_composed.py",
+        "if way.left is not None and self._options.answers:",
+        "if False:",
+        AROUND,
+    ),
+    Mutant(
+        "managers are left in another context than they were entered in",
+        "_composed.py",
+        "return _InOneContext(work)",
+        "return work",
+        AROUND,
+    ),
+    Mutant(
+        "a delivery that waits for its thread with its managers entered has not started",
+        "_composed.py",
+        "if depth == 0 and way.threads and self.in_thread:",
+        "if False:",
+        AROUND,
+    ),
+    Mutant(
+        "what a manager raised is not said to be its own",
+        "_composed.py",
+        "if isinstance(error, Exception) and error is not way.left:",
+        "if False:",
+        AROUND,
+    ),
+    Mutant(
+        "answers have no managers",
+        "_routing.py",
+        "None if self.answer is None else _call_of(self.answer, managers)",
+        "None if self.answer is None else _call_of(self.answer, ())",
+        AROUND,
     ),
     Mutant(
         "a cancellation leaves alone what runs",
@@ -468,8 +504,8 @@ MUTANTS = (
     Mutant(
         "who waits for a place is taken for somebody who may give up his",
         "processors/_capacity.py",
-        "        return [one for one in self.in_order() if one not in stuck]\n",
-        "        return [one for one in self.in_order() if one is not stuck]\n",
+        "        return {waiter for _, waiter in [*self._waiting] if waiter is not None}\n",
+        "        return set()\n",
         WAITING,
     ),
     Mutant(

@@ -31,7 +31,7 @@ from pyventus_typed import (
 from pyventus_typed.errors import DiscardedEmissionsWarning
 from tests.programs import HOUSE, hear_ctrl_c, run_python
 
-from .ends import CASES, DROP, ENDS, LOOPS, End, LoopFactory, Main, no_complaints
+from .ends import CASES, DROP, ENDS, LOOPS, End, LoopFactory, Main, named, no_complaints
 from .world import ORDERINGS, Absorb, Emit, Hang, Late, Leave, Raise, Script, Step, Turns, World
 
 
@@ -85,7 +85,7 @@ def forget_tracebacks(main: Main, emissions: Sequence[Emission[Event]]) -> Main:
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-@pytest.mark.parametrize(("end", "factory"), CASES)
+@pytest.mark.parametrize(("end", "factory"), CASES, ids=named)
 def test_every_emission_is_accounted_for_whatever_the_end_the_order_and_the_loop(
     ordering: str, end: End, factory: LoopFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -102,7 +102,7 @@ def test_every_emission_is_accounted_for_whatever_the_end_the_order_and_the_loop
         world.check_nothing_more_happens()
 
 
-@pytest.mark.parametrize(("end", "factory"), CASES)
+@pytest.mark.parametrize(("end", "factory"), CASES, ids=named)
 def test_nothing_of_an_ended_loop_is_reachable(end: End, factory: LoopFactory) -> None:
     seen: list[weakref.ref[object]] = []
     linker = Linker[Event]()

@@ -6,7 +6,6 @@ On a build without the GIL they do it at the same time. A run of the suite looks
 
 import asyncio
 import itertools
-import os
 import random
 import threading
 from collections import Counter
@@ -35,11 +34,9 @@ from pyventus_typed import (
     current_emission,
 )
 from pyventus_typed.errors import EmitterClosed, NoRoom, TooManySubscriptions
-from tests.threads import together
+from tests.threads import PATIENCE, TIMES, together
 
 THREADS = range(8)
-TIMES = int(os.environ.get("PYVENTUS_STRESS", "1"))
-"""How much longer than in an ordinary run."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def in_a_home_loop(
     async def main() -> None:
         async with emitter:
             await in_threads(job)
-            async with asyncio.timeout(50):
+            async with asyncio.timeout(PATIENCE):
                 assert await emitter.wait_for_tasks()
 
     with asyncio.Runner(loop_factory=factory) as runner:
@@ -201,7 +198,7 @@ def test_threads_with_and_without_loops_share_an_emitter_while_others_subscribe_
             emitter.emit(Parcel(thread, n))
             if not n % 7:
                 await asyncio.sleep(0)
-        assert await emitter.wait_for_tasks(50)
+        assert await emitter.wait_for_tasks(PATIENCE)
 
     def emit(thread: int) -> None:
         if thread % 2:
@@ -290,7 +287,7 @@ def test_an_emission_to_many_blocking_handlers_settles() -> None:
     emitter = Emitter(linker)
     seen = list[int]()
     for number in THREADS:
-        linker.on(Letter, in_thread=True)(lambda _, number=number: seen.append(number))  # type: ignore[misc]  # as in each
+        linker.on(Letter, in_thread=True)(lambda _, number=number: seen.append(number))
 
     async def main() -> None:
         for _ in rounds(30):
@@ -321,7 +318,7 @@ def test_what_blocking_handlers_emit_goes_to_the_loop_of_their_delivery() -> Non
     async def main() -> None:
         for _ in rounds(15):
             emitter.emit(Parcel(n=threading.get_ident()))
-        assert await emitter.wait_for_tasks(50)
+        assert await emitter.wait_for_tasks(PATIENCE)
 
     together(*each(lambda _: asyncio.run(main())))
     assert len(seen) == 8 * len(rounds(15))
@@ -478,7 +475,7 @@ def test_what_is_emitted_while_an_emitter_closes_is_refused_or_settled() -> None
                 threads = asyncio.create_task(in_threads(emit))
                 await begun.wait()
             await threads
-            assert await emitter.wait_for_tasks(50)
+            assert await emitter.wait_for_tasks(PATIENCE)
 
         asyncio.run(main())
         tally = emitter.tally
@@ -510,7 +507,7 @@ def test_what_is_emitted_while_a_loop_ends_is_counted_and_what_was_not_run_is_re
                 await asyncio.sleep(0.003)
                 return threads
 
-            asyncio.run(main()).result(50)
+            asyncio.run(main()).result(PATIENCE)
         tally = emitter.tally
         assert adds_up(tally)
         assert (tally.accepted, tally.pending) == (len(emissions), 0) == (800, 0)
@@ -631,7 +628,7 @@ def test_the_processor_without_a_loop_serves_threads_and_counts_what_they_cancel
 
     linker.subscribe(Parcel, first)
     for place in range(1, 6):
-        linker.on(Parcel)(lambda parcel, place=place: called[parcel.sender].update([(parcel.n, place)]))  # type: ignore[misc]  # as in each
+        linker.on(Parcel)(lambda parcel, place=place: called[parcel.sender].update([(parcel.n, place)]))
     count = 60 * TIMES
 
     def emit(thread: int) -> None:

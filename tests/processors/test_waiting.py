@@ -388,6 +388,26 @@ async def test_of_handlers_that_all_wait_for_capacity_the_last_one_is_refused_an
     assert emitter.tally.completed == size + (size - 1)
 
 
+async def test_who_stands_behind_one_that_waits_for_capacity_frees_none_either() -> None:
+    linker, refused = Linker[Event](), list[WouldDeadlock]()
+    emitter = asyncio_emitter(linker, capacity=3, ordering=PerKey(Parcel, lambda parcel: parcel.n % 2))
+    linker.subscribe(Letter, lambda _: None)
+
+    @linker.on(Parcel)
+    async def wait(parcel: Parcel) -> None:
+        await turns(3 + parcel.n)
+        try:
+            await emitter.emit_wait(Letter(parcel.n))
+        except WouldDeadlock as error:
+            refused.append(error)
+
+    for n in (0, 2, 1):  # the second one is behind the first
+        emitter.emit(Parcel(n))
+    assert await emitter.wait_for_tasks(1)
+    assert [[one.event for one in error.chain] for error in refused] == [[Parcel(1)]]
+    assert emitter.tally.completed == 3 + 2
+
+
 async def test_a_handler_may_wait_for_capacity_that_somebody_who_waits_is_about_to_get() -> None:
     linker, go, emissions = Linker[Event](), asyncio.Event(), list[Emission[Letter]]()
     emitter = asyncio_emitter(linker, capacity=2)

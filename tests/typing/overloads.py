@@ -1,4 +1,4 @@
-"""The overloads of `on`, `subscribe`, `handles`, `stream` and `expect` differ in little and repeat the same options, so they are written here.
+"""The overloads of `on` and its like differ in little and repeat the same options, so they are written here.
 
     python tests/typing/overloads.py     writes them into the package
 
@@ -67,6 +67,21 @@ def _handles() -> Iterator[Overload]:
         yield [*events, "/", "*", f"when: When[{union}] = None", "priority: int = 0", *_CALLED], f"Handles[{union}]"
 
 
+def _around() -> Iterator[Overload]:
+    yield ["self"], "Around[Event]"
+    for count, union in _unions():
+        yield ["self", *(f"e{n}: EventClass[E_contra, T{n}]" for n in range(1, count + 1)), "/"], f"Around[{union}]"
+
+
+def _surround() -> Iterator[Overload]:
+    yield ["self", "manager: Callable[[Delivery[Event]], Manager]", "/"], "Surrounding[Event]"
+    for count, union in _unions():
+        events = [f"e{n}: EventClass[E_contra, T{n}]" for n in range(1, count + 1)]
+        # Of `Delivery[T1 | T2]`, which stands before the events, pyright would make `Delivery[T2]`.
+        each = " | ".join(f"Delivery[T{n}]" for n in range(1, count + 1))
+        yield ["self", f"manager: Callable[[{each}], Manager]", *events, "/"], f"Surrounding[{union}]"
+
+
 def _stream() -> Iterator[Overload]:
     for head, union in _reading():
         yield [*head, "maxsize: int = 100", 'overflow: StreamOverflow = "wait"'], f"Stream[{union}]"
@@ -86,6 +101,8 @@ def _reading() -> Iterator[tuple[list[str], str]]:
 FORMS: Final[Mapping[str, Callable[[], Iterable[Overload]]]] = {
     "on": _on,
     "subscribe": _subscribe,
+    "around": _around,
+    "surround": _surround,
     "handles": _handles,
     "stream": _stream,
     "expect": _expect,
@@ -112,7 +129,10 @@ def _filled(parameters: Iterable[str], width: int) -> Iterator[str]:
         if line and len(line) + len(parameter) + 2 > width:
             yield line
             line = ""
-        line = f"{line} {parameter},".lstrip()
+        *full, line = textwrap.wrap(
+            f"{line} {parameter},".lstrip(), width, subsequent_indent="    " if not line else ""
+        )
+        yield from full
     yield line
 
 

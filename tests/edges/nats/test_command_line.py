@@ -120,9 +120,15 @@ async def test_a_demo_with_more_kills_than_moments_is_refused(here: Run) -> None
 
 
 async def test_no_server_is_one_line_and_exit_code_1(here: Run) -> None:
-    code, out, err = await run("dead-letters", "--server", "nats://127.0.0.1:1", "list", "SHOP")
-    assert (code, out) == (1, "")
-    assert re.fullmatch(r"python -m pyventus_typed: No NATS server answers at nats://127.0.0.1:1 .*\n", err)
+    at = ("--server", "nats://127.0.0.1:1")
+    for arguments in (
+        (*at, "list", "SHOP"),
+        ("list", "SHOP", *at),
+        ("--server", "nats://127.0.0.1:2", "list", "SHOP", *at),
+    ):
+        code, out, err = await here("dead-letters", *arguments)
+        assert (code, out) == (1, "")
+        assert re.fullmatch(r"python -m pyventus_typed: No NATS server answers at nats://127.0.0.1:1 .*\n", err)
     code, out, err = await here("dead-letters", "--server", "nats://127.0.0.1:port", "list", "SHOP")
     assert (code, out) == (2, "")
     assert re.fullmatch(r"python -m pyventus_typed: 'nats://127.0.0.1:port' is no address of a NATS server: .*\n", err)

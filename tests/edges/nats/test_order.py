@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from pyventus_typed.nats import JetStream
 from tests.edges.nats.conftest import Workers
@@ -49,3 +49,19 @@ async def test_events_without_a_key_do_not_wait_for_each_other(stream: JetStream
     await workers.start()
     await workers.until(lambda: len(workers.numbers("end")) == 19)
     assert 0 not in workers.numbers("end")
+
+
+async def test_four_workers_share_four_lanes_and_keep_the_order_of_each(
+    stream: JetStream[ShopEvent], workers: Workers
+) -> None:
+    for _ in range(4):
+        await workers.start()
+    await workers.until(lambda: len(workers.lines("ready")) == 4)
+    await stream.publish_all(OrderPlaced(number, customer=f"customer {number % 40}") for number in range(400))
+    await workers.until(lambda: len(workers.lines("end")) == 400)
+    shares = Counter(line["pid"] for line in workers.lines("end"))
+    assert len(shares) == 4
+    assert min(shares.values()) >= 40, shares  # 100 each, where the machine lets all four run
+    for number in range(40):
+        handled = [line["number"] for line in workers.lines("end") if line["customer"] == f"customer {number}"]
+        assert handled == sorted(handled)

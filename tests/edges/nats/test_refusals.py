@@ -405,3 +405,36 @@ def test_every_error_of_this_edge_is_one_of_its_root() -> None:
     own = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__]
     assert len(own) > 15
     assert [kind for kind in own if not issubclass(kind, NatsError)] == []
+
+
+async def test_while_acknowledgements_are_not_answered_a_worker_goes_on_with_as_many_again_and_no_further(
+    tmp_path: Path,
+) -> None:
+    config = (
+        "authorization { users: [{ user: joe, password: right, permissions: "
+        '{ publish: { deny: "$JS.ACK.>" } } }] }\n'
+        f'jetstream {{ store_dir: "{tmp_path}/js" }}\n'
+    )
+    process, where = await run_server(tmp_path, config)
+    handled: list[int] = []
+    linker = Linker[ShopEvent]()
+    linker.subscribe(OrderPlaced, lambda event: handled.append(event.number))
+    try:
+        async with JetStream(f"nats://joe:right@{where}", codec, stream="SHOP") as stream:
+            for number in range(10):
+                await stream.publish(OrderPlaced(number))
+            worker = Worker(stream, linker, group="billing", concurrency=2)
+            running = asyncio.create_task(worker.run(stop_on=()))
+            await eventually(lambda: len(handled) == 4)
+
+            async def asks_no_more() -> bool:
+                info = await stream.opened.js.consumer_info("SHOP", "billing")
+                return bool(info.num_ack_pending == 4 and info.num_waiting == 0)
+
+            await eventually(asks_no_more)
+            assert (handled, worker.counts.handled) == ([0, 1, 2, 3], 0)
+            running.cancel()
+            await asyncio.wait({running})
+    finally:
+        process.kill()
+        await process.wait()

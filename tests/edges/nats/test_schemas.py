@@ -100,7 +100,8 @@ def test_the_asyncapi_document_is_valid_by_the_official_schema(settings: StreamS
     of = JetStream("nats://127.0.0.1:4222", codec, stream="SHOP", settings=settings)
     document = asyncapi(of, codec, version="1.0.0")
     schema.validate(document)
-    for spoil in ({"action": "publish"}, {"channel": {}}):  # deep inside, behind references of the schema
+    spoiled: list[dict[str, object]] = [{"action": "publish"}, {"channel": {}}]
+    for spoil in spoiled:  # deep inside, behind references of the schema
         operations = {name: {**operation, **spoil} for name, operation in document["operations"].items()}
         assert not schema.is_valid({**document, "operations": operations})
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pyventus_typed._install import install_command
 from pyventus_typed.cli import main
 from tests.programs import run_python
 
@@ -138,5 +139,5 @@ def test_without_rich_it_says_what_to_install_and_a_page_needs_none(folder: Path
     )
     refused = run_python("without.py", "trace", "shop:plain", cwd=folder)
     assert (refused.code, refused.stdout) == (2, "")
-    assert refused.stderr.endswith("pip install 'pyventus-typed[cli]', or write a page with -o FILE.html.\n")
+    assert refused.stderr.endswith(f"Run: {install_command('cli')}, or write a page with -o FILE.html.\n")
     assert run_python("without.py", "trace", "-o", "a.html", "shop:plain", cwd=folder).code == 0
