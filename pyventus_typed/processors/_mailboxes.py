@@ -296,7 +296,9 @@ def _in(
         step: Callable[[Any], Any] = begun.send  # Any: as above
         try:
             value = yield waits_for
-        except BaseException as error:  # noqa: BLE001 - it is the work's
+        except BaseException as error:
+            if getattr(begun, "cr_frame", begun) is None:
+                raise  # the collector has closed it before this
             step, value = begun.throw, error
         try:
             waits_for = context.run(step, value)

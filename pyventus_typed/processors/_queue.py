@@ -41,6 +41,7 @@ from ._tasks import Rest, work
 from ._waiting import refuse, waiting_emission
 
 _CANCELLED_BEFORE: Final = Discarded("cancelled", started=False)
+_LOST_WHILE_IT_RAN: Final = Discarded(LOST, started=True)
 Key: TypeAlias = tuple[Any, int] | None  # Any: a key of the user's, and its hash
 Entry: TypeAlias = "tuple[Queue, AnyEmission, Context]"
 
@@ -485,7 +486,9 @@ class Queue:
                 elif note is not NOTHING:
                     status = emission._worst()
             epochs = ledger.settle(emission, status)
-            if status is not Status.COMPLETED and scheduler.ending is not None and status is not Status.FAILED:
+            # The collector may close what a lost loop ran before it closes the loop, which then reports it.
+            is_cut = scheduler.ending is not None or (notes is not None and _LOST_WHILE_IT_RAN in notes.values())
+            if is_cut and status is not Status.COMPLETED and status is not Status.FAILED:
                 scheduler.lost.append((self.settings.on_discard, emission))
             if emission._rare is not None:
                 emission._call_waiters()

@@ -229,11 +229,11 @@ def test_coroutines_get_their_tasks_in_the_order_in_which_they_are_given() -> No
 def test_a_task_factory_gets_what_was_given_and_no_more() -> None:
     made: list[dict[str, Any]] = []
 
-    def simple(loop: asyncio.AbstractEventLoop, coro: Any) -> asyncio.Task[int]:  # Any: typeshed lets it be a generator
+    def simple(loop: asyncio.AbstractEventLoop, coro: Any) -> asyncio.Task[Any]:  # Any: typeshed lets it be a generator
         made.append({})
         return asyncio.Task(coro, loop=loop)
 
-    def full(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[int]:  # Any: as above
+    def full(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:  # Any: as above
         made.append(options)
         return asyncio.Task(coro, loop=loop, **options)
 
