@@ -78,7 +78,7 @@ class Emitter(Generic[E_contra]):
             route = self._routes.table[type(event)]
         except KeyError:
             route = self._linker._route(event)
-        if route.is_direct:
+        if route.is_direct or (route := route.seen_from(self._state)).is_direct:
             # The same as emission_of, which is not called here: a call costs as much as a handler.
             emission: Emission[Any] = Emission()  # Any: as above
             emission._event = event
@@ -378,6 +378,7 @@ class Emitter(Generic[E_contra]):
             route = self._routes.table[type(event)]
         except KeyError:
             route = self._linker._route(event)
+        route = route.seen_from(self._state)
         return emission_of(event, route, self._state) if route.is_direct else self._choose(event, route)
 
     def _choose(self, event: Event, route: Route) -> Emission[Event]:
@@ -387,7 +388,6 @@ class Emitter(Generic[E_contra]):
                 f"{spell_event(event)} is a request, and emit has nobody to answer to. Ask it: await emitter.ask(...).",
                 event,
             )
-        route = route.seen_from(self._state)
         if route.has_conditions:
             self._processor.check_open(event, self._state)
             route = route.choose(event)

@@ -283,7 +283,7 @@ class Stream(Generic[_T_co]):
             finally:
                 waiting.discard(future)
         if following is not None:
-            _complete_all(following)
+            _wake_up(following)
         return event
 
     @override
@@ -309,7 +309,7 @@ class Stream(Generic[_T_co]):
                     self._buffer.append(event)
         del oldest  # not under the lock: an event may have a destructor
         if wake is not None:
-            _complete_all(wake)
+            _wake_up(wake)
         return None
 
     def _wait_for_room(self, event: Any) -> object:  # Any: as above
@@ -346,7 +346,8 @@ class Stream(Generic[_T_co]):
                 return _CLOSED
         finally:
             self._give_up(place)
-        _complete_all(wake, following)
+        _wake_up(wake)
+        _wake_up(following)
         return None
 
     def _give_up(self, place: _Place) -> None:
@@ -358,7 +359,8 @@ class Stream(Generic[_T_co]):
             self._line.remove(place)
             wake, self._wake = self._wake, None
             following = self._next_in_line()
-        _complete_all(wake, following)
+        _wake_up(wake)
+        _wake_up(following)
 
     def _next_in_line(self) -> _Wake | None:
         return self._line[0].wake if self._line and len(self._buffer) < self._maxsize else None
@@ -371,7 +373,7 @@ class Stream(Generic[_T_co]):
             if self._phase is _OPEN:
                 self._phase = _Phase.OVER
             wake, self._wake = self._wake, None
-        _complete_all(wake)
+        _wake_up(wake)
 
     def _cut(self) -> None:
         """The block or the loop has ended: what waits for room is discarded."""
@@ -380,7 +382,8 @@ class Stream(Generic[_T_co]):
             for place in line:
                 place.is_waiting = False
         self._end()
-        _complete_all(*(place.wake for place in line))
+        for place in line:
+            _wake_up(place.wake)
 
     def _detach(self) -> None:
         if self._subscription is not None:
@@ -573,15 +576,14 @@ def _current_task() -> "Callable[[], asyncio.Task[Any] | None]":  # Any: whoever
     return _nothing if task is None else ref(task)
 
 
-def _complete_all(*waits: _Wake | None) -> None:
-    """Let those go on who wait, in whatever loops. It calls what a loop calls, so it is not called under the lock."""
-    for wait in waits:
-        future = None if wait is None else wait()
-        if future is None:
-            continue
-        loop = future.get_loop()
-        if not runs_here(loop):
-            with suppress(RuntimeError):  # closed meanwhile: nobody waits there any more
-                loop.call_soon_threadsafe(complete, future)
-        elif not future.done():
-            future.set_result(None)
+def _wake_up(wait: _Wake | None) -> None:
+    """Let who waits go on, in whatever loop. It calls what a loop calls, so it is not called under the lock."""
+    future = None if wait is None else wait()
+    if future is None or future.done():
+        return
+    loop = future.get_loop()
+    if runs_here(loop):
+        future.set_result(None)
+    else:
+        with suppress(RuntimeError):  # closed meanwhile: nobody waits there any more
+            loop.call_soon_threadsafe(complete, future)
