@@ -1,7 +1,7 @@
 """The port between an emitter and whatever runs the handlers."""
 
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from threading import RLock
 from typing import Protocol
 from weakref import WeakSet
@@ -27,7 +27,8 @@ class EmitterState:
         self.home: object = None
         self.limit: int = 0
         self.closing: object = None
-        self.lock = RLock()  # re-entrant: a destructor or signal handler that emits may come while it is held
+        # Re-entrant: a destructor or signal handler that emits may come while it is held.
+        self.lock: AbstractContextManager[object] = RLock()
 
 
 class Observer(Protocol):
