@@ -54,6 +54,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "broken.py").write_text("1 / 0\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("shop", "broken"):
+        sys.modules.pop(name, None)  # another test of this process may have one of that name
     yield tmp_path
     for name in ("shop", "broken"):
         sys.modules.pop(name, None)

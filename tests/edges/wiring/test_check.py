@@ -270,5 +270,5 @@ def test_nothing_is_called_while_it_is_checked() -> None:
 @pytest.mark.parametrize("rule", Rule)
 def test_the_page_says_of_each_rule_whether_it_is_a_fault_or_a_note(rule: Rule) -> None:
     page = (HOUSE / "docs" / "how-to" / "check-the-wiring.md").read_text(encoding="utf-8")
-    faults, _, notes = page.partition("## What is a note")
+    faults, _, notes = page.partition("## Notes")
     assert f"| `{rule}` |" in (faults if rule.is_fault else notes)
