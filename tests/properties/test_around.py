@@ -88,8 +88,9 @@ KINDS_AROUND = st.lists(st.sampled_from(KINDS), min_size=1, max_size=3)
 @pytest.mark.parametrize("ordering", ORDERINGS)
 def test_each_manager_that_was_entered_is_left_once_at_every_end(ordering: str) -> None:
     entered = 0
+    examples = max(10, settings().max_examples // 2)
 
-    @settings(max_examples=max(10, settings().max_examples // 2), suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
     @given(steps=MAIN, case=st.sampled_from(ALIVE), kinds=KINDS_AROUND)
     def run(steps: list[Step], case: tuple[End, LoopFactory], kinds: list[str]) -> None:
         nonlocal entered
@@ -105,14 +106,15 @@ def test_each_manager_that_was_entered_is_left_once_at_every_end(ordering: str) 
         entered += sum(map(len, world.marks.values()))
 
     run()
-    assert entered > 50, "a generator that never gets there proves nothing"
+    assert entered > examples, "a generator that never gets there proves nothing"
 
 
 @pytest.mark.parametrize("ending", ["cancel", "close"])
 @pytest.mark.parametrize("ordering", ORDERINGS)
 def test_each_manager_that_was_entered_is_left_once_under_every_schedule(ordering: str, ending: Ending) -> None:
     @settings(max_examples=max(10, settings().max_examples // 4), suppress_health_check=[HealthCheck.too_slow])
-    @given_interleavings(MAIN, KINDS_AROUND, endings=[ending])
+    # Under MAILBOX one task may serve all: then there is nothing to choose.
+    @given_interleavings(MAIN, KINDS_AROUND, endings=[ending], expect_choices=ordering != "mailbox")
     async def run(steps: list[Step], kinds: list[str]) -> None:
         world = Surrounded(ordering, kinds=kinds)
 
@@ -121,7 +123,6 @@ def test_each_manager_that_was_entered_is_left_once_under_every_schedule(orderin
             world.check_managers()
 
         afterwards(check)
-        # Two tasks, so that there is something to choose.
         await world.main([Emit(Script(1)), Emit(Script(1)), *steps])()
         waiters = [task for task in asyncio.all_tasks() if "wait_for_tasks" in repr(task.get_coro())]
         await asyncio.gather(*waiters, return_exceptions=True)
