@@ -123,7 +123,7 @@ def in_order(ordering: str, read: list[int]) -> bool:
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-@settings(max_examples=max(5, settings().max_examples // 4))
+@settings(max_examples=max(25, settings().max_examples // 4))
 @given_interleavings(
     moves=MOVES,
     overflow=st.sampled_from(["wait", "drop_old", "drop_new"]),
