@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import Context, copy_context
 from types import CoroutineType
-from typing import Any, Final, Protocol, TypeAlias, final
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, final
 
 from typing_extensions import override
 
@@ -21,6 +21,7 @@ from ._outcome import NOTHING, Completed, Failed, Outcome
 from ._spelling import add_note, spell, trim
 from ._subscription import Call, Options
 
+_T = TypeVar("_T")
 _UNSET: Final = object()
 _MOST_AWAITS = 100  # in the finally blocks of a coroutine that is closed
 
@@ -55,6 +56,11 @@ class Verdict:
         self.until: asyncio.Future[Any] | None = (
             None  # Any: ends with a thread; it keeps its place in the order until then
         )
+
+    @property
+    def unnotified(self) -> Exception | None:
+        """The error of what has failed, if no callback was given it."""
+        return self.outcome.error if isinstance(self.outcome, Failed) and not self.notified else None
 
     @property
     def context(self) -> Context | None:
@@ -202,52 +208,67 @@ class Composed:
         return await _finish(way, value, self._options.timeout) if must_await(value) else value
 
 
-@final
-class _InOneContext(Coroutine[Any, Any, Verdict]):  # Any: what a loop and its futures say to each other
-    """Work that begins in a caller and may go on in a task, always in one copy of the caller's context.
+class InContext(Coroutine[Any, Any, _T]):  # Any: what a loop and its futures say to each other
+    """*work*, each step of which is made in *context*.
 
-    What a manager has set when it was entered it may take back only in that context. What was set by work that ends in the
-    caller is set there then, as by a plain call.
+    It shows what it waits in as a generator does, to whoever prints the stack of a task.
     """
 
-    __slots__ = ("_begun", "_context", "_work", "gi_yieldfrom")
+    __slots__ = ("_context", "gi_yieldfrom")
 
-    # It shows what it waits in as a generator does, to whoever prints the stack of a task.
     gi_code = (lambda: None).__code__
     gi_frame = None
 
-    def __init__(self, work: Coroutine[Any, Any, Verdict]) -> None:  # Any: as above
-        self._work = self.gi_yieldfrom = work
-        self._context = copy_context()
-        self._begun = False
+    def __init__(self, work: Coroutine[Any, Any, _T], context: Context) -> None:  # Any: as above
+        self.gi_yieldfrom = work
+        self._context = context
 
     @override
     def send(self, value: Any, /) -> Any:  # Any: as above
-        if self._begun:
-            return self._context.run(self._work.send, value)
-        self._begun = True
-        try:
-            return self._context.run(self._work.send, value)
-        except BaseException:
-            for variable, now in self._context.items():
-                if variable.get(_UNSET) is not now:
-                    variable.set(now)
-            raise
+        return self._context.run(self.gi_yieldfrom.send, value)
 
     def __next__(self) -> Any:  # Any: as above
         return self.send(None)
 
     @override
     def throw(self, *error: Any) -> Any:  # Any: as that of a coroutine
-        return self._context.run(self._work.throw, *error)
+        return self._context.run(self.gi_yieldfrom.throw, *error)
 
     @override
     def close(self) -> None:
-        self._context.run(self._work.close)
+        self._context.run(self.gi_yieldfrom.close)
 
     @override
-    def __await__(self) -> Generator[Any, Any, Verdict]:  # Any: as above
+    def __await__(self) -> Generator[Any, Any, _T]:  # Any: as above
         return self  # type: ignore[return-value]  # it has what an iterator of a coroutine needs
+
+
+@final
+class _InOneContext(InContext[Verdict]):
+    """Work that begins in a caller and may go on in a task, always in one copy of the caller's context.
+
+    What a manager has set when it was entered it may take back only in that context. What was set by work that ends in the
+    caller is set there then, as by a plain call.
+    """
+
+    __slots__ = ("_begun",)
+
+    def __init__(self, work: Coroutine[Any, Any, Verdict]) -> None:  # Any: as above
+        super().__init__(work, copy_context())
+        self._begun = False
+
+    @override
+    def send(self, value: Any, /) -> Any:  # Any: as above
+        if self._begun:
+            return super().send(value)
+        self._begun = True
+        try:
+            return super().send(value)
+        except BaseException:
+            for variable, now in self._context.items():
+                if variable.get(_UNSET) is not now:
+                    variable.set(now)
+            raise
 
 
 def compose(handler: Call, options: Options, *, is_async: bool, managers: Managers = ()) -> Call:

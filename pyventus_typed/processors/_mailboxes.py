@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from itertools import takewhile
 from typing import Any, Final, Protocol, final
 
-from .._composed import OWN, Composed
+from typing_extensions import override
+
+from .._composed import OWN, Composed, InContext
 from .._emission import EMPTY, STARTED, WAITING, AnyEmission, Note, Progress, emission_of
 from .._event import Event
 from .._loops import complete, must_cancel
@@ -259,7 +261,7 @@ async def _serve(queue: Owner, subscription: Subscription[Event], mailbox: Mailb
                     if task is not None and (must_cancel(task) or task.cancelling()):
                         return
                 else:
-                    await _Driven(begun, _in(context, begun, waits_for))
+                    await _Suspended(begun, context, waits_for)
                     return
             if not mailbox:
                 return
@@ -268,39 +270,16 @@ async def _serve(queue: Owner, subscription: Subscription[Event], mailbox: Mailb
 
 
 @final
-class _Driven:
-    """Awaits what has *begun* by a *driver*. Whoever prints the stack of a task sees what it waits in, as of a generator."""
+class _Suspended(InContext[None]):
+    """Work that was begun, and goes on in a task when what it *waits_for* lets it."""
 
-    __slots__ = ("_driver", "close", "gi_yieldfrom", "send", "throw")
+    __slots__ = ("_first",)
 
-    gi_code = (lambda: None).__code__
-    gi_frame = None
+    def __init__(self, begun: Work, context: Context, waits_for: Any) -> None:  # Any: between a loop and its futures
+        super().__init__(begun, context)
+        self._first: tuple[Any, ...] = (waits_for,)  # Any: as above
 
-    def __init__(self, begun: Work, driver: Generator[Any, Any, None]) -> None:  # Any: between a loop and its futures
-        self.gi_yieldfrom = begun
-        self._driver = driver
-        self.send, self.throw, self.close = driver.send, driver.throw, driver.close
-
-    def __await__(self) -> Generator[Any, Any, None]:  # Any: as above
-        return self  # type: ignore[return-value]  # it has what an iterator of a coroutine needs
-
-    def __next__(self) -> Any:  # Any: as above
-        return next(self._driver)
-
-
-def _in(
-    context: Context, begun: Work, waits_for: Any
-) -> Generator[Any, Any, None]:  # Any: between a loop and its futures
-    """Go on with what has *begun*, which waits, always in *context*."""
-    while True:
-        step: Callable[[Any], Any] = begun.send  # Any: as above
-        try:
-            value = yield waits_for
-        except BaseException as error:
-            if getattr(begun, "cr_frame", begun) is None:
-                raise  # the collector has closed it before this
-            step, value = begun.throw, error
-        try:
-            waits_for = context.run(step, value)
-        except StopIteration:
-            return
+    @override
+    def send(self, value: Any, /) -> Any:  # Any: as above
+        first, self._first = self._first, ()
+        return first[0] if first else super().send(value)

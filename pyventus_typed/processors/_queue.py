@@ -315,8 +315,7 @@ class Queue:
             self._keep_place(emission, index, verdict.until)
         is_noted = emission._notes is not None or bool(self.observers)
         if type(outcome) is not Completed or outcome.value is not None or is_noted:
-            error = outcome.error if isinstance(outcome, Failed) and not verdict.notified else None
-            self.note(emission, index, outcome, error)
+            self.note(emission, index, outcome, verdict.unnotified)
 
     def note(self, emission: AnyEmission, index: int, outcome: Outcome, error: Exception | None = None) -> bool:
         """Note an *outcome*, unless there is one; log its *error*, unless somebody will get it."""

@@ -126,9 +126,7 @@ def close_unstarted(what: Any) -> None:  # Any: as above
 
 def conclude_by(owner: Owner, emission: AnyEmission, index: int, verdict: Verdict) -> None:
     """Conclude a delivery by what a composed call has come to."""
-    outcome = verdict.outcome
-    error = outcome.error if isinstance(outcome, Failed) and not verdict.notified else None
-    owner.conclude(emission, index, outcome, error, verdict.until)
+    owner.conclude(emission, index, verdict.outcome, verdict.unnotified, verdict.until)
 
 
 def _has_started(emission: AnyEmission, index: int) -> bool:

@@ -671,9 +671,9 @@ MUTANTS = (
     ),
     Mutant(
         "a delivery of a mailbox goes on outside of its context",
-        "processors/_mailboxes.py",
-        "            waits_for = context.run(step, value)\n",
-        "            waits_for = step(value)\n",
+        "_composed.py",
+        "        return self._context.run(self.gi_yieldfrom.send, value)\n",
+        "        return self.gi_yieldfrom.send(value)\n",
         DELIVERY,
     ),
     Mutant(
