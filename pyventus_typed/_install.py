@@ -1,6 +1,8 @@
 """How to install an optional part of this package: a command that works wherever the package came from."""
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -29,6 +31,18 @@ def install_command(extra: str) -> str:
         case {"url": str(url)}:
             return f'pip install "pyventus-typed[{extra}] @ {url}"'
     return f'pip install "pyventus-typed[{extra}]"'
+
+
+@contextmanager
+def needing(package: str, purpose: str, *, extra: str) -> Generator[None]:
+    """Raise `ModuleNotFoundError` with the command that installs *extra*, if *package* is missing for what is imported here."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] != package:
+            raise
+        text = f"{package} is needed for {purpose} and not installed. Run: {install_command(extra)}"
+        raise ModuleNotFoundError(text, name=package) from missing
 
 
 def _path(url: str) -> str:

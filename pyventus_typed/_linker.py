@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeAlias, get_args, overload
 from typing_extensions import TypeVar, override
 
 from ._emission import Delivery
-from ._errors import DefinitionError, InvalidOption, NotAnEvent, SeveralHandlers, TooManySubscriptions
+from ._errors import DefinitionError, NotAnEvent, SeveralHandlers, TooManySubscriptions
 from ._event import Event, check_event, check_event_class, check_request_class, is_decorated
 from ._family import Family, declared_family, holds, members, outside_family_error
 from ._handler import find_name, is_method_of, is_same, name_of
@@ -17,7 +17,7 @@ from ._routes import Routes, check_routes
 from ._routing import Route, RouteTable
 from ._spelling import several, spell, spell_apart
 from ._subscriber import Subscriber, methods_of
-from ._subscription import PLAIN, Options, Subscription, check_bool
+from ._subscription import PLAIN, Options, Subscription, check_bool, check_count
 from ._typing import (
     T1,
     T2,
@@ -120,10 +120,8 @@ class Linker(Generic[E_contra]):
         ``max_subscriptions`` counts for each event type. ``on_success(result)`` and ``on_failure(event, error)`` are
         for subscriptions that have none of their own.
         """
-        if max_subscriptions is not None and (type(max_subscriptions) is not int or max_subscriptions < 1):
-            raise InvalidOption(
-                f"max_subscriptions={max_subscriptions!r} is no int of at least 1, nor None.", max_subscriptions
-            )
+        if max_subscriptions is not None:
+            check_count("max_subscriptions", max_subscriptions, ", nor None.")
         has_callback = on_success is not None or on_failure is not None
         # Of all subscriptions without options of their own.
         self._plain = Options(on_success=on_success, on_failure=on_failure) if has_callback else PLAIN

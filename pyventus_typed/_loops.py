@@ -83,6 +83,10 @@ def runs_here(loop: AbstractEventLoop | None) -> bool:
     return loop is not None and get_running_loop() is loop
 
 
+def nothing() -> None:
+    """What a weak reference to nothing gives."""
+
+
 def complete(future: "asyncio.Future[None]") -> None:
     """Complete *future*, if nobody has; a loop that is closed wakes nobody."""
     if not future.done() and not future.get_loop().is_closed():

@@ -20,28 +20,23 @@ from weakref import ref
 from typing_extensions import TypeVar, override
 
 from ._composed import Verdict
-from ._emission import AnyEmission, WouldDeadlock, current_emission
-from ._errors import DefinitionError, EmitterClosed, InvalidOption
+from ._emission import AnyEmission, Waiter, WouldDeadlock, current_emission
+from ._errors import DefinitionError, EmitterClosed
 from ._event import Event
-from ._loops import complete, current_task, runs_here
+from ._loops import current_task, nothing, runs_here
 from ._outcome import Discarded
 from ._registry import Registry
 from ._spelling import several, spell, spell_event
-from ._subscription import Call, Options, Subscription
+from ._subscription import Call, Options, Subscription, check_choice, check_count
 from .processors._scheduler import Scheduler
 from .processors._schedulers import scheduler_of
 
 StreamOverflow: TypeAlias = Literal["wait", "drop_old", "drop_new"]
 Kinds: TypeAlias = tuple[type[Event], ...]
-_Wake: TypeAlias = ref[asyncio.Future[None]]  # weak: only who waits may keep its loop alive
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 _CLOSED: Final = Verdict(owned=True, threads=False)
 _CLOSED.outcome = Discarded("stream closed", started=True)
-
-
-def _nothing() -> None:
-    """What a weak reference to nothing gives."""
 
 
 class _Reader(Protocol):
@@ -129,7 +124,7 @@ class _Place:
 
     def __init__(self) -> None:
         self.emission: AnyEmission | None = current_emission()
-        self.wake: _Wake | None = None  # once its task awaits it
+        self.wake: Waiter | None = None  # once its task awaits it
         self.is_waiting = True
 
 
@@ -184,13 +179,8 @@ class Stream(Generic[_T_co]):
         self, readers: Readers, events: Kinds, options: Options, maxsize: int, overflow: StreamOverflow
     ) -> None:
         """Use ``emitter.stream``."""
-        if type(maxsize) is not int or maxsize < 1:
-            raise InvalidOption(
-                f"maxsize={maxsize!r} is no int of at least 1. It is how many events may wait to be read.", maxsize
-            )
-        if overflow not in get_args(StreamOverflow):
-            choices = ", ".join(map(repr, get_args(StreamOverflow)))
-            raise InvalidOption(f"overflow={overflow!r} is none of {choices}.", overflow)
+        check_count("maxsize", maxsize, ". It is how many events may wait to be read.")
+        check_choice("overflow", overflow, get_args(StreamOverflow))
         self._readers = readers
         self._events = events
         self._options = options
@@ -203,12 +193,12 @@ class Stream(Generic[_T_co]):
         self._dropped = 0
         self._subscription: Subscription[Event] | None = None
         # Loop, scheduler and tasks weakly: the linker holds this, and must not keep a dropped loop alive.
-        self._loop: Callable[[], AbstractEventLoop | None] = _nothing
-        self._scheduler: Callable[[], Scheduler | None] = _nothing
-        self._owner: Callable[[], asyncio.Task[Any] | None] = _nothing  # Any: whoever's. It has entered the block
-        self._reader: Callable[[], asyncio.Task[Any] | None] = _nothing  # the task that has iterated last
+        self._loop: Callable[[], AbstractEventLoop | None] = nothing
+        self._scheduler: Callable[[], Scheduler | None] = nothing
+        self._owner: Callable[[], asyncio.Task[Any] | None] = nothing  # Any: whoever's. It has entered the block
+        self._reader: Callable[[], asyncio.Task[Any] | None] = nothing  # the task that has iterated last
         self._thread = 0
-        self._wake: _Wake | None = None  # of the reader, while it waits
+        self._wake: Waiter | None = None  # of the reader, while it waits
         self._limit: asyncio.Timeout | None = None  # of a wait of the reader's own, which ends when this is full
 
     @property
@@ -270,7 +260,7 @@ class Stream(Generic[_T_co]):
                 assert scheduler is not None  # its loop is running
                 waiting = scheduler.waiting
                 future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._wake = wake = ref(future)
+                self._wake = wake = Waiter(future)
                 self._reader = _current_task()
             # Its loop holds who waits: a reader that nobody else refers to must not be collected.
             waiting.add(future)
@@ -283,7 +273,7 @@ class Stream(Generic[_T_co]):
             finally:
                 waiting.discard(future)
         if following is not None:
-            _wake_up(following)
+            following()
         return event
 
     @override
@@ -309,7 +299,7 @@ class Stream(Generic[_T_co]):
                     self._buffer.append(event)
         del oldest  # not under the lock: an event may have a destructor
         if wake is not None:
-            _wake_up(wake)
+            wake()
         return None
 
     def _wait_for_room(self, event: Any) -> object:  # Any: as above
@@ -318,9 +308,10 @@ class Stream(Generic[_T_co]):
             return _Room(self, event, None)  # a loop that was lost, and could not say so
         if runs_here(loop):
             if current_task(loop) is self._reader() is not None:
-                raise self._deadlock("waits for room in", current_emission())
+                raise self._deadlock(f"A delivery of {spell_event(event)} waits for room in", current_emission())
         elif self._thread == get_ident():
-            raise self._deadlock("waits, while its loop does not run, for room in", current_emission())
+            who = f"A delivery of {spell_event(event)} waits, while its loop does not run, for room in"
+            raise self._deadlock(who, current_emission())
         place = _Place()
         self._line.append(place)
         if self._limit is not None:
@@ -340,14 +331,13 @@ class Stream(Generic[_T_co]):
                         following = self._next_in_line()
                         break
                     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                    place.wake = ref(future)
+                    place.wake = Waiter(future)
                 yield from future
             else:
                 return _CLOSED
         finally:
             self._give_up(place)
-        _wake_up(wake)
-        _wake_up(following)
+        _wake(wake, following)
         return None
 
     def _give_up(self, place: _Place) -> None:
@@ -359,10 +349,9 @@ class Stream(Generic[_T_co]):
             self._line.remove(place)
             wake, self._wake = self._wake, None
             following = self._next_in_line()
-        _wake_up(wake)
-        _wake_up(following)
+        _wake(wake, following)
 
-    def _next_in_line(self) -> _Wake | None:
+    def _next_in_line(self) -> Waiter | None:
         return self._line[0].wake if self._line and len(self._buffer) < self._maxsize else None
 
     # -- internal: the end --------------------------------------------------------------------------------------------
@@ -373,7 +362,7 @@ class Stream(Generic[_T_co]):
             if self._phase is _OPEN:
                 self._phase = _Phase.OVER
             wake, self._wake = self._wake, None
-        _wake_up(wake)
+        _wake(wake)
 
     def _cut(self) -> None:
         """The block or the loop has ended: what waits for room is discarded."""
@@ -382,8 +371,7 @@ class Stream(Generic[_T_co]):
             for place in line:
                 place.is_waiting = False
         self._end()
-        for place in line:
-            _wake_up(place.wake)
+        _wake(*(place.wake for place in line))
 
     def _detach(self) -> None:
         if self._subscription is not None:
@@ -421,12 +409,9 @@ class Stream(Generic[_T_co]):
             self,
         )
 
-    def _deadlock(self, does: str, emission: AnyEmission | None) -> WouldDeadlock:
-        who = (
-            "" if emission is None or does.startswith("The reader") else f"A delivery of {spell_event(emission.event)} "
-        )
+    def _deadlock(self, who_waits_for: str, emission: AnyEmission | None) -> WouldDeadlock:
         return WouldDeadlock(
-            f"{who}{does} {self}, which is full ({several(self._maxsize, 'event')}) and has no other reader. "
+            f"{who_waits_for} {self}, which is full ({several(self._maxsize, 'event')}) and has no other reader. "
             "Read it in another task, or choose overflow='drop_old' or 'drop_new'.",
             () if emission is None else (emission,),
         )
@@ -571,19 +556,13 @@ def _complete(future: Expected[Any], how: Callable[[Expected[Any]], object]) -> 
         how(future)
 
 
+def _wake(*waiters: Waiter | None) -> None:
+    """Let who waits go on, in whatever loop. It calls what a loop calls, so it is not called under the lock."""
+    for waiter in waiters:
+        if waiter is not None:
+            waiter()
+
+
 def _current_task() -> "Callable[[], asyncio.Task[Any] | None]":  # Any: whoever's
     task = asyncio.current_task()
-    return _nothing if task is None else ref(task)
-
-
-def _wake_up(wait: _Wake | None) -> None:
-    """Let who waits go on, in whatever loop. It calls what a loop calls, so it is not called under the lock."""
-    future = None if wait is None else wait()
-    if future is None or future.done():
-        return
-    loop = future.get_loop()
-    if runs_here(loop):
-        future.set_result(None)
-    else:
-        with suppress(RuntimeError):  # closed meanwhile: nobody waits there any more
-            loop.call_soon_threadsafe(complete, future)
+    return nothing if task is None else ref(task)

@@ -1,6 +1,6 @@
 """Who listens to what, and how it ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from operator import attrgetter, is_
@@ -77,6 +77,18 @@ def check_seconds(name: str, value: object, *, least: float | None = 0) -> None:
     if not good or value < (least or 0) or (least is None and value == 0):  # type: ignore[operator]  # good says that it is a number
         bound = "more than 0" if least is None else f"at least {least}"
         raise InvalidOption(f"{name}={value!r} is no number of seconds: {bound}, or None for no limit.", value)
+
+
+def check_count(name: str, value: object, rest: str) -> None:
+    """Refuse what is no int of at least 1; *rest* ends the sentence."""
+    if type(value) is not int or value < 1:
+        raise InvalidOption(f"{name}={value!r} is no int of at least 1{rest}", value)
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Refuse what is none of *choices*."""
+    if value not in choices:
+        raise InvalidOption(f"{name}={value!r} is none of {', '.join(map(repr, choices))}.", value)
 
 
 PLAIN = Options()

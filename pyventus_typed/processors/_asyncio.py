@@ -15,7 +15,7 @@ from .._emission import EMPTY, Emission, get_current, lineage
 from .._errors import EmitterClosed
 from .._event import Event
 from .._ledger import Books
-from .._loops import get_running_loop, here, runs_here
+from .._loops import get_running_loop, here, nothing, runs_here
 from .._ordering import KeyedOrdering, Ordering
 from .._outcome import Tally
 from .._processing import EmitterState, Observer
@@ -30,10 +30,6 @@ from ._settings import LoopFactory, OnDiscard, Overflow, Settings
 from ._waiting import over, refuse, waiting_emission
 
 _deliver = Queue.deliver  # a function: a method would be made anew for each call
-
-
-def _nothing() -> None:
-    """No queue was seen yet."""
 
 
 class AsyncIOProcessor:
@@ -72,7 +68,7 @@ class AsyncIOProcessor:
     ) -> None:
         self._settings = Settings(ordering, capacity, overflow, on_discard, loop_factory, debug, observer)
         self._books = Books()
-        self._latest: Callable[[], Queue | None] = _nothing  # weak: the queue of the loop or thread that was seen last
+        self._latest: Callable[[], Queue | None] = nothing  # weak: the queue of the loop or thread that was seen last
 
     @property
     def tally(self) -> Tally:

@@ -10,6 +10,7 @@ from .._errors import InvalidOption
 from .._event import Event
 from .._ordering import KeyedOrdering, Ordering, check_ordering
 from .._processing import Observer, check_observer
+from .._subscription import check_choice, check_count
 
 Overflow: TypeAlias = Literal["refuse", "drop_new", "drop_old"]
 OnDiscard: TypeAlias = Callable[[Sequence[Emission[Event]]], object]
@@ -30,14 +31,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_ordering(self.ordering)
-        if self.capacity is not None and (type(self.capacity) is not int or self.capacity < 1):
-            raise InvalidOption(
-                f"capacity={self.capacity!r} is no int of at least 1, nor None for no limit.", self.capacity
-            )
-        if self.overflow not in get_args(Overflow):
-            raise InvalidOption(
-                f"overflow={self.overflow!r} is none of {', '.join(map(repr, get_args(Overflow)))}.", self.overflow
-            )
+        if self.capacity is not None:
+            check_count("capacity", self.capacity, ", nor None for no limit.")
+        check_choice("overflow", self.overflow, get_args(Overflow))
         if self.observer is not None:
             check_observer(self.observer)
         for name in ("on_discard", "loop_factory"):

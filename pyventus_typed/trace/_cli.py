@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyventus_typed._install import install_command
+from pyventus_typed._install import needing
 from pyventus_typed.cli._parsing import refuse
 from pyventus_typed.wiring import NotLoaded
 from pyventus_typed.wiring._cli import describe_error, load_function
@@ -80,14 +80,12 @@ def _check(file: Path | None) -> None:
     """Raise `ValueError` where what is recorded could not be shown, before the function has run for an hour."""
     if file is None:
         try:
-            import_module("rich")
+            with needing("rich", "the tree", extra="cli"):
+                import_module("rich")
         except ModuleNotFoundError as missing:
-            if missing.name is None or missing.name.partition(".")[0] != "rich":
+            if missing.name != "rich":
                 raise
-            raise ValueError(
-                f"rich is needed for the tree and not installed. Run: {install_command('cli')}, or write a page with "
-                "-o FILE.html."
-            ) from missing
+            raise ValueError(f"{missing}, or write a page with -o FILE.html.") from missing
         return
     check_suffix(file)
     if not file.parent.is_dir():

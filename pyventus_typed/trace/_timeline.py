@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyventus_typed._install import install_command
+from pyventus_typed._install import needing
 
 from ._chrome import chrome
 from ._page import page
@@ -34,14 +34,8 @@ class Timeline(Recording):
 
     def tree(self) -> Tree:
         """The emissions as a tree of causes, for ``rich.print``. Raises `ModuleNotFoundError` without the extra ``cli``."""
-        try:
+        with needing("rich", "the tree", extra="cli"):
             from ._tree import tree  # noqa: PLC0415 - it needs an extra
-        except ModuleNotFoundError as missing:
-            if missing.name is None or missing.name.partition(".")[0] != "rich":
-                raise
-            raise ModuleNotFoundError(
-                f"rich is needed for the tree and not installed. Run: {install_command('cli')}", name="rich"
-            ) from missing
         return tree(self)
 
     def write(self, path: str | PathLike[str]) -> None:

@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from pyventus_typed._install import install_command
+from pyventus_typed._install import needing
 from pyventus_typed.cli._parsing import Subparsers, refuse
 from pyventus_typed.cli.demo import source
 from pyventus_typed.cli.demo.events import DirectoryFound, Found
@@ -31,12 +31,13 @@ def run(path: str | None, *, program: str) -> int:
     """Scan *path*, or the standard library, and return the exit code. Complaints go to stderr, after *program*."""
     try:
         # From here on rich is needed, an extra; and no other command pays for these.
-        from pyventus_typed.cli.demo import scan  # noqa: PLC0415
-        from pyventus_typed.cli.demo.handlers import report  # noqa: PLC0415
+        with needing("rich", "the tables", extra="cli"):
+            from pyventus_typed.cli.demo import scan  # noqa: PLC0415
+            from pyventus_typed.cli.demo.handlers import report  # noqa: PLC0415
     except ModuleNotFoundError as missing:
-        if missing.name is None or missing.name.partition(".")[0] != "rich":
+        if missing.name != "rich":
             raise
-        return refuse(program, f"rich is needed for the tables and not installed. Run: {install_command('cli')}")
+        return refuse(program, str(missing))
     try:
         root, places = _given(path) if path is not None else (source.STANDARD_LIBRARY, source.standard_library())
     except OSError as error:
