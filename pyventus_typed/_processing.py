@@ -81,7 +81,7 @@ class Observed:
         self._lock = RLock()  # re-entrant: a signal handler may come in the middle of a change
 
     def add(self, observable: Observable) -> None:
-        """From here on *observable* is told of changes."""
+        """From here on *observable* is notified of changes."""
         with self._lock:
             self._all.add(observable)
 

@@ -120,7 +120,7 @@ class Queue:
         if not self.scheduler.is_threads:
             self.books.fold(self.ledger)
 
-    # -- accepting ----------------------------------------------------------------------------------------------------
+    # -- whose turn it is ---------------------------------------------------------------------------------------------
     def place(self, entry: "Entry") -> "Entry | None":
         """It is the turn of this emission, as far as its order is concerned; *entry*, if it is to be delivered at once."""
         scheduler, emission = self.scheduler, entry[1]
@@ -162,6 +162,7 @@ class Queue:
         if scheduler.ready or (scheduler.starting and scheduler.loop is None):
             scheduler.wake()
 
+    # -- observing ----------------------------------------------------------------------------------------------------
     def observe(self, emission: AnyEmission, context: Context) -> None:
         """From here on the observers are called for *emission*, in a copy of its context."""
         own = self._contexts[emission] = context.copy()
@@ -374,7 +375,6 @@ class Queue:
             notes[index] = progress
             emission._open += 1
 
-    # -- mailboxes ----------------------------------------------------------------------------------------------------
     def end_publishing(self, emission: AnyEmission) -> None:
         """The caller of publish has run it, or was cut off."""
         publisher = self.published.get(emission)
@@ -540,17 +540,17 @@ class Queue:
             return False
         if scheduler.busy or not scheduler.is_here:
             taken = None if scheduler.is_here else emission._with_rare().taken
-            scheduler.put(partial(self._cancel_here, emission, "cancelled"))
+            scheduler.put(partial(self._cancel_here, emission))
             if taken is not None and HAS_GIL:
                 taken.extend(emission._cursor)  # in one step: none of these will be called
             return True
-        return self._cancel_here(emission, "cancelled")
+        return self._cancel_here(emission)
 
-    def _cancel_here(self, emission: AnyEmission, reason: str) -> bool:
+    def _cancel_here(self, emission: AnyEmission) -> bool:
         """Discard what has not started, and cancel what runs."""
         if emission not in self.ledger.open:
             return False
-        self.withdraw(emission, reason)
+        self.withdraw(emission, "cancelled")
         for _, task in [*self.scheduler.tasks_of(emission)]:
             task.cancel()
         publisher = self.published.get(emission)
@@ -568,7 +568,7 @@ class Queue:
         task = self.scheduler.tasks.get((emission, index))
         note = emission._note(index)
         if note is WAITING and task is None:
-            self._cancel_here(emission, "cancelled")
+            self._cancel_here(emission)
             return
         if note is WAITING:
             self.conclude(emission, index, Discarded("cancelled", started=False))
