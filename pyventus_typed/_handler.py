@@ -14,10 +14,11 @@ from typing import Any, NoReturn
 from typing_extensions import Format
 
 from ._errors import InvalidOption, NotAHandler
-from ._spelling import spell, spell_event
+from ._spelling import is_class, spell, spell_event
 
 _VARARGS, _COROUTINE = inspect.CO_VARARGS, inspect.CO_COROUTINE
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+_ANYTHING = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 # Since 3.14 annotations are evaluated when they are asked for, and a name may exist for type checkers only.
 _UNEVALUATED: dict[str, Any] = (
     {"annotation_format": Format.STRING} if sys.version_info >= (3, 14) else {}
@@ -75,7 +76,10 @@ def check_callback(option: str, callee: object, *arguments: str) -> bool:
 
 
 def is_surely_sync(callee: object) -> bool:
-    """Whether nothing awaitable can come of a call: a lambda, or what is wrapped around an ``async def``, may return it."""
+    """Whether nothing awaitable can come of a call: a lambda, or what stands for another callable, may return it.
+
+    What takes whatever it is given, ``*args`` and ``**kwargs``, stands for another one: a decorator's wrapper, a mock.
+    """
     function = unwrapped(callee)
     for _ in range(100):  # a __wrapped__ that leads back to itself must end
         if type(function) is MethodType:
@@ -85,7 +89,8 @@ def is_surely_sync(callee: object) -> bool:
             break
         function = unwrapped(inner)
     is_lambda = type(function) is FunctionType and function.__name__ == "<lambda>"
-    return not is_lambda and not flags_of(function) & _COROUTINE
+    flags = flags_of(function)
+    return not is_lambda and not flags & _COROUTINE and flags & _ANYTHING != _ANYTHING
 
 
 def name_of(callee: object) -> tuple[str, str]:
@@ -127,7 +132,7 @@ def is_method_of(callee: object, kind: type) -> bool:
 
 def _owner_of(method: MethodType) -> type:
     owner: object = method.__self__
-    return owner if isinstance(owner, type) else type(owner)
+    return owner if is_class(owner) else type(owner)
 
 
 def _check_call(callee: object, refuse: Refuse, count: int, *, not_callable: str, a_class: str, arguments: str) -> bool:
@@ -221,9 +226,7 @@ def _check_no_method(function: FunctionType) -> None:
     owner: object = sys.modules.get(function.__module__)
     for part in outer.split("."):
         owner = getattr(owner, part, None)
-    if (
-        isinstance(owner, type) and owner.__dict__.get(name) is function
-    ):  # a static method stands there as a staticmethod
+    if is_class(owner) and owner.__dict__.get(name) is function:  # a static method stands there as a staticmethod
         _refuse_method(function)
 
 

@@ -15,7 +15,7 @@ from ._manager import Surrounding
 from ._registry import Registry
 from ._routes import Routes, check_routes
 from ._routing import Route, RouteTable
-from ._spelling import several, spell, spell_apart
+from ._spelling import is_class, several, spell, spell_apart
 from ._subscriber import Subscriber, methods_of
 from ._subscription import PLAIN, Options, Subscription, check_bool, check_count
 from ._typing import (
@@ -585,7 +585,7 @@ class Linker(Generic[E_contra]):
 
     def _as_shared_tuple(self, value: Any) -> tuple[type[Event], ...]:
         """The one event type, checked once; all subscriptions to it share the tuple."""
-        kinds = self._singles.get(value) if isinstance(value, type) else None
+        kinds = self._singles.get(value) if is_class(value) else None
         if kinds is None:
             kind = self._checked_class(value)
             kinds = self._singles.setdefault(kind, (kind,))
