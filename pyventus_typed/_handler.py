@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import CodeType, FunctionType, MethodType
 from typing import Any, NoReturn
 
-from typing_extensions import Format
+from typing_extensions import Format, TypeIs
 
 from ._errors import InvalidOption, NotAHandler
 from ._spelling import is_class, spell, spell_event
@@ -25,6 +25,7 @@ _UNEVALUATED: dict[str, Any] = (
 )  # Any: as inspect's
 
 Refuse = Callable[[str], NoReturn]
+_SUBSCRIBER = "Derive the class from Subscriber, decorate the method with @handles(...) and use linker.bind(instance)."
 
 
 def check_handler(callee: object) -> bool:
@@ -38,14 +39,14 @@ def check_handler(callee: object) -> bool:
         flags = code.co_flags
         name = callee.__qualname__
         dot = name.rfind(".")
-        if dot > 0 and name[dot - 1] != ">":
-            _check_no_method(callee)  # before its arguments, of which self would be one too many
-        if code.co_argcount == 1 and not code.co_kwonlyargcount and not flags & _GENERATORS:
+        is_method = dot > 0 and name[dot - 1] != ">"
+        if not is_method and code.co_argcount == 1 and not code.co_kwonlyargcount and not flags & _GENERATORS:
             return flags & _COROUTINE != 0
 
     def refuse(reason: str) -> NoReturn:
         raise NotAHandler(f"{spell_callee(callee)} {reason}", callee)
 
+    check_no_method(callee, refuse, "event", _SUBSCRIBER)
     return _check_call(
         callee,
         refuse,
@@ -64,14 +65,16 @@ def check_callback(option: str, callee: object, *arguments: str) -> bool:
         raise InvalidOption(f"{option}={spell_callee(callee)} {reason}", callee)
 
     count = "one positional argument" if len(arguments) == 1 else f"{len(arguments)} positional arguments"
+    way_out = f"Take {'it' if len(arguments) == 1 else 'them'} first and give everything else a default."
+    if _is_defined_in_class(callee) and takes(callee, len(arguments) + 1):  # for self
+        way_out = "It is a function of a class body: pass the method of an instance, or decorate it with @staticmethod."
     return _check_call(
         callee,
         refuse,
         len(arguments),
         not_callable="cannot be called. Pass a function, or leave it out.",
         a_class="is a class; calling it would make an instance. Pass a function or a method.",
-        arguments=f"cannot be called with {count}, {' and '.join(arguments)}. "
-        f"Take {'it' if len(arguments) == 1 else 'them'} first and give everything else a default.",
+        arguments=f"cannot be called with {count}, {' and '.join(arguments)}. {way_out}",
     )
 
 
@@ -215,24 +218,31 @@ def spell_callee(callee: object) -> str:
     return spell(callee) if callable(callee) else spell_event(callee)
 
 
-def _check_no_method(function: FunctionType) -> None:
-    """Refuse a function of a class body: it would be called with the event as ``self``."""
+def check_no_method(callee: object, refuse: Refuse, what: str, way_out: str) -> None:
+    """Refuse a function of a class body: it would be called with *what* is delivered as ``self``."""
+    if type(callee) is classmethod:  # nobody but a class body has one that is not bound
+        refuse(f"is a class method that belongs to no class yet. {way_out}")
+    if not _is_defined_in_class(callee):
+        return
+    reason = f"is a function of a class body: it would be called with the {what} as self. {way_out}"
+    function = callee
     outer, _, name = function.__qualname__.rpartition(".")
     frame = inspect.currentframe()
     while frame is not None:  # the body of the class is running: a decorator of ours stands in it
         if frame.f_locals.get("__qualname__") == outer and frame.f_locals.get("__module__") == function.__module__:
-            _refuse_method(function)
+            refuse(reason)
         frame = frame.f_back
     owner: object = sys.modules.get(function.__module__)
     for part in outer.split("."):
         owner = getattr(owner, part, None)
     if is_class(owner) and owner.__dict__.get(name) is function:  # a static method stands there as a staticmethod
-        _refuse_method(function)
+        refuse(reason)
 
 
-def _refuse_method(function: FunctionType) -> NoReturn:
-    raise NotAHandler(
-        f"{spell(function)} is a function of a class body: it would be called with the event as self. "
-        "Derive the class from Subscriber, decorate the method with @handles(...) and use linker.bind(instance).",
-        function,
-    )
+def _is_defined_in_class(callee: object) -> TypeIs[FunctionType]:
+    """Whether *callee* is a function whose name says that it was defined in the body of a class."""
+    if type(callee) is not FunctionType:
+        return False
+    name = callee.__qualname__
+    dot = name.rfind(".")
+    return dot > 0 and name[dot - 1] != ">"

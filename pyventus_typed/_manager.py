@@ -8,7 +8,7 @@ from typing import Final, NoReturn, TypeVar
 from typing_extensions import override
 
 from ._errors import NotAManager
-from ._handler import flags_of, spell_callee, takes, unwrapped
+from ._handler import check_no_method, flags_of, spell_callee, takes, unwrapped
 from ._spelling import is_class, spell
 from ._subscription import Call, Registration, Store
 
@@ -68,6 +68,9 @@ def check_manager(callee: object) -> bool:
     def refuse(reason: str) -> NoReturn:
         raise NotAManager(f"{spell_callee(callee)} {reason}", callee)
 
+    check_no_method(
+        callee, refuse, "delivery", "Pass the method of an instance: linker.surround(instance.method, ...)."
+    )
     if is_class(callee):
         is_plain, is_async = hasattr(callee, "__enter__"), hasattr(callee, "__aenter__")
         if not is_plain and not is_async:

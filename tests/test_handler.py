@@ -321,6 +321,15 @@ def test_a_method_decorated_in_a_class_body_is_refused_there() -> None:
             @on_placed
             def placed(self, event: OrderPlaced) -> None: ...
 
+    with pytest.raises(
+        NotAHandler, match=r"is a class method that belongs to no class yet\. Derive the class from Subs"
+    ):
+
+        class Orders:  # type: ignore[no-redef]  # as above
+            @on_placed
+            @classmethod
+            def placed(cls, event: OrderPlaced) -> None: ...
+
     assert linker.subscriptions() == ()
 
 
