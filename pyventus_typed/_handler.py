@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from typing_extensions import Format, TypeIs
 
-from ._errors import InvalidOption, NotAHandler
+from ._errors import DefinitionError, InvalidOption, NotAHandler
 from ._spelling import is_class, spell, spell_event
 
 _VARARGS, _COROUTINE = inspect.CO_VARARGS, inspect.CO_COROUTINE
@@ -96,11 +96,11 @@ def is_surely_sync(callee: object) -> bool:
     return not is_lambda and not flags & _COROUTINE and flags & _ANYTHING != _ANYTHING
 
 
-def name_of(callee: object) -> tuple[str, str]:
-    """The module and the qualified name by which *callee* is known again when it was defined anew; else `NotAHandler`."""
+def name_of(callee: object, error: type[DefinitionError]) -> tuple[str, str]:
+    """The module and the qualified name by which *callee* is known again when it was defined anew; else *error*."""
     name = find_name(callee)
     if name is None:
-        raise NotAHandler(
+        raise error(
             f"{spell_callee(callee)} has no name of its own, so replace=True cannot tell what it replaces. "
             "Define it with def, or leave replace out.",
             callee,
@@ -113,7 +113,7 @@ def find_name(callee: object) -> tuple[str, str] | None:
     if type(callee) is MethodType and type(callee.__func__) is FunctionType:
         owner = _owner_of(callee)
         return owner.__module__, f"{owner.__qualname__}.{callee.__func__.__name__}"
-    if type(callee) is FunctionType and callee.__name__ != "<lambda>":
+    if is_class(callee) or (type(callee) is FunctionType and callee.__name__ != "<lambda>"):
         return callee.__module__, callee.__qualname__
     return None
 
