@@ -19,7 +19,26 @@ from ._routing import Route
 from ._spelling import spell, spell_event
 from ._stream import Expected, Readers, Stream, StreamOverflow
 from ._subscription import Options, check_seconds
-from ._typing import T1, T2, T3, T4, T5, T6, T7, T8, E_contra, EventClass, EventIn, R, RequestIn, T, When
+from ._typing import (
+    T1,
+    T2,
+    T3,
+    T4,
+    T5,
+    T6,
+    T7,
+    T8,
+    AnyClass,
+    ClassVariable,
+    E_contra,
+    EventClass,
+    EventIn,
+    Filter,
+    R,
+    RequestIn,
+    T,
+    When,
+)
 from .processors._asyncio import AsyncIOProcessor
 
 
@@ -208,6 +227,21 @@ class Emitter(Generic[E_contra]):
         e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *,
         when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, maxsize: int = 100, overflow: StreamOverflow = "wait",
     ) -> Stream[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+    @overload
+    def stream(
+        self, event: AnyClass[..., E_contra, T], /, *, when: When[T] = None, maxsize: int = 100,
+        overflow: StreamOverflow = "wait",
+    ) -> Stream[T]: ...
+    @overload
+    def stream(
+        self: "Emitter[Event]", event: ClassVariable[T], /, *, when: When[T] = None, maxsize: int = 100,
+        overflow: StreamOverflow = "wait",
+    ) -> Stream[T]: ...
+    @overload
+    def stream(
+        self, event: ClassVariable[E_contra], /, *, when: Filter[E_contra] | None = None, maxsize: int = 100,
+        overflow: StreamOverflow = "wait",
+    ) -> Stream[E_contra]: ...
     # -- end of overloads
     # fmt: on
     def stream(
@@ -283,6 +317,18 @@ class Emitter(Generic[E_contra]):
         e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *,
         when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, timeout: float | None = None,
     ) -> Future[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+    @overload
+    def expect(
+        self, event: AnyClass[..., E_contra, T], /, *, when: When[T] = None, timeout: float | None = None,
+    ) -> Future[T]: ...
+    @overload
+    def expect(
+        self: "Emitter[Event]", event: ClassVariable[T], /, *, when: When[T] = None, timeout: float | None = None,
+    ) -> Future[T]: ...
+    @overload
+    def expect(
+        self, event: ClassVariable[E_contra], /, *, when: Filter[E_contra] | None = None, timeout: float | None = None,
+    ) -> Future[E_contra]: ...
     # -- end of overloads
     # fmt: on
     def expect(

@@ -515,6 +515,20 @@ class Linker(Generic[E_contra]):
         e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *,
         replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[T]], Manager], event: AnyClass[..., E_contra, T], /, *, replace: bool = False,
+    ) -> Surrounding[T]: ...
+    @overload
+    def surround(
+        self: "Linker[Event]", manager: Callable[[Delivery[T]], Manager], event: ClassVariable[T], /, *,
+        replace: bool = False,
+    ) -> Surrounding[T]: ...
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[E_contra]], Manager], event: ClassVariable[E_contra], /, *,
+        replace: bool = False,
+    ) -> Surrounding[E_contra]: ...
     # -- end of overloads
     # fmt: on
     def surround(self, manager: Any, /, *events: Any, replace: bool = False) -> Surrounding[Any]:  # Any: as for on

@@ -84,6 +84,11 @@ def _surround() -> Iterator[Overload]:
         # Of `Delivery[T1 | T2]`, which stands before the events, pyright would make `Delivery[T2]`.
         each = " | ".join(f"Delivery[T{n}]" for n in range(1, count + 1))
         yield ["self", f"manager: Callable[[{each}], Manager]", *events, "/", "*", _REPLACE], f"Surrounding[{union}]"
+    for owner, event, union in _variables("Linker"):
+        yield (
+            [owner, f"manager: Callable[[Delivery[{union}]], Manager]", event, "/", "*", _REPLACE],
+            f"Surrounding[{union}]",
+        )
 
 
 def _stream() -> Iterator[Overload]:
@@ -100,6 +105,16 @@ def _reading() -> Iterator[tuple[list[str], str]]:
     for count, union in _unions():
         events = [f"e{n}: EventClass[E_contra, T{n}]" for n in range(1, count + 1)]
         yield ["self", *events, "/", "*", f"when: When[{union}] = None"], union
+    for owner, event, union in _variables("Emitter"):
+        when = f"Filter[{union}] | None" if union == "E_contra" else f"When[{union}]"
+        yield [owner, event, "/", "*", f"when: {when} = None"], union
+
+
+def _variables(owner: str) -> Iterator[tuple[str, str, str]]:
+    """For generic code, where the class is a ``type[E]``: the first for pyrefly and ty, the others for mypy and zuban."""
+    yield "self", "event: AnyClass[..., E_contra, T]", "T"
+    yield f'self: "{owner}[Event]"', "event: ClassVariable[T]", "T"
+    yield "self", "event: ClassVariable[E_contra]", "E_contra"
 
 
 FORMS: Final[Mapping[str, Callable[[], Iterable[Overload]]]] = {
