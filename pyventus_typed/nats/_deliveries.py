@@ -1,9 +1,8 @@
 """What a worker holds, from arrival to acknowledgement: attempts, limits, and how each message is settled."""
 
 import asyncio
-import inspect
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from pyventus_typed import AsyncIOProcessor, Emission, Emitter, Event, Linker, S
 from pyventus_typed.nats._connection import logger
 from pyventus_typed.nats._consumer import Group, Puller
 from pyventus_typed.nats._dead_letters import GivenUp, store_dead_letter
+from pyventus_typed.nats._options import check_callback, check_fields
 from pyventus_typed.nats._stream import JetStream, Opened
 from pyventus_typed.nats._wire import Received, read, set_received
 from pyventus_typed.nats.errors import HandlerFailed, NatsError, UnknownWireName
@@ -186,9 +186,10 @@ class RetryPolicy:
     """How often an event is tried, and how long to wait in between."""
 
     attempts: int
-    backoff: tuple[float, ...]
+    backoff: Sequence[float]
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.attempts < 1:
             raise ValueError(f"attempts={self.attempts} must be 1 or more.")
         if not self.backoff or min(self.backoff) < 0:
@@ -211,13 +212,13 @@ class WorkerOptions:
     on_dead: Callable[[Failure], object] | None
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        for name in ("context", "on_failure", "on_dead"):
+            check_callback(name, getattr(self, name))
         if self.concurrency < 1:
             raise ValueError(f"concurrency={self.concurrency} must be 1 or more.")
         if self.grace is not None and self.grace < 0:
             raise ValueError(f"grace={self.grace} must not be negative; None waits for every handler.")
-        for name, hook in {"on_failure": self.on_failure, "on_dead": self.on_dead}.items():
-            if inspect.iscoroutinefunction(hook):
-                raise ValueError(f"{name}={hook!r} is async, and nobody would await it. Give a plain function.")
         pending = self.group.max_ack_pending
         if pending is not None and pending < self.concurrency:
             raise ValueError(

@@ -17,6 +17,8 @@ from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 from typing_extensions import TypeVar
 
 from pyventus_typed import Event
+from pyventus_typed._spelling import spell_event
+from pyventus_typed.errors import InvalidOption
 from pyventus_typed.nats._codec import Codec, Encoded
 from pyventus_typed.nats._connection import (
     FULL,
@@ -34,6 +36,7 @@ from pyventus_typed.nats._connection import (
     shut,
 )
 from pyventus_typed.nats._dead_letters import DeadLetters
+from pyventus_typed.nats._options import check_callback, check_fields, check_option
 from pyventus_typed.nats._wire import (
     check_extra,
     check_size,
@@ -110,6 +113,7 @@ class StreamSettings:
     """Dead letters older than this are deleted. ``None`` keeps them."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0 <= self.lanes <= 1024:  # noqa: PLR2004  # each lane is a consumer of every group
             raise ValueError(f"lanes={self.lanes} is not between 0 and 1024.")
         for name in ("max_bytes", "max_msgs", "max_age", "dead_max_bytes", "dead_max_age"):
@@ -286,6 +290,19 @@ class JetStream(Generic[_E]):
         domain: str | None = None,
         api_prefix: str | None = None,
     ) -> None:
+        if not isinstance(server, str | Server | Client):
+            raise InvalidOption(
+                f"{spell_event(server)} is no server: give an address, a Server, or a connected nats-py client.", server
+            )
+        check_option("settings", settings, StreamSettings | None)
+        check_callback("key", key)
+        check_option("source", source, str | None)
+        check_callback("headers", headers)
+        check_option("patience", patience, float)
+        if patience <= 0:
+            raise InvalidOption(f"patience={patience} must be positive.", patience)
+        check_option("domain", domain, str | None)
+        check_option("api_prefix", api_prefix, str | None)
         self.stream: str = check_token("stream", stream)
         self.codec = codec
         self._server = Server(server) if isinstance(server, str) else server

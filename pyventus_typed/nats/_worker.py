@@ -24,6 +24,7 @@ from pyventus_typed.nats._consumer import (
     wanted_names,
 )
 from pyventus_typed.nats._deliveries import Counts, Deliveries, Failure, Records, RetryPolicy, WorkerOptions
+from pyventus_typed.nats._options import check_option
 from pyventus_typed.nats._stream import JetStream, Opened, ensure_dead_stream
 from pyventus_typed.nats._wire import Received, attempts_bucket, check_token
 
@@ -102,6 +103,8 @@ class Worker(Generic[_E]):
         on_failure: Callable[[Failure], object] | None = None,
         on_dead: Callable[[Failure], object] | None = None,
     ) -> None:
+        check_option("stream", stream, JetStream)
+        check_option("linker", linker, Linker)
         self._stream = stream
         self._linker = linker
         self._options = WorkerOptions(
@@ -113,7 +116,7 @@ class Worker(Generic[_E]):
                 replicas=replicas,
             ),
             concurrency=concurrency,
-            retry=RetryPolicy(attempts=attempts, backoff=tuple(backoff)),
+            retry=RetryPolicy(attempts=attempts, backoff=backoff),
             grace=grace,
             context=context,
             on_failure=on_failure,
