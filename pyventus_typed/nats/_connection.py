@@ -216,6 +216,8 @@ async def connect(server: Server, *, name: str, on_silence: Callable[[], None] =
     """
     # nats-py has one setting for the first connection and for all later ones: either a missing server
     # is reported at once, or a lost one is waited for. We want both, so the first attempt is a probe.
+    if any(url.startswith(("ws:", "wss:")) for url in listed(server.urls)) and find_spec("aiohttp") is None:
+        raise NoServer("A ws or wss address needs the package 'aiohttp'. Run: pip install 'nats-py[aiohttp]'.")
     loop = asyncio.get_running_loop()
     deadline = loop.time() + server.start_patience
     while True:
