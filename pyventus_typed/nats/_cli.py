@@ -181,9 +181,9 @@ def _asyncapi(options: argparse.Namespace) -> int:
     try:
         stream, codec = _load(options.target)
     except _NotLoaded as error:
-        return _complain(error)
+        return _complain(error, 2)
     if stream is None:
-        return _complain(f"{options.target} is a codec, and a document is about a stream. Name the JetStream.")
+        return _complain(f"{options.target} is a codec, and a document is about a stream. Name the JetStream.", 2)
     _write_json(asyncapi(stream, codec, version=options.version))
     return 0
 
@@ -192,7 +192,7 @@ def _schemas(options: argparse.Namespace) -> int:
     try:
         _, codec = _load(options.target)
     except _NotLoaded as error:
-        return _complain(error)
+        return _complain(error, 2)
     now = event_schemas(codec)
     if options.check is None:
         _write_json(now)
@@ -200,7 +200,7 @@ def _schemas(options: argparse.Namespace) -> int:
     try:
         before = json.loads(Path(options.check).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        return _complain(f"{options.check} cannot be read: {error}. Write it with: nats schemas {options.target}.")
+        return _complain(f"{options.check} cannot be read: {error}. Write it with: nats schemas {options.target}.", 2)
     changes = schema_changes(before, now)
     for line in changes:
         _say(line)
