@@ -278,7 +278,8 @@ class AsyncIOProcessor:
 
     def _elsewhere(self, state: EmitterState) -> Scheduler | None:
         """The loop that an emission from this thread, which runs none, is handed over to."""
-        for scheduler in (here.elsewhere, state.home() if isinstance(state.home, ref) else None):
+        home = state.home  # looked at once: the emitter may close meanwhile, in its own thread
+        for scheduler in (here.elsewhere, home() if isinstance(home, ref) else None):
             loop = scheduler.loop if isinstance(scheduler, Scheduler) else None
             if isinstance(scheduler, Scheduler) and loop is not None and not scheduler.is_closed:
                 if scheduler.process != os.getpid():
