@@ -414,12 +414,18 @@ class Emission(Generic[_T_co]):
 
     # -- internal -----------------------------------------------------------------------------------------------------
     def _with_rare(self) -> _Rare:
-        if self._rare is None:
-            made = _Rare()
-            with _making:  # two threads must not make two
+        rare = self._rare
+        if rare is None:
+            rare = _Rare()
+            if HAS_GIL:
                 if self._rare is None:
-                    self._rare = made
-        return self._rare
+                    self._rare = rare
+            else:
+                with _making:  # two threads must not make two
+                    if self._rare is None:
+                        self._rare = rare
+            rare = self._rare
+        return rare
 
     def _keeper(self) -> Keeper | None:
         try:
@@ -584,7 +590,8 @@ class Waiter:
             return
         loop = future.get_loop()
         if runs_here(loop):
-            complete(future)
+            if not future.done():
+                future.set_result(None)
         else:
             with suppress(RuntimeError):  # closed meanwhile: nobody waits there any more
                 loop.call_soon_threadsafe(complete, future)

@@ -143,18 +143,17 @@ class AsyncIOProcessor:
                 if not emission._open and not scheduler.below.runs:
                     ledger.completed += 1
                     return
-                entry = (queue, emission, copy_context())
+                context = copy_context()
                 if emission._open and not scheduler.busy and scheduler.ending is None and not scheduler.below.runs:
                     emission._queue = queue.ref
                     ledger.open[emission] = ledger.alone
                     ledger.epoch.open += 1
-                    if scheduler.awake:
-                        scheduler.ready.append(entry)
-                    elif scheduler.ready or not emission._route.is_async:
-                        scheduler.ready.append(entry)
-                        scheduler.wake()
+                    if emission._route.is_async and not scheduler.awake and not scheduler.ready:
+                        queue.deliver_now(emission, context)
                     else:
-                        queue.deliver_now(entry)
+                        scheduler.ready.append((queue, emission, context))
+                        if not scheduler.awake:
+                            scheduler.wake()
                     return
         queue = self._find(state)
         check_open(queue, emission._event, state)  # before the key function is called; and once more at the end

@@ -33,7 +33,7 @@ from .._reports import Tell, guarded
 from .._spelling import spell_event, trim
 from .._subscription import Subscription
 from ._capacity import Capacity
-from ._mailboxes import Mailbox, Publisher, ahead, is_busy, leave, leave_published, post, start_serving
+from ._mailboxes import Mailbox, Publisher, ahead, is_busy, leave, leave_published, put
 from ._scheduler import LOST, Scheduler, numbers
 from ._schedulers import scheduler_of
 from ._settings import Settings
@@ -142,12 +142,16 @@ class Queue:
         scheduler.ready.append(entry)
         return None
 
-    def deliver_now(self, entry: "Entry") -> None:
+    def deliver_now(self, emission: AnyEmission, context: Context) -> None:
         """Deliver at once what has just been accepted in a loop: to receivers that all need tasks, with nobody before it."""
-        if self.mailboxes and post(self, entry[1], entry[2]):
-            return
-        self.scheduler.awake = True  # what is emitted from here on goes behind it
-        self.go_on(entry)
+        scheduler = self.scheduler
+        scheduler.awake = True  # what is emitted from here on goes behind it
+        try:
+            self._start_all(emission, context)
+        finally:
+            scheduler.awake = False
+        if scheduler.ready or scheduler.inbox:
+            self.go_on()
 
     def go_on(self, now: "Entry | None" = None) -> None:
         """After a change: what is to be delivered *now*, what came in between, and what is ready."""
@@ -199,12 +203,15 @@ class Queue:
             context.run(guarded, getattr(observer, what), about)
 
     # -- delivering ---------------------------------------------------------------------------------------------------
-    def deliver(self, emission: AnyEmission, context: Context, /) -> bool:  # noqa: C901 - in one place, where its order can be read
+    def deliver(self, emission: AnyEmission, context: Context, /) -> bool:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Begin what of *emission* has not begun, in its own *context*; whether a task was made.
 
         It stops where a task was made and a plain call is next: that waits for the next turn. The cursor is `EMPTY` when
         nothing is left to begin.
         """
+        if emission._route.is_async:
+            self._start_all(emission, context)
+            return True
         scheduler, event, made = self.scheduler, emission._event, False
         scheduler.running = emission
         if scheduler.loop is not None:  # else the thread knows it, and a context variable costs as much as two handlers
@@ -218,9 +225,7 @@ class Queue:
                 else:
                     if value is not None and self._returned(emission, context, value):
                         made = True
-                        if (scheduler.loop is None or not emission._route.is_async) and not self.next_needs_task(
-                            emission
-                        ):
+                        if not self.next_needs_task(emission):
                             return True
         except BaseException as error:
             self._cut_short(emission, error)
@@ -237,6 +242,26 @@ class Queue:
             if not emission._open:
                 self.settle(emission)
         return made
+
+    def _start_all(self, emission: AnyEmission, context: Context) -> None:
+        """Begin all that is left of *emission*, whose receivers are all async: no code of theirs runs before they have tasks."""
+        calls = emission._route.calls
+        total, begun = len(calls), emission._begun
+        waiting = range(begun, total)
+        notes: dict[int, Note] = dict.fromkeys(waiting, WAITING)
+        if begun:  # the answer to a request, which ask_sync has called
+            notes = {**(emission._notes or {}), **notes}
+        # Look and write: nothing is called in between.
+        if emission._cursor is EMPTY:
+            return  # it was cancelled just now
+        emission._notes, emission._cursor = notes, EMPTY
+        emission._open += total - begun - 1
+        for index in waiting:  # what is discarded meanwhile gets its task, too, which does nothing
+            self._start(emission, index, context if total == 1 else context.copy(), calls[index])
+        if self.scheduler.inbox:
+            self.scheduler.take()
+        if begun == total and not emission._open:
+            self.settle(emission)  # the answer to a request was all, and ask_sync has called it
 
     def _idle(self, emission: AnyEmission, context: Context) -> Iterator[Callable[..., object]]:
         """The next calls, but for those whose receivers are busy: their mailboxes take them."""
@@ -346,21 +371,18 @@ class Queue:
     def _spawn(
         self, emission: AnyEmission, index: int, context: Context, what: Any, progress: Progress
     ) -> None:  # Any: see work
-        """Give a delivery a task, in a context of its own."""
-        own = context if len(emission._route.calls) == 1 else context.copy()
-        mailboxes = self.mailboxes
-        if mailboxes is None or emission in self.asked:
-            begun = work(self, emission, index, what)
-            begun.send(None)
-            self.scheduler.start(emission, index, begun, own, self.settings.loop_factory)
-            self.open_delivery(emission, index, progress)
-            return
-        subscription = emission._route.receivers[index]
-        mailbox = Mailbox(emission)
-        mailbox.append((emission, (index, own, what)))
-        mailboxes[subscription] = mailbox
+        """A call has returned: give the delivery a task, in a context of its own."""
         self.open_delivery(emission, index, progress)
-        start_serving(self, subscription, mailbox)
+        self._start(emission, index, context if len(emission._route.calls) == 1 else context.copy(), what)
+
+    def _start(self, emission: AnyEmission, index: int, context: Context, what: Any) -> None:  # Any: see work
+        """Give a delivery its task, or a place in the mailbox of its receiver."""
+        if self.mailboxes is not None and emission not in self.asked:
+            put(self, emission, index, context, what)
+            return
+        begun = work(self, emission, index, what)
+        begun.send(None)
+        self.scheduler.start(emission, index, begun, context, self.settings.loop_factory)
 
     def open_delivery(self, emission: AnyEmission, index: int, progress: Progress) -> None:
         """A delivery whose call has returned goes on elsewhere."""
@@ -408,12 +430,13 @@ class Queue:
         notes = emission._notes
         if notes is None or index not in notes or notes[index].__class__ is not Progress:
             return
-        notes[index] = outcome
         emission._open -= 1
-        if outcome is NOTHING:  # needs no note any more
+        if outcome is not NOTHING:
+            notes[index] = outcome
+        elif len(notes) == 1:  # it needs no note any more
+            emission._notes = None
+        else:
             del notes[index]
-            if not notes:
-                emission._notes = None
         try:
             if self._contexts:
                 self._ended(emission, index)
