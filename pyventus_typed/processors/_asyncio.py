@@ -15,7 +15,7 @@ from .._emission import EMPTY, Emission, get_current, lineage
 from .._errors import EmitterClosed
 from .._event import Event
 from .._ledger import Books
-from .._loops import get_running_loop, here, nothing, runs_here
+from .._loops import get_running_loop, here, nothing, refuse_trio, runs_here
 from .._ordering import KeyedOrdering, Ordering
 from .._outcome import Tally
 from .._processing import EmitterState, Observer
@@ -66,7 +66,15 @@ class AsyncIOProcessor:
         debug: bool | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self._settings = Settings(ordering, capacity, overflow, on_discard, loop_factory, debug, observer)
+        self._settings = Settings(
+            ordering=ordering,
+            capacity=capacity,
+            overflow=overflow,
+            on_discard=on_discard,
+            loop_factory=loop_factory,
+            debug=debug,
+            observer=observer,
+        )
         self._books = Books()
         self._latest: Callable[[], Queue | None] = nothing  # weak: the queue of the loop or thread that was seen last
 
@@ -218,7 +226,8 @@ class AsyncIOProcessor:
         return answer_now(self._find(state), emission, state)
 
     def check_streams(self) -> None:
-        """It feeds them."""
+        """It feeds them, in loops of asyncio; in trio's it raises `DefinitionError`."""
+        refuse_trio()
 
     def open(self, state: EmitterState, /) -> None:
         """The running loop is where emissions from threads without one are handed over to."""
