@@ -124,9 +124,7 @@ def test_a_request_of_another_load_is_explained_when_it_is_asked(load: Load) -> 
     first, second = load("shop", "shop.py"), load("script", "shop.py")
     linker = Linker[Event]()
     linker.answer(first.Stock)(lambda request: 3)
-    with pytest.raises(
-        NoHandler, match=r"^Nobody answers Stock\. There are two classes Stock: shop\.py was loaded"
-    ):
+    with pytest.raises(NoHandler, match=r"^Nobody answers Stock\. There are two classes Stock: shop\.py was loaded"):
         Emitter(linker).ask_sync(second.Stock())
 
 

@@ -14,7 +14,7 @@ from typing_extensions import override
 from .._emission import EMPTY, Emission, get_current, lineage
 from .._errors import EmitterClosed
 from .._event import Event
-from .._ledger import Books
+from .._ledger import Totals
 from .._loops import get_running_loop, here, nothing, refuse_trio, runs_here
 from .._ordering import KeyedOrdering, Ordering
 from .._outcome import Tally
@@ -75,13 +75,13 @@ class AsyncIOProcessor:
             debug=debug,
             observer=observer,
         )
-        self._books = Books()
+        self._totals = Totals()
         self._latest: Callable[[], Queue | None] = nothing  # weak: the queue of the loop or thread that was seen last
 
     @property
     def tally(self) -> Tally:
         """The counts of all queues together, those included whose loop or thread is gone. From any thread."""
-        return self._books.tally
+        return self._totals.tally
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
         """Wait until everything is settled that was accepted in this loop before the call, and what it emits while it
@@ -215,8 +215,8 @@ class AsyncIOProcessor:
             try:
                 return await answered(queue, emission)
             finally:
-                if waiting is not None and (keeper := waiting._keeper()) is not None:
-                    keeper.end_wait(waiting, emission)
+                if waiting is not None and (owner := waiting._owner()) is not None:
+                    owner.end_wait(waiting, emission)
         finally:
             queue.asked.pop(emission, None)
 
@@ -277,8 +277,10 @@ class AsyncIOProcessor:
         key: ref[object] = ref(self)
         queue = scheduler.queues.get(key)
         if queue is None:
-            made = Queue(scheduler, self._settings, self._books, self)
-            queue = scheduler.queues.setdefault(made.owner, made)  # of two threads that make one, both get the first
+            made = Queue(scheduler, self._settings, self._totals, self)
+            queue = scheduler.queues.setdefault(
+                made.processor, made
+            )  # of two threads that make one, both get the first
         assert isinstance(queue, Queue)  # nothing else is put there under this key
         if scheduler.is_here and here.closing is None:
             self._latest = queue.ref

@@ -24,7 +24,7 @@ from .._emission import (
     set_current,
 )
 from .._event import Event
-from .._ledger import Books, Epoch, Ledger
+from .._ledger import Epoch, Ledger, Totals
 from .._loops import HAS_GIL, complete, runs_here
 from .._ordering import Ordering, gate_of
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
@@ -54,7 +54,6 @@ class Queue:
         "_contexts",
         "asked",
         "awaits",
-        "books",
         "capacity",
         "debug",
         "gate",
@@ -65,20 +64,21 @@ class Queue:
         "ledger",
         "mailboxes",
         "observers",
-        "owner",
+        "processor",
         "published",
         "ref",
         "scheduler",
         "settings",
+        "totals",
     )
 
-    def __init__(self, scheduler: Scheduler, settings: Settings, books: Books, processor: object) -> None:
+    def __init__(self, scheduler: Scheduler, settings: Settings, totals: Totals, processor: object) -> None:
         self.scheduler = scheduler
         self.settings = settings
-        self.books = books
+        self.totals = totals
         self.ledger = Ledger(next(numbers))
         self.ref = ref(self)
-        self.owner = ref(processor, partial(_orphan, self.ref))
+        self.processor = ref(processor, partial(_orphan, self.ref))
         self._reset()
         # What other threads have handed over, until it is taken: its context, and its key. They write it, too; who pops an
         # emission from it is the one who goes on with it.
@@ -92,8 +92,8 @@ class Queue:
         self.is_orphan = False  # its processor is gone
         observed.add(self)
         self.look_for_observers()
-        books.add(self.ledger)
-        finalize(self, books.fold, self.ledger).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
+        totals.add(self.ledger)
+        finalize(self, totals.fold, self.ledger).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
     def _reset(self) -> None:
         settings = self.settings
@@ -118,7 +118,7 @@ class Queue:
         """Its loop is closed: nothing of it holds up anybody."""
         self._reset()
         if not self.scheduler.is_threads:
-            self.books.fold(self.ledger)
+            self.totals.fold(self.ledger)
 
     # -- whose turn it is ---------------------------------------------------------------------------------------------
     def place(self, entry: "Entry") -> "Entry | None":
@@ -528,7 +528,7 @@ class Queue:
         if self.is_orphan or scheduler.on_idle is not None:
             self._emptied()
         if scheduler.is_closed:  # handed over a moment too late
-            self.books.fold(self.ledger)
+            self.totals.fold(self.ledger)
         if now is not None or (not was and (scheduler.inbox or scheduler.ready)):
             self.go_on(now)
 
@@ -542,7 +542,7 @@ class Queue:
         """Something of it is over, and perhaps everything."""
         scheduler = self.scheduler
         if self.is_orphan and not self.ledger.open:
-            scheduler.queues.pop(self.owner, None)
+            scheduler.queues.pop(self.processor, None)
         if scheduler.on_idle is not None:
             scheduler.check_idle()
 
@@ -723,10 +723,10 @@ class Queue:
     def refuse_deadlock(self, emission: AnyEmission, /) -> AnyEmission | None:
         """Judge a wait for *emission* here; the emission whose handler waits, if one does. It says `end_wait` then."""
         waiting = waiting_emission()
-        keeper = None if waiting is None else waiting._keeper()
-        if waiting is not None and isinstance(keeper, Queue):
+        owner = None if waiting is None else waiting._owner()
+        if waiting is not None and isinstance(owner, Queue):
             refuse([emission], waiting, "waits for")
-            keeper.awaits[waiting] = [*keeper.awaits.get(waiting, ()), emission]
+            owner.awaits[waiting] = [*owner.awaits.get(waiting, ()), emission]
         return waiting
 
     def end_wait(self, waiting: AnyEmission, emission: AnyEmission, /) -> None:
@@ -742,4 +742,4 @@ def _orphan(queue: "ref[Queue]", _processor: object) -> None:
     if orphan is not None:
         orphan.is_orphan = True
         if not orphan.ledger.open:
-            orphan.scheduler.queues.pop(orphan.owner, None)
+            orphan.scheduler.queues.pop(orphan.processor, None)

@@ -560,7 +560,7 @@ MUTANTS = (
     Mutant(
         "whatever is emitted by something pending is accepted by a closed emitter",
         "processors/_accepting.py",
-        "            if any(epoch.number <= state.limit for epoch in keeper.ledger.open.get(one, ())):\n                return True\n",
+        "            if any(epoch.number <= state.limit for epoch in owner.ledger.open.get(one, ())):\n                return True\n",
         "            return True\n",
         (*EMITTER, *WAITING, *FAULTS),
     ),
