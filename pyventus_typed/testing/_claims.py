@@ -93,6 +93,14 @@ def sometimes(name: str, condition: bool = True) -> None:  # noqa: FBT001, FBT00
         _collector[name] = bool(condition) or _collector.get(name, False)
 
 
+def check_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The names that were given as ``reach``; ``TypeError`` if it is one text, or something else."""
+    given: object = names  # what the annotation says is what a caller may get wrong
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"reach is a list of names. Did you mean reach=[{names!r}]?")
+    return tuple(names)
+
+
 class Reached:
     """Collects the `sometimes` of one exploration."""
 

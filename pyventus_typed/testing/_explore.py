@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ._claims import Reached
+from ._claims import Reached, check_names
 from ._loop import LATENCY, Reorder
 from ._policies import Faults, as_far_as_it_fits
-from ._run import Body, Ending, Options
+from ._run import Body, Ending, Options, check_count, check_flag
 from ._schedule import Schedule
 from ._search import Exploration, Search, settings
 from ._threads import Threads
@@ -60,12 +60,16 @@ def explore(
     ``NothingToExplore`` if only one schedule is possible, unless ``expect_choices=False``. The other parameters are those
     of `run`, and so are the errors, each as the ``__cause__`` of the ``InterleavingError``.
     """
-    if schedules < 1:
-        raise ValueError(f"schedules is the number of schedules to try, at least 1, not {schedules}.")
-    if exhaustive is not None and exhaustive < 0:
-        raise ValueError(f"exhaustive is the number of delays allowed, at least 0, not {exhaustive}.")
-    if isinstance(first, str | Schedule):
+    check_count("schedules is the number of schedules to try", schedules)
+    if exhaustive is not None:
+        check_count("exhaustive is the number of delays allowed", exhaustive, least=0)
+    given: tuple[object, object] = seed, first  # what the annotations say is what a caller may get wrong
+    if not isinstance(given[0], int):
+        raise TypeError(f"seed is a whole number, not {seed!r}.")
+    if isinstance(given[1], str | Schedule) or not isinstance(given[1], Iterable):
         raise ScheduleError(f"first is a list of schedules. Did you mean first=[{first!r}]?")
+    check_flag("expect_choices", expect_choices)
+    names = check_names(reach)
     options = Options(
         reorder=reorder,
         latency=latency,
@@ -79,7 +83,7 @@ def explore(
     )
     __tracebackhide__ = True  # of all this a reader of a failure in pytest wants to see the report
     search = Search(body, options)
-    with Reached(reach) as reached, search.leaks:
+    with Reached(names) as reached, search.leaks:
         if settings.replay is not None:
             return search.replay(settings.replay)
         fifo = search.fifo_twice()

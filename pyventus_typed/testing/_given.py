@@ -14,13 +14,13 @@ from typing_extensions import ParamSpec
 
 from pyventus_typed import Linker
 
-from ._claims import Reached
+from ._claims import Reached, check_names
 from ._events import SearchStrategy, hypothesis, untraced
 from ._loop import LATENCY, Reorder
 from ._policies import Faults, as_far_as_it_fits
 from ._recorder import Recorder
 from ._report import Example, Source
-from ._run import Ending, Options
+from ._run import Ending, Options, check_count, check_flag
 from ._search import Search, settings
 from ._threads import Threads
 from .errors import NotABody, NothingToExplore
@@ -79,7 +79,8 @@ def given_interleavings(
     )
     options = [replace(first, ending=ending) for ending in endings]
 
-    declared = tuple(reach)
+    declared = check_names(reach)
+    check_flag("expect_choices", expect_choices)
 
     def decorate(test: Callable[_P, Coroutine[Any, Any, object]]) -> InterleavedTest[_P]:
         if not inspect.iscoroutinefunction(test):
@@ -159,8 +160,10 @@ class _Progress:
 
 
 def _check_counts(schedules: int, endings: Sequence[Ending]) -> None:
-    if schedules < 1:
-        raise ValueError(f"schedules is the number of schedules for each example, at least 1, not {schedules}.")
+    check_count("schedules is the number of schedules for each example", schedules)
+    given: object = endings  # what the annotation says is what a caller may get wrong
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise TypeError(f"endings is a list. Did you mean endings=[{endings!r}]?")
     if not endings:
         raise ValueError("endings needs at least one of 'cancel', 'close' and 'lost'.")
 

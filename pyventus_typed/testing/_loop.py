@@ -44,7 +44,8 @@ def check_reorder(reorder: Reorder) -> None:
 
 def check_latency(latency: float) -> None:
     """``ValueError`` if a sleep cannot take *latency* times as long."""
-    if not 1.0 <= latency < math.inf:
+    given: object = latency  # what the annotation says is what a caller may get wrong
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 1.0 <= latency < math.inf:
         raise ValueError(f"latency says how many times as long a sleep may take, at least 1, and not {latency!r}.")
 
 

@@ -37,6 +37,18 @@ _MOST_STEPS = 200_000
 _MOST_STEPS_AT_ONCE = 100_000
 
 
+def check_flag(name: str, value: object) -> None:
+    """``TypeError`` if *value* is neither True nor False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is True or False, not {value!r}.")
+
+
+def check_count(text: str, value: object, least: int = 1) -> None:
+    """``ValueError``, beginning with *text*, if *value* is no int of at least so much."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{text}, at least {least}, not {value!r}.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How a body is run, whatever the schedule."""
@@ -55,15 +67,12 @@ class Options:
         check_reorder(self.reorder)
         check_latency(self.latency)
         check_threads(self.threads)
-        if self.max_steps is not None and self.max_steps < 1:
-            raise ValueError(
-                f"max_steps is the number of steps that a run may take, at least 1, not {self.max_steps!r}."
-            )
+        if self.max_steps is not None:
+            check_count("max_steps is the number of steps that a run may take", self.max_steps)
         if self.ending not in {"cancel", "close", "lost"}:
             raise ValueError(f"ending is 'cancel', 'close' or 'lost', not {self.ending!r}.")
         for name in ("cancel", "drop", "double"):
-            if not isinstance(value := getattr(self, name), bool):
-                raise TypeError(f"{name} is True or False, not {value!r}.")
+            check_flag(name, getattr(self, name))
         given: object = self.fail  # what the annotation says is what a caller may get wrong
         if not isinstance(given, bool) and not (isinstance(given, type) and issubclass(given, Exception)):
             raise TypeError(f"fail is True, False or the class of the exception to raise, not {self.fail!r}.")

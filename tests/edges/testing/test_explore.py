@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import strategies as st
 
 from pyventus_typed import Event, Linker, asyncio_emitter
 from pyventus_typed.testing import (
@@ -14,6 +15,7 @@ from pyventus_typed.testing import (
     InterleavingError,
     NonDeterminismError,
     NothingToExplore,
+    ScheduleError,
     SimulationBoundaryError,
     StateLeakError,
     UnreachedError,
@@ -21,9 +23,11 @@ from pyventus_typed.testing import (
     afterwards,
     always,
     explore,
+    given_interleavings,
     run,
     sometimes,
 )
+from tests.events import untyped
 
 
 @dataclass(frozen=True)
@@ -454,3 +458,51 @@ def test_garbage_that_complains_is_found_with_its_schedule_however_many_runs_one
         assert isinstance(caught.value.__cause__, BackgroundError)
         found.append(str(caught.value.schedule))
     assert found == [f"0:{late}", f"0:{late}"]
+
+
+async def two_tasks(_: object = None) -> None:
+    await asyncio.gather(asyncio.sleep(0), asyncio.sleep(0))
+
+
+SHARED = [
+    ("latency", "x", ValueError, "latency says how many times as long a sleep may take, at least 1, and not 'x'."),
+    ("latency", True, ValueError, "at least 1, and not True."),
+    ("max_steps", 0, ValueError, "max_steps is the number of steps that a run may take, at least 1, not 0."),
+    ("max_steps", "x", ValueError, "at least 1, not 'x'."),
+    ("cancel", 1, TypeError, "cancel is True or False, not 1."),
+    ("reach", "paid", TypeError, "reach is a list of names. Did you mean reach=['paid']?"),
+    ("reach", 1, TypeError, "reach is a list of names."),
+    ("expect_choices", "no", TypeError, "expect_choices is True or False, not 'no'."),
+    ("schedules", "x", ValueError, "at least 1, not 'x'."),
+    ("schedules", 0, ValueError, "at least 1, not 0."),
+    ("schedules", 2.5, ValueError, "at least 1, not 2.5."),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "message"),
+    [
+        *SHARED,
+        ("exhaustive", "x", ValueError, "exhaustive is the number of delays allowed, at least 0, not 'x'."),
+        ("seed", "x", TypeError, "seed is a whole number, not 'x'."),
+        ("first", 1, ScheduleError, "first is a list of schedules. Did you mean first=[1]?"),
+    ],
+)
+def test_each_option_of_explore_is_looked_at(name: str, value: object, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        untyped(explore)(two_tasks, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "message"),
+    [
+        *SHARED,
+        ("endings", "close", TypeError, "endings is a list. Did you mean endings=['close']?"),
+        ("endings", 1, TypeError, "endings is a list."),
+    ],
+)
+def test_each_option_of_given_interleavings_is_looked_at(
+    name: str, value: object, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        untyped(given_interleavings)(st.integers(), **{name: value})
