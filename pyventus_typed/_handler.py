@@ -202,7 +202,7 @@ def flags_of(inner: object) -> int:
     own: object = getattr(inspect.getattr_static(inner, "__code__", None), "co_flags", None)
     if type(own) is int:
         return own
-    call = getattr(type(inner), "__call__", None)  # noqa: B004 - as above
+    call = getattr(type(inner), "__call__", None)  # noqa: B004 - its code is looked at, it is not called
     return call.__code__.co_flags if type(call) is FunctionType else 0
 
 

@@ -63,9 +63,9 @@ class On(Generic[T_co, A_contra]):
         self._link = link
 
     @overload
-    def __call__(self, handler: HandlerOf[T_co, A_contra, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # on purpose, see below
+    def __call__(self, handler: HandlerOf[T_co, A_contra, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # the second takes what a checker cannot match here
     @overload  # for what a checker cannot match above (mypy: positional-only, overloaded); also gives mypy the clearer message
-    def __call__(self, handler: Callable[[T_co], A_contra], /) -> Callable[[T_co], A_contra]: ...  # pyright: ignore[reportOverlappingOverload]  # as above
+    def __call__(self, handler: Callable[[T_co], A_contra], /) -> Callable[[T_co], A_contra]: ...  # pyright: ignore[reportOverlappingOverload]  # the same handlers, on purpose
     def __call__(self, handler: Any, /) -> Any:  # Any: the overloads say what goes in and comes out
         """Link *handler*, and return it unchanged."""
         self._link(handler)
@@ -91,9 +91,9 @@ class Around(Generic[T_co]):
         self._surround = surround
 
     @overload
-    def __call__(self, manager: HandlerOf[Delivery[T_co], Manager, P, R], /) -> Callable[P, R]: ...  # type: ignore[overload-overlap]  # as in On  # pyright: ignore[reportOverlappingOverload]  # as in On
+    def __call__(self, manager: HandlerOf[Delivery[T_co], Manager, P, R], /) -> Callable[P, R]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]  # the second takes what a checker cannot match here
     @overload
-    def __call__(self, manager: Callable[[Delivery[T_co]], C], /) -> Callable[[Delivery[T_co]], C]: ...  # pyright: ignore[reportOverlappingOverload]  # as in On
+    def __call__(self, manager: Callable[[Delivery[T_co]], C], /) -> Callable[[Delivery[T_co]], C]: ...  # pyright: ignore[reportOverlappingOverload]  # the same managers, on purpose
     def __call__(self, manager: Any, /) -> Any:  # Any: the overloads say what goes in and comes out
         """Put *manager* around the handlers, and return it unchanged."""
         self._surround(manager)

@@ -24,7 +24,7 @@ def _plain():  # type: ignore[no-untyped-def]  # noqa: ANN202 - for the code of 
 
 
 @asynccontextmanager
-async def _async():  # type: ignore[no-untyped-def]  # noqa: ANN202 - as above
+async def _async():  # type: ignore[no-untyped-def]  # noqa: ANN202 - for the code of what the decorator returns
     yield
 
 

@@ -40,7 +40,7 @@ def guarded(call: Callable[..., object], *arguments: Any) -> None:  # Any: whate
     """Call what must do no harm: an `Exception` out of it goes to ``sys.unraisablehook``."""
     try:
         call(*arguments)
-    except Exception as error:  # noqa: BLE001 - see above
+    except Exception as error:  # noqa: BLE001 - whatever it raises, it must do no harm
         unraisable(error, call)
 
 

@@ -462,7 +462,7 @@ async def test_what_is_no_event_is_said_without_what_was_tried_before() -> None:
     except NotAnEvent as error:
         raised.append(error)
     try:
-        await emitter.publish(3)  # type: ignore[call-overload]  # likewise
+        await emitter.publish(3)  # type: ignore[call-overload]  # what is tested
     except NotAnEvent as error:
         raised.append(error)
     assert ["KeyError" in "".join(format_exception(error)) for error in raised] == [False, False]

@@ -264,7 +264,7 @@ def test_names_for_type_checkers_alone_are_not_looked_up() -> None:
         known: "ClassVar[dict[str, Absent]]"  # type: ignore[name-defined]  # noqa: F821  # as under TYPE_CHECKING
 
     class Forgotten(Family):
-        value: "Absent"  # type: ignore[name-defined]  # noqa: F821  # the same
+        value: "Absent"  # type: ignore[name-defined]  # noqa: F821  # as under TYPE_CHECKING
 
     Linker().subscribe(Family, print)
     with pytest.raises(NotAnEvent, match=r"Forgotten has fields but is no dataclass\."):

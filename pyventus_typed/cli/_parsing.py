@@ -4,8 +4,7 @@ import argparse
 import sys
 from typing import TypeAlias
 
-# argparse has no public name for what add_subparsers() returns.
-Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyright: ignore[reportPrivateUsage]
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyright: ignore[reportPrivateUsage]  # what add_subparsers() returns has no public name
 
 
 def refuse(program: str, why: str) -> int:

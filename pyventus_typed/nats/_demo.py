@@ -54,7 +54,7 @@ async def run(*, orders: int, kills: int, seed: int | None) -> int:
     logger.setLevel(logging.ERROR)  # that the server is lost is printed where it is killed
     with tempfile.TemporaryDirectory(prefix="pyventus-demo-") as folder:
         async with LocalServer(Path(folder) / "server") as server:
-            scene = _Scene(server, Path(folder) / "journal", orders, random.Random(seed))  # noqa: S311  # no cipher
+            scene = _Scene(server, Path(folder) / "journal", orders, random.Random(seed))  # noqa: S311  # a demo, not a cipher
             try:
                 return await scene.play(kills)
             except (

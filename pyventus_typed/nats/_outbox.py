@@ -139,7 +139,7 @@ class Outbox(OutboxRows[_E]):
         check_sqlite_transaction(connection)
         values = self._values(event)
         connection.execute(
-            f"INSERT INTO {self.table} (id, name, lane_key, data, headers) VALUES (?, ?, ?, ?, ?)",  # noqa: S608  # a checked name
+            f"INSERT INTO {self.table} (id, name, lane_key, data, headers) VALUES (?, ?, ?, ?, ?)",  # noqa: S608 - the name of the table is checked
             values,
         )
         return values[0]
@@ -194,7 +194,7 @@ class _SqliteTable:
     async def waiting(self, limit: int) -> list[Row]:
         def read() -> list[Row]:
             cursor = self._connection.execute(
-                f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT ?",  # noqa: S608
+                f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT ?",  # noqa: S608 - the name of the table is checked
                 (limit,),
             )
             return [row_of(values) for values in cursor.fetchall()]
@@ -205,7 +205,7 @@ class _SqliteTable:
         def mark() -> None:
             with self._connection:
                 self._connection.executemany(
-                    f"UPDATE {self._table} SET after = ? WHERE number = ? AND after IS NULL",  # noqa: S608
+                    f"UPDATE {self._table} SET after = ? WHERE number = ? AND after IS NULL",  # noqa: S608 - the name of the table is checked
                     [(after, row.number) for row in rows],
                 )
 
@@ -215,7 +215,7 @@ class _SqliteTable:
         def remove() -> None:
             with self._connection:
                 self._connection.executemany(
-                    f"DELETE FROM {self._table} WHERE number = ?",  # noqa: S608
+                    f"DELETE FROM {self._table} WHERE number = ?",  # noqa: S608 - the name of the table is checked
                     [(row.number,) for row in rows],
                 )
 

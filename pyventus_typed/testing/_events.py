@@ -92,7 +92,7 @@ def _family(kind: Any) -> list[Any]:  # Any: a class or a generic alias, which h
 
 def _registered(kind: object) -> bool:
     # Hypothesis has no public way to ask; `from_type` would not say whether it was registered or inferred.
-    from hypothesis.strategies._internal.types import _global_type_lookup  # noqa: PLC0415
+    from hypothesis.strategies._internal.types import _global_type_lookup  # noqa: PLC0415 - private: without it, only this fails
 
     return kind in _global_type_lookup
 

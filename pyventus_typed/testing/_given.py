@@ -112,7 +112,7 @@ def given_interleavings(
                     _try_schedules(search, _seed_of(drawn), schedules, progress.failed_before)
                 progress.add(search)
 
-        under_schedules.__signature__ = inspect.signature(test).replace(return_annotation=None)  # type: ignore[attr-defined]  # of pytest
+        under_schedules.__signature__ = inspect.signature(test).replace(return_annotation=None)  # type: ignore[attr-defined]  # pytest's own attribute
         # given() takes strategies by position or by name, not both.
         names = list(inspect.signature(test).parameters)[-len(strategies) :] if strategies else []
         by_name = dict(zip(names, strategies, strict=True))

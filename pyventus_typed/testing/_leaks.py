@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Collection, Iterable
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pyventus_typed._loops import HAS_GIL, get_running_loop
 
@@ -36,7 +36,7 @@ class LeakDetector:
         self.problems: list[Exception] = []
         self.clock = Clock()
 
-    def __enter__(self) -> LeakDetector:
+    def __enter__(self) -> Self:
         if (running := get_running_loop()) is not None:
             raise SimulationBoundaryError(
                 f"A test under schedules turns a loop of its own, and in this thread {running!r} is running. Call run(), "

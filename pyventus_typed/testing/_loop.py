@@ -443,7 +443,7 @@ class VirtualLoop(OrderedLoop):
 
     # ------------------------------------------------------------------ faults
     def _run_with_faults(self, entry: Entry | Timer) -> None:
-        task = task_of(entry._callback)  # type: ignore[union-attr]  # what the entry is, is in its callback
+        task = task_of(entry._callback)
         if task is not None and (late := self._to_cancel.pop(number_of(task), None)) is not None:
             self._cancel(task, late, entry)
         entry._run()

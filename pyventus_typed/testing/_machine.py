@@ -109,10 +109,10 @@ class EventMachine(_stateful.RuleBasedStateMachine):
 
         That runs each part of the smallest example hundreds of times, and says of a state machine next to nothing.
         """
-        test_case: Any = super()._to_test_case()  # Any: as above
+        test_case: Any = super()._to_test_case()  # Any: Hypothesis makes it at run time
         phases = hypothesis.Phase
 
-        class WithoutExplaining(test_case):  # type: ignore[misc]  # as above
+        class WithoutExplaining(test_case):  # type: ignore[misc]  # a base made at run time
             @override
             def runTest(self) -> None:
                 asked = self.settings

@@ -122,7 +122,7 @@ class Names:
 
     def of_entry(self, entry: Entry | Timer) -> str:
         """What is ready, by the name of its task or of its callback."""
-        task = task_of(entry._callback)  # type: ignore[union-attr]  # what the entry is, is in its callback
+        task = task_of(entry._callback)
         return self.of_task(task) if task is not None else name_of_callback(entry)
 
     def of_entries(self, entries: Iterable[Entry | Timer]) -> str:
@@ -152,7 +152,7 @@ def _is_ours(file: str) -> bool:
 
 
 def name_of_callback(entry: Entry | Timer) -> str:
-    callback: object = entry._callback  # type: ignore[union-attr]  # what the entry is, is in its callback
+    callback: object = entry._callback
     if isinstance(callback, ThreadStep):
         return f"the thread of {short(callback.name)}"
     name = getattr(callback, "__qualname__", None) or type(callback).__qualname__

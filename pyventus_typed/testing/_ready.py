@@ -75,6 +75,10 @@ class Timer(asyncio.TimerHandle):
 
     __slots__ = ("began", "held", "key", "latest", "passed", "seq", "until")
 
+    # What we use of TimerHandle and typeshed leaves out.
+    _callback: Callable[..., object]
+    _context: Context
+
     def __init__(
         self,
         when: float,
@@ -291,7 +295,7 @@ class OrderedLoop(LoopWithThreads):
             if self._latency > 1.0:
                 tied = [timer for timer in tied if timer.latest <= when or not self._takes_longer(timer)]
             # The end of a sleep only makes its task ready, and when that is resumed is a choice of its own.
-            if len(tied) > 1 and not all(timer._callback is SLEEP_IS_OVER for timer in tied):  # type: ignore[attr-defined]
+            if len(tied) > 1 and not all(timer._callback is SLEEP_IS_OVER for timer in tied):
                 if not self._strict:
                     # What ties here is a little apart in the real world, in either order: each may be late.
                     for timer in tied:

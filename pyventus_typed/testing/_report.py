@@ -71,7 +71,7 @@ class Source:
         return spelled
 
     def _all(self, values: object) -> str:
-        return ", ".join(self.of(value) for value in values)  # type: ignore[attr-defined]  # a collection
+        return ", ".join(self.of(value) for value in values)  # type: ignore[attr-defined]  # it is a collection
 
     def _named(self, kind: type[object]) -> str:
         if "<locals>" in kind.__qualname__:

@@ -297,7 +297,7 @@ def faults_of_libraries(loop: VirtualLoop, faults: Faults, story: Story | None) 
     try:
         yield
     finally:
-        setattr(Emitter, "emit", emit)  # noqa: B010  # as above
+        setattr(Emitter, "emit", emit)  # noqa: B010  # a checker would not have it
         vars(asyncio.tasks)["__sleep0"] = pause
 
 

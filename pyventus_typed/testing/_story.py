@@ -164,7 +164,7 @@ class Story:
             return
         at = place(task.get_coro())
         before, now = sleep.when() - sleep.began, other.when() - sleep.began
-        after = _sleeper(other) if other._callback is SLEEP_IS_OVER else None  # type: ignore[attr-defined]
+        after = _sleeper(other) if other._callback is SLEEP_IS_OVER else None
         what = "that of {}" if after is not None else "{}"
         who: int | str = number_of(after) if after is not None else name_of_callback(other)
         text = f"The sleep of {{}} at {at} ({source_line(task.get_coro())}) took {now:g} s instead of {before:g} s"
@@ -172,7 +172,7 @@ class Story:
 
     def suffers(self, fault: Fault, entry: Entry | Timer | None) -> None:
         assert self._loop is not None
-        task = None if entry is None else task_of(entry._callback)  # type: ignore[union-attr]
+        task = None if entry is None else task_of(entry._callback)
         if task is None:
             self._said.append((f"The garbage collector ran after step {self._loop.steps} ({fault}).", []))
             return
@@ -190,11 +190,11 @@ class Story:
 
     def begins(self, entry: Entry | Timer) -> None:
         assert self._loop is not None
-        if getattr(entry._callback, "__module__", None) == _RUN:  # type: ignore[union-attr]
+        if getattr(entry._callback, "__module__", None) == _RUN:
             return  # how a run is stopped is no part of its story
         note = _Note(self._loop.steps, self._loop.time(), _who(entry), self._verb(entry))
         note.where = _where(entry)
-        task = task_of(entry._callback)  # type: ignore[union-attr]
+        task = task_of(entry._callback)
         if task is not None:
             if note.what == "resumes":
                 note.code, note.caller = source_line(task.get_coro()), caller(task.get_coro())
@@ -218,7 +218,7 @@ class Story:
             self._calls.end()
             assert self._loop is not None
             note, calls = self._notes[-1], self._calls
-            task = task_of(entry._callback)  # type: ignore[union-attr]
+            task = task_of(entry._callback)
             if task is not None:
                 code = calls.handler()
                 if not note.where and code is not None:
@@ -229,7 +229,7 @@ class Story:
                 note.where = place_of(calls.codes[0].co_filename, calls.codes[0].co_firstlineno)
             self._remember(calls.emission)
             calls.emission = None  # what is held here would not be collected
-        self._remember(emission_in(entry._context))  # type: ignore[union-attr]  # a handle keeps its context
+        self._remember(emission_in(entry._context))
 
     def time_passes(self) -> None:
         assert self._loop is not None
@@ -317,7 +317,7 @@ class Story:
             emission = parent
 
     def _verb(self, entry: Entry | Timer) -> str:
-        task = task_of(entry._callback)  # type: ignore[union-attr]
+        task = task_of(entry._callback)
         if task is not None:
             return "resumes" if number_of(task) in self._started else "starts"
         return "falls due" if isinstance(entry, Timer) else "runs"
@@ -325,12 +325,12 @@ class Story:
 
 def _who(entry: Entry | Timer) -> int | str:
     """The number of its task, which may be called something only later; the name of any other callback."""
-    task = task_of(entry._callback)  # type: ignore[union-attr]  # what the entry is, is in its callback
+    task = task_of(entry._callback)
     return number_of(task) if task is not None else name_of_callback(entry)
 
 
 def _where(entry: Entry | Timer) -> str:
-    callback: object = entry._callback  # type: ignore[union-attr]  # as above
+    callback: object = entry._callback
     task = task_of(callback)
     if task is not None:
         return place(task.get_coro())

@@ -109,6 +109,6 @@ def _show(timeline: Timeline, file: Path | None) -> None:
         timeline.write(file)
         sys.stdout.write(f"{file}: {timeline.summary()}\n")
         return
-    from rich.console import Console  # noqa: PLC0415 - an extra
+    from rich.console import Console  # noqa: PLC0415 - rich is an extra
 
     Console(highlight=False).print(timeline.tree())

@@ -312,8 +312,7 @@ def _why_class(cls: type[object], seen: frozenset[object]) -> str | None:
 
 
 def _is_mutable_dataclass(cls: type[object]) -> bool:
-    # The parameters are an attribute of every dataclass, but no stub knows them.
-    return dataclasses.is_dataclass(cls) and not getattr(cls, "__dataclass_params__").frozen  # noqa: B009
+    return dataclasses.is_dataclass(cls) and not getattr(cls, "__dataclass_params__").frozen  # noqa: B009 - no stub has it
 
 
 def _parts_of(cls: type[object]) -> Iterator[tuple[str, type[object]]]:

@@ -85,7 +85,7 @@ def text_of(annotation: object) -> str | None:
     if isinstance(annotation, ForwardRef):
         if sys.version_info >= (3, 14):
             return annotation.evaluate(format=Format.STRING)
-        else:  # noqa: RET505 - as above
+        else:  # noqa: RET505 - else the newest Python's checkers call it unreachable
             return annotation.__forward_arg__
     return annotation if isinstance(annotation, str) else None
 
@@ -148,9 +148,8 @@ def _compile(text: str) -> CodeType:
 
 def _evaluate(text: str, scope: Scope) -> object:
     try:
-        # An annotation is code of the module that was imported a moment ago; typing.get_type_hints does the same.
         # The builtins must be there: typing imports something while it subscripts, and asks them how.
-        return eval(_compile(text), {"__builtins__": builtins}, scope)  # noqa: S307
+        return eval(_compile(text), {"__builtins__": builtins}, scope)  # noqa: S307 - code of an imported module, as in get_type_hints
     except Exception:  # noqa: BLE001 - whatever a stranger's annotation raises, it cannot be read
         return Unknown
 
@@ -199,7 +198,7 @@ def roots_of(family: object) -> tuple[type[Event], ...]:
 
 def _unfold(form: object, depth: int) -> Iterator[type[Event]]:
     origin = get_origin(form)
-    if depth > 100:  # noqa: PLR2004 - ``type X = X``
+    if depth > 100:  # noqa: PLR2004 - ``type X = X`` never ends
         raise NotAFamily(form)
     if is_alias(form):
         yield from _unfold(alias_value(form), depth + 1)

@@ -32,8 +32,8 @@ def run(path: str | None, *, program: str) -> int:
     try:
         # From here on rich is needed, an extra; and no other command pays for these.
         with needing("rich", "the tables", extra="cli"):
-            from pyventus_typed.cli.demo import scan  # noqa: PLC0415
-            from pyventus_typed.cli.demo.handlers import report  # noqa: PLC0415
+            from pyventus_typed.cli.demo import scan  # noqa: PLC0415 - needs rich
+            from pyventus_typed.cli.demo.handlers import report  # noqa: PLC0415 - comes with scan
     except ModuleNotFoundError as missing:
         if missing.name != "rich":
             raise

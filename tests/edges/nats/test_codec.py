@@ -61,7 +61,7 @@ def test_an_event_comes_back_equal_or_is_refused(event: Bought) -> None:
         (Bought(BUY.id, BUY.at, BUY.price, (1.0, math.nan)), r"\$\.weights\[1\]"),
         (Bought(BUY.id, BUY.at, Discount(5)), r"\$\.price is Discount\(.*\) \(Discount\) and becomes Money"),
         (Bought(BUY.id, BUY.at, Money("5")), r"Expected `int`, got `str` - at `\$\.price\.cents`"),  # type: ignore[arg-type]  # the wrong type is the point
-        (Bought(BUY.id, BUY.at, BUY.price, labels={"a": object()}), r"object"),  # type: ignore[dict-item]  # the same
+        (Bought(BUY.id, BUY.at, BUY.price, labels={"a": object()}), r"object"),  # type: ignore[dict-item]  # the wrong type is the point
     ],
 )
 def test_what_json_cannot_carry_is_refused_where_it_is_made_with_the_path_of_the_field(event: Bought, why: str) -> None:

@@ -207,4 +207,4 @@ async def test_what_would_be_committed_alone_or_not_at_all_is_refused(postgresql
             outbox.add(other, OrderPlaced(1))  # type: ignore[arg-type]  # the wrong kind is the point
     with psycopg.connect(postgresql) as connection:
         with pytest.raises(TypeError, match=r"Connection is no psycopg.AsyncConnection. Open one with psycopg 3"):
-            await outbox.add_async(connection, OrderPlaced(1))  # type: ignore[arg-type]  # the same
+            await outbox.add_async(connection, OrderPlaced(1))  # type: ignore[arg-type]  # the wrong kind is the point

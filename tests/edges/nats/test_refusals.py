@@ -381,7 +381,7 @@ def test_a_workers_numbers_are_checked() -> None:
     stream = JetStream("nats://127.0.0.1:1", codec, stream="SHOP")
     linker = Linker[ShopEvent]()
     with pytest.raises(ValueError, match="no time zone"):
-        Worker(stream, linker, group="billing", start=datetime(2026, 1, 1))  # noqa: DTZ001  # the point
+        Worker(stream, linker, group="billing", start=datetime(2026, 1, 1))  # noqa: DTZ001  # a naive time is the point
     with pytest.raises(ValueError, match="attempts=0 must be 1 or more"):
         Worker(stream, linker, group="billing", attempts=0)
     with pytest.raises(ValueError, match="'bil.ling' cannot name a group"):

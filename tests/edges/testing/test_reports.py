@@ -205,7 +205,7 @@ def test_what_waits_in_a_function_of_asyncio_is_told_by_the_name_that_was_called
 # ---------------------------------------------------------------- what a race is about
 def conflicts(body: Callable[[], object]) -> list[str]:
     with pytest.raises(InterleavingError, match="in another order") as caught:
-        explore(body)  # type: ignore[arg-type]  # as above
+        explore(body)  # type: ignore[arg-type]  # a parameter of a test
     found = re.findall(r"^The lines that conflict over .*?\n\n", f"{caught.value}\n", re.DOTALL | re.MULTILINE)
     return [re.sub(r"\.py:\d+", "", one).strip() for one in found]
 
