@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from pyventus_typed._loops import HAS_GIL, get_running_loop
+from pyventus_typed._spelling import short_name
 
 from ._clock import Clock
-from ._names import place, place_of, short
+from ._names import place, place_of
 from .errors import BackgroundError, SimulationBoundaryError
 
 
@@ -91,7 +92,7 @@ class LeakDetector:
         text = str(context.get("message", "Unhandled exception in the event loop")).replace("VirtualTask", "Task")
         task = context.get("task", context.get("future"))
         if isinstance(task, asyncio.Task):
-            name = short(getattr(task.get_coro(), "__qualname__", repr(task)))
+            name = short_name(getattr(task.get_coro(), "__qualname__", repr(task)))
             if text.startswith("Task was destroyed"):
                 at = f" ({where})" if (where := place(task.get_coro())) else ""
                 text = (
@@ -108,7 +109,7 @@ class LeakDetector:
 
     def _unawaited(self, coroutine: Any) -> None:  # Any: whatever the interpreter takes for a coroutine
         code = coroutine.cr_code
-        name = coroutine.__qualname__.rpartition("<locals>.")[2]
+        name = short_name(coroutine.__qualname__)
         at = place_of(code.co_filename, code.co_firstlineno)
         self.problems.append(RuntimeWarning(f"the coroutine {name} ({at}) was never awaited"))
 

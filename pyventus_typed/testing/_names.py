@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType
 
 from pyventus_typed._libraries import is_library
+from pyventus_typed._spelling import short_name
 
 from ._ready import SLEEP_IS_OVER, Entry, Timer
 from ._tasks import number_of, task_of
@@ -95,11 +96,6 @@ def is_users_task(task: asyncio.Task[object]) -> bool:
 
 
 # ---------------------------------------------------------------- names
-def short(qualname: str) -> str:
-    """The name of a function, without the functions that it is defined in."""
-    return qualname.rpartition("<locals>.")[2]
-
-
 class Names:
     """``ship#2`` for the second task that runs ``ship``. A name once given stays."""
 
@@ -138,13 +134,13 @@ def _plain_name(task: asyncio.Task[object], runs: str) -> str:
     outermost: CodeType | None = None
     for code, _ in await_stack(task.get_coro()):
         if is_users(code):
-            return short(code.co_qualname)
+            return short_name(code.co_qualname)
         outermost = outermost or code
     if runs:
         return runs
     if outermost is None:
         return "task"
-    return EMITTER if _is_ours(outermost.co_filename) else short(outermost.co_qualname)
+    return EMITTER if _is_ours(outermost.co_filename) else short_name(outermost.co_qualname)
 
 
 def _is_ours(file: str) -> bool:
@@ -154,7 +150,7 @@ def _is_ours(file: str) -> bool:
 def name_of_callback(entry: Entry | Timer) -> str:
     callback: object = entry._callback
     if isinstance(callback, ThreadStep):
-        return f"the thread of {short(callback.name)}"
+        return f"the thread of {short_name(callback.name)}"
     name = getattr(callback, "__qualname__", None) or type(callback).__qualname__
     module = str(getattr(callback, "__module__", None) or type(getattr(callback, "__self__", None)).__module__)
     if module.partition(".")[0] == _PACKAGE:
@@ -164,4 +160,4 @@ def name_of_callback(entry: Entry | Timer) -> str:
         if isinstance(entry, Timer):
             return "the end of a sleep" if callback is SLEEP_IS_OVER else "a time-out"
         return MACHINERY
-    return f"the callback {short(name)}"
+    return f"the callback {short_name(name)}"

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pyventus_typed import Emission, Event, current_emission
 from pyventus_typed._libraries import is_in_library
+from pyventus_typed._spelling import short_name
 
 from ._conflicts import LineTracer, conflict_of, text_of_line
 from ._names import (
@@ -21,7 +22,6 @@ from ._names import (
     name_of_callback,
     place,
     place_of,
-    short,
     source_line,
 )
 from ._ready import SLEEP_IS_OVER, Entry, Timer
@@ -99,7 +99,7 @@ class _Calls:
         if self.emission is None or len(deliveries := self.emission.deliveries) != 1:
             return ""
         handler = deliveries[0].subscription.handler
-        return short(str(getattr(handler, "__qualname__", None) or type(handler).__qualname__))
+        return short_name(str(getattr(handler, "__qualname__", None) or type(handler).__qualname__))
 
 
 class _Note:
@@ -223,9 +223,9 @@ class Story:
                 code = calls.handler()
                 if not note.where and code is not None:
                     note.where = place_of(code.co_filename, code.co_firstlineno)
-                self._loop.names.of_task(task, calls.name_of_mock() if code is None else short(code.co_qualname))
+                self._loop.names.of_task(task, calls.name_of_mock() if code is None else short_name(code.co_qualname))
             elif note.who == EMITTER and calls.codes:
-                note.what = f"runs {join_names([short(code.co_qualname) for code in calls.codes])}"
+                note.what = f"runs {join_names([short_name(code.co_qualname) for code in calls.codes])}"
                 note.where = place_of(calls.codes[0].co_filename, calls.codes[0].co_firstlineno)
             self._remember(calls.emission)
             calls.emission = None  # what is held here would not be collected

@@ -13,10 +13,12 @@ from types import FunctionType, MethodType, ModuleType
 from typing_extensions import override
 
 from pyventus_typed import Emitter, Event
+from pyventus_typed._libraries import is_library
+from pyventus_typed.cli._parsing import NotLoaded
 
 from ._frame import Classes, Frame, Missing, imports
-from ._report import Emits, NotLoaded, Place, WiredCode
-from ._source import FunctionNode, Sources, bound_arguments, function_of, is_library
+from ._report import Emits, Place, WiredCode
+from ._source import FunctionNode, Sources, bound_arguments, function_of
 from ._types import Scope, is_emittable, is_event_class
 
 _EMITTING = frozenset({"emit", "try_emit", "emit_wait", "publish", "ask"})
@@ -145,8 +147,7 @@ def is_emitter(method: ast.expr, frame: Frame) -> bool:
 
 def _is_users(function: FunctionType, home: str) -> bool:
     """Whether to follow a call into *function*: it is no library's, or the handler is of the same library."""
-    ours, theirs = home.split("."), function.__module__.split(".")
-    if ours[0] == theirs[0] != "pyventus_typed" or (len(ours) > 1 and ours[:-1] == theirs[:-1]):
+    if home.partition(".")[0] == function.__module__.partition(".")[0] != "pyventus_typed":
         return True
     return not is_library(function.__code__.co_filename)
 

@@ -8,12 +8,12 @@ from typing import Any, Never
 from typing_extensions import TypeIs
 
 from pyventus_typed import Event, Linker, Subscription
-from pyventus_typed._spelling import spell
+from pyventus_typed._spelling import spell, text_attribute
 from pyventus_typed.errors import DefinitionError
 
 from ._emissions import Code, Emissions, emissions_of, read_code
 from ._report import Emits, Place
-from ._source import Sources, own_text, spell_handler
+from ._source import Sources, spell_handler
 from ._types import ROOTS, is_emittable, roots_of, with_subclasses
 
 AnyLinker = Linker[Never]  # a linker takes its family and nothing else, so Linker[Never] is what all linkers are
@@ -65,7 +65,7 @@ class Facts:
         self.links = self._links()
         self.linked = tuple(dict.fromkeys(event for link in self.links for event in link.events))
         self.packages = {cls.__module__.partition(".")[0] for cls in self.linked} | {
-            (own_text(link.handler, "__module__") or "").partition(".")[0] for link in self.links
+            (text_attribute(link.handler, "__module__") or "").partition(".")[0] for link in self.links
         }
         for link in self.links:
             link.emissions = emissions_of(link.handler, link.events, self.sources)

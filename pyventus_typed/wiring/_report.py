@@ -3,22 +3,12 @@
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from typing_extensions import override
 
 from pyventus_typed import Event
-from pyventus_typed._spelling import several
-from pyventus_typed.errors import PyventusError
-
-
-class NotLoaded(PyventusError, LookupError):
-    """What MODULE:NAME names cannot be imported, is not there, or is something else. ``target`` is the text given."""
-
-    def __init__(self, target: str, reason: str) -> None:
-        super().__init__(f"{target}: {reason}")
-        self.target = target
+from pyventus_typed._spelling import several, shown_path
 
 
 class Rule(enum.StrEnum):
@@ -56,8 +46,7 @@ class Place:
 
     @property
     def path(self) -> str:
-        here, file = Path.cwd(), Path(self.file).resolve()  # the current directory is resolved, too
-        return (file.relative_to(here) if file.is_relative_to(here) else file).as_posix()
+        return shown_path(self.file)
 
     @override
     def __str__(self) -> str:

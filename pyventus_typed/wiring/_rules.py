@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Literal, ParamSpecArgs, TypeVar, Union, get_ar
 from typing_extensions import is_typeddict, override
 
 from pyventus_typed import Event, Subscriber
-from pyventus_typed._spelling import spell
+from pyventus_typed._spelling import spell, with_article
 
 from ._facts import Facts, Link
 from ._report import Finding, Rule
-from ._source import bound_arguments, with_article
+from ._source import bound_arguments
 from ._types import (
     ROOTS,
     Scope,

@@ -37,7 +37,7 @@ def run(path: str | None, *, program: str) -> int:
     except ModuleNotFoundError as missing:
         if missing.name != "rich":
             raise
-        return refuse(program, str(missing))
+        return refuse(program, missing)
     try:
         root, places = _given(path) if path is not None else (source.STANDARD_LIBRARY, source.standard_library())
     except OSError as error:

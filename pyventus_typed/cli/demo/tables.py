@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyventus_typed import Tally
+from pyventus_typed.cli._parsing import printable
 from pyventus_typed.cli.demo.report import Report
 
 ROWS = 10
@@ -33,13 +34,13 @@ def largest_modules(report: Report, root: Path) -> Group:
 
 
 def most_imported(report: Report) -> Group:
-    rows = [(_printable(module), f"{files:,}") for module, files in report.most_imported()]
+    rows = [(printable(module), f"{files:,}") for module, files in report.most_imported()]
     return _top("The most imported modules", ("Module", "Files that import it"), rows)
 
 
 def failures(report: Report, root: Path) -> Group:
     ordered = sorted(report.failures, key=lambda failure: failure.found.path)
-    rows = [(_below(root, failure.found.path), _printable(failure.reason)) for failure in ordered]
+    rows = [(_below(root, failure.found.path), printable(failure.reason)) for failure in ordered]
     return _top("What failed, and why", ("File", "Reason"), rows, justify="left")
 
 
@@ -91,11 +92,4 @@ def _note(text: str) -> Text:
 
 
 def _below(root: Path, path: Path) -> str:
-    return _printable(os.path.relpath(path, root))
-
-
-def _printable(text: str) -> str:
-    # A file's name may hold line breaks, escape sequences of the terminal, or bytes that are no text.
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
-    )
+    return printable(os.path.relpath(path, root))

@@ -1,6 +1,5 @@
 """``check`` as a command: exit codes, messages without tracebacks, and what goes to which stream."""
 
-import argparse
 import json
 import os
 import re
@@ -13,17 +12,12 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from pyventus_typed.cli import main
-from pyventus_typed.wiring import add_parser
 
 SOUND = ["sound.wiring:orders", "sound.wiring:mail"]
 
 
 def command(*arguments: str) -> int:
-    parser = argparse.ArgumentParser(prog="pyventus_typed")
-    add_parser(parser.add_subparsers())
-    options = parser.parse_args(["check", *arguments])
-    code: int = options.run(options)
-    return code
+    return main(["check", *arguments])
 
 
 @pytest.fixture
@@ -129,7 +123,7 @@ def test_a_module_that_cannot_be_used_ends_with_2_and_one_sentence(
     assert command("broken:linker") == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("pyventus_typed check: broken:linker: ")
+    assert err.startswith("python -m pyventus_typed check: broken:linker: ")
     assert message in err
     assert err.count("\n") == 1
 
@@ -168,10 +162,9 @@ def test_a_module_is_found_in_the_current_directory(folder: Path) -> None:
     with (folder / "here.py").open("a") as file:
         file.write("linker.subscribe(Paid, print)\n")
     program = (
-        "import argparse, sys; from pyventus_typed.wiring import add_parser, run; "
-        "parser = argparse.ArgumentParser(); add_parser(parser.add_subparsers()); "
+        "import sys; from pyventus_typed.cli import main; "
         "sys.path = [path for path in sys.path if path]; "
-        "sys.exit(run(parser.parse_args(['check', 'here:linker'])))"
+        "sys.exit(main(['check', 'here:linker']))"
     )
     project = Path(__file__).parents[3]
     done = subprocess.run(
@@ -228,7 +221,7 @@ def test_a_linker_without_handlers_and_events_ends_with_2(capsys: pytest.Capture
     assert command("bus:plain") == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"pyventus_typed check: {ADVICE}\n")
+    assert err.startswith(f"python -m pyventus_typed check: {ADVICE}\n")
 
 
 @pytest.mark.usefixtures("app")
@@ -253,7 +246,7 @@ def test_a_module_to_import_that_is_none_ends_with_2(
 ) -> None:
     write(app, "broken", "1 / 0")
     assert command("bus:linker", "--import", name) == 2
-    assert capsys.readouterr().err.startswith(f"pyventus_typed check: {message}")
+    assert capsys.readouterr().err.startswith(f"python -m pyventus_typed check: {message}")
 
 
 def test_ctrl_c_while_a_module_is_imported_is_no_fault_of_the_module(folder: Path) -> None:
