@@ -29,7 +29,14 @@ class Event:
 
     Derive, decorate with ``@dataclass(frozen=True)`` and give it fields. The base adds nothing to an instance.
     A class without fields of its own may stay undecorated as the base of a family; it can be subscribed to,
-    not emitted.
+    not emitted. ::
+
+        class OrderEvent(Event):
+            pass
+
+        @dataclass(frozen=True)
+        class OrderShipped(OrderEvent):
+            order: int
     """
 
     # Written out, because pyrefly and ty take the generated one, in a subclass without a decorator, for a constructor
@@ -49,7 +56,20 @@ class Event:
 
 @dataclass(frozen=True)
 class Request(Event, Generic[_R_co]):
-    """An event with exactly one answer of type ``R``: ``class Price(Request[int])``, then ``await emitter.ask(...)``."""
+    """An event with exactly one answer, of type ``R``.
+
+    `Emitter.ask` returns what the handler returned that was subscribed with `Linker.answer`. ::
+
+        @dataclass(frozen=True)
+        class PriceOf(Request[int]):
+            item: str
+
+        @linker.answer(PriceOf)
+        def price_of(request: PriceOf) -> int:
+            return {"tea": 350}[request.item]
+
+        price = await emitter.ask(PriceOf("tea"))
+    """
 
     def __answer__(self) -> _R_co:
         """Let a type checker see the answer's type. Nobody calls it."""

@@ -105,7 +105,15 @@ class Linker(Generic[E_contra]):
 
     It is contravariant: a linker of a base takes the events of a narrower family too. All methods may be called from
     any thread, from handlers, destructors and signal handlers; none waits for another, and none delays an ``emit``.
-    Handlers are held strongly. What is subscribed or ended while an emission is under way does not change that emission.
+    Handlers are held strongly. What is subscribed or ended while an emission is under way does not change that emission. ::
+
+        linker = Linker[OrderPlaced | OrderPaid]()
+
+        @linker.on(OrderPaid)
+        async def ship(event: OrderPaid) -> None:
+            print(f"order {event.order} is on its way")
+
+        emitter = Emitter(linker)
     """
 
     def __init__(
@@ -224,7 +232,11 @@ class Linker(Generic[E_contra]):
         ``in_thread`` runs a blocking handler in a worker thread when a loop is running. ``on_success(result)`` and
         ``on_failure(event, error)`` may be async; the delivery is open until they have ended. ``replace`` ends, in this
         linker, the subscriptions of the handler of the same module and qualified name that stood here before, for a
-        notebook or a reloaded module; a handler without a name, such as a lambda, is then refused.
+        notebook or a reloaded module; a handler without a name, such as a lambda, is then refused. ::
+
+            @linker.on(OrderPlaced, OrderPaid, priority=1, timeout=2.0)
+            async def record(event: OrderPlaced | OrderPaid) -> None:
+                print(event)
 
         Raises `DefinitionError` for what cannot work, before anything is subscribed.
         """
@@ -305,7 +317,12 @@ class Linker(Generic[E_contra]):
         """Link *handler* to one event type, as ``on`` does, and return the subscription, which can end it.
 
         Subscribing the same handler twice gives two subscriptions, with ``replace`` one. In a ``with`` it ends with
-        the block.
+        the block. ::
+
+            subscription = linker.subscribe(OrderPaid, print, when=lambda event: event.order > 100)
+            subscription.unsubscribe()
+
+        Raises `DefinitionError` for what cannot work, before anything is subscribed.
         """
         options = Options(
             when=when,

@@ -51,7 +51,14 @@ class Subscriber(Generic[T_co]):
 
     Mark methods with ``@handles`` or ``@answers``, then ``linker.bind(Shipping())``. Marked methods are inherited; a method that
     overrides a marked one handles in its place. A method marked for an event outside of the family is refused when the
-    class is defined.
+    class is defined. ::
+
+        class Shipping(Subscriber[OrderPaid]):
+            @handles(OrderPaid)
+            async def ship(self, event: OrderPaid) -> None:
+                print(f"order {event.order} is on its way")
+
+        linker.bind(Shipping())
     """
 
     @override

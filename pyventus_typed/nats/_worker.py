@@ -80,7 +80,11 @@ class Worker(Generic[_E]):
     *replicas* is on how many servers the position of the group is kept, if not on as many as the stream.
     *context* is entered around the handlers of each message, to carry on a trace for example. *on_failure* is called
     after each attempt that failed, *on_dead* after a message became a dead letter; both in the event loop, so they must
-    be quick. What they raise is logged and changes nothing.
+    be quick. What they raise is logged and changes nothing. ::
+
+        worker = Worker(stream, linker, group="billing")
+        async with stream:
+            await worker.run()  # until stop(), or a signal
     """
 
     def __init__(

@@ -16,8 +16,13 @@ _E = TypeVar("_E", bound=Event)
 class Recorder(Sequence[Event]):
     """A handler that records the events it is called with, in the order of the calls; it compares like a list of them.
 
-    Subscribe it to anything: ``linker.subscribe(OrderPaid, recorder)``. It may be subscribed often, and be called in any
-    thread.
+    Subscribe it to anything. It may be subscribed often, and be called in any thread. ::
+
+        recorder = Recorder()
+        linker.subscribe(OrderPaid, recorder)
+        emitter.emit(OrderPaid(7))
+        await emitter.wait_for_tasks()
+        assert recorder == [OrderPaid(7)]
     """
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # it is mutable and compares by what it holds

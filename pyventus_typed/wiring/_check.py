@@ -26,7 +26,12 @@ def check(
 
     Nothing is emitted, no handler is called and nothing is changed. The source of the handlers is read, but not run;
     annotations that are text are evaluated. Raises ``NotALinker``, ``NotAFamily``, and ``NotLoaded`` for a source that is not
-    there, and nothing for what it finds.
+    there, and nothing for what it finds. ::
+
+        def test_the_wiring() -> None:
+            report = check(linker)
+            assert not report.faults, report
+            assert not report.cycles, report
     """
     return _report(Facts([linker, *linkers], family, sources))
 

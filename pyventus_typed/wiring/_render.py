@@ -18,7 +18,9 @@ def render(report: Report, form: Format, /) -> str:
     """The report as text, JSON, a Mermaid flowchart or a complete SVG document.
 
     The same report always gives the same characters, and paths below the current directory are written relative to
-    it, so that the output can be kept in a repository. Raises ``InvalidOption`` for another format.
+    it, so that the output can be kept in a repository. Raises ``InvalidOption`` for another format. ::
+
+        Path("wiring.svg").write_text(render(check(linker), "svg"), encoding="utf-8")
     """
     if form not in get_args(Format):
         raise InvalidOption(f"{form!r} is no format of a report. Take one of {', '.join(get_args(Format))}.", form)
