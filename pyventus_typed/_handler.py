@@ -144,7 +144,7 @@ def _check_call(callee: object, refuse: Refuse, count: int, *, not_callable: str
 
 
 def takes(callee: object, count: int) -> bool:
-    """Whether *callee* can be called with so many positional arguments; also where only the call will show it."""
+    """Whether *callee* can be called with so many positional arguments; even if only the call will show it."""
     # Functions and methods are judged by their code object: ten times faster than inspect.signature, and it is what
     # runs, where a signature may come from what a decorator wraps.
     if type(callee) is FunctionType:
@@ -214,16 +214,14 @@ def _check_no_method(function: FunctionType) -> None:
     """Refuse a function of a class body: it would be called with the event as ``self``."""
     outer, _, name = function.__qualname__.rpartition(".")
     frame = inspect.currentframe()
-    while frame is not None:  # the body of the class is running: a decorator of ours stands in it
+    while frame is not None:  # the body of the class is running: one of our decorators is in it
         if frame.f_locals.get("__qualname__") == outer and frame.f_locals.get("__module__") == function.__module__:
             _refuse_method(function)
         frame = frame.f_back
     owner: object = sys.modules.get(function.__module__)
     for part in outer.split("."):
         owner = getattr(owner, part, None)
-    if (
-        isinstance(owner, type) and owner.__dict__.get(name) is function
-    ):  # a static method stands there as a staticmethod
+    if isinstance(owner, type) and owner.__dict__.get(name) is function:  # a static method is there as a staticmethod
         _refuse_method(function)
 
 

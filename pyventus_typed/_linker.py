@@ -227,11 +227,11 @@ class Linker(Generic[E_contra]):
 
         An event that is of several of these types is delivered once. Deliveries of one emission become ready by
         ``priority``, higher first, then in the order of subscribing. ``when(event)`` is evaluated inside ``emit``, in
-        the emitter's thread; false is no delivery, an exception is a failed one. ``once`` ends the subscription with
+        the emitter's thread; if it is false there is no delivery, if it raises a failed one. ``once`` ends the subscription with
         the first emission accepted. ``timeout`` counts in seconds from the start of the handler, and cancels it.
         ``in_thread`` runs a blocking handler in a worker thread when a loop is running. ``on_success(result)`` and
         ``on_failure(event, error)`` may be async; the delivery is open until they have ended. ``replace`` ends, in this
-        linker, the subscriptions of the handler of the same module and qualified name that stood here before, for a
+        linker, the subscriptions of the handler of the same module and qualified name that was subscribed here before, for a
         notebook or a reloaded module; a handler without a name, such as a lambda, is then refused. ::
 
             @linker.on(OrderPlaced, OrderPaid, priority=1, timeout=2.0)
@@ -455,8 +455,8 @@ class Linker(Generic[E_contra]):
         completed, with ``None`` for a result; of an answer nothing is suppressed, since the asker has to get something. A
         plain manager adds no task. An async one moves a plain handler into a task of its own; where no loop runs, into a
         fresh loop. With ``in_thread`` managers are entered on the loop's side, before the handler waits for its thread, and
-        a time-out leaves them while that may still run. What never starts enters none. A coroutine that is closed because its
-        loop will not turn again leaves a plain manager with `GeneratorExit`, and an async one up to its first await.
+        a timeout leaves them while that may still run. What never starts enters none. A coroutine that is closed because its
+        loop will not run again leaves a plain manager with `GeneratorExit`, and an async one up to its first await.
 
         A transaction around each handler of one event::
 
@@ -589,7 +589,7 @@ class Linker(Generic[E_contra]):
         try:
             return routes.table.get(kind) or routes.add(self._member(check_event(event)))
         except DefinitionError as error:
-            raise error from None  # that the table was asked first, and in vain, is nobody's business
+            raise error from None  # that the table was asked first, without success, does not matter to the caller
 
     def _member(self, kind: type[Event]) -> type[Event]:
         family = self.family
@@ -634,7 +634,7 @@ class Linker(Generic[E_contra]):
                 one.unsubscribe()
 
     def _add_answer(self, subscription: Subscription[Event]) -> None:
-        # First in, then looked at: of two threads that race, the one that stands behind withdraws.
+        # First in, then looked at: of two threads that race, the later one withdraws.
         self._registry.add(subscription)
         kind = subscription.events[0]
         rival = next(one for one in self._registry.of((kind,)) if one.answers)

@@ -1,6 +1,6 @@
 """The store of subscriptions, and of managers: add, remove, read; from any thread, a destructor, a signal handler.
 
-There is no lock of ours, so nothing can wait for it: a ``__del__`` that the garbage collector runs in the middle of a
+It takes no lock, so nothing can wait for one: a ``__del__`` that the garbage collector runs in the middle of a
 change may itself unsubscribe. Each change is made visible by *one* operation on *one* dict, whose keys are ints or types: an
 item set, or popped. Such an operation is done as a whole before another one on the same dict begins: with a GIL, because it
 calls no Python code; without one, because a dict has a lock of its own, which each operation takes, and copying one, or
@@ -40,16 +40,16 @@ class Registry(Generic[_R]):
     def add(self, registration: _R) -> None:
         """Hold *registration*, or raise `TooManySubscriptions` and hold nothing.
 
-        It is active from the moment it stands in the bucket of its first event type, which is filled last.
+        It is active from the moment it is in the bucket of its first event type, which is filled last.
         """
-        place = registration._place = next(_places)  # where it stands is the store's to say
+        place = registration._place = next(_places)  # the store decides its place
         events = registration._events
         if len(events) > 1:
             self._has_several = True
         for event in reversed(events):
             bucket = self._buckets.setdefault(event, {})
             bucket[place] = registration
-            # Of several threads that race for the last seat, those are refused that stand behind it.
+            # Of several threads that race for the last seat, those behind it are refused.
             if self._most is not None and place in [*bucket.copy()][self._most :]:
                 self._forget(registration)
                 raise TooManySubscriptions(
@@ -84,7 +84,7 @@ class Registry(Generic[_R]):
             if bucket:
                 found += bucket.values()  # in one step: another thread may change it meanwhile
         if self._has_several:
-            # A registration for several events is active as long as it stands with its first one.
+            # A registration for several events is active as long as it is with its first one.
             found = [one for one in dict.fromkeys(found) if self.holds(one)]
         found.sort(key=_place)
         return found

@@ -27,7 +27,7 @@ def spell_apart(kind: type, others: Iterable[type] | None) -> str:
 
 
 def spell_event(event: object) -> str:
-    """An instance by its repr, also when the class happens to be callable."""
+    """An instance by its repr, even if the class happens to be callable."""
     return _shortened(event)
 
 

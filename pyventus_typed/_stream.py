@@ -118,7 +118,7 @@ class Readers:
 
 @final
 class _Place:
-    """Where a delivery stands that waits for room."""
+    """The place of a delivery that waits for room."""
 
     __slots__ = ("emission", "is_waiting", "wake")
 
@@ -262,7 +262,7 @@ class Stream(Generic[_T_co]):
                 future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 self._wake = wake = Waiter(future)
                 self._reader = _current_task()
-            # Its loop holds who waits: a reader that nobody else refers to must not be collected.
+            # Its loop holds the waiter: a reader that nobody else refers to must not be collected.
             waiting.add(future)
             try:
                 await future
@@ -341,7 +341,7 @@ class Stream(Generic[_T_co]):
         return None
 
     def _give_up(self, place: _Place) -> None:
-        """A delivery waits no more: whoever stands behind it may go on, or a reader that has waited for the last one."""
+        """A delivery waits no more: whoever is behind it may go on, or a reader that has waited for the last one."""
         with self._lock:
             if not place.is_waiting:
                 return
@@ -557,7 +557,7 @@ def _complete(future: Expected[Any], how: Callable[[Expected[Any]], object]) -> 
 
 
 def _wake(*waiters: Waiter | None) -> None:
-    """Let who waits go on, in whatever loop. It calls what a loop calls, so it is not called under the lock."""
+    """Wake the waiters, in whatever loop. It calls what a loop calls, so it is not called under the lock."""
     for waiter in waiters:
         if waiter is not None:
             waiter()

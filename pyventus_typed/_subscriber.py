@@ -89,7 +89,7 @@ class Handles(Generic[T_contra, M_co]):
         name = "answers" if self._mark.options.answers else "handles"
         if not isinstance(method, FunctionType):
             raise NotAHandler(
-                f"{spell(method)} is no function of a class body, and @{name}(...) stands above one.", method
+                f"{spell(method)} is not a function of a class body, and @{name}(...) belongs above one.", method
             )
         if hasattr(method, _MARK):
             raise NotAHandler(
@@ -182,7 +182,7 @@ def methods_of(subscriber: object) -> Iterator[tuple[Callable[..., object], Mark
             subscriber,
         )
     if not isinstance(subscriber, Subscriber):
-        raise DefinitionError(f"{subscriber!r} is no Subscriber. Derive its class from Subscriber[...].", subscriber)
+        raise DefinitionError(f"{subscriber!r} is not a Subscriber. Derive its class from Subscriber[...].", subscriber)
     marks = _marks(type(subscriber))
     if not marks:
         raise DefinitionError(

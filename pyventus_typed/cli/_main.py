@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except OSError as error:
-        if not isinstance(error, BrokenPipeError):  # the reader has gone, as `head` does: nobody is left to tell
+        if not isinstance(error, BrokenPipeError):  # the reader has gone, as `head` does, so there is nobody to tell
             complain(PROGRAM, error.strerror or error)
         # What is still in the buffer would fail once more, with a traceback, when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -33,7 +33,7 @@ def complain(program: str, why: object, *, code: int = 1) -> int:
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """*text* with escapes for what a terminal would take for a command, and for bytes that are no text.
+    """*text* with escapes for what a terminal would take for a command, and for bytes that are not text.
 
     Names of files, and what arrives over the network, may hold any character. Those in *keep* are left alone.
     """
@@ -96,7 +96,7 @@ def load_function(target: str) -> Callable[[], object]:
     found = load(target, "FUNCTION", "shop.main:run")[1]
     if not callable(found) or isinstance(found, type):
         kind = "a class" if isinstance(found, type) else with_article(type(found).__name__)
-        raise NotLoaded(target, f"this is no function but {kind}.")
+        raise NotLoaded(target, f"this is not a function but {kind}.")
     try:
         inspect.signature(found).bind()
     except TypeError as error:
@@ -136,7 +136,7 @@ def _import(name: str, target: str) -> ModuleType:
         raise NotLoaded(target, f"{name} cannot be imported: {_where(error)}{error}.") from error
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # SystemExit included: a module that ends the program is no answer
+    except BaseException as error:  # SystemExit included: a module may end the program when it is imported
         raise NotLoaded(target, f"{name} cannot be imported: {describe_error(error)}") from error
 
 

@@ -37,16 +37,16 @@ def add_parser(subparsers: Subparsers) -> None:
     below = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     demo = below.add_parser("demo", help="a server, publishers and workers, some of which are killed")
-    demo.add_argument("--orders", type=_positive, default=1000, help="how many orders flow (default: 1000)")
+    demo.add_argument("--orders", type=_positive, default=1000, help="how many orders are published (default: 1000)")
     demo.add_argument("--kills", type=_positive, default=6, help="how many workers are killed (default: 6)")
-    demo.add_argument("--seed", type=int, default=None, help="which ones are killed when")
+    demo.add_argument("--seed", type=int, default=None, help="seed of the random choice of what is killed, and when")
     demo.set_defaults(run=_run_demo, program=demo.prog)
 
-    health = below.add_parser("health", help="whether a group is served, and how far behind it is: exit code 0 or 1")
+    health = below.add_parser("health", help="whether a group is served, and how far behind it is; exit code 0 or 1")
     _add_connection(health)
     health.add_argument("stream", help="the stream that the group reads")
     health.add_argument("group")
-    health.add_argument("--max-lag", type=_positive, default=None, help="how many events may wait")
+    health.add_argument("--max-lag", type=_positive, default=None, help="how many events may be waiting at most")
     health.set_defaults(run=partial(_connected, _health), program=health.prog)
 
     document = below.add_parser("asyncapi", help="an AsyncAPI 3 document of a stream")
@@ -59,12 +59,12 @@ def add_parser(subparsers: Subparsers) -> None:
     shapes.add_argument("--check", metavar="FILE", default=None, help="compare with what this command wrote earlier")
     shapes.set_defaults(run=_schemas, program=shapes.prog)
 
-    letters = below.add_parser("dead-letters", help="what a group gave up: list, show, send again")
+    letters = below.add_parser("dead-letters", help="events that a group has given up: list, show, send again")
     _add_connection(letters)
     actions = letters.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listed = actions.add_parser("list", help="one line for each dead letter")
-    shown = actions.add_parser("show", help="one dead letter: where it was, why it died, headers and bytes")
-    sent = actions.add_parser("send", help="hand dead letters to the group that gave them up, once more")
+    shown = actions.add_parser("show", help="one dead letter: its origin, the reason, headers and bytes")
+    sent = actions.add_parser("send", help="send dead letters to their group again")
     for action in (listed, shown, sent):
         action.add_argument("stream", help="the stream that the events came from")
         _add_connection(action, given=True)
@@ -113,7 +113,7 @@ Action: TypeAlias = Callable[[_Session, argparse.Namespace], Awaitable[int]]
 
 
 def _add_connection(parser: argparse.ArgumentParser, *, given: bool = False) -> None:
-    """Where the server is. *given*: that may stand before the name of this command, too, and is kept if not here."""
+    """Where the server is. *given*: that may come before the name of this command, too, and is kept if not here."""
     server, none = (argparse.SUPPRESS, argparse.SUPPRESS) if given else ("nats://127.0.0.1:4222", None)
     parser.add_argument("--server", default=server, help="the server's URL")
     parser.add_argument("--credentials", default=none, help="path of a .creds file")
@@ -212,7 +212,7 @@ def _load(target: str) -> tuple[JetStream[Any] | None, JsonCodec[Any]]:  # Any: 
     codec = found.codec if isinstance(found, JetStream) else found
     if not isinstance(codec, JsonCodec):
         raise NotLoaded(
-            target, f"this is no JsonCodec and no JetStream with one, but {with_article(type(codec).__name__)}."
+            target, f"this is neither a JsonCodec nor a JetStream with one, but {with_article(type(codec).__name__)}."
         )
     return stream, codec
 
@@ -300,9 +300,9 @@ async def _send(letters: DeadLetters, options: argparse.Namespace) -> int:
         chosen = [letter async for letter in letters.all(group=options.group)]
     else:
         chosen = [await letters.get(number) for number in options.numbers]
-        if strangers := [str(letter.number) for letter in chosen if options.group not in {None, letter.group}]:
+        if others := [str(letter.number) for letter in chosen if options.group not in {None, letter.group}]:
             return complain(
-                options.program, f"not of the group {options.group!r}: {', '.join(strangers)}. Nothing was sent."
+                options.program, f"not of the group {options.group!r}: {', '.join(others)}. Nothing was sent."
             )
     for letter in chosen:
         sequence = await letters.send_again(letter)

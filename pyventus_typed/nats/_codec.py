@@ -161,7 +161,7 @@ class JsonCodec(Generic[_E]):
         try:
             return read(data)
         except Exception as error:  # an upcaster or a __post_init__ may raise whatever it likes
-            raise Undecodable(f"These bytes are no {name!r}: {error}") from error
+            raise Undecodable(f"These bytes are not a {name!r}: {error}") from error
 
 
 def _reader(name: str, shape: type[_Old]) -> Callable[[bytes], _Old]:

@@ -331,7 +331,7 @@ class Deliveries(Generic[_E]):
         await self._limiter.enter(alone=todo.alone)
         try:
             settle = await self._attempt(puller, msg, todo.attempt, record)
-            if todo.alone:  # a neighbour that killed the process now would count against it
+            if todo.alone:  # another one that killed the process now would count against it
                 await settle()
         finally:
             self._limiter.leave(alone=todo.alone)

@@ -159,7 +159,7 @@ def check_sqlite_transaction(connection: sqlite3.Connection) -> None:
     """Raise ``NoTransaction`` where what is written next would be committed at once."""
     if not isinstance(connection, sqlite3.Connection):
         raise TypeError(
-            f"{type(connection).__qualname__} is no sqlite3.Connection. For psycopg there is pyventus_typed.nats.postgresql."
+            f"{type(connection).__qualname__} is not a sqlite3.Connection. For psycopg there is pyventus_typed.nats.postgresql."
         )
     # From Python 3.12 on `autocommit` decides, unless it is LEGACY_TRANSACTION_CONTROL, which is neither True nor False.
     mode = getattr(connection, "autocommit", None)
@@ -308,7 +308,7 @@ class Relay(Generic[_E, _C_contra]):
         try:
             await self._send_all([row for row in rows if row.id not in stored], sent)
         finally:
-            # Also when cancelled: each row removed now need not be looked for later.
+            # Even if it is cancelled: each row removed now need not be looked for later.
             await asyncio.shield(table.remove(sent))
         return len(sent)
 

@@ -224,7 +224,7 @@ def _check_kind(connection: object, wanted: type[object]) -> None:
     if not isinstance(connection, wanted):
         is_async = isinstance(connection, psycopg.AsyncConnection)
         way_out = "Use the method whose name ends in _async, and await it." if is_async else "Open one with psycopg 3."
-        raise TypeError(f"{type(connection).__qualname__} is no psycopg.{wanted.__qualname__}. {way_out}")
+        raise TypeError(f"{type(connection).__qualname__} is not a psycopg.{wanted.__qualname__}. {way_out}")
 
 
 def _check_transaction(connection: "_Connection | _AsyncConnection") -> None:

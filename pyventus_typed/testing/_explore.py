@@ -52,7 +52,7 @@ def explore(
     - ``fail=True``, or the class of an exception: any ``asyncio.sleep``, which stands for input and output, may raise it;
     - ``drop=True``, ``double=True``: an ``emit`` may be lost, as by a crash, or be made twice, as by a redelivery.
 
-    That a cancellation or exception of these comes out of the body again is no failure; ``always`` and ``afterwards`` say
+    That a cancellation or exception of these comes out of the body again is not a failure; ``always`` and ``afterwards`` say
     what must hold then.
 
     *body* must make all its state anew. Where the first run and its repetition differ, ``StateLeakError`` or

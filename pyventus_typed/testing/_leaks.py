@@ -1,4 +1,4 @@
-"""What goes wrong where nobody looks: lost exceptions, coroutines never awaited, lost tasks, errors in a ``__del__``."""
+"""What goes wrong unseen: lost exceptions, coroutines never awaited, lost tasks, errors in a ``__del__``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LeakDetector:
     def __enter__(self) -> Self:
         if (running := get_running_loop()) is not None:
             raise SimulationBoundaryError(
-                f"A test under schedules turns a loop of its own, and in this thread {running!r} is running. Call run(), "
+                f"A test under schedules runs a loop of its own, and in this thread {running!r} is running. Call run(), "
                 "explore() or the test from a plain function, or await the body here."
             )
         self._unraisable_before = sys.unraisablehook
@@ -84,7 +84,7 @@ class LeakDetector:
         problems = tuple(self.problems)
         self.problems.clear()
         what = "; ".join(f"{type(problem).__name__}: {problem}" for problem in problems[:3])
-        return BackgroundError(f"The body returned, but nobody took care of this: {what}", problems)
+        return BackgroundError(f"The body returned, but this was left behind: {what}", problems)
 
     def handle(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # Any: as in asyncio
         """The exception handler of the loop."""

@@ -55,12 +55,12 @@ def place_of(path: str, line: int) -> str:
 
 
 def line_of(frame: FrameType) -> str:
-    """The text of the line at which *frame* stands, without its comment."""
+    """The text of the line at which *frame* is, without its comment."""
     return linecache.getline(frame.f_code.co_filename, frame.f_lineno).partition("  #")[0].strip()
 
 
 def place(coro: object) -> str:
-    """Where *coro* stands, as ``shop.py:11``: the innermost line that is the user's, or nothing."""
+    """Where *coro* is, as ``shop.py:11``: the innermost line that is the user's, or nothing."""
     found = ""
     for code, frame in await_stack(coro):
         if is_users(code):
@@ -69,7 +69,7 @@ def place(coro: object) -> str:
 
 
 def source_line(coro: object) -> str:
-    """The text of the line at which *coro* stands, or nothing."""
+    """The text of the line at which *coro* is, or nothing."""
     text = ""
     for code, frame in await_stack(coro):
         if frame is not None and is_users(code):
@@ -78,7 +78,7 @@ def source_line(coro: object) -> str:
 
 
 def caller(coro: object) -> str:
-    """The line at which the outermost function of the user's stands, if that is not the innermost one."""
+    """The line at which the outermost function of the user's is, if that is not the innermost one."""
     users = [frame for code, frame in await_stack(coro) if frame is not None and is_users(code)]
     if len(users) < 2:  # noqa: PLR2004  # one function calls nobody
         return ""
@@ -158,6 +158,6 @@ def name_of_callback(entry: Entry | Timer) -> str:
     code = getattr(callback, "__code__", None)
     if module.partition(".")[0] in {"asyncio", "_asyncio"} or (code is not None and not is_users(code)):
         if isinstance(entry, Timer):
-            return "the end of a sleep" if callback is SLEEP_IS_OVER else "a time-out"
+            return "the end of a sleep" if callback is SLEEP_IS_OVER else "a timeout"
         return MACHINERY
     return f"the callback {short_name(name)}"

@@ -34,7 +34,7 @@ class Outside:
 
 
 def _values(body: object) -> Iterator[tuple[str, str]]:
-    """Where each value stands, and what it looks like."""
+    """Where each value is, and what it looks like."""
     todo: list[object] = [body]
     seen: set[int] = set()
     while todo and len(seen) < _MOST_NAMES:

@@ -62,7 +62,7 @@ class Recorder(Sequence[Event]):
         return matches[0]
 
     def assert_in_order(self, *expected: Event | type[Event]) -> None:
-        """These were recorded in this order, each an event or a class; others may stand between them."""
+        """These were recorded in this order, each an event or a class; others may be between them."""
         position = 0
         for number, one in enumerate(expected):
             while position < len(self._events) and not _is(self._events[position], one):
@@ -74,9 +74,9 @@ class Recorder(Sequence[Event]):
 
     def _matches(self, kind: type[_E], fields: dict[str, object]) -> list[_E]:
         known = {field.name for field in dataclasses.fields(kind)}
-        if strangers := sorted(fields.keys() - known):
+        if unknown := sorted(fields.keys() - known):
             raise TypeError(
-                f"{kind.__qualname__} has no field {', '.join(map(repr, strangers))}; "
+                f"{kind.__qualname__} has no field {', '.join(map(repr, unknown))}; "
                 f"it has {', '.join(sorted(known)) or 'none'}."
             )
         return [

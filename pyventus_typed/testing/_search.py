@@ -522,9 +522,9 @@ def _shown(error: BaseException) -> str:
 
 
 def _verdict(error: BaseException) -> BaseException | None:
-    """What must be raised as it is, because it is no finding about the order of things: None if *error* is one.
+    """What must be raised as it is, because it is not a finding about the order of things: None if *error* is one.
 
-    What steers a test runner must reach it untouched, and that the real world was reached for has nothing to do with a
+    What steers a test runner must reach it untouched, and that real I/O was used has nothing to do with a
     schedule. `CancelledError` and `SystemExit` out of a body are findings.
     """
     if isinstance(error, BaseExceptionGroup):

@@ -54,7 +54,7 @@ class _Calls:
     """The functions of the user's that library code calls in one step.
 
     A handler may begin and end in the first step of its task, so before that step the task's coroutine does not know it
-    yet, and after it no longer. A profile function sees the call itself, whatever stands between it and the loop.
+    yet, and after it no longer. A profile function sees the call itself, whatever is between it and the loop.
     """
 
     _MOST = 5
@@ -95,7 +95,7 @@ class _Calls:
         return self.codes[0] if self.codes else None
 
     def name_of_mock(self) -> str:
-        """A handler that is no code of the user's, such as a mock, if there is no other."""
+        """A handler that is not the user's code, such as a mock, if there is no other."""
         if self.emission is None or len(deliveries := self.emission.deliveries) != 1:
             return ""
         handler = deliveries[0].subscription.handler
@@ -191,7 +191,7 @@ class Story:
     def begins(self, entry: Entry | Timer) -> None:
         assert self._loop is not None
         if getattr(entry._callback, "__module__", None) == _RUN:
-            return  # how a run is stopped is no part of its story
+            return  # how a run is stopped does not belong into its story
         note = _Note(self._loop.steps, self._loop.time(), _who(entry), self._verb(entry))
         note.where = _where(entry)
         task = task_of(entry._callback)

@@ -1,4 +1,4 @@
-"""``python -m pyventus_typed trace``: run a function, and show what was emitted meanwhile."""
+"""``python -m pyventus_typed trace``: run a function, and show what it emitted."""
 
 import argparse
 import asyncio
@@ -16,7 +16,7 @@ from ._timeline import Timeline, check_suffix
 from ._trace import Trace
 
 _ABOUT = """\
-Call a function, and record every emission of every emitter with an AsyncIOProcessor meanwhile: which handlers it went to,
+Call a function, and record every emission of every emitter with an AsyncIOProcessor while it runs: which handlers it went to,
 how long each waited and ran, how it ended, and which handler emitted it. A coroutine function is run by asyncio.run.
 """
 _CODES = "exit codes: 0 recorded, 1 the function failed or emitted nothing, 2 nothing could be run"

@@ -71,7 +71,7 @@ class Trace:
             asyncio.run(main())
         trace.timeline.write("shop.html")
 
-    Raises `InvalidOption` for what is no emitter, or one whose processor cannot be observed, as `SyncProcessor`.
+    Raises `InvalidOption` for anything but an emitter, or for one whose processor cannot be observed, as `SyncProcessor`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The wiring check: which events nobody receives, which handlers nothing reaches, and who emits what.
+"""The wiring check: which events no handler receives, which handlers nothing reaches, and who emits what.
 
 ``check(linker)`` is for a test, ``python -m pyventus_typed check MODULE:LINKER`` for a terminal and for CI.
 """

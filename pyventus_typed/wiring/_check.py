@@ -1,4 +1,4 @@
-"""check(): the facts, judged by every rule, as one report; and handlers that set each other off."""
+"""check(): the facts, judged by every rule, as one report; and handlers that trigger each other."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ def check(
     Without it, the family is that of the linkers where it is known at run time, ``Linker[A | B]()`` or a subclass of
     ``Linker[A | B]``, and else what the handlers are linked to and what they emit.
 
-    *sources* are the names of packages and modules whose code is read for what it emits, beside the handlers, such as
+    *sources* are the names of packages and modules whose code is read for what it emits outside of handlers, such as
     ``["shop"]``: then events that nothing emits are found too. A module of them that is not imported stays so.
 
     Nothing is emitted, no handler is called and nothing is changed. The source of the handlers is read, but not run;
@@ -43,7 +43,7 @@ def _report(facts: Facts) -> Report:
     for cycle in cycles:
         first, last = cycle.steps[0], cycle.steps[-1]
         place = next((each.place for each in last[1].emits if each.event is first[0].type), last[1].place)
-        findings.append(Finding(Rule.CYCLE, f"these set each other off: {cycle}", place, first[0].type, first[1].name))
+        findings.append(Finding(Rule.CYCLE, f"these trigger each other: {cycle}", place, first[0].type, first[1].name))
     findings.sort(key=_order)
     return Report(
         faults=tuple(finding for finding in findings if finding.rule.is_fault),

@@ -15,7 +15,7 @@ from ._render import Format, render
 from ._types import NotAFamily
 
 _ABOUT = """\
-Import linkers and check their wiring: events that nobody receives, handlers that nothing reaches, events with fields
+Import linkers and check their wiring: events that no handler receives, handlers that nothing reaches, events with fields
 that can change, annotations that disagree with the event. Nothing is emitted and no handler is called.
 """
 _CODES = "exit codes: 0 no fault, 1 faults were found, 2 nothing could be checked"
@@ -51,7 +51,7 @@ def add_parser(subparsers: Subparsers) -> None:
         dest="sources",
         metavar="PACKAGE",
         action="append",
-        help="a package, or a module, whose code is read for what it emits beside the handlers; events that nothing emits "
+        help="a package, or a module, whose code is read for what it emits outside of handlers; events that nothing emits "
         "are then found too; may be repeated",
     )
     parser.add_argument(
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         report = check(first, *rest, family=family, sources=arguments.sources)
     except (NotLoaded, NotAFamily) as error:
         return refuse(arguments.program, error)
-    if not (report.events or report.handlers):  # in a green CI job nobody would ever notice
+    if not (report.events or report.handlers):  # a green CI job would hide it
         return refuse(arguments.program, report)
     sys.stdout.write(render(report, form))
     if form in ("mermaid", "svg"):
@@ -94,8 +94,8 @@ def load_linker(target: str) -> AnyLinker:
     if isinstance(found, Emitter):
         raise NotLoaded(target, f"this is an Emitter; name the Linker that it was made with.{_linkers_in(module)}")
     if isinstance(found, type) or callable(found):
-        raise NotLoaded(target, f"this is no Linker but {kind}; name a Linker that exists.{_linkers_in(module)}")
-    raise NotLoaded(target, f"this is no Linker but {kind}.{_linkers_in(module)}")
+        raise NotLoaded(target, f"this is not a Linker but {kind}; name a Linker that exists.{_linkers_in(module)}")
+    raise NotLoaded(target, f"this is not a Linker but {kind}.{_linkers_in(module)}")
 
 
 def load_family(target: str) -> object:

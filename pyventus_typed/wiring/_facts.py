@@ -20,10 +20,12 @@ AnyLinker = Linker[Never]  # a linker takes its family and nothing else, so Link
 
 
 class NotALinker(DefinitionError):
-    """The object to check is no linker."""
+    """The object to check is not a linker."""
 
     def __init__(self, found: object) -> None:
-        super().__init__(f"The wiring of a Linker is checked, and {found!r} is none. Give the linker itself.", found)
+        super().__init__(
+            f"The wiring of a Linker is checked, and {found!r} is not a Linker. Give the linker itself.", found
+        )
 
 
 def is_linker(found: object) -> TypeIs[AnyLinker]:
@@ -72,7 +74,7 @@ class Facts:
         self.emitted = tuple(dict.fromkeys(each.event for link in self.links for each in link.emissions.emits))
         self.is_code_read = packages is not None
         code = read_code(packages or ())
-        # A family is closed if somebody said what belongs to it; else it is whatever is linked or emitted.
+        # A family is closed if it was declared; else it is whatever is linked or emitted.
         roots, self.closed = self._roots(family)
         known = [cls for root in roots for cls in self._known(root, given=family is not None)]
         beside = [each.event for one in code.emitting for each in one.emits]
@@ -89,8 +91,8 @@ class Facts:
         """Who receives *event*, linker by linker, in the order of delivery. A base stands for what may be below it."""
         if event not in self._receivers:
             if is_emittable(event):
-                told = [self._link_of.get(id(each)) for linker in self.linkers for each in linker.receivers(event)]
-                found = [link for link in told if link is not None]  # None: subscribed since the check began
+                links = [self._link_of.get(id(each)) for linker in self.linkers for each in linker.receivers(event)]
+                found = [link for link in links if link is not None]  # None: subscribed since the check began
             else:
                 found = [link for link in self.links if issubclass(event, link.events)]
             self._receivers[event] = tuple(dict.fromkeys(found))
@@ -147,8 +149,8 @@ class Facts:
         return tuple(dict.fromkeys(roots)), closed
 
     def _known(self, root: type[Event], *, given: bool) -> tuple[type[Event], ...]:
-        """*root* with its subclasses. Below ``Event`` itself is all that was ever imported: unless somebody asked for
-        that, the events of packages that are not wired here are nobody's business."""
+        """*root* with its subclasses. Below ``Event`` itself is all that was ever imported: unless that was
+        asked for, the events of packages that are not wired here are left out."""
         known = with_subclasses([root])
         if given or root not in ROOTS:
             return known
@@ -163,8 +165,8 @@ def _where(emits: Emits) -> tuple[type[Event], str, int]:
 def _is_same(left: object, right: object) -> bool:
     if left is right:
         return True
-    ours, theirs = getattr(left, "__self__", None), getattr(right, "__self__", None)
-    return ours is not None and ours is theirs and getattr(left, "__func__", left) is getattr(right, "__func__", right)
+    one, other = getattr(left, "__self__", None), getattr(right, "__self__", None)
+    return one is not None and one is other and getattr(left, "__func__", left) is getattr(right, "__func__", right)
 
 
 def _unique_names(classes: Iterable[type[Event]]) -> dict[type[Event], str]:

@@ -81,7 +81,7 @@ class Frame:
     def events_of(  # noqa: PLR0911 - one case for each form that an expression may have
         self, expression: ast.expr | None, tried: frozenset[str] = _NONE
     ) -> Classes | None:
-        """The event classes that the value may have; none for what is no event; None where only a run can tell."""
+        """The event classes that the value may have; none for what is not an event; None where only a run can tell."""
         match expression:
             case ast.Constant() | ast.JoinedStr() | ast.Dict() | ast.List() | ast.Set() | ast.Tuple():
                 return NO_EVENT
@@ -307,13 +307,13 @@ def known(found: object) -> object:
     """*found*, or ``Missing`` for a proxy that raises when it is asked what it is."""
     try:
         isinstance(found, Missing)
-    except Exception:  # noqa: BLE001 - the proxy is a stranger's
+    except Exception:  # noqa: BLE001 - the proxy is a user's code
         return Missing
     return found
 
 
 def is_one_of(found: object, those: tuple[object, ...]) -> bool:
-    """Whether *found* is one of *those* itself. ``in`` would ask a stranger's ``__eq__``."""
+    """Whether *found* is one of *those* itself. ``in`` would call a user's ``__eq__``."""
     return any(found is each for each in those)
 
 

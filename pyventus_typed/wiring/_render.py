@@ -23,7 +23,7 @@ def render(report: Report, form: Format, /) -> str:
         Path("wiring.svg").write_text(render(check(linker), "svg"), encoding="utf-8")
     """
     if form not in get_args(Format):
-        raise InvalidOption(f"{form!r} is no format of a report. Take one of {', '.join(get_args(Format))}.", form)
+        raise InvalidOption(f"{form!r} is not a format of a report. Take one of {', '.join(get_args(Format))}.", form)
     match form:
         case "text":
             return text_of(report)
@@ -53,7 +53,7 @@ def _rows(report: Report) -> Iterator[Row]:
     for event in report.events:
         if not event.emittable:
             continue
-        yield event.name, event.place, "" if event.receivers else ", nobody receives it"
+        yield event.name, event.place, "" if event.receivers else ", no handler receives it"
         for code in report.code:
             for place in dict.fromkeys(each.place for each in code.emits if each.event is event.type):
                 yield f"  <- {code.name}", place, ""

@@ -56,9 +56,9 @@ def events_without_receiver(facts: Facts) -> Iterator[Finding]:
             handled = (
                 f"; {receivers[0].name} handles it, and only linker.answer and @answers answer" if receivers else ""
             )
-            yield Finding(Rule.UNANSWERED, f"nobody answers {name}{handled}{origin}", place, event)
+            yield Finding(Rule.UNANSWERED, f"no handler answers {name}{handled}{origin}", place, event)
         else:
-            yield Finding(Rule.UNHANDLED, f"nobody receives {name}{origin}", place, event)
+            yield Finding(Rule.UNHANDLED, f"no handler receives {name}{origin}", place, event)
 
 
 def undecorated_events(facts: Facts) -> Iterator[Finding]:
@@ -131,7 +131,7 @@ def emissions_outside_of_the_family(facts: Facts) -> Iterator[Finding]:
 
 def events_that_nothing_emits(facts: Facts) -> Iterator[Finding]:
     if not facts.is_code_read:
-        return  # other code than the handlers emits, and nobody has shown it to us
+        return  # other code than the handlers emits, and it was not named
     for event in facts.family:
         if is_emittable(event) and not facts.is_base(event) and not facts.is_emitted(event):
             message = f"nothing that was read emits {facts.name(event)}, or makes one"
@@ -184,7 +184,7 @@ class Expectation:
         """Whether every instance of *event* is welcome; None where the annotation cannot be read."""
         try:
             return _takes(self.annotation, event, self.scope)
-        except Exception:  # noqa: BLE001 - a stranger's metaclass is asked whether the event is a subclass
+        except Exception:  # noqa: BLE001 - a user's metaclass is asked whether the event is a subclass
             return None
 
     def is_namesake_of(self, event: type[Event]) -> str | None:
@@ -247,7 +247,7 @@ def _takes_any(annotations: tuple[object, ...], event: type[Event], scope: Scope
     return True if True in answers else None if None in answers else False
 
 
-# Sequence and Mapping are not here: they promise readers only, and say that nobody is meant to change the value.
+# Sequence and Mapping are not here: they promise reading only, so the value is not meant to change.
 _MUTABLE = (MutableSequence, MutableSet, MutableMapping)
 _IMMUTABLE_FORM = {"list": "tuple", "set": "frozenset", "bytearray": "bytes object"}
 

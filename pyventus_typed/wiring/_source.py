@@ -1,4 +1,4 @@
-"""Where things stand: the file and line of a class, a field, a handler, and the syntax tree of a function."""
+"""Where things are defined: the file and line of a class, a field, a handler, and the syntax tree of a function."""
 
 import ast
 import functools
@@ -60,7 +60,7 @@ class Sources:
         self._files: dict[str, _File | None] = {}
 
     def place_of_class(self, cls: type, field: str | None = None) -> Place | None:
-        """The line of *cls*, or of the field that stands in its body; None where there is no source."""
+        """The line of *cls*, or of the field in its body; None where there is no source."""
         module = sys.modules.get(cls.__module__)
         name = getattr(module, "__file__", None)
         if module is None or name is None or (file := self._read(name, module)) is None:

@@ -1,4 +1,4 @@
-"""Which events there are, and annotations as objects, also where a name in them exists for type checkers only."""
+"""Which events there are, and annotations as objects, even if a name in them exists for type checkers only."""
 
 import ast
 import builtins
@@ -44,7 +44,7 @@ class Scope(dict[str, object]):
 
 def scope_of_class(cls: type) -> Scope:
     scope = _scope_of_module(cls.__module__)
-    # Of what stands in the class body only classes count: a field called ``date`` must not hide the type ``date``.
+    # Of the names in the class body only classes count: a field called ``date`` must not hide the type ``date``.
     scope.update((name, value) for name, value in vars(cls).items() if isinstance(value, type))
     scope.setdefault(cls.__name__, cls)
     _add_type_parameters(scope, cls)
@@ -93,9 +93,9 @@ def text_of(annotation: object) -> str | None:
 def resolve(annotation: object, scope: Scope) -> object:
     """The object that an annotation stands for: text is evaluated, aliases, ``Annotated`` and ``NewType`` are undone.
 
-    What cannot be evaluated is ``Unknown``. Type arguments are left as they stand: resolve them in turn.
+    What cannot be evaluated is ``Unknown``. Type arguments are left as they are: resolve them in turn.
     """
-    for _ in range(100):  # ``type X = X`` is legal until somebody looks
+    for _ in range(100):  # ``type X = X`` is legal until it is evaluated
         if isinstance(annotation, ForwardRef):
             annotation = _evaluate_reference(annotation, scope)
         elif isinstance(annotation, str):
@@ -150,7 +150,7 @@ def _evaluate(text: str, scope: Scope) -> object:
     try:
         # The builtins must be there: typing imports something while it subscripts, and asks them how.
         return eval(_compile(text), {"__builtins__": builtins}, scope)  # noqa: S307 - code of an imported module, as in get_type_hints
-    except Exception:  # noqa: BLE001 - whatever a stranger's annotation raises, it cannot be read
+    except Exception:  # noqa: BLE001 - whatever a user's annotation raises, it cannot be read
         return Unknown
 
 
@@ -161,7 +161,7 @@ def _evaluate_reference(reference: ForwardRef, scope: Scope) -> object:
         try:
             names = {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
             return reference.evaluate(locals={name: scope[name] for name in names})
-        except Exception:  # noqa: BLE001 - whatever a stranger's annotation raises, it cannot be read
+        except Exception:  # noqa: BLE001 - whatever a user's annotation raises, it cannot be read
             return Unknown
     else:
         return text
@@ -181,7 +181,7 @@ ROOTS: frozenset[type[Event]] = frozenset({Event, Request})
 
 
 class NotAFamily(DefinitionError):
-    """The family is no event class, no union of them and no alias of one."""
+    """The family is neither an event class nor a union of event classes nor an alias of one."""
 
     def __init__(self, found: object) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""`python -m pyventus_typed demo [PATH]`: what a user may ask for, and what to say if it cannot be had."""
+"""`python -m pyventus_typed demo [PATH]`: its arguments, and what it says if it cannot run."""
 
 import os
 import stat
@@ -14,9 +14,9 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `demo` to the command line."""
     parser = subparsers.add_parser(
         "demo",
-        help="read many Python files by way of events, and show what came of it",
-        description="Read every Python file below PATH by way of events. Show the largest modules, the most imported"
-        " ones, what failed and why, and the books: what became of every event.",
+        help="read many Python files, each step an event, and show the results",
+        description="Read every Python file below PATH, each step an event. Show the largest modules, the most imported"
+        " ones, what failed and why, and the tally: how all events ended.",
     )
     parser.add_argument(
         "path",

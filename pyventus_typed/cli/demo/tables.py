@@ -1,4 +1,4 @@
-"""How a report and its books are shown."""
+"""How a report and its counts are shown."""
 
 import os
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def failures(report: Report, root: Path) -> Group:
     return _top("What failed, and why", ("File", "Reason"), rows, justify="left")
 
 
-def books(tally: Tally, seconds: float) -> Group:
+def counts(tally: Tally, seconds: float) -> Group:
     """Show that every emission that was accepted has ended in one way, and how fast that went."""
     ends = {
         "completed": tally.completed,
@@ -61,9 +61,7 @@ def books(tally: Tally, seconds: float) -> Group:
         table.add_column(name, justify="right")
         cells += [sign, f"{count:,}"]
     table.add_row(*cells)
-    return Group(
-        _title("The books"), table, _note(f"{seconds:.1f} s, {tally.accepted / seconds:,.0f} events per second")
-    )
+    return Group(_title("Tally"), table, _note(f"{seconds:.1f} s, {tally.accepted / seconds:,.0f} events per second"))
 
 
 def _top(

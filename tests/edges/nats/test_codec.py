@@ -112,7 +112,7 @@ def test_unknown_fields_are_ignored_and_missing_ones_take_their_default() -> Non
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"name": 1}', b'{"since": 1}', b"\xff", b"null"])
 def test_bytes_of_another_shape_are_undecodable(data: bytes) -> None:
-    with pytest.raises(Undecodable, match=r"These bytes are no 'crm.renamed.v2'"):
+    with pytest.raises(Undecodable, match=r"These bytes are not a 'crm.renamed.v2'"):
         names.decode("crm.renamed.v2", data)
 
 

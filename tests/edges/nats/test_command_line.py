@@ -137,7 +137,7 @@ async def test_no_server_is_one_line_and_exit_code_1(here: Run) -> None:
     code, out, err = await here("dead-letters", "--server", "nats://127.0.0.1:port", "list", "SHOP")
     assert (code, out) == (2, "")
     assert re.fullmatch(
-        r"python -m pyventus_typed nats dead-letters list: 'nats://127.0.0.1:port' is no address of a NATS server: .*\n",
+        r"python -m pyventus_typed nats dead-letters list: 'nats://127.0.0.1:port' is not the address of a NATS server: .*\n",
         err,
     )
 

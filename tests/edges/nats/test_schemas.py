@@ -176,7 +176,7 @@ def test_the_commands_print_documents_and_notice_a_change(here: Path, capsys: py
         (("asyncapi", "own_shop:codec"), "own_shop:codec: this is a codec, and a document is about a stream."),
         (
             ("schemas", "own_shop:number"),
-            "own_shop:number: this is no JsonCodec and no JetStream with one, but an int.",
+            "own_shop:number: this is neither a JsonCodec nor a JetStream with one, but an int.",
         ),
         (("schemas", "own_shop:nothing"), "own_shop:nothing: the module has no 'nothing'."),
         (

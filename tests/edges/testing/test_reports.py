@@ -190,7 +190,7 @@ def test_a_time_out_that_was_late_is_called_one() -> None:
         explore(waits.timeout_that_loses_an_item)
     report = str(caught.value)
     assert "  A time-out fell due 3 steps late: produce#1 and consume#1 went first." in report.splitlines()
-    assert re.search(r"\* +\d+ the end of a sleep falls due, ahead of a time-out\n", report)
+    assert re.search(r"\* +\d+ the end of a sleep falls due, ahead of a timeout\n", report)
 
 
 def test_what_waits_in_a_function_of_asyncio_is_told_by_the_name_that_was_called() -> None:

@@ -192,7 +192,7 @@ def test_what_is_no_family_is_refused_by_name(family: object) -> None:
 
 
 def test_what_is_no_linker_is_refused_by_name() -> None:
-    with pytest.raises(NotALinker, match="The wiring of a Linker is checked, and 3 is none"):
+    with pytest.raises(NotALinker, match="The wiring of a Linker is checked, and 3 is not a Linker"):
         check(3)  # type: ignore[arg-type]  # which a type checker tells, too
 
 
@@ -235,7 +235,9 @@ def test_a_request_that_methods_only_handle_is_unanswered_until_one_answers() ->
     linker.bind(Hears())
     (fault,) = check(linker).faults
     assert (fault.rule, fault.event) == (Rule.UNANSWERED, DepthOf)
-    assert fault.message == "nobody answers DepthOf; Hears.hear handles it, and only linker.answer and @answers answer"
+    assert (
+        fault.message == "no handler answers DepthOf; Hears.hear handles it, and only linker.answer and @answers answer"
+    )
     linker.bind(Answers())
     assert check(linker).faults == ()
 

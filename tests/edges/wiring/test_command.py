@@ -63,13 +63,13 @@ def test_notes_alone_end_with_0(folder: Path, capsys: pytest.CaptureFixture[str]
         "linker.subscribe(Tick, lambda tick: emitter.emit(Tick()))",
     )
     assert command("loops:linker") == 0
-    assert "loops.py:7: note: these set each other off: Tick -> lambda -> Tick" in capsys.readouterr().out
+    assert "loops.py:7: note: these trigger each other: Tick -> lambda -> Tick" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("family", [["sound.events:Family"], ["sound.events:Placed", "--family", "sound.events:Paid"]])
 def test_a_family_is_an_alias_or_given_in_several_parts(family: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert command("sound.wiring:mail", "--family", *family) == 1
-    assert "unhandled: nobody receives Placed" in capsys.readouterr().out
+    assert "unhandled: no handler receives Placed" in capsys.readouterr().out
 
 
 def test_a_graph_is_alone_on_stdout_and_the_findings_are_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,7 +77,7 @@ def test_a_graph_is_alone_on_stdout_and_the_findings_are_on_stderr(capsys: pytes
     assert command(*arguments, "--format", "svg") == 1
     out, err = capsys.readouterr()
     assert ET.fromstring(out).tag.endswith("svg")
-    assert "unhandled: nobody receives OrderLost" in err
+    assert "unhandled: no handler receives OrderLost" in err
     assert command(*arguments, "--format", "json") == 1
     assert json.loads(capsys.readouterr().out)["faults"]
     assert command(*arguments, "--format", "mermaid") == 1
@@ -104,8 +104,8 @@ def test_what_a_module_prints_does_not_end_up_in_a_graph(folder: Path, capsys: p
         (["import json", "json.loads('x')"], "broken cannot be imported: broken.py:2: JSONDecodeError: Expecting"),
         (["class E(BaseException):", "    def __str__(self): 1 / 0", "raise E"], "broken.py:3: E: (its message"),
         (["def __getattr__(name): raise OSError(name)"], "'linker' raised OSError: linker"),
-        (["linker = 3"], "broken:linker: this is no Linker but an int. broken holds no linker."),
-        (["def linker(): ..."], "broken:linker: this is no Linker but a function"),
+        (["linker = 3"], "broken:linker: this is not a Linker but an int. broken holds no linker."),
+        (["def linker(): ..."], "broken:linker: this is not a Linker but a function"),
         (
             ["from pyventus_typed import *", "import pyventus_typed as p", "mine = p.Linker()"],
             "Did you mean broken:mine?",
@@ -213,7 +213,9 @@ def app(folder: Path) -> Path:
 def test_a_linker_without_handlers_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("bus:linker") == 1
     out = capsys.readouterr().out
-    assert out.endswith(f"unhandled: nobody receives Lost\n{ADVICE}\n2 faults, 0 notes; 2 events, 0 handlers checked\n")
+    assert out.endswith(
+        f"unhandled: no handler receives Lost\n{ADVICE}\n2 faults, 0 notes; 2 events, 0 handlers checked\n"
+    )
 
 
 @pytest.mark.usefixtures("app")
