@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import TypeAliasType
 
+import pyventus_typed.wiring
 from pyventus_typed import Emitter, Event, Linker, Request, Subscriber, answers, handles
 from pyventus_typed.wiring import Finding, NotAFamily, NotALinker, Report, Rule, check
 from tests.edges.wiring.notes import own_notes
@@ -274,3 +275,13 @@ def test_the_page_says_of_each_rule_whether_it_is_a_fault_or_a_note(rule: Rule) 
     page = (HOUSE / "docs" / "how-to" / "check-the-wiring.md").read_text(encoding="utf-8")
     faults, _, notes = page.partition("## Notes")
     assert f"| `{rule}` |" in (faults if rule.is_fault else notes)
+
+
+def test_every_function_of_a_rule_is_run_and_every_rule_has_one() -> None:
+    folder = Path(pyventus_typed.wiring.__file__).parent
+    source = (folder / "_rules.py").read_text(encoding="utf-8")
+    functions = set(re.findall(r"^def (\w+)\(facts: Facts\) -> Iterator\[Finding\]:", source, re.MULTILINE))
+    (run,) = re.findall(r"^RULES = \(\n(.*?)^\)", source, re.MULTILINE | re.DOTALL)
+    assert functions == set(re.findall(r"\w+", run))
+    found = set(re.findall(r"Finding\(\s*Rule\.(\w+)", source + (folder / "_check.py").read_text(encoding="utf-8")))
+    assert found == {rule.name for rule in Rule}
