@@ -22,7 +22,7 @@ _PATIENCE = 60.0  # seconds without any progress before the demo gives up
 
 
 @dataclass
-class Counts:
+class JournalCounts:
     """What the journal says, counted."""
 
     emitted: set[int] = field(default_factory=set)
@@ -30,7 +30,7 @@ class Counts:
     started: Counter[int] = field(default_factory=Counter)
 
     @classmethod
-    def read(cls, journal: Path) -> "Counts":
+    def read(cls, journal: Path) -> "JournalCounts":
         counts = cls()
         whole = journal.read_bytes().rpartition(b"\n")[0] if journal.exists() else b""
         for line in whole.decode().splitlines():
@@ -90,7 +90,7 @@ class _Scene:
         client = await connect(Server(self._server.url), name="demo")
         try:
             dead = await self._until_done(DeadLetters(client, STREAM), kills)
-            counts = Counts.read(self._journal)
+            counts = JournalCounts.read(self._journal)
         finally:
             await shut(client)
         lost = counts.emitted - counts.handled - dead
@@ -108,7 +108,7 @@ class _Scene:
         server_at = self._orders // 2
         progress, moved = (-1, -1), time.monotonic()
         while True:
-            counts = Counts.read(self._journal)
+            counts = JournalCounts.read(self._journal)
             dead = {_number(letter.name, letter.data) async for letter in letters.all()}
             self._tell(counts, len(dead))
             while moments and len(counts.handled) >= moments[0] and await self._kill_a_worker():
@@ -171,7 +171,7 @@ class _Scene:
     def _clock(self) -> str:
         return f"{time.monotonic() - self._began:5.1f} s"
 
-    def _tell(self, counts: Counts, dead: int) -> None:
+    def _tell(self, counts: JournalCounts, dead: int) -> None:
         line = (
             f"{self._clock()}  emitted {len(counts.emitted):4}  handled {len(counts.handled):4}  "
             f"redelivered {counts.redelivered:3}  dead {dead}"

@@ -102,7 +102,7 @@ def test_a_retired_name_is_read_with_its_upcaster_and_never_written() -> None:
 
 
 def test_an_upcaster_that_raises_makes_the_bytes_undecodable() -> None:
-    with pytest.raises(Undecodable, match=r"no 'crm.renamed.v1': nobody has no last name"):
+    with pytest.raises(Undecodable, match=r"not a 'crm.renamed.v1': nobody has no last name"):
         names.decode("crm.renamed.v1", b'{"first": "Ada", "last": ""}')
 
 

@@ -189,7 +189,7 @@ def test_a_time_out_that_was_late_is_called_one() -> None:
     with pytest.raises(InterleavingError, match="got") as caught:
         explore(waits.timeout_that_loses_an_item)
     report = str(caught.value)
-    assert "  A time-out fell due 3 steps late: produce#1 and consume#1 went first." in report.splitlines()
+    assert "  A timeout fell due 3 steps late: produce#1 and consume#1 went first." in report.splitlines()
     assert re.search(r"\* +\d+ the end of a sleep falls due, ahead of a timeout\n", report)
 
 
