@@ -64,7 +64,7 @@ def check_callback(option: str, callee: object, *arguments: str) -> bool:
 
 
 def check_function(option: str, callee: object, *arguments: str) -> None:
-    """The same for an *option* whose result is used at once: it may be a class, and is no ``async def``."""
+    """The same for an *option* whose result is used at once: it may be a class, and is not an ``async def``."""
     if _check_option(option, callee, arguments, None):
         raise InvalidOption(
             f"{option}={spell_callee(callee)} is async, and its result is used at once. Pass a plain function.", callee

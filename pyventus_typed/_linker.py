@@ -550,7 +550,7 @@ class Linker(Generic[E_contra]):
         route = self._find(check_event_class(event))
         return route.receivers if route.answer is None else (route.answer, *route.receivers)
 
-    def subscriptions(self) -> tuple[Subscription[Any], ...]:  # Any: as above
+    def subscriptions(self) -> tuple[Subscription[Any], ...]:  # Any: of several event types
         """Every active subscription, in the order of subscribing."""
         return tuple(self._registry.all())
 

@@ -302,7 +302,7 @@ class Stream(Generic[_T_co]):
             wake()
         return None
 
-    def _wait_for_room(self, event: Any) -> object:  # Any: as above
+    def _wait_for_room(self, event: Any) -> object:  # Any: of its types
         loop = self._loop()
         if loop is None or loop.is_closed():
             return _Room(self, event, None)  # a loop that was lost, and could not say so
@@ -511,7 +511,7 @@ class _Expectation:
                 self._alarm.cancel()
         return True
 
-    def _receive(self, event: Any) -> None:  # Any: as above
+    def _receive(self, event: Any) -> None:  # Any: of its types
         if self.close():
             self._complete(lambda future: future.set_result(event))
 
@@ -528,14 +528,14 @@ class _Expectation:
             self._complete(lambda future: future.cancel())
 
     def _fail(self, error: Exception) -> None:
-        def fail(future: "Expected[Any]") -> None:  # Any: as above
+        def fail(future: "Expected[Any]") -> None:  # Any: of its types
             future.set_exception(error)
             future.exception()  # else asyncio logs that nobody has asked, if nobody does
 
         if self.close():
             self._complete(fail)
 
-    def _complete(self, how: "Callable[[Expected[Any]], object]") -> None:  # Any: as above
+    def _complete(self, how: "Callable[[Expected[Any]], object]") -> None:  # Any: of its types
         future = self._future()
         if future is None:
             return
@@ -551,7 +551,7 @@ class _Expectation:
         return " or ".join(map(spell, self._events))
 
 
-def _complete(future: Expected[Any], how: Callable[[Expected[Any]], object]) -> None:  # Any: as above
+def _complete(future: Expected[Any], how: Callable[[Expected[Any]], object]) -> None:  # Any: of its types
     if not future.done():
         how(future)
 

@@ -44,7 +44,7 @@ class Options:
         check_bool("answers", self.answers)
         _check_int("priority", self.priority)
         if self.timeout is not None:
-            check_seconds("timeout", self.timeout, least=None)
+            check_seconds("timeout", self.timeout, above=0)
 
     def with_callbacks_of(self, linker: "Options") -> "Options":
         """These options, with the callbacks of the *linker* where they name none; its own record if that is all."""
@@ -71,11 +71,11 @@ def _check_int(name: str, value: object) -> None:
         raise InvalidOption(f"{name}={value!r} is not an int; a higher one goes first.", value)
 
 
-def check_seconds(name: str, value: object, *, least: float | None = 0) -> None:
-    """Refuse anything but a finite number of seconds: at least *least*, or more than nothing if that is ``None``."""
+def check_seconds(name: str, value: object, *, above: float | None = None) -> None:
+    """Refuse anything but a finite number of seconds: more than *above*, or at least 0."""
     good = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    if not good or value < (least or 0) or (least is None and value == 0):  # type: ignore[operator]  # good says that it is a number
-        bound = "more than 0" if least is None else f"at least {least}"
+    if not good or (value < 0 if above is None else value <= above):  # type: ignore[operator]  # good says that it is a number
+        bound = "at least 0" if above is None else f"more than {above}"
         raise InvalidOption(f"{name}={value!r} is not a number of seconds: {bound}, or None for no limit.", value)
 
 

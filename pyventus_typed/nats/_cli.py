@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
-from pyventus_typed._spelling import with_article
+from pyventus_typed._spelling import several, with_article
 from pyventus_typed.cli._parsing import NotLoaded, Subparsers, complain, load, printable, refuse
 from pyventus_typed.nats import _demo
 from pyventus_typed.nats._codec import JsonCodec
@@ -280,8 +280,8 @@ async def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
     letter = await letters.get(options.number)
     _say(f"dead letter  {letter.number} of {letter.stream}")
     _say(f"event        {letter.name}, id {letter.id or '(none)'}, sequence {letter.sequence}")
-    attempts = "1 attempt" if letter.attempts == 1 else f"{letter.attempts} attempts"
-    _say(f"given up by  {letter.group}, at {letter.died.isoformat(timespec='seconds')}, after {attempts}")
+    died = letter.died.isoformat(timespec="seconds")
+    _say(f"given up by  {letter.group}, at {died}, after {several(letter.attempts, 'attempt')}")
     _say("reason       " + letter.reason.replace("\n", "\n             "))
     _say()
     headers = original_headers(dict(sorted(letter.headers.items())))

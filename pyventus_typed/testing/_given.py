@@ -100,7 +100,7 @@ def given_interleavings(
             __tracebackhide__ = True
             shared = [one for one in (*args, *kwargs.values()) if isinstance(one, Recorder | Linker)]
 
-            def begin() -> Coroutine[Any, Any, object]:  # Any: as above
+            def begin() -> Coroutine[Any, Any, object]:  # Any: what a coroutine yields
                 for one in shared:  # of a fixture: no schedule may see what another one has left in it
                     one.clear()
                 return test(*args, **kwargs)
@@ -119,7 +119,7 @@ def given_interleavings(
         decorated = hypothesis.given(**by_name, **named)(under_schedules)
 
         @functools.wraps(decorated)
-        def judged(*args: Any, **kwargs: Any) -> None:  # Any: as above
+        def judged(*args: Any, **kwargs: Any) -> None:  # Any: what the strategies make
             __tracebackhide__ = True
             progress.begin()
             with Reached(declared) as reached:

@@ -179,11 +179,6 @@ class Step:
         return str(self)[5:]
 
 
-def count_of(count: int, noun: str) -> str:
-    """``1 step``, ``2 steps``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def join_names(names: Sequence[str]) -> str:
     names = list(dict.fromkeys(names))
     if len(names) <= 1:

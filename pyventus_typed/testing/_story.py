@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pyventus_typed import Emission, Event, current_emission
 from pyventus_typed._libraries import is_in_library
-from pyventus_typed._spelling import short_name
+from pyventus_typed._spelling import several, short_name
 
 from ._conflicts import LineTracer, conflict_of, text_of_line
 from ._names import (
@@ -25,7 +25,7 @@ from ._names import (
     source_line,
 )
 from ._ready import SLEEP_IS_OVER, Entry, Timer
-from ._schedule import Fault, Step, count_of, join_names
+from ._schedule import Fault, Step, join_names
 from ._tasks import number_of, task_of
 from ._threads import ThreadStep
 
@@ -251,7 +251,7 @@ class Story:
                 at = f" at {where}" if (where := _where(entry)) else ""
                 self.still_waiting.append(
                     f"{names.of_entry(entry)} was ready to {verb}{at}, and was still kept waiting at the end, "
-                    f"{count_of(entry.passed, 'step')} later."
+                    f"{several(entry.passed, 'step')} later."
                 )
 
         def name(who: int | str) -> str:
@@ -359,7 +359,7 @@ def sentences(story: Story) -> list[str]:
             who = f"A{step.who[1:]}" if step.who.startswith("a ") else step.who
             ahead = [name for name in step.behind if "#" in name] or step.behind
             said.append(
-                f"{who} {verb} {count_of(step.late or 1, 'step')} late{at}{code}: {join_names(ahead)} went first."
+                f"{who} {verb} {several(step.late or 1, 'step')} late{at}{code}: {join_names(ahead)} went first."
             )
     said += story.still_waiting
     if len(said) > _MOST_SENTENCES:

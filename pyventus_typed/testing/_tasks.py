@@ -40,7 +40,7 @@ class VirtualTask(asyncio.Task[_T]):
 
     @override
     def __hash__(self) -> int:
-        return self._virtual_number  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # see above
+        return self._virtual_number  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # a number by then
 
 
 class VirtualFuture(asyncio.Future[_T]):

@@ -22,14 +22,14 @@ AnyLinker = Linker[Never]  # a linker takes its family and nothing else, so Link
 class NotALinker(DefinitionError):
     """The object to check is not a linker."""
 
-    def __init__(self, found: object) -> None:
+    def __init__(self, value: object) -> None:
         super().__init__(
-            f"The wiring of a Linker is checked, and {found!r} is not a Linker. Give the linker itself.", found
+            f"The wiring of a Linker is checked, and {value!r} is not a Linker. Give the linker itself.", value
         )
 
 
-def is_linker(found: object) -> TypeIs[AnyLinker]:
-    return isinstance(found, Linker)
+def is_linker(value: object) -> TypeIs[AnyLinker]:
+    return isinstance(value, Linker)
 
 
 class Link:

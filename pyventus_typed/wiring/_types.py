@@ -111,9 +111,9 @@ def resolve(annotation: object, scope: Scope) -> object:
     return Unknown
 
 
-def is_class(found: object) -> TypeIs[type[object]]:
-    """``isinstance(found, type)``, of which type checkers know what kind of type it is."""
-    return isinstance(found, type)
+def is_class(value: object) -> TypeIs[type[object]]:
+    """``isinstance(value, type)``, of which type checkers know what kind of type it is."""
+    return isinstance(value, type)
 
 
 def is_alias(form: object) -> bool:
@@ -183,11 +183,11 @@ ROOTS: frozenset[type[Event]] = frozenset({Event, Request})
 class NotAFamily(DefinitionError):
     """The family is neither an event class nor a union of event classes nor an alias of one."""
 
-    def __init__(self, found: object) -> None:
+    def __init__(self, family: object) -> None:
         super().__init__(
-            f"A family is an event class, a union of event classes, or an alias of one, and {found!r} is none of them. "
+            f"A family is an event class, a union of event classes, or an alias of one, and {family!r} is none of them. "
             "Give a base class (its subclasses belong to the family), `A | B`, or a tuple of these.",
-            found,
+            family,
         )
 
 
@@ -216,12 +216,12 @@ def _unfold(form: object, depth: int) -> Iterator[type[Event]]:
         raise NotAFamily(form)
 
 
-def is_tuple(found: object) -> TypeIs[tuple[object, ...]]:
-    return isinstance(found, tuple)
+def is_tuple(value: object) -> TypeIs[tuple[object, ...]]:
+    return isinstance(value, tuple)
 
 
-def is_event_class(found: object) -> TypeIs[type[Event]]:
-    return is_class(found) and issubclass(found, Event)
+def is_event_class(value: object) -> TypeIs[type[Event]]:
+    return is_class(value) and issubclass(value, Event)
 
 
 def is_request(event: type[Event]) -> bool:
