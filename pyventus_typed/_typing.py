@@ -56,7 +56,7 @@ class EventType(Protocol[P, E_co, T_co]):
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> OneOf[E_co]: ...
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # stands for an intersection of types, see above
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # stands for an intersection of types
 
 
 # `type[Never]` matches no class. With it mypy finds this overload alike enough to what was called to say which argument is

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     target: str = arguments.function
     file = None if arguments.file is None else Path(arguments.file)
     try:
-        _check(file)
+        _check_file(file)
         function = load_function(target)
     except (NotLoaded, ValueError) as error:
         return refuse(program, error)
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _check(file: Path | None) -> None:
+def _check_file(file: Path | None) -> None:
     """Raise `ValueError` where what is recorded could not be shown, before the function has run for an hour."""
     if file is None:
         try:

@@ -44,7 +44,7 @@ def _report(facts: Facts) -> Report:
         first, last = cycle.steps[0], cycle.steps[-1]
         place = next((each.place for each in last[1].emits if each.event is first[0].type), last[1].place)
         findings.append(Finding(Rule.CYCLE, f"these trigger each other: {cycle}", place, first[0].type, first[1].name))
-    findings.sort(key=_order)
+    findings.sort(key=_by_place)
     return Report(
         faults=tuple(finding for finding in findings if finding.rule.is_fault),
         notes=tuple(finding for finding in findings if not finding.rule.is_fault),
@@ -55,7 +55,7 @@ def _report(facts: Facts) -> Report:
     )
 
 
-def _order(finding: Finding) -> tuple[bool, str, int, str]:
+def _by_place(finding: Finding) -> tuple[bool, str, int, str]:
     place = finding.place or Place("", 0)
     return finding.place is None, place.file, place.line, finding.message
 

@@ -47,12 +47,12 @@ def emissions_of(handler: Callable[..., object], events: tuple[type[Event], ...]
 def _sorted(emits: Iterable[Emits], unread: Iterable[Place]) -> Emissions:
     """Both by file and line: sets of classes have another order in each process."""
     return Emissions(
-        tuple(sorted(emits, key=lambda each: (*_order(each.place), each.event.__qualname__))),
-        tuple(sorted(unread, key=_order)),
+        tuple(sorted(emits, key=lambda each: (*_by_line(each.place), each.event.__qualname__))),
+        tuple(sorted(unread, key=_by_line)),
     )
 
 
-def _order(place: Place) -> tuple[str, int]:
+def _by_line(place: Place) -> tuple[str, int]:
     return place.file, place.line
 
 

@@ -42,13 +42,13 @@ Row = tuple[str, Place | None, str]
 
 def text_of(report: Report) -> str:
     """The wiring as a table; then findings as ``file:line: rule: message``, which editors and CI turn into links."""
-    rows = list(_rows(report))
+    rows = list(_table_rows(report))
     width = max((len(left) for left, _, _ in rows), default=0)
     lines = [f"{left:<{width}}  {place or '(no source)'}{more}" for left, place, more in rows]
     return "\n".join([*lines, *([""] if lines else []), str(report)]) + "\n"
 
 
-def _rows(report: Report) -> Iterator[Row]:
+def _table_rows(report: Report) -> Iterator[Row]:
     names = {event.type: event.name for event in report.events}
     for event in report.events:
         if not event.emittable:

@@ -20,6 +20,7 @@ from ._types import (
     ROOTS,
     Scope,
     Unknown,
+    annotation_text,
     annotations_of,
     bounds,
     has_own_fields,
@@ -32,7 +33,6 @@ from ._types import (
     scope_of_class,
     scope_of_handler,
     signature_of,
-    text_of,
 )
 
 
@@ -196,7 +196,7 @@ class Expectation:
 
     @override
     def __str__(self) -> str:
-        text = text_of(self.annotation)
+        text = annotation_text(self.annotation)
         if text is not None:
             return text
         spelled = self.annotation.__qualname__ if type(self.annotation) is type else repr(self.annotation)
@@ -225,7 +225,7 @@ _POSITIONAL = (
 def _takes(annotation: object, event: type[Event], scope: Scope) -> bool | None:
     resolved = resolve(annotation, scope)
     if resolved is Unknown:  # a name for type checkers only: if it is that of the event, it is the right one
-        return True if (text_of(annotation) or "").rpartition(".")[2] == event.__name__ else None
+        return True if (annotation_text(annotation) or "").rpartition(".")[2] == event.__name__ else None
     # Any comes before all, for it is a class since Python 3.11; ``*args: P.args`` is whatever the wrapped function takes.
     if resolved is Any or isinstance(resolved, ParamSpecArgs):
         return True

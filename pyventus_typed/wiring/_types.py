@@ -80,7 +80,7 @@ def signature_of(handler: Callable[..., object]) -> inspect.Signature:
         return inspect.signature(handler)
 
 
-def text_of(annotation: object) -> str | None:
+def annotation_text(annotation: object) -> str | None:
     """An annotation that is text, or a reference to what cannot be evaluated, as it was written; else None."""
     if isinstance(annotation, ForwardRef):
         if sys.version_info >= (3, 14):
