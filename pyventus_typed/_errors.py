@@ -66,7 +66,7 @@ class DefinitionError(PyventusError, TypeError):
 
 
 class NotAnEvent(DefinitionError):
-    """Something else stands where an event, or an event class, is meant."""
+    """Something else was given where an event, or an event class, is needed."""
 
 
 class NotAHandler(DefinitionError):
@@ -74,7 +74,7 @@ class NotAHandler(DefinitionError):
 
 
 class NotAManager(DefinitionError):
-    """What stands where a callable is meant that takes a delivery and makes a context manager."""
+    """Something else was given where a callable is needed that makes a context manager from a delivery."""
 
 
 class ForeignEvent(DefinitionError):
@@ -110,7 +110,7 @@ class NoRoom(EmissionRejected):
 
 # ---------------------------------------------------------------- requests
 class NoHandler(PyventusError, LookupError):
-    """A request was asked that nobody answers."""
+    """A request was asked that no handler answers."""
 
 
 class SeveralHandlers(PyventusError, LookupError):

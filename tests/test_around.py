@@ -751,7 +751,7 @@ class NoManager:
         (partial(generator_function), "is a generator function"),
         (takes_none, "takes_none cannot be called with one positional argument, the delivery"),
         (lambda: nullcontext(), "cannot be called with one positional argument, the delivery"),
-        (NoManager, "NoManager is a class whose instances are no context managers"),
+        (NoManager, "NoManager is a class whose instances are not context managers"),
         (nullcontext(), "is one context manager, and each delivery needs its own"),
         (threading.Lock(), "is one context manager, and each delivery needs its own"),
         (None, "None cannot be called"),

@@ -86,10 +86,16 @@ class Wire(Readable[_T]):
 
 
 class JsonCodec(Generic[_E]):
-    """JSON for the events of one family: ``JsonCodec[ShopEvent](Wire("shop.paid.v1", Paid), ...)``.
+    """JSON for the events of one family: each event class has a name that stays the same if the class is renamed. ::
 
-    ``encode`` reads each event back before it lets it go: what JSON cannot carry (NaN, an instance of a
-    subclass in a field, a value of the wrong type) is refused where it was made, with the path of the field.
+        codec = JsonCodec[OrderPlaced | OrderPaid](
+            Wire("shop.order_placed.v1", OrderPlaced),
+            Wire("shop.order_paid.v1", OrderPaid),
+        )
+
+    ``encode`` decodes each event again before it returns the bytes: what JSON cannot carry (NaN, an instance of a
+    subclass in a field, a value of the wrong type) is refused where it was made, with the path of the field. Raises
+    ``BadWire`` if two events have one name, or an event has two.
     """
 
     content_type = "application/json"
@@ -155,7 +161,7 @@ class JsonCodec(Generic[_E]):
         try:
             return read(data)
         except Exception as error:  # an upcaster or a __post_init__ may raise whatever it likes
-            raise Undecodable(f"These bytes are no {name!r}: {error}") from error
+            raise Undecodable(f"These bytes are not a {name!r}: {error}") from error
 
 
 def _reader(name: str, shape: type[_Old]) -> Callable[[bytes], _Old]:

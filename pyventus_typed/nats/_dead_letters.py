@@ -173,7 +173,7 @@ class DeadLetters:
         return ack.seq
 
     async def delete(self, letter: DeadLetter) -> None:
-        """Forget *letter*. Deleting it twice is no error."""
+        """Delete *letter*. Deleting it twice is not an error."""
         # The letter first: parts without a letter are only bytes, a letter without its parts would be listed.
         for number in (letter.number, *letter.parts):
             try:

@@ -310,7 +310,7 @@ class Deliveries(Generic[_E]):
             await self._work(puller, msg)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             logger.warning("%s could not be settled and will be delivered again: %r", _spell(msg), error)
-        except Exception as error:  # noqa: BLE001  # see below
+        except Exception as error:  # noqa: BLE001  # anything else is a failed attempt
             # Whatever a message or a handler holds that we did not foresee must end neither the worker nor come
             # back without end: it is a failed attempt like any other.
             logger.exception("%s made the worker itself fail", _spell(msg))
@@ -332,7 +332,7 @@ class Deliveries(Generic[_E]):
         await self._limiter.enter(alone=todo.alone)
         try:
             settle = await self._attempt(puller, msg, todo.attempt, record)
-            if todo.alone:  # a neighbour that killed the process now would count against it
+            if todo.alone:  # another one that killed the process now would count against it
                 await settle()
         finally:
             self._limiter.leave(alone=todo.alone)

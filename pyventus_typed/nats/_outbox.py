@@ -143,7 +143,7 @@ class Outbox(OutboxRows[_E]):
         check_sqlite_transaction(connection)
         values = self._values(event)
         connection.execute(
-            f"INSERT INTO {self.table} (id, name, lane_key, data, headers) VALUES (?, ?, ?, ?, ?)",  # noqa: S608  # a checked name
+            f"INSERT INTO {self.table} (id, name, lane_key, data, headers) VALUES (?, ?, ?, ?, ?)",  # noqa: S608 - the name of the table is checked
             values,
         )
         return values[0]
@@ -163,7 +163,7 @@ def check_sqlite_transaction(connection: sqlite3.Connection) -> None:
     """Raise ``NoTransaction`` where what is written next would be committed at once."""
     if not isinstance(connection, sqlite3.Connection):
         raise TypeError(
-            f"{type(connection).__qualname__} is no sqlite3.Connection. For psycopg there is pyventus_typed.nats.postgresql."
+            f"{type(connection).__qualname__} is not a sqlite3.Connection. For psycopg there is pyventus_typed.nats.postgresql."
         )
     # From Python 3.12 on `autocommit` decides, unless it is LEGACY_TRANSACTION_CONTROL, which is neither True nor False.
     mode = getattr(connection, "autocommit", None)
@@ -198,7 +198,7 @@ class _SqliteTable:
     async def waiting(self, limit: int) -> list[Row]:
         def read() -> list[Row]:
             cursor = self._connection.execute(
-                f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT ?",  # noqa: S608
+                f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT ?",  # noqa: S608 - the name of the table is checked
                 (limit,),
             )
             return [row_of(values) for values in cursor.fetchall()]
@@ -209,7 +209,7 @@ class _SqliteTable:
         def mark() -> None:
             with self._connection:
                 self._connection.executemany(
-                    f"UPDATE {self._table} SET after = ? WHERE number = ? AND after IS NULL",  # noqa: S608
+                    f"UPDATE {self._table} SET after = ? WHERE number = ? AND after IS NULL",  # noqa: S608 - the name of the table is checked
                     [(after, row.number) for row in rows],
                 )
 
@@ -219,7 +219,7 @@ class _SqliteTable:
         def remove() -> None:
             with self._connection:
                 self._connection.executemany(
-                    f"DELETE FROM {self._table} WHERE number = ?",  # noqa: S608
+                    f"DELETE FROM {self._table} WHERE number = ?",  # noqa: S608 - the name of the table is checked
                     [(row.number,) for row in rows],
                 )
 
@@ -314,7 +314,7 @@ class Relay(Generic[_E, _C_contra]):
         try:
             await self._send_all([row for row in rows if row.id not in stored], sent)
         finally:
-            # Also when cancelled: each row removed now need not be looked for later.
+            # Even if it is cancelled: each row removed now need not be looked for later.
             await asyncio.shield(table.remove(sent))
         return len(sent)
 

@@ -272,7 +272,11 @@ class JetStream(Generic[_E]):
     *patience* is how many seconds ``publish`` tries before it raises ``NotStored``. At the start, of a worker too, each
     question to the server is asked for so long: about a stream, and about each consumer.
     *domain* is JetStream's domain, where the server that we connect to is a leaf node of another one;
-    *api_prefix* is where an account finds the API that another one exports to it, in place of ``$JS.API``.
+    *api_prefix* is where an account finds the API that another one exports to it, in place of ``$JS.API``. ::
+
+        stream = JetStream("nats://127.0.0.1:4222", codec, stream="SHOP")
+        async with stream:
+            await stream.publish(OrderPaid(7))
     """
 
     def __init__(

@@ -36,11 +36,11 @@ class Health:
     """How a worker and its group are."""
 
     running: bool
-    """Whether ``run`` runs and nobody stopped it."""
+    """Whether ``run`` runs and was not stopped."""
     connected: bool
     """Whether the server is reached; a lost one is waited for without end."""
     consumers: bool
-    """Whether every consumer of the group exists. ``False`` also if the server did not say in time."""
+    """Whether every consumer of the group exists. ``False`` if the server did not say in time, too."""
     lag: int | None
     """How many events wait for the group or are in hand; ``None`` if the server did not say in time."""
     lanes: Mapping[int | None, int]
@@ -67,7 +67,7 @@ class Worker(Generic[_E]):
     Up to *concurrency* events without an ordering key are handled at a time, and one of each lane. A failed event
     is tried *attempts* times in all, after the seconds in *backoff* (the last one repeats), and then becomes a
     dead letter. After a crash, the events that were in flight run alone, so that a handler that kills
-    its process is found out without harm to its neighbours. What cannot be decoded is a dead letter at once.
+    its process is found out without harm to others. What cannot be decoded is a dead letter at once.
 
     While a handler runs, the worker says so to the server three times in *ack_wait* seconds; a worker that was killed
     loses its events to another one after that time. A group keeps the longest *ack_wait* of its workers.
@@ -81,7 +81,11 @@ class Worker(Generic[_E]):
     *replicas* is on how many servers the position of the group is kept, if not on as many as the stream.
     *context* is entered around the handlers of each message, to carry on a trace for example. *on_failure* is called
     after each attempt that failed, *on_dead* after a message became a dead letter; both in the event loop, so they must
-    be quick. What they raise is logged and changes nothing.
+    be quick. What they raise is logged and changes nothing. ::
+
+        worker = Worker(stream, linker, group="billing")
+        async with stream:
+            await worker.run()  # until stop(), or a signal
     """
 
     def __init__(

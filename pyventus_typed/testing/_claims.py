@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Self
 
 from ._loop import VirtualLoop
 from ._names import place_of
@@ -78,7 +79,7 @@ def _evaluate(what: str, check: Callable[[], object], label: str, when: str, ent
 def _remember_emission(error: Exception, entry: Entry | Timer | None) -> None:
     """Note in whose emission the step ran, for the report."""
     if entry is not None:
-        emission = emission_in(entry._context)  # type: ignore[union-attr]  # a handle keeps its context
+        emission = emission_in(entry._context)
         if emission is not None:
             error.__dict__["emission"] = emission
 
@@ -105,12 +106,12 @@ class Reached:
         if missed:
             raise UnreachedError(missed, schedules)
 
-    def __enter__(self) -> Reached:
+    def __enter__(self) -> Self:
         global _collector  # noqa: PLW0603  # the code under test calls sometimes() from wherever it is, threads included
         self._before = _collector
         _collector = self.names
         return self
 
     def __exit__(self, *_: object) -> None:
-        global _collector  # noqa: PLW0603
+        global _collector  # noqa: PLW0603  # as found in __enter__
         _collector = self._before

@@ -52,13 +52,22 @@ def explore(
     - ``fail=True``, or the class of an exception: any ``asyncio.sleep``, which stands for input and output, may raise it;
     - ``drop=True``, ``double=True``: an ``emit`` may be lost, as by a crash, or be made twice, as by a redelivery.
 
-    That a cancellation or exception of these comes out of the body again is no failure; ``always`` and ``afterwards`` say
+    That a cancellation or exception of these comes out of the body again is not a failure; ``always`` and ``afterwards`` say
     what must hold then.
 
     *body* must make all its state anew. Where the first run and its repetition differ, ``StateLeakError`` or
     ``NonDeterminismError`` names the step. ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was never true.
     ``NothingToExplore`` if only one schedule is possible, unless ``expect_choices=False``. The other parameters are those
-    of `run`, and so are the errors, each as the ``__cause__`` of the ``InterleavingError``.
+    of `run`, and so are the errors, each as the ``__cause__`` of the ``InterleavingError``. ::
+
+        async def body() -> None:
+            recorder = Recorder()
+            linker.subscribe(OrderPaid, recorder)
+            async with Emitter(linker, AsyncIOProcessor(ordering=Ordering.SERIAL)) as emitter:
+                await asyncio.gather(pay(emitter, 1), pay(emitter, 2))
+            assert len(recorder.events) == 2
+
+        explore(body)
     """
     if schedules < 1:
         raise ValueError(f"schedules is the number of schedules to try, at least 1, not {schedules}.")

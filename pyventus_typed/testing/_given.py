@@ -100,7 +100,7 @@ def given_interleavings(
             __tracebackhide__ = True
             shared = [one for one in (*args, *kwargs.values()) if isinstance(one, Recorder | Linker)]
 
-            def begin() -> Coroutine[Any, Any, object]:  # Any: as above
+            def begin() -> Coroutine[Any, Any, object]:  # Any: what a coroutine yields
                 for one in shared:  # of a fixture: no schedule may see what another one has left in it
                     one.clear()
                 return test(*args, **kwargs)
@@ -112,14 +112,14 @@ def given_interleavings(
                     _try_schedules(search, _seed_of(drawn), schedules, progress.failed_before)
                 progress.add(search)
 
-        under_schedules.__signature__ = inspect.signature(test).replace(return_annotation=None)  # type: ignore[attr-defined]  # of pytest
+        under_schedules.__signature__ = inspect.signature(test).replace(return_annotation=None)  # type: ignore[attr-defined]  # pytest's own attribute
         # given() takes strategies by position or by name, not both.
         names = list(inspect.signature(test).parameters)[-len(strategies) :] if strategies else []
         by_name = dict(zip(names, strategies, strict=True))
         decorated = hypothesis.given(**by_name, **named)(under_schedules)
 
         @functools.wraps(decorated)
-        def judged(*args: Any, **kwargs: Any) -> None:  # Any: as above
+        def judged(*args: Any, **kwargs: Any) -> None:  # Any: what the strategies make
             __tracebackhide__ = True
             progress.begin()
             with Reached(declared) as reached:

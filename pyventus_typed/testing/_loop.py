@@ -32,7 +32,7 @@ _C = TypeVar("_C", bound=type[object])
 Reorder: TypeAlias = Literal["strict", "resume", "all"]
 
 LATENCY = 2.0
-"""How many times as long a sleep may take, unless somebody asks for something else."""
+"""How many times as long a sleep may take, by default."""
 _PLACE_NAMES: Mapping[Place, str] = {"await": "end of a step that waits", "emit": "emit", "step": "step"}
 
 
@@ -68,7 +68,7 @@ _REFUSED = {
 def _refuse(method: str, what: str) -> Callable[..., NoReturn]:
     def refused(*_: object, **__: object) -> NoReturn:
         raise SimulationBoundaryError(
-            f"loop.{method}() needs {what} of the real world, whose timing no schedule can decide. "
+            f"loop.{method}() needs {what} from outside of the loop, whose timing no schedule can decide. "
             "Give the code under test a stand-in (a queue, a stub with an async method), "
             "or run this test on an ordinary loop."
         )
@@ -138,8 +138,8 @@ class VirtualLoop(OrderedLoop):
     An ``asyncio.sleep`` may take up to *latency* times as long, where another timer then falls due before it ends: it ends
     just after that one. With ``latency=1``, and under ``"strict"``, sleeps are exact.
 
-    Who has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version of
-    Python that has the same asyncio functions (``wait_for`` became another one in 3.12). Threads (``asyncio.to_thread``,
+    A task that has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version
+    of Python that has the same asyncio functions (``wait_for`` became another one in 3.12). Threads (``asyncio.to_thread``,
     ``run_in_executor``) are virtual: they begin and end when the schedule says, and their function runs without a running
     loop, in a real thread for which the loop waits (``threads="real"``), for at most ten seconds, or, quicker and without
     that limit, in the loop's own thread (``"inline"``).
@@ -437,13 +437,13 @@ class VirtualLoop(OrderedLoop):
         )
         return LivelockError(
             f"{what} Ready to go on: {self.names.of_entries([*self.ready(), entry])}. "
-            "If it is no livelock, say how many steps it may take: max_steps=.",
+            "If it is not a livelock, say how many steps it may take: max_steps=.",
             steps,
         )
 
     # ------------------------------------------------------------------ faults
     def _run_with_faults(self, entry: Entry | Timer) -> None:
-        task = task_of(entry._callback)  # type: ignore[union-attr]  # what the entry is, is in its callback
+        task = task_of(entry._callback)
         if task is not None and (late := self._to_cancel.pop(number_of(task), None)) is not None:
             self._cancel(task, late, entry)
         entry._run()
@@ -543,7 +543,7 @@ class VirtualLoop(OrderedLoop):
 
     @override
     def __del__(self) -> None:
-        # A loop that a test loses on purpose is no mistake of the test.
+        # A loop that a test loses on purpose is not a mistake of the test.
         if self._closed:
             return
         if self.lost:

@@ -16,8 +16,13 @@ _E = TypeVar("_E", bound=Event)
 class Recorder(Sequence[Event]):
     """A handler that records the events it is called with, in the order of the calls; it compares like a list of them.
 
-    Subscribe it to anything: ``linker.subscribe(OrderPaid, recorder)``. It may be subscribed often, and be called in any
-    thread.
+    Subscribe it to anything. It may be subscribed often, and be called in any thread. ::
+
+        recorder = Recorder()
+        linker.subscribe(OrderPaid, recorder)
+        emitter.emit(OrderPaid(7))
+        await emitter.wait_for_tasks()
+        assert recorder == [OrderPaid(7)]
     """
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # it is mutable and compares by what it holds
@@ -57,7 +62,7 @@ class Recorder(Sequence[Event]):
         return matches[0]
 
     def assert_in_order(self, *expected: Event | type[Event]) -> None:
-        """These were recorded in this order, each an event or a class; others may stand between them."""
+        """These were recorded in this order, each an event or a class; others may be between them."""
         position = 0
         for number, one in enumerate(expected):
             while position < len(self._events) and not _is(self._events[position], one):
@@ -69,9 +74,9 @@ class Recorder(Sequence[Event]):
 
     def _matches(self, kind: type[_E], fields: dict[str, object]) -> list[_E]:
         known = {field.name for field in dataclasses.fields(kind)}
-        if strangers := sorted(fields.keys() - known):
+        if unknown := sorted(fields.keys() - known):
             raise TypeError(
-                f"{kind.__qualname__} has no field {', '.join(map(repr, strangers))}; "
+                f"{kind.__qualname__} has no field {', '.join(map(repr, unknown))}; "
                 f"it has {', '.join(sorted(known)) or 'none'}."
             )
         return [

@@ -92,7 +92,7 @@ class Run(Generic[_T]):
     schedule: Schedule = FIFO
     """What it really deviated in."""
     interrupted: bool = False
-    """It ended with an exception that the schedule had put into it: that is no failure, and there is no value."""
+    """It ended with an exception that the schedule had put into it: that is not a failure, and there is no value."""
     choices: int = 0
     steps: int = 0
     time: float = 0.0
@@ -132,7 +132,7 @@ def run(
 
 
 def users_traceback(error: BaseException) -> TracebackType | None:
-    """The traceback of *error* from the first line of the user's on: how a loop comes to run it is no part of the story."""
+    """The traceback of *error* from the first line of the user's on: how a loop comes to run it does not belong into it."""
     trace = error.__traceback__
     while trace is not None and not is_users(trace.tb_frame.f_code):
         trace = trace.tb_next
@@ -189,7 +189,9 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
             main.add_done_callback(_stop)
             loop.run_forever()
         if not main.done():
-            raise RuntimeError("The loop was stopped before the body was done: loop.stop() is for who runs the loop.")
+            raise RuntimeError(
+                "The loop was stopped before the body was done: only the code that runs the loop may stop it."
+            )
         result.value = main.result()
         if chooser is None:
             loop.require_fit()
@@ -247,7 +249,7 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
 
 
 def _is_injected(error: BaseException | None, injected: Sequence[BaseException], *, cancels: bool) -> bool:
-    """Whether *error* is nothing but what the schedule put into the program: that it comes out again is no failure."""
+    """Whether *error* is nothing but what the schedule put into the program: that it comes out again is not a failure."""
     if isinstance(error, asyncio.CancelledError):
         return cancels
     if isinstance(error, BaseExceptionGroup):
@@ -297,7 +299,7 @@ def faults_of_libraries(loop: VirtualLoop, faults: Faults, story: Story | None) 
     try:
         yield
     finally:
-        setattr(Emitter, "emit", emit)  # noqa: B010  # as above
+        setattr(Emitter, "emit", emit)  # noqa: B010  # a checker would not have it
         vars(asyncio.tasks)["__sleep0"] = pause
 
 

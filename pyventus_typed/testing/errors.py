@@ -28,7 +28,7 @@ __all__ = [
 
 
 class NotABody(PyventusError, TypeError):
-    """What was given as the body of a test is no function that makes a coroutine."""
+    """What was given as the body of a test is not a function that makes a coroutine."""
 
     def __init__(self, value: object, way_out: str) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class NoStrategy(PyventusError, TypeError):
 
 
 class SimulationBoundaryError(PyventusError, RuntimeError):
-    """The program reached for the real world, which no schedule can decide."""
+    """The program used real I/O or real time, which no schedule can decide."""
 
 
 class DeadlockError(PyventusError, RuntimeError):

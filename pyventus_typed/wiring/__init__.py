@@ -1,17 +1,17 @@
-"""The wiring check: which events nobody receives, which handlers nothing reaches, and who emits what.
+"""The wiring check: which events no handler receives, which handlers nothing reaches, and who emits what.
 
 ``check(linker)`` is for a test, ``python -m pyventus_typed check MODULE:LINKER`` for a terminal and for CI.
 """
 
+from pyventus_typed.cli._parsing import NotLoaded
+
 from ._check import check
-from ._cli import add_parser, run
 from ._facts import NotALinker
 from ._render import Format, render
 from ._report import (
     Cycle,
     Emits,
     Finding,
-    NotLoaded,
     Place,
     Report,
     Rule,
@@ -35,8 +35,6 @@ __all__ = [
     "WiredCode",
     "WiredEvent",
     "WiredHandler",
-    "add_parser",
     "check",
     "render",
-    "run",
 ]

@@ -1,4 +1,4 @@
-"""check(): the facts, judged by every rule, as one report; and handlers that set each other off."""
+"""check(): the facts, judged by every rule, as one report; and handlers that trigger each other."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,12 +21,17 @@ def check(
     Without it, the family is that of the linkers where it is known at run time, ``Linker[A | B]()`` or a subclass of
     ``Linker[A | B]``, and else what the handlers are linked to and what they emit.
 
-    *sources* are the names of packages and modules whose code is read for what it emits, beside the handlers, such as
+    *sources* are the names of packages and modules whose code is read for what it emits outside of handlers, such as
     ``["shop"]``: then events that nothing emits are found too. A module of them that is not imported stays so.
 
     Nothing is emitted, no handler is called and nothing is changed. The source of the handlers is read, but not run;
     annotations that are text are evaluated. Raises ``NotALinker``, ``NotAFamily``, and ``NotLoaded`` for a source that is not
-    there, and nothing for what it finds.
+    there, and nothing for what it finds. ::
+
+        def test_the_wiring() -> None:
+            report = check(linker)
+            assert not report.faults, report
+            assert not report.cycles, report
     """
     return _report(Facts([linker, *linkers], family, sources))
 
@@ -38,8 +43,8 @@ def _report(facts: Facts) -> Report:
     for cycle in cycles:
         first, last = cycle.steps[0], cycle.steps[-1]
         place = next((each.place for each in last[1].emits if each.event is first[0].type), last[1].place)
-        findings.append(Finding(Rule.CYCLE, f"these set each other off: {cycle}", place, first[0].type, first[1].name))
-    findings.sort(key=_order)
+        findings.append(Finding(Rule.CYCLE, f"these trigger each other: {cycle}", place, first[0].type, first[1].name))
+    findings.sort(key=_by_place)
     return Report(
         faults=tuple(finding for finding in findings if finding.rule.is_fault),
         notes=tuple(finding for finding in findings if not finding.rule.is_fault),
@@ -50,7 +55,7 @@ def _report(facts: Facts) -> Report:
     )
 
 
-def _order(finding: Finding) -> tuple[bool, str, int, str]:
+def _by_place(finding: Finding) -> tuple[bool, str, int, str]:
     place = finding.place or Place("", 0)
     return finding.place is None, place.file, place.line, finding.message
 

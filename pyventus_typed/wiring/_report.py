@@ -3,34 +3,24 @@
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from typing_extensions import override
 
 from pyventus_typed import Event
-from pyventus_typed._spelling import several
-from pyventus_typed.errors import PyventusError
-
-
-class NotLoaded(PyventusError, LookupError):
-    """What MODULE:NAME names cannot be imported, is not there, or is something else. ``target`` is the text given."""
-
-    def __init__(self, target: str, reason: str) -> None:
-        super().__init__(f"{target}: {reason}")
-        self.target = target
+from pyventus_typed._spelling import several, shown_path
 
 
 class Rule(enum.StrEnum):
     """What a finding is about: a fault, or a note, which changes no exit code."""
 
     UNHANDLED = "unhandled", True  # an event without a receiver
-    UNANSWERED = "unanswered", True  # a request that nobody answers
+    UNANSWERED = "unanswered", True  # a request that no handler answers
     UNREACHABLE = "unreachable", True  # a handler linked to what can never arrive
     MUTABLE = "mutable", True  # a field whose value can change after the event was emitted
     ANNOTATION = "annotation", True  # a handler that expects another event than the one it is linked to
     UNDECORATED = "undecorated", True  # fields, but no @dataclass: no emitter takes it
-    CYCLE = "cycle", False  # handlers that set each other off
+    CYCLE = "cycle", False  # handlers that trigger each other
     BASE = "base", False  # a base class without a receiver of its own
     OUTSIDE = "outside", False  # an event that is emitted, but is not in the family
     UNBOUND = "unbound", False  # a Subscriber class of which no instance is bound
@@ -40,7 +30,7 @@ class Rule(enum.StrEnum):
 
     is_fault: bool
 
-    def __new__(cls, name: str, is_fault: bool) -> Self:  # noqa: FBT001 - each stands beside its name, above
+    def __new__(cls, name: str, is_fault: bool) -> Self:  # noqa: FBT001 - each is beside its name, above
         self = str.__new__(cls, name)
         self._value_ = name
         self.is_fault = is_fault
@@ -56,8 +46,7 @@ class Place:
 
     @property
     def path(self) -> str:
-        here, file = Path.cwd(), Path(self.file).resolve()  # the current directory is resolved, too
-        return (file.relative_to(here) if file.is_relative_to(here) else file).as_posix()
+        return shown_path(self.file)
 
     @override
     def __str__(self) -> str:
@@ -114,7 +103,7 @@ class WiredHandler:
 
 @dataclass(frozen=True, slots=True)
 class WiredCode:
-    """A function, or the top of a module, that is no handler and emits something."""
+    """A function, or the top of a module, that is not a handler and emits something."""
 
     name: str
     place: Place
@@ -123,7 +112,7 @@ class WiredCode:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """Handlers that set each other off: each step is an event and the handler that it reaches.
+    """Handlers that trigger each other in a cycle: each step is an event and the handler that it reaches.
 
     The last handler emits the first event.
     """

@@ -38,7 +38,7 @@ def show(root: Path) -> None:
     shown += [tables.largest_modules(report, root), tables.most_imported(report)]
     if report.failures:
         shown.append(tables.failures(report, root))
-    shown.append(tables.books(emitter.tally, report.seconds))
+    shown.append(tables.counts(emitter.tally, report.seconds))
     for part in shown:
         _console.print(part, highlight=False)
         _console.print()
@@ -52,7 +52,7 @@ async def _emit(places: Sequence[Found]) -> None:
 
 @contextmanager
 def _progress() -> Iterator[None]:
-    """Show how many of the files found so far have been read, if there is somebody to see it."""
+    """Show how many of the files found so far have been read, if stdout is a terminal."""
     if not _console.is_interactive:
         yield
         return
