@@ -145,6 +145,7 @@ class Stream(Generic[_T_co]):
 
     Events come in the order in which their deliveries start. It ends with its block; when the emitter has closed, after what
     came before has been read; and with its loop. Leaving an ``async for`` loses nothing: the next one goes on there.
+    Reading it outside of its block, in two tasks at once, or in another loop raises `DefinitionError`.
 
     .. code-block:: python
 
@@ -234,6 +235,8 @@ class Stream(Generic[_T_co]):
     def __aiter__(self) -> Self:
         if self._phase is _Phase.NEW or self._phase is _Phase.LEFT:
             raise self._outside()
+        if not runs_here(self._loop()):
+            raise self._elsewhere()
         if self._wake is not None:
             raise self._twice()
         reader = _current_task()
@@ -242,6 +245,8 @@ class Stream(Generic[_T_co]):
         return self
 
     async def __anext__(self) -> _T_co:
+        if self._phase is not _Phase.NEW and not runs_here(self._loop()):
+            raise self._elsewhere()
         while True:
             with self._lock:
                 if self._buffer:
@@ -399,6 +404,13 @@ class Stream(Generic[_T_co]):
         return DefinitionError(
             "A stream is read inside of its block: async with emitter.stream(...) as events, and then "
             "async for event in events.",
+            self,
+        )
+
+    def _elsewhere(self) -> DefinitionError:
+        return DefinitionError(
+            f"{self} was opened in another event loop, and only tasks of that loop can read it. Open one here, which gets "
+            "what the emitter emits in any loop: async with emitter.stream(...).",
             self,
         )
 

@@ -621,6 +621,29 @@ async def test_two_tasks_that_iterate_one_stream_at_once_get_an_error() -> None:
     assert await reading == [1]
 
 
+@pytest.mark.parametrize("unread", [0, 2])
+def test_a_stream_is_read_in_the_loop_that_opened_it_alone_and_loses_nothing_to_another(unread: int) -> None:
+    emitter = Emitter(Linker())
+
+    def read_elsewhere(events: Stream[OrderPlaced]) -> None:
+        for ask in (lambda: read_all(events), lambda: read(events, 1)):
+            with pytest.raises(DefinitionError, match="opened in another event loop, .* Open one here") as caught:
+                asyncio.run(ask())
+            assert caught.value.found is events
+
+    async def enter_and_ask() -> Stream[OrderPlaced]:
+        events = await emitter.stream(OrderPlaced).__aenter__()
+        emit(emitter, *range(unread))
+        await turns()
+        await asyncio.to_thread(read_elsewhere, events)
+        emit(emitter, unread)
+        assert await read(events, unread + 1) == [*range(unread + 1)]
+        return events
+
+    # The same where the loop that opened it is closed.
+    read_elsewhere(asyncio.run(enter_and_ask()))
+
+
 @pytest.mark.parametrize("maxsize", [0, -1, True, 1.5, None, "2"])
 async def test_maxsize_is_an_int_of_at_least_1(maxsize: object) -> None:
     with pytest.raises(InvalidOption, match=f"maxsize={maxsize!r} is no int of at least 1"):
