@@ -83,7 +83,10 @@ def current_emission() -> "Emission[Event] | None":
 
 
 class WouldDeadlock(PyventusError, RuntimeError):
-    """A handler waits for its own end. *chain* are the emissions, from the one waited for to the one that waits."""
+    """A handler waits for its own end, or the reader of a full stream for what waits for room there.
+
+    *chain* are the emissions, from the one waited for to the one that waits.
+    """
 
     chain: tuple["Emission[Event]", ...]
 
@@ -401,7 +404,7 @@ class Emission(Generic[_T_co]):
         """Wait until it is settled, from any loop; never raises what a handler raised.
 
         A waiter that is cancelled, or times out, changes nothing. Raises `WouldDeadlock` in a handler's own task
-        if that would wait for itself.
+        if that would wait for itself, and in the task that reads a stream if this waits for room there.
         """
         return await _Wait(self)
 

@@ -135,7 +135,8 @@ class Emitter(Generic[E_contra]):
     async def emit_wait(self, event: Any, /) -> Emission[Any]:  # Any: as for emit
         """As `emit`, but waits for a place, first come first served; a waiter that is cancelled emits nothing.
 
-        Raises `WouldDeadlock` in a handler whose own end alone could free a place.
+        Raises `WouldDeadlock` in a handler whose own end alone could free a place, and in the task that reads a stream if each
+        place is held by what waits for room there.
         """
         emission = self._draft(event)
         await self._processor.submit_wait(emission, self._state)
@@ -262,8 +263,11 @@ class Emitter(Generic[E_contra]):
 
         At most *maxsize* events wait to be read. With one more, the delivery stays open until there is room (``"wait"``),
         so that ``capacity`` and `emit_wait` hold up who emits; or the oldest unread one (``"drop_old"``) or the new one
-        (``"drop_new"``) is lost, and counted in ``dropped``. `wait_for_tasks` and `aclose` in the task that reads raise
-        `WouldDeadlock` where they would wait for room. When the block ends, what waits for room is discarded.
+        (``"drop_new"``) is lost, and counted in ``dropped``. When the block ends, what waits for room is discarded.
+
+        In the task that reads, ``await emission``, `emit_wait`, `wait_for_tasks` and `aclose` raise `WouldDeadlock` as soon as
+        they wait for what waits for room here. For the last two a task that has entered the block counts, too, until another
+        one reads. Not judged are `ask`, the turn of `publish`, and waits in other tasks.
 
         ``when`` is evaluated as for ``on``. Raises `DefinitionError` for what cannot work; entering the block raises
         `EmitterClosed` where nothing can come any more.
@@ -362,8 +366,7 @@ class Emitter(Generic[E_contra]):
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
         """Wait until what the processor has accepted in this loop is settled, and what that leads to; see there."""
-        async with self._readers.judging("waits for what is pending"):
-            return await self._processor.wait_for_tasks(timeout)
+        return await self._processor.wait_for_tasks(timeout)
 
     async def aclose(self, *, grace: float | None = None) -> bool:
         """Refuse new emissions and wait for those that are pending, and for what they still emit; whether all ended.
@@ -373,8 +376,7 @@ class Emitter(Generic[E_contra]):
         """
         if grace is not None:
             check_seconds("grace", grace)
-        async with self._readers.judging("closes the emitter"):
-            is_done = await self._processor.close(self._state, grace)
+        is_done = await self._processor.close(self._state, grace)
         self._gave_up = self._gave_up or not is_done
         self._readers.end()
         return is_done

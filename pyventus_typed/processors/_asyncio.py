@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
+from functools import partial
 from threading import get_ident
 from typing import Any
 from weakref import ref
@@ -27,7 +28,7 @@ from ._queue import Queue
 from ._scheduler import Scheduler, numbers
 from ._schedulers import current_scheduler
 from ._settings import LoopFactory, OnDiscard, Overflow, Settings
-from ._waiting import over, refuse, waiting_emission
+from ._waiting import over, refuse, waiting_emission, waits_for_capacity
 
 _deliver = Queue.deliver  # a function: a method would be made anew for each call
 
@@ -99,7 +100,7 @@ class AsyncIOProcessor:
         if waiter is not None:
             is_own = waiter in queue.ledger.open
             refuse([waiter] if is_own else queue.emissions(), waiter, "waits for")
-        return await over([queue.end_epoch()], scheduler.waiting, timeout)
+        return await over([queue.end_epoch()], scheduler, timeout)
 
     @override
     def __repr__(self) -> str:
@@ -194,7 +195,7 @@ class AsyncIOProcessor:
                 if waiter is not None and not capacity.is_free:
                     does = "waits for capacity, which is held by"
                     refuse(capacity.in_order(), waiter, does, stuck=capacity.stuck)
-                await capacity.wait(waiter)
+                await capacity.wait(waiter, partial(queue.scheduler.watch, judge=waits_for_capacity(capacity)))
                 has_place = True
             except BaseException:
                 release(queue, row)
@@ -248,7 +249,7 @@ class AsyncIOProcessor:
             with state.lock:
                 state.closed = True
         scheduler.take_all()  # what was handed over before
-        if await over(scheduler.end_epochs(), scheduler.waiting, grace):
+        if await over(scheduler.end_epochs(), scheduler, grace, "closes the emitter"):
             return True
         for _, emission in scheduler.pending():
             if any(one._state is state for one in lineage(emission)):

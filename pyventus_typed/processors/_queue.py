@@ -24,7 +24,7 @@ from .._emission import (
     set_current,
 )
 from .._event import Event
-from .._ledger import Epoch, Ledger, Totals
+from .._ledger import Epoch, Epochs, Ledger, Totals
 from .._loops import HAS_GIL, complete, runs_here
 from .._ordering import Ordering, gate_of
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
@@ -38,7 +38,7 @@ from ._scheduler import LOST, Scheduler, numbers
 from ._schedulers import scheduler_of
 from ._settings import Settings
 from ._tasks import Rest, work
-from ._waiting import refuse, waiting_emission
+from ._waiting import refuse, waiting_emission, waits_for
 
 _CANCELLED_BEFORE: Final = Discarded("cancelled", started=False)
 _LOST_WHILE_IT_RAN: Final = Discarded(LOST, started=True)
@@ -666,6 +666,10 @@ class Queue:
         """What is open, and to whom it is reported if it is cut off."""
         return [(self.settings.on_discard, emission) for emission in self.emissions()]
 
+    def epochs_of(self, emission: AnyEmission, /) -> Epochs:
+        """Those that *emission* belongs to, if it is pending here."""
+        return self.ledger.open.get(emission, ())
+
     def end_epoch(self) -> Epoch:
         """What is accepted from now on belongs to a later epoch; the one that has ended."""
         return self.ledger.end_epoch(next(numbers))
@@ -717,6 +721,8 @@ class Queue:
         waiting = None if get_current() is None and not scheduler.below.runs else self.refuse_deadlock(emission)
         assert scheduler.loop is not None  # it is running
         future: asyncio.Future[None] = scheduler.loop.create_future()
+        if scheduler.streams:
+            scheduler.watch(future, waits_for(emission))
         scheduler.waiting.add(future)  # whoever waits is held by nobody else
         return future, scheduler.waiting.discard, waiting
 
