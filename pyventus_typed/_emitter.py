@@ -46,7 +46,7 @@ from .processors._asyncio import AsyncIOProcessor
 class Emitter(Generic[E_contra]):
     """Emits the events of a family to the handlers of a linker, run by a processor.
 
-    All methods may be called from any thread. ``async with Emitter(...)`` makes the running loop its home: emissions from
+    All methods may be called from any thread. ``async with Emitter(...)`` makes the running loop its home loop: emissions from
     threads without a loop of their own are handed to it, and the end of the block waits for everything.
     """
 
@@ -55,11 +55,13 @@ class Emitter(Generic[E_contra]):
     def __init__(self, linker: Linker[E_contra], processor: Processor | None = None) -> None:
         """*processor* may be shared with other emitters; ``None`` is a new ``AsyncIOProcessor()``."""
         if not isinstance(linker, Linker):
-            raise DefinitionError(f"{linker!r} is no linker. Make one: Emitter(Linker()).", linker)
+            raise DefinitionError(f"{linker!r} is not a linker. Make one: Emitter(Linker()).", linker)
         if isinstance(processor, type):
             raise DefinitionError(f"{spell(processor)} is a class. Did you mean {spell(processor)}()?", processor)
         if processor is not None and not hasattr(processor, "submit"):
-            raise DefinitionError(f"{processor!r} is no processor. Use AsyncIOProcessor(), or leave it out.", processor)
+            raise DefinitionError(
+                f"{processor!r} is not a processor. Use AsyncIOProcessor(), or leave it out.", processor
+            )
         self._linker = linker
         self._routes = linker._routes
         self._processor: Processor = AsyncIOProcessor() if processor is None else processor
@@ -92,7 +94,7 @@ class Emitter(Generic[E_contra]):
         raises. Predicates (``when``) are evaluated here, in order.
 
         Raises `EmissionRejected` if nothing was accepted: `EmitterClosed`, or `NoRoom` where ``capacity`` is used up;
-        `DefinitionError` for what is no event, or none of this linker's.
+        `DefinitionError` for what is not an event, or none of this linker's.
         """
         try:
             route = self._routes.table[type(event)]
@@ -169,16 +171,16 @@ class Emitter(Generic[E_contra]):
         answer: Any = await self._processor.ask(
             self._asked(request), self._state
         )  # Any: answer() checked that it is an R
-        return answer  # type: ignore[no-any-return]  # as above
+        return answer  # type: ignore[no-any-return]  # answer() has checked that it is an R
 
     def ask_sync(self, request: RequestIn[E_contra, R], /) -> R:
-        """As `ask`, without awaiting: a plain answer is called at once, also where a loop runs.
+        """As `ask`, without awaiting: a plain answer is called at once, whether a loop runs or not.
 
         Without a running loop an ``async`` answer runs to its end, as by `emit`. Where a loop runs, an answer that must be
         awaited, or has ``in_thread``, raises `DefinitionError` before it is called: ``await ask`` there.
         """
         answer: Any = self._processor.ask_sync(self._asked(request), self._state)  # Any: as in ask
-        return answer  # type: ignore[no-any-return]  # as above
+        return answer  # type: ignore[no-any-return]  # answer() has checked that it is an R
 
     # fmt: off
     # -- overloads of stream: one for each number of events, written by tests/typing/overloads.py
@@ -394,8 +396,8 @@ class Emitter(Generic[E_contra]):
             if not self._gave_up:
                 await self.aclose()
         finally:
-            self._state.home = None
-            self._readers.end()  # also if it was cancelled: nobody comes back to close it
+            self._state.home_loop = None
+            self._readers.end()  # whether it was cancelled or not: nobody comes back to close it
 
     @override
     def __repr__(self) -> str:
@@ -414,7 +416,7 @@ class Emitter(Generic[E_contra]):
         event = request
         if not isinstance(event, Request):
             check_event(event)
-            raise NotAnEvent(f"{spell_event(event)} is no request, so nobody answers it. Use emit.", event)
+            raise NotAnEvent(f"{spell_event(event)} is not a request, so nobody answers it. Use emit.", event)
         route = self._routes.table.get(type(event)) or self._linker._route(event)
         if route.answer is None:
             name = spell(type(event))

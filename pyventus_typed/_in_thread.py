@@ -119,7 +119,7 @@ class Thread:
                 raise
 
     async def _patiently(self, running: "asyncio.Future[Any]") -> bool:
-        """Wait through cancellations, as long as its time-out allows; whether the thread has returned."""
+        """Wait through cancellations, as long as its timeout allows; whether the thread has returned."""
         end = None if self._timeout is None else self._loop.time() + self._timeout
         while True:
             with suppress(asyncio.CancelledError):

@@ -325,7 +325,7 @@ def test_a_method_decorated_in_a_class_body_is_refused_there() -> None:
         NotAHandler, match=r"is a class method that belongs to no class yet\. Derive the class from Subs"
     ):
 
-        class Orders:  # type: ignore[no-redef]  # as above
+        class Orders:  # type: ignore[no-redef]  # and a third form
             @on_placed
             @classmethod
             def placed(cls, event: OrderPlaced) -> None: ...

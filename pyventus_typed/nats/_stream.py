@@ -296,7 +296,8 @@ class JetStream(Generic[_E]):
     ) -> None:
         if not isinstance(server, str | Server | Client):
             raise InvalidOption(
-                f"{spell_event(server)} is no server: give an address, a Server, or a connected nats-py client.", server
+                f"{spell_event(server)} is not a server: give an address, a Server, or a connected nats-py client.",
+                server,
             )
         check_option("settings", settings, StreamSettings | None)
         check_callback("key", key)

@@ -103,7 +103,7 @@ class Queue:
             {} if settings.ordering is Ordering.MAILBOX else None
         )
         self.capacity = None if settings.capacity is None else Capacity(settings.capacity)
-        self.late: dict[AnyEmission, int] = {}  # how many threads of it have not returned after their time-outs
+        self.late: dict[AnyEmission, int] = {}  # how many threads of it have not returned after their timeouts
 
     def look_for_observers(self) -> None:
         """Take over who observes. From any thread: an emission that is accepted meanwhile is observed, or it is not."""
@@ -270,7 +270,7 @@ class Queue:
                 yield call
 
     def _cut_short(self, emission: AnyEmission, error: BaseException) -> None:
-        """What is no `Exception` leaves a call, or our own code between two calls."""
+        """What is not an `Exception` leaves a call, or our own code between two calls."""
         index = self.index_of(emission)
         note = None if emission._notes is None else emission._notes.get(index)
         if index >= 0 and (note is None or note is CALLED):
@@ -458,7 +458,7 @@ class Queue:
         until.add_done_callback(partial(self._returned_late, emission, subscription))
 
     def _returned_late(self, emission: AnyEmission, subscription: Subscription[Event], _thread: object) -> None:
-        """A thread has returned after its time-out: it gives up its place."""
+        """A thread has returned after its timeout: it gives up its place."""
         now: Entry | None = None
         self.late[emission] -= 1
         if not self.late[emission]:
@@ -547,7 +547,7 @@ class Queue:
             scheduler.check_idle()
 
     def reason_of(self, error: BaseException) -> str:
-        """Why a task was left by *error*, which is no `Exception`; one that goes on through the loop is remembered."""
+        """Why a task was left by *error*, which is not an `Exception`; one that goes on through the loop is remembered."""
         scheduler = self.scheduler
         if isinstance(error, GeneratorExit) and not runs_here(scheduler.loop):
             return scheduler.ending or LOST
