@@ -182,6 +182,20 @@ async def test_waits_are_those_of_the_emitter_that_is_instrumented_each_once(sdk
     assert sdk.sums(DURATION) == {None: 2}
 
 
+async def test_a_stream_and_the_next_event_are_no_handlers(sdk: Sdk) -> None:
+    linker = Linker[Event]()
+    emitter = Emitter(linker)
+    with sdk.instrument(emitter):
+        async with emitter.stream(Placed) as events:
+            following = emitter.expect(Placed)
+            emitter.emit(Placed())
+            assert [await anext(events), await following] == [Placed(), Placed()]
+        await emitter.wait_for_tasks()
+        assert sdk.sums(SETTLED, by=STATUS) == {"completed": 1}
+    assert sdk.spans == []
+    assert sdk.points(WAIT) == sdk.points(DURATION) == {}
+
+
 def test_the_value_of_a_duration_has_the_span_of_its_handler_for_an_example(sdk: Sdk) -> None:
     linker = Linker[Event]()
     linker.subscribe(Placed, lambda event: None)
