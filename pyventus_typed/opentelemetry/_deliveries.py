@@ -115,7 +115,7 @@ class DeliveryWaits:
     def started(self, delivery: Delivery[Event], /) -> None:
         """See `Observer`."""
         since = self._since.get(delivery.emission)
-        if since is not None and not delivery.subscription._source:  # a stream, which is no handler
+        if since is not None and delivery.subscription._source is None:  # else it is a stream, and no handler
             self._wait.record(perf_counter() - since, {**self._attributes, **_attributes(*_what_of(delivery))})
 
     def ended(self, delivery: Delivery[Event], /) -> None:
