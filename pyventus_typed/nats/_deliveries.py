@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +23,7 @@ from pyventus_typed.nats._consumer import Group, Puller
 from pyventus_typed.nats._dead_letters import GivenUp, store_dead_letter
 from pyventus_typed.nats._options import check_callback, check_fields
 from pyventus_typed.nats._stream import JetStream, Opened
+from pyventus_typed.nats._tracing import find_tracing
 from pyventus_typed.nats._wire import Received, read, set_received
 from pyventus_typed.nats.errors import HandlerFailed, NatsError, UnknownWireName
 
@@ -366,7 +367,9 @@ class Deliveries(Generic[_E]):
         """Run the handlers. Returns why they did not all succeed, or ``None``."""
         set_received(message)  # this task is the message's own, and the emission copies its context
         try:
-            with self._options.context(message):
+            tracing = find_tracing()
+            traced = nullcontext() if tracing is None else tracing.receiving(message)
+            with traced, self._options.context(message):
                 emission = self._emitter.emit(event)
                 self._running.add(emission)
                 try:

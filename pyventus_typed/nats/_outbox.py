@@ -20,6 +20,7 @@ from pyventus_typed.nats._codec import Codec
 from pyventus_typed.nats._connection import logger
 from pyventus_typed.nats._options import check_callback, check_option
 from pyventus_typed.nats._stream import JetStream, Outgoing, side_by_side
+from pyventus_typed.nats._tracing import trace_headers
 from pyventus_typed.nats._wire import MSG_ID, check_extra, check_size, check_token, cloud_event, lane_of
 from pyventus_typed.nats.errors import NoTransaction, NotStored, Refused, StreamFull
 
@@ -110,6 +111,7 @@ class OutboxRows(Generic[_E]):
             time=datetime.now(UTC),
             content_type=self.codec.content_type,
         )
+        headers.update(trace_headers())
         if self._headers is not None:
             headers.update(check_extra(self._headers(event)))
         check_size(encoded.name, encoded.data, headers, _MAX_PAYLOAD)
