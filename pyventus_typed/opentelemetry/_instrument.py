@@ -90,14 +90,14 @@ def instrument(
 
     - Of a linker: a span for each delivery, whichever emitter it came through, and the duration of its handler. The span is
       current while the handler runs, so what that does and emits is its child; it is itself a child of what was current where
-      the event was emitted. An exception is recorded; to be cancelled is no error. What never starts has no span.
+      the event was emitted. An exception is recorded; to be cancelled is not an error. What never starts has no span.
     - Of an emitter: the same of its linker; the counts of its processor (``emitter.tally``) from now on; and how long its
       deliveries wait, with `AsyncIOProcessor`.
     - Of `pyventus_typed.nats`, whatever the parts are, and also with none: a span for each event that is published, and for
       each message that a worker handles, a child of the former by the header ``traceparent``; and what workers that start
       from now on have done, and their lag.
 
-    The span stands where `Linker.surround` puts it: managers that were there before are around it, later ones inside of it,
+    The span is where `Linker.surround` puts it: managers that were there before are around it, later ones inside of it,
     callbacks outside. Providers default to the global ones, which may be set later. *attributes* are added to each span and
     each measurement, to tell emitters apart. What is instrumented twice is traced and measured once, as the first said.
     Nothing that OpenTelemetry raises reaches a handler or an emitter: it is logged by ``pyventus_typed``.

@@ -131,7 +131,7 @@ def _conclude(span: Span, dimensions: Attributes, error: BaseException | None) -
         if name in dimensions:
             span.set_attribute(name, dimensions[name])
     if error is None or isinstance(error, asyncio.CancelledError):
-        return  # to be cancelled is no error: a shutdown is not to raise an alarm
+        return  # to be cancelled is not an error: a shutdown is not to raise an alarm
     if isinstance(error, Exception):
         quietly(span.record_exception, error)
         span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {_text(error)}"))
