@@ -1,4 +1,4 @@
-"""Every check of this house: `nox` runs those of `nox.options.sessions`, `nox -l` lists all, `nox -s tests` runs one.
+"""Every check of this project: `nox` runs those of `nox.options.sessions`, `nox -l` lists all, `nox -s tests` runs one.
 
 Nox prints how long each session took. What follows a `--` goes to the session's tool: `nox -s tests -- -k ledger -x`.
 """
@@ -84,7 +84,7 @@ def wheel() -> str:
 
 @contextmanager
 def away_from_the_checkout(session: nox.Session) -> Iterator[None]:
-    """Go to a copy of the house without the package, so that nothing but the installed wheel can be imported."""
+    """Go to a copy of the project without the package, so that nothing but the installed wheel can be imported."""
     with tempfile.TemporaryDirectory(prefix="pyventus-typed-") as folder:
         copy = Path(folder, "house")
         hidden = (".[!g]*", ".git", ".gitignore")  # all of them but .github, which tests read
