@@ -477,17 +477,19 @@ class Emission(Generic[_T_co]):
         """Log *error*, unless somebody awaits the emission and will get it."""
         if self._is_awaited():
             self._with_rare().unseen.append((index, error))
+            self._log_unseen()  # who awaits it in another thread may have given up since
         else:
             log_failure(self, self._route.receivers[index].handler, error)
 
     def _log_unseen(self) -> None:
-        """Nobody awaits it any more who will be given its failures."""
+        """Log what nobody will be given, if nobody awaits it any more. From any thread: each failure is logged by one of them."""
         rare = self._rare
         if rare is None or self._is_awaited():
             return
-        unseen, rare.unseen = rare.unseen, []
-        for index, error in unseen:
-            log_failure(self, self._route.receivers[index].handler, error)
+        with suppress(IndexError):
+            while True:
+                index, error = rare.unseen.pop(0)
+                log_failure(self, self._route.receivers[index].handler, error)
 
     def _failure(self) -> EmissionFailed | None:
         """What the handlers raised so far."""

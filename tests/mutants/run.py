@@ -26,7 +26,7 @@ PYTEST = (
     "-p",
     "no:cacheprovider",
     "--hypothesis-profile=quick",
-    "--timeout=20",
+    "--timeout=60",
 )
 
 

@@ -25,34 +25,40 @@ from pyventus_typed import (
     Status,
     Tally,
 )
-from pyventus_typed.errors import EmissionRejected, EmitterClosed
+from pyventus_typed.errors import EmissionFailed, EmissionRejected, EmitterClosed
 from tests.events import OrderPlaced
 from tests.threads import TIMES
 
 SOON = 20  # seconds after which something hangs
-BLOCKED = 0.02  # seconds after which the other thread waits for a lock that the stopped one holds
+BLOCKED = 0.01  # seconds after which the other thread waits for a lock that the stopped one holds
 STEP = max(1, 31 // TIMES)  # of the bytecodes that are many; `nox -s stress` tries each
 ORDERINGS: list[Ordering | KeyedOrdering] = [*Ordering, PerKey(OrderPlaced, lambda event: event.order % 2)]
 
 
 class Stop:
-    """Stops the thread that calls `run` once: before the *number*-th bytecode of the package, until the other one has acted."""
+    """Stops the thread that is in its block once: before the *number*-th bytecode of the package, until the other one has
+    acted.
+    """
 
     def __init__(self, number: int, reached: Callable[[], object]) -> None:
         self.left = number
         self.reached = reached
         self.acted = threading.Event()
 
-    def run(self, job: Callable[[], object]) -> None:
-        """Do *job*, and say at its end at the latest that the other one may act."""
-        before = sys.gettrace()  # coverage's
+    def __enter__(self) -> None:
+        self._before = sys.gettrace()  # coverage's
         sys.settrace(self._trace)
-        try:
+
+    def __exit__(self, *_: object) -> None:
+        """Say at the end at the latest that the other one may act."""
+        sys.settrace(self._before)
+        if self.left > 0:
+            self.reached()
+
+    def run(self, job: Callable[[], object]) -> None:
+        """Do *job* in the block."""
+        with self:
             job()
-        finally:
-            sys.settrace(before)
-            if self.left > 0:
-                self.reached()
 
     def _trace(self, frame: FrameType, what: str, _value: object) -> Any:  # Any: a function of this kind, or none
         if "/pyventus_typed/" not in frame.f_code.co_filename.replace("\\", "/"):
@@ -247,6 +253,95 @@ def test_a_loop_emits_while_another_thread_subscribes_and_counts() -> None:
         return stop
 
     at_every_bytecode(attempt, step=STEP)
+
+
+@pytest.mark.parametrize("is_home", [True, False], ids=["handed over", "run in its own thread"])
+@pytest.mark.parametrize("overflow", ["wait", "drop_old", "drop_new"])
+def test_the_block_of_a_stream_ends_while_another_thread_emits_into_it(overflow: Any, *, is_home: bool) -> None:
+    def attempt(number: int) -> Stop:
+        emitter, emissions = Emitter(Linker[Event]()), list[Emission[OrderPlaced]]()
+
+        async def main() -> Stop:
+            loop, reached = asyncio.get_running_loop(), asyncio.Event()
+
+            async def work() -> Stop:
+                async with emitter.stream(OrderPlaced, maxsize=1, overflow=overflow):
+                    stop = Stop(number, lambda: loop.call_soon_threadsafe(reached.set))
+
+                    def emit() -> None:
+                        with stop:
+                            emissions.extend(emitter.emit(OrderPlaced(order)) for order in (1, 2))
+
+                    thread = threading.Thread(target=emit, daemon=True)
+                    thread.start()
+                    with suppress(TimeoutError):  # it waits for room, which the end of the block gives it
+                        async with asyncio.timeout(1):
+                            await reached.wait()
+                stop.acted.set()
+                await asyncio.to_thread(join, thread)
+                return stop
+
+            if not is_home:
+                return await work()
+            async with emitter:
+                return await work()
+
+        stop = asyncio.run(main())
+        assert len(emissions) == 2
+        assert emitter.tally.pending == 0
+        assert emitter.tally.accepted == 2
+        assert {one.status for one in emissions} <= {Status.COMPLETED, Status.DISCARDED}
+        return stop
+
+    at_every_bytecode(attempt, step=3 * STEP)
+
+
+def test_a_failure_is_raised_or_logged_whenever_who_waits_in_another_loop_gives_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def attempt(number: int) -> Stop:
+        linker, waits, ends = Linker[Event](), threading.Event(), list[BaseException]()
+        caplog.clear()
+
+        @linker.on(OrderPlaced)
+        async def fail(event: OrderPlaced) -> None:
+            raise LookupError
+
+        emitter = Emitter(linker)
+
+        async def main() -> Stop:
+            async def wait() -> None:
+                loop, reached = asyncio.get_running_loop(), asyncio.Event()
+                stop.reached = lambda: loop.call_soon_threadsafe(reached.set)
+                waiting = asyncio.create_task(_awaited(emission))
+                await asyncio.sleep(0)
+                waits.set()
+                await reached.wait()
+                waiting.cancel()
+                ends.extend(one for one in await asyncio.gather(waiting, return_exceptions=True) if one is not None)
+                stop.acted.set()
+
+            emission = emitter.emit(OrderPlaced(1))
+            stop = Stop(number, lambda: None)
+            thread = threading.Thread(target=lambda: asyncio.run(wait()), daemon=True)
+            thread.start()
+            assert waits.wait(SOON)
+            with stop:
+                assert await emitter.wait_for_tasks(SOON)
+            await asyncio.to_thread(join, thread)
+            return stop
+
+        stop = asyncio.run(main())
+        raised = [type(one) for one in ends] == [EmissionFailed]
+        logged = [record for record in caplog.records if "fail failed for" in record.message]
+        assert len(logged) == (not raised)
+        return stop
+
+    at_every_bytecode(attempt, step=1)
+
+
+async def _awaited(emission: Emission[OrderPlaced]) -> None:
+    await emission
 
 
 @pytest.mark.parametrize("capacity", [None, 1])
