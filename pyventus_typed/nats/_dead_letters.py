@@ -96,7 +96,7 @@ class _Answer(msgspec.Struct):
 
 
 class DeadLetters:
-    """The dead letters of one stream. It needs no codec, so that even a letter that cannot be decoded can be shown and sent again.
+    """The dead letters of one stream. It needs no codec: even a letter that cannot be decoded can be shown and sent again.
 
     Messages that other programs wrote into that stream are listed too, if they can be read.
     """
