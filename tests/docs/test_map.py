@@ -60,6 +60,16 @@ def test_the_map_names_all_that_the_core_takes_from_inside_asyncio_and_one_file_
     assert {file for _, file in found} == {"_loops"}
 
 
+def test_the_map_names_the_files_of_the_command_line() -> None:
+    files = {
+        line.removeprefix("cli.").replace("demo.", "demo/").partition("/")[0]
+        for line in LINES
+        if line.startswith("cli.")
+    }
+    table = MAP[MAP.index("| Files of `pyventus_typed/cli/`") : MAP.index("The commands `check`")]
+    assert set(re.findall(r"`(_\w+|nats|demo)/?`", table)) == files
+
+
 def test_the_map_names_the_files_of_the_wiring_check_from_top_to_bottom() -> None:
     wiring = [line.removeprefix("wiring.") for line in LINES if line.startswith("wiring.")]
     table = MAP[MAP.index("| Files of `pyventus_typed/wiring/`") : MAP.index("## The timeline")]
