@@ -78,8 +78,17 @@ def test_the_map_names_the_files_of_the_wiring_check_from_top_to_bottom() -> Non
 
 def test_the_map_names_the_files_of_the_timeline_from_top_to_bottom() -> None:
     trace = [line.removeprefix("trace.") for line in LINES if line.startswith("trace.")]
-    table = MAP[MAP.index("| Files of `pyventus_typed/trace/`") : MAP.index("## The engine")]
+    table = MAP[MAP.index("| Files of `pyventus_typed/trace/`") : MAP.index("## NATS")]
     assert re.findall(r"`(_\w+)`", table) == trace
+
+
+def test_the_map_names_the_files_of_nats_from_top_to_bottom() -> None:
+    nats = [line.removeprefix("nats.") for line in LINES if line.startswith("nats.")]
+    table = MAP[MAP.index("| Files of `pyventus_typed/nats/`") : MAP.index("## The engine")]
+    names = [
+        name for cell in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+    ]
+    assert names == nats
 
 
 def test_the_map_names_the_files_of_the_testing_kit_from_top_to_bottom() -> None:
