@@ -30,8 +30,8 @@ class Encoded:
 class Codec(Protocol[_E]):
     """Events of one family to bytes under an explicit wire name, and back.
 
-    A codec has no state that changes, so that threads may share it. ``JsonCodec`` is the one that
-    comes with this package; another format is another class with these four members.
+    A codec is immutable, so that threads may share it. ``JsonCodec`` is part of this package; for another
+    format, write a class with these four members.
     """
 
     @property
@@ -40,11 +40,11 @@ class Codec(Protocol[_E]):
         ...
 
     def names(self) -> Mapping[str, type[_E]]:
-        """Every wire name that can be read, retired ones too, with the type of the event that comes out."""
+        """Every wire name that can be read, retired ones too, with the type of the decoded event."""
         ...
 
     def encode(self, event: _E, /) -> Encoded:
-        """Name and bytes of *event*. Raises ``NoWireName``, or ``NotFaithful`` if it would not come back equal."""
+        """Name and bytes of *event*. Raises ``NoWireName``, or ``NotFaithful`` if decoding would not give an equal event."""
         ...
 
     def decode(self, name: str, data: bytes, /) -> _E:

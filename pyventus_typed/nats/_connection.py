@@ -117,9 +117,9 @@ _PING: Final = 20  # seconds; a connection that breaks without a notice is found
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Server:
-    """Where the server is and how to get in. Times in seconds.
+    """Where the server is and how to authenticate. Times in seconds.
 
-    What is not here, a nats-py client can do: connect one yourself and hand it to ``JetStream`` in place of this.
+    For anything else, connect a nats-py client yourself and pass it to ``JetStream`` instead.
     """
 
     urls: str | Sequence[str] = "nats://127.0.0.1:4222"
@@ -177,7 +177,7 @@ class Server:
 
     @property
     def must_encrypt(self) -> bool:
-        """Whether nothing may be sent in the clear."""
+        """Whether nothing may be sent unencrypted."""
         secure = any(url.startswith(("tls:", "wss:")) for url in listed(self.urls))
         return secure or self.tls is not None or self.tls_first
 

@@ -139,8 +139,8 @@ class Outbox(OutboxRows[_E]):
     def add(self, connection: sqlite3.Connection, event: _E, /) -> str:
         """Add *event* to the open transaction of *connection* and return its id. Does not commit.
 
-        Raises what the codec raises, ``PayloadTooLarge``, and ``NoTransaction`` where the row would be committed
-        at once, alone.
+        Raises what the codec raises, ``PayloadTooLarge``, and ``NoTransaction`` if the row would be committed immediately, on its
+        own.
         """
         check_sqlite_transaction(connection)
         values = self._values(event)
@@ -151,7 +151,7 @@ class Outbox(OutboxRows[_E]):
         return values[0]
 
     async def open_table(self, connect: Callable[[], sqlite3.Connection], /) -> RelayTable:
-        """For ``Relay``: the rows, on a connection that *connect* opens in a thread of its own."""
+        """For ``Relay``: the rows, on a connection that *connect* opens in a separate thread."""
         thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         try:
             loop = asyncio.get_running_loop()
@@ -242,16 +242,16 @@ def row_of(values: Sequence[Any]) -> Row:  # Any: the database's values
 
 @final
 class Relay(Generic[_E, _C_contra]):
-    """Publishes what is committed in an outbox: rows with an equal key in their order, others side by side.
+    """Publishes the committed rows of an outbox: rows with an equal key in order, others concurrently.
 
-    *connect* opens a connection of the relay's own: for sqlite3 a function that returns one, which is called, used and
-    closed in a thread of the relay's; for PostgreSQL what its ``Outbox`` says. Run one relay for each sqlite3 outbox; of
-    several for PostgreSQL one is at work, and another one takes over when it dies.
-    *poll*: seconds between two looks at an empty outbox. *batch*: rows that are marked and removed together.
+    *connect* opens the connection that the relay uses. For sqlite3 it is a function that returns one; the relay calls it, uses
+    the connection and closes it in one thread of its own. For PostgreSQL see its ``Outbox``. Run one relay for each sqlite3
+    outbox. Of several relays for PostgreSQL one works, and another one takes over if it ends.
+    *poll* is the number of seconds between two looks at an empty outbox, *batch* how many rows are marked and removed together.
 
-    A relay that is killed may have stored events whose rows are still there. Before it sends a row again it looks
-    for its id in the stream, from the place that it noted before the first try. So this holds also
-    after the stream's window for duplicates is over.
+    A relay that is killed may have stored events whose rows still exist. Before it sends a row again, it looks for the id in
+    the stream, from the place that was noted before the first try. So an event is stored once even after the stream's window
+    for duplicates has ended.
     """
 
     def __init__(
@@ -275,7 +275,7 @@ class Relay(Generic[_E, _C_contra]):
         self._batch = batch
 
     async def run(self) -> None:
-        """Relay until cancelled. A lost server and a full stream are waited for, and logged; no key's order is broken.
+        """Relay until cancelled. If the server is lost or the stream is full, it logs that and waits; the order of a key is kept.
 
         Raises what the database raises, and ``Refused`` or ``PayloadTooLarge`` for a row that the stream will never take.
         """

@@ -59,12 +59,12 @@ def given_interleavings(
 ) -> Callable[[Callable[_P, Coroutine[Any, Any, object]]], InterleavedTest[_P]]:
     """`hypothesis.given` for an async test: each example runs under *schedules* schedules, and in each of the *endings*.
 
-    Strategies are given as to ``@given``; pytest's fixtures may fill the other parameters, but what they hold is shared by
-    all schedules (a `Recorder` and a `Linker` are cleared before each). All other state must be made in the test. A failure
-    raises ``InterleavingError`` for the smallest events with the smallest schedule. ``@settings`` goes on either side.
-    ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was never true in all schedules of all examples, and
-    ``NothingToExplore`` if none of them left anything to choose, unless ``expect_choices=False``. The test as it was is the
-    attribute ``body``. The other parameters are those of `explore`.
+    Pass strategies as to ``@given``. Fixtures of pytest may fill the other parameters, but all schedules share them (a
+    `Recorder` and a `Linker` are cleared before each schedule). All other state must be created in the test. A failure
+    raises ``InterleavingError`` with the smallest events and the smallest schedule. ``@settings`` may be above or below.
+    Raises ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was true in no schedule of any example, and
+    ``NothingToExplore`` if no example has more than one schedule, unless ``expect_choices=False``. The attribute ``body`` is
+    the original test. The other parameters are those of `explore`.
     """
     _check_counts(schedules, endings)
     first = Options(

@@ -130,25 +130,25 @@ class VirtualLoop(OrderedLoop):
     Time stands still while anything is ready and then jumps to the next timer. *schedule* decides who goes next where more
     than one thing could, within what *reorder* allows:
 
-    - ``"strict"``: what any FIFO loop may really do: timers with an equal deadline and threads in any order.
-    - ``"resume"``: also a task that has started may be resumed later than it was ready, as if what it waits for had taken
-      longer. Callbacks and the starts of tasks are never late: nothing goes before them that was not ready before them.
-    - ``"all"``: tasks may also start in any order, which asyncio itself never does: for experts.
+    - ``"strict"``: what any FIFO loop may do: timers with an equal deadline, and threads, in any order.
+    - ``"resume"``: in addition, a task that has started may be resumed later than it was ready, as if what it waits for had
+      taken longer. Callbacks and the starts of tasks keep the order in which they became ready.
+    - ``"all"``: in addition, tasks may start in any order, which asyncio itself never does. For experts.
 
-    An ``asyncio.sleep`` may take up to *latency* times as long, where another timer then falls due before it ends: it ends
-    just after that one. With ``latency=1``, and under ``"strict"``, sleeps are exact.
+    An ``asyncio.sleep`` may take up to *latency* times as long if another timer ends before that: the sleep then ends just
+    after the other one. With ``latency=1``, and under ``"strict"``, sleeps are exact.
 
     A task that has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version
-    of Python that has the same asyncio functions (``wait_for`` became another one in 3.12). Threads (``asyncio.to_thread``,
-    ``run_in_executor``) are virtual: they begin and end when the schedule says, and their function runs without a running
-    loop, in a real thread for which the loop waits (``threads="real"``), for at most ten seconds, or, quicker and without
-    that limit, in the loop's own thread (``"inline"``).
+    of Python with the same asyncio functions (``wait_for`` changed in 3.12). Threads (``asyncio.to_thread``,
+    ``run_in_executor``) are virtual: they begin and end when the schedule says. Their function runs without a running
+    loop, in a real thread for which the loop waits at most ten seconds (``threads="real"``), or, faster and without that
+    limit, in the thread of the loop (``"inline"``).
 
-    Raises out of ``run_until_complete``: ``DeadlockError`` when nothing can happen any more, ``LivelockError`` after
-    *max_steps* steps, ``ScheduleError`` when *schedule* does not fit. Sockets, pipes, processes, signals and foreign
-    threads are refused where they are used: ``SimulationBoundaryError``.
+    ``run_until_complete`` raises ``DeadlockError`` if nothing can happen any more, ``LivelockError`` after *max_steps* steps,
+    and ``ScheduleError`` if *schedule* does not fit. Sockets, pipes, processes, signals, and threads that the loop did not
+    start raise ``SimulationBoundaryError`` where they are used.
 
-    Use it as a loop factory: of `asyncio.Runner`, of pytest-asyncio, of a processor.
+    Use it as the loop factory of `asyncio.Runner`, pytest-asyncio or a processor.
     """
 
     # What we use of BaseEventLoop and typeshed leaves out.
@@ -240,7 +240,7 @@ class VirtualLoop(OrderedLoop):
             self._until = self._limit = None
 
     def call_in_loop(self, function: Callable[[], _T]) -> _T:
-        """What *function* returns, called here and now as if by a callback of this loop. Not while the loop is running."""
+        """Call *function* immediately, as a callback of this loop, and return its result. Not while the loop is running."""
         if self.is_running():
             raise RuntimeError("The loop is running: call the function directly.")
         self._thread_id = get_ident()
@@ -252,7 +252,7 @@ class VirtualLoop(OrderedLoop):
             self._thread_id = None
 
     def advance(self, seconds: float) -> None:
-        """Let *seconds* of virtual time pass, running all that falls due. Call it while the loop is not running."""
+        """Let *seconds* of virtual time pass, and run everything that becomes due. Call it while the loop is not running."""
         if not 0 <= seconds < math.inf:
             raise ValueError(f"Time only goes forward, by a finite number of seconds, not by {seconds!r}.")
         self._until = self._now + seconds
@@ -535,7 +535,7 @@ class VirtualLoop(OrderedLoop):
 
     @override
     def close(self) -> None:
-        """Drop what is ready and what is timed. What the tasks then are is theirs: nothing is cancelled or awaited."""
+        """Drop everything that is ready or waits for a timer. Tasks are neither cancelled nor awaited."""
         super().close()
         self._free.clear()
         self._kept.clear()

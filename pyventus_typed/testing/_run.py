@@ -112,15 +112,16 @@ def run(
 ) -> _T:
     """Run ``body()`` in virtual time under *schedule*, and return what it returns or raise what it raises.
 
-    *body* is called here, so all state that it makes is new. When it is done the loop ends as *ending* says: ``"cancel"``
-    as `asyncio.run` ends it (what is left is cancelled and awaited, oldest first), ``"close"`` closes it at once, ``"lost"``
-    drops it. *reorder*, *latency* and *threads* are those of `VirtualLoop`; more than 200,000 steps, or 100,000 while no
-    time passes, are a livelock, unless *max_steps* says another number. *fail*: what a ``raise`` in *schedule* raises.
-    ``time.time()``, ``monotonic()`` and ``perf_counter()`` move with the loop, where your modules call them.
+    *body* is called here, so that all state which it creates is new. When it has ended, the loop ends as *ending* says:
+    ``"cancel"``, as in `asyncio.run`, cancels and awaits the remaining tasks, oldest first; ``"close"`` closes the loop
+    immediately; ``"lost"`` drops it without closing it. *reorder*, *latency* and *threads* are those of `VirtualLoop`. More
+    than *max_steps* steps are a livelock; the default is 200,000, or 100,000 while no time passes. *fail* is the exception
+    that a ``raise`` in *schedule* raises. In your modules, ``time.time()``, ``monotonic()`` and ``perf_counter()`` return
+    virtual time.
 
-    Raises also ``NotABody``, ``ScheduleError`` when *schedule* does not parse or fit, ``DeadlockError``,
-    ``LivelockError``, ``SimulationBoundaryError``, and ``BackgroundError`` when the body returned but a task's exception
-    was never taken, a coroutine was never awaited, or a callback or a finaliser raised.
+    Also raises ``NotABody``, ``ScheduleError`` if *schedule* cannot be parsed or does not fit, ``DeadlockError``,
+    ``LivelockError``, ``SimulationBoundaryError``, and ``BackgroundError`` if the body returned but the exception of a task
+    was never retrieved, a coroutine was never awaited, or a callback or a finalizer raised.
     """
     options = Options(reorder=reorder, latency=latency, max_steps=max_steps, threads=threads, ending=ending, fail=fail)
     __tracebackhide__ = True

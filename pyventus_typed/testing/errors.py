@@ -65,9 +65,9 @@ class LivelockError(PyventusError, RuntimeError):
 
 
 class BackgroundError(PyventusError, ExceptionGroup[Exception]):
-    """The body returned, but something went wrong where nobody looked.
+    """The body returned, but something went wrong that the body did not notice.
 
-    A task failed and nobody took its exception, a coroutine was never awaited, a callback or a ``__del__`` raised.
+    The exception of a task was never retrieved, a coroutine was never awaited, a callback or a ``__del__`` raised.
     """
 
     @override
@@ -92,7 +92,7 @@ class StateLeakError(PyventusError, RuntimeError):
 
 
 class UnreachedError(PyventusError, AssertionError):
-    """No schedule reached these ``sometimes``, so a green run proves nothing about them."""
+    """No schedule reached these ``sometimes``, so a passing run proves nothing about them."""
 
     def __init__(self, names: Sequence[str], schedules: int) -> None:
         super().__init__(
@@ -104,7 +104,7 @@ class UnreachedError(PyventusError, AssertionError):
 
 
 class NothingToExplore(PyventusError, RuntimeError):
-    """Only one schedule is possible, so a green run says nothing about the order of things."""
+    """Only one schedule is possible, so a passing run says nothing about ordering."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -115,7 +115,7 @@ class NothingToExplore(PyventusError, RuntimeError):
 
 
 class InterleavingError(PyventusError, AssertionError):
-    """A schedule under which the program fails, as small as we could make it.
+    """A schedule under which the program fails, as small as it could be made.
 
     The failure itself is ``__cause__``. ``schedule`` replays it; ``trace`` is every step of that run;
     ``reproducer`` is a regression test to paste; ``runs`` counts the schedules that were tried to find it.

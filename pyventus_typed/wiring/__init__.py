@@ -1,6 +1,6 @@
-"""The wiring check: which events no handler receives, which handlers nothing reaches, and who emits what.
+"""The wiring check finds events without a handler, handlers that no event reaches, and what emits each event.
 
-``check(linker)`` is for a test, ``python -m pyventus_typed check MODULE:LINKER`` for a terminal and for CI.
+Use ``check(linker)`` in a test, and ``python -m pyventus_typed check MODULE:LINKER`` in a terminal and in CI.
 """
 
 from pyventus_typed.cli._parsing import NotLoaded

@@ -14,19 +14,19 @@ from ._types import is_emittable
 def check(
     linker: AnyLinker, /, *linkers: AnyLinker, family: object = None, sources: Iterable[str] | None = None
 ) -> Report:
-    """Check the wiring of some linkers together: what any of them handles is handled.
+    """Check the wiring of one or more linkers together. An event is handled if any of them handles it.
 
-    *family* says which events there are: a base class (with all of its subclasses that are imported), a union, an
-    alias of one, or a tuple of these; it is an ``object`` because no type that all checkers know covers these forms.
-    Without it, the family is that of the linkers where it is known at run time, ``Linker[A | B]()`` or a subclass of
-    ``Linker[A | B]``, and else what the handlers are linked to and what they emit.
+    *family* says which events exist: a base class (with all of its imported subclasses), a union, an alias of one, or a
+    tuple of these. It is typed as ``object`` because no type that all checkers know covers these forms. Without it, the
+    family is that of the linkers if it is known at run time, as for ``Linker[A | B]()`` or a subclass of
+    ``Linker[A | B]``. Otherwise it is what the handlers are subscribed to and what they emit.
 
-    *sources* are the names of packages and modules whose code is read for what it emits outside of handlers, such as
-    ``["shop"]``: then events that nothing emits are found too. A module of them that is not imported stays so.
+    *sources* are names of packages and modules, such as ``["shop"]``. The check reads what their code emits outside of
+    handlers, and also finds events that nothing emits. It does not import them.
 
-    Nothing is emitted, no handler is called and nothing is changed. The source of the handlers is read, but not run;
-    annotations that are text are evaluated. Raises ``NotALinker``, ``NotAFamily``, and ``NotLoaded`` for a source that is not
-    there, and nothing for what it finds. ::
+    Nothing is emitted, no handler is called and nothing is changed. The source code of the handlers is read and not run;
+    annotations that are strings are evaluated. Raises ``NotALinker``, ``NotAFamily``, and ``NotLoaded`` if a source cannot
+    be found. Findings are not raised: they are in the report. ::
 
         def test_the_wiring() -> None:
             report = check(linker)

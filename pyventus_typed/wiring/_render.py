@@ -17,8 +17,8 @@ Format = Literal["text", "json", "mermaid", "svg"]
 def render(report: Report, form: Format, /) -> str:
     """The report as text, JSON, a Mermaid flowchart or a complete SVG document.
 
-    The same report always gives the same characters, and paths below the current directory are written relative to
-    it, so that the output can be kept in a repository. Raises ``InvalidOption`` for another format. ::
+    The output for a report is always the same, and paths below the current directory are relative, so that it can be
+    committed to a repository. Raises ``InvalidOption`` for any other format. ::
 
         Path("wiring.svg").write_text(render(check(linker), "svg"), encoding="utf-8")
     """

@@ -12,7 +12,7 @@ from pyventus_typed._spelling import several, shown_path
 
 
 class Rule(enum.StrEnum):
-    """What a finding is about: a fault, or a note, which changes no exit code."""
+    """What a finding is about. ``is_fault`` says whether it is a fault; a note does not change the exit code."""
 
     UNHANDLED = "unhandled", True  # an event without a receiver
     UNANSWERED = "unanswered", True  # a request that no handler answers
@@ -39,7 +39,7 @@ class Rule(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of a source file. As text, the path is relative where the file is below the current directory."""
+    """A line of a source file. As text, the path is relative if the file is below the current directory."""
 
     file: str
     line: int
@@ -55,7 +55,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault or one note. ``place`` is None for what has no source, such as a class made at run time."""
+    """One fault or one note. ``place`` is None if there is no source, as for a class that was made at run time."""
 
     rule: Rule
     message: str
@@ -70,7 +70,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Emits:
-    """An emission that was read from the source of a handler, or of a function that it calls."""
+    """An emission that was found in the source of a handler, or of a function that it calls."""
 
     event: type[Event]
     place: Place
@@ -78,7 +78,7 @@ class Emits:
 
 @dataclass(frozen=True, slots=True)
 class WiredEvent:
-    """An event class of the family, or one that a handler is linked to or emits."""
+    """An event class of the family, or one that a handler is subscribed to or emits."""
 
     type: type[Event]
     name: str  # unique in the report
@@ -103,7 +103,7 @@ class WiredHandler:
 
 @dataclass(frozen=True, slots=True)
 class WiredCode:
-    """A function, or the top of a module, that is not a handler and emits something."""
+    """A function, or the top level of a module, that emits something and is not a handler."""
 
     name: str
     place: Place
@@ -127,7 +127,7 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one check found. It is ordered by file and line, and two checks of the same wiring are equal.
+    """The result of one check, ordered by file and line. The reports of two checks of the same wiring are equal.
 
     ``str(report)`` lists the findings, so that a test can say ``assert not report.faults, report``.
     """
@@ -158,6 +158,6 @@ class Report:
         return f"{found}; {events}, {several(len(self.handlers), 'handler')} checked"
 
     def receivers(self, event: type[Event]) -> tuple[WiredHandler, ...]:
-        """The handlers that *event* reaches: in the order of delivery, one linker after the other."""
+        """The handlers that receive *event*, in the order of delivery, one linker after the other."""
         places = next((each.receivers for each in self.events if each.type is event), ())
         return tuple(self.handlers[place] for place in places)
