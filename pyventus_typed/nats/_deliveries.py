@@ -18,6 +18,7 @@ from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
 from typing_extensions import TypeVar
 
 from pyventus_typed import AsyncIOProcessor, Emission, Emitter, Event, Linker, Status
+from pyventus_typed._spelling import several
 from pyventus_typed.nats._connection import logger
 from pyventus_typed.nats._consumer import Group, Puller
 from pyventus_typed.nats._dead_letters import GivenUp, store_dead_letter
@@ -280,14 +281,16 @@ class Deliveries(Generic[_E]):
         seconds = None if deadline is None else max(0.0, deadline - self._opened.loop.time())
         await _wait_for_one(self._empty, at_once, seconds=seconds)
         if self._held:
-            logger.warning("%d events are still being handled: they are cancelled and handed back", len(self._held))
+            held = several(len(self._held), "event")
+            logger.warning("%s still being handled: cancelled and handed back", held)
             self._cut_off = True
             for emission in tuple(self._running):
                 emission.cancel()
             await _wait_for_one(self._empty, seconds=_HAND_BACK)
         if self._held:
             logger.error(
-                "%d handlers do not end when cancelled; their events come again after ack_wait", len(self._held)
+                "cancelled, and not ended yet: the handlers of %s, to be delivered again after ack_wait",
+                several(len(self._held), "event"),
             )
             for task in tuple(self._settling):
                 task.cancel()

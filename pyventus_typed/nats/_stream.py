@@ -51,6 +51,7 @@ from pyventus_typed.nats._wire import (
 from pyventus_typed.nats.errors import (
     AccessDenied,
     NatsError,
+    NoServer,
     NoStream,
     NotAllStored,
     NotOpen,
@@ -329,6 +330,8 @@ class JetStream(Generic[_E]):
         if self._open is not None:
             raise NotOpen("This JetStream is open already: it is one connection in one loop.")
         given = self._server
+        if isinstance(given, Client) and not (given.is_connected or given.is_reconnecting):
+            raise NoServer("The given client is not connected: connect it before the block, and close it after that.")
         client = given if isinstance(given, Client) else await self._connect(given)
         try:
             js = client.jetstream(prefix=self._api_prefix)

@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import nats
 import nkeys  # type: ignore[import-untyped]  # it has no annotations
 import pytest
 import trustme
+from nats.aio.client import Client
 
 from pyventus_typed.nats import JetStream, LocalServer, Server
 from pyventus_typed.nats.errors import AccessDenied, NoServer, NotSecure
@@ -181,3 +183,12 @@ async def test_a_websocket_address_without_the_package_for_it_is_told_so_at_once
     with pytest.raises(NoServer, match=r"needs the package 'aiohttp'\. Run: pip install 'nats-py\[aiohttp\]'"):
         async with asyncio.timeout(5), JetStream(server, codec, stream="SHOP"):
             pass
+
+
+async def test_a_client_that_is_not_connected_is_refused(server: LocalServer) -> None:
+    closed = await nats.connect(server.url)
+    await closed.close()
+    for given in (Client(), closed):
+        with pytest.raises(NoServer, match="The given client is not connected: connect it before the block"):
+            async with JetStream(given, codec, stream="SHOP"):
+                pass
