@@ -230,11 +230,11 @@ def soak(session: nox.Session) -> None:
 
 @nox.session(python=FREE_THREADED or None)
 def stress(session: nox.Session) -> None:
-    """Eight threads at each promise that names threads, for half an hour: on each free-threaded Python here, or on this one."""
+    """Threads at each promise that names them, for an hour: on each free-threaded Python here, or on this one."""
     install(session, "pytest", package=[wheel().removesuffix(EXTRAS)])
     with away_from_the_checkout(session):
-        programs = ("python", "-m", "pytest", "--timeout=0", "tests/processors/test_stress.py", *session.posargs)
-        session.run(*programs, env={"PYVENTUS_STRESS": "30"})
+        programs = ("tests/processors/test_stress.py", "tests/processors/test_preempted.py")
+        session.run("python", "-m", "pytest", "--timeout=0", *programs, *session.posargs, env={"PYVENTUS_STRESS": "30"})
 
 
 @nox.session

@@ -334,6 +334,8 @@ async def _call_back(way: Verdict, callback: Call, *arguments: object) -> None:
     context = way.context
     awaitable: Any = callback(*arguments) if context is None else context.run(callback, *arguments)  # Any: as above
     if must_await(awaitable):
+        if context is not None and type(awaitable) is CoroutineType:
+            awaitable = InContext(awaitable, context)
         await _finish(way, awaitable, None)
 
 
@@ -350,7 +352,7 @@ async def _finish(way: Verdict, awaitable: Any, timeout: float | None) -> object
         _check_closing(error, awaitable, way)
         raise
     finally:
-        if type(awaitable) is CoroutineType:
+        if type(awaitable) is CoroutineType or type(awaitable) is InContext:
             awaitable.close()  # cut off before its first step, it would complain that nobody awaited it
 
 

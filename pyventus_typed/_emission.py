@@ -161,7 +161,7 @@ class EmissionPending(PyventusError, RuntimeError):
         self.emission = emission
 
 
-class Keeper(Protocol):
+class Owner(Protocol):
     """The queue that an emission is pending in, as far as the handle needs it."""
 
     @property
@@ -243,9 +243,9 @@ class Delivery(Generic[_T_co]):
         notes = self._emission._notes
         if notes is not None and notes.get(self._index) is QUEUED:
             notes[self._index] = STARTED
-            keeper = self._emission._keeper()
-            if keeper is not None:
-                keeper.started(self._emission, self._index)
+            owner = self._emission._owner()
+            if owner is not None:
+                owner.started(self._emission, self._index)
 
     def _answer(self) -> object:
         """What its handler has returned, or raise what that raised: of a request that is the answer."""
@@ -264,8 +264,8 @@ class Delivery(Generic[_T_co]):
 
     @property
     def _scheduler(self) -> object:
-        keeper = self._emission._keeper()
-        return None if keeper is None else keeper.scheduler
+        owner = self._emission._owner()
+        return None if owner is None else owner.scheduler
 
 
 NEVER_RAN: Final = Cancelled()
@@ -319,7 +319,7 @@ class Emission(Generic[_T_co]):
     _rare: _Rare | None
     _state: object  # of the emitter that it came through
     # What follows is unset where there is none: to set it for each emission would cost too much.
-    _queue: Callable[[], Keeper | None]  # weak: a handle must not keep a loop alive that was dropped
+    _queue: Callable[[], Owner | None]  # weak: a handle must not keep a loop alive that was dropped
     # The emission whose handler emitted this one, weakly: while that is pending its queue holds it, and afterwards a chain
     # of ticks must not keep its ancestors. Then its id, and that of the first of the chain.
     _origin: "tuple[ref[Emission[Event]], int, int]"
@@ -382,8 +382,8 @@ class Emission(Generic[_T_co]):
         What has not started becomes ``Discarded("cancelled", started=False)``; what runs is cancelled as a task is.
         Called from another thread it takes effect when the emission's own thread takes it.
         """
-        keeper = self._keeper()
-        return keeper is not None and keeper.cancel(self)
+        owner = self._owner()
+        return owner is not None and owner.cancel(self)
 
     def raise_failures(self) -> None:
         """Raise `EmissionFailed` with what the handlers raised, in the order of the deliveries; return if nothing.
@@ -417,14 +417,20 @@ class Emission(Generic[_T_co]):
 
     # -- internal -----------------------------------------------------------------------------------------------------
     def _with_rare(self) -> _Rare:
-        if self._rare is None:
-            made = _Rare()
-            with _making:  # two threads must not make two
+        rare = self._rare
+        if rare is None:
+            rare = _Rare()
+            if HAS_GIL:
                 if self._rare is None:
-                    self._rare = made
-        return self._rare
+                    self._rare = rare
+            else:
+                with _making:  # two threads must not make two
+                    if self._rare is None:
+                        self._rare = rare
+            rare = self._rare
+        return rare
 
-    def _keeper(self) -> Keeper | None:
+    def _owner(self) -> Owner | None:
         try:
             return self._queue() if self._open else None
         except AttributeError:
@@ -447,8 +453,8 @@ class Emission(Generic[_T_co]):
         if index >= begun:
             return WAITING
         if index == begun - 1:
-            keeper = self._keeper()
-            if keeper is not None and keeper.is_calling(self):
+            owner = self._owner()
+            if owner is not None and owner.is_calling(self):
                 return STARTED
         return NOTHING
 
@@ -474,17 +480,19 @@ class Emission(Generic[_T_co]):
         """Log *error*, unless somebody awaits the emission and will get it."""
         if self._is_awaited():
             self._with_rare().unseen.append((index, error))
+            self._log_unseen()  # who awaits it in another thread may have given up since
         else:
             log_failure(self, self._route.receivers[index].handler, error)
 
     def _log_unseen(self) -> None:
-        """Nobody awaits it any more who will be given its failures."""
+        """Log what nobody will be given, if nobody awaits it any more. From any thread: each failure is logged by one of them."""
         rare = self._rare
         if rare is None or self._is_awaited():
             return
-        unseen, rare.unseen = rare.unseen, []
-        for index, error in unseen:
-            log_failure(self, self._route.receivers[index].handler, error)
+        with suppress(IndexError):
+            while True:
+                index, error = rare.unseen.pop(0)
+                log_failure(self, self._route.receivers[index].handler, error)
 
     def _failure(self) -> EmissionFailed | None:
         """What the handlers raised so far."""
@@ -587,7 +595,8 @@ class Waiter:
             return
         loop = future.get_loop()
         if runs_here(loop):
-            complete(future)
+            if not future.done():
+                future.set_result(None)
         else:
             with suppress(RuntimeError):  # closed meanwhile: nobody waits there any more
                 loop.call_soon_threadsafe(complete, future)
@@ -609,13 +618,13 @@ def _wait(emission: _E, *, raises: bool) -> Generator[Any, None, _E]:  # Any: as
     """Wait until *emission* is settled, and return it, or raise its failures."""
     if emission._open:
         release = waiting = None
-        keeper = emission._keeper()
-        if keeper is None:
+        owner = emission._owner()
+        if owner is None:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         else:
-            future, release, waiting = keeper.begin_wait(emission)
+            future, release, waiting = owner.begin_wait(emission)
             del (
-                keeper
+                owner
             )  # no name of this frame may refer to the queue while it waits: that would keep a dropped loop alive
         waiter = Waiter(future, raises=raises)
         waiters = emission._with_rare().waiters
@@ -633,8 +642,8 @@ def _wait(emission: _E, *, raises: bool) -> Generator[Any, None, _E]:  # Any: as
                 waiters.remove(waiter)
             if release is not None:
                 release(future)
-            if waiting is not None and (keeper := waiting._keeper()) is not None:
-                keeper.end_wait(waiting, emission)
+            if waiting is not None and (owner := waiting._owner()) is not None:
+                owner.end_wait(waiting, emission)
     if raises and emission._notes is not None:
         emission.raise_failures()
     return emission

@@ -10,11 +10,12 @@ from typing_extensions import override
 from ._emission import Emission, emission_of
 from ._errors import DefinitionError, EmitterClosed, NoHandler, NoRoom, NotAnEvent
 from ._event import Event, Request, check_event
+from ._family import why_there_are_two
 from ._linker import Linker
 from ._loops import get_running_loop
 from ._ordering import KeyedOrdering, Ordering
 from ._outcome import Tally
-from ._processing import EmitterState, Processor
+from ._processing import EmitterState, Observer, Processor
 from ._routing import Route
 from ._spelling import spell, spell_event
 from ._stream import Expected, Readers, Stream, StreamOverflow
@@ -371,7 +372,9 @@ class Emitter(Generic[E_contra]):
         route = self._routes.table.get(type(event)) or self._linker._route(event)
         if route.answer is None:
             name = spell(type(event))
-            raise NoHandler(f"Nobody answers {name}. Decorate its handler with @linker.answer({name}).")
+            answered = tuple(one._events[0] for one in self._linker.subscriptions() if one._options.answers)
+            way_out = why_there_are_two(type(event), answered) or f"Decorate its handler with @linker.answer({name})."
+            raise NoHandler(f"Nobody answers {name}. {way_out}")
         return emission_of(event, route.seen_from(self._state).choose(event, asked=True), self._state)
 
     def _draft(self, event: Event) -> Emission[Event]:
@@ -405,9 +408,17 @@ def asyncio_emitter(
     overflow: Literal["refuse", "drop_new", "drop_old"] = "refuse",
     on_discard: Callable[[Sequence[Emission[Event]]], object] | None = None,
     loop_factory: Callable[[], AbstractEventLoop] | None = None,
+    debug: bool | None = None,
+    observer: Observer | None = None,
 ) -> Emitter[T]:
     """``Emitter(linker, AsyncIOProcessor(...))`` in one step."""
     processor = AsyncIOProcessor(
-        ordering=ordering, capacity=capacity, overflow=overflow, on_discard=on_discard, loop_factory=loop_factory
+        ordering=ordering,
+        capacity=capacity,
+        overflow=overflow,
+        on_discard=on_discard,
+        loop_factory=loop_factory,
+        debug=debug,
+        observer=observer,
     )
     return Emitter(linker, processor)

@@ -56,11 +56,11 @@ def outside_family_error(kind: type[Event], family: Family | None, what: str) ->
     """The error that says *what* is outside of *family*."""
     kinds = family or ()
     names = " | ".join(spell_apart(member, kind.__mro__) for member in kinds)
-    way_out = _why_there_are_two(kind, kinds) or "Widen the family, or keep it out."
+    way_out = why_there_are_two(kind, kinds) or "Widen the family, or keep it out."
     return ForeignEvent(f"{what}, {names}. {way_out}", kind)
 
 
-def _why_there_are_two(kind: type[Event], family: Family) -> str | None:
+def why_there_are_two(kind: type[Event], family: Family) -> str | None:
     """What to do about a class, or a base of it, that is one of the family but for having been made twice."""
     for ancestor in kind.__mro__:
         for member in family:

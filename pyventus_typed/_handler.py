@@ -7,7 +7,7 @@ answers every question about its code with another mock.
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CodeType, FunctionType, MethodType
 from typing import Any, NoReturn
 
@@ -58,20 +58,31 @@ def check_handler(callee: object) -> bool:
 
 def check_callback(option: str, callee: object, *arguments: str) -> bool:
     """The same for what an *option* names; `InvalidOption` if it cannot be called with these *arguments*."""
+    return _check_option(
+        option, callee, arguments, "is a class; calling it would make an instance. Pass a function or a method."
+    )
 
+
+def check_function(option: str, callee: object, *arguments: str) -> None:
+    """The same for an *option* whose result is used at once: it may be a class, and is no ``async def``."""
+    if _check_option(option, callee, arguments, None):
+        raise InvalidOption(
+            f"{option}={spell_callee(callee)} is async, and its result is used at once. Pass a plain function.", callee
+        )
+
+
+def _check_option(option: str, callee: object, arguments: Sequence[str], a_class: str | None) -> bool:
     def refuse(reason: str) -> NoReturn:
         raise InvalidOption(f"{option}={spell_callee(callee)} {reason}", callee)
 
-    count = "one positional argument" if len(arguments) == 1 else f"{len(arguments)} positional arguments"
-    return _check_call(
-        callee,
-        refuse,
-        len(arguments),
-        not_callable="cannot be called. Pass a function, or leave it out.",
-        a_class="is a class; calling it would make an instance. Pass a function or a method.",
-        arguments=f"cannot be called with {count}, {' and '.join(arguments)}. "
-        f"Take {'it' if len(arguments) == 1 else 'them'} first and give everything else a default.",
-    )
+    if not arguments:
+        wrong = "cannot be called without arguments. Give every argument a default."
+    else:
+        count = "one positional argument" if len(arguments) == 1 else f"{len(arguments)} positional arguments"
+        first = f"Take {'it' if len(arguments) == 1 else 'them'} first and give everything else a default."
+        wrong = f"cannot be called with {count}, {' and '.join(arguments)}. {first}"
+    not_callable = "cannot be called. Pass a function, or leave it out."
+    return _check_call(callee, refuse, len(arguments), not_callable=not_callable, a_class=a_class, arguments=wrong)
 
 
 def is_surely_sync(callee: object) -> bool:
@@ -130,8 +141,10 @@ def _owner_of(method: MethodType) -> type:
     return owner if isinstance(owner, type) else type(owner)
 
 
-def _check_call(callee: object, refuse: Refuse, count: int, *, not_callable: str, a_class: str, arguments: str) -> bool:
-    if issubclass(type(callee), type):
+def _check_call(
+    callee: object, refuse: Refuse, count: int, *, not_callable: str, a_class: str | None, arguments: str
+) -> bool:
+    if a_class is not None and issubclass(type(callee), type):
         refuse(a_class)
     if not callable(callee):
         refuse(not_callable)

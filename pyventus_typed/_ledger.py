@@ -135,7 +135,7 @@ class Ledger:
         return Tally(accepted, pending, completed, failed, cancelled, discarded, 0)
 
 
-class Books:
+class Totals:
     """The ledgers of one processor, and the totals of those whose queue is gone. From any thread."""
 
     __slots__ = ("_lock", "_rejected", "_state")

@@ -8,8 +8,9 @@ import asyncio
 import os
 import sys
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
+from contextvars import Context
 from threading import get_ident, local
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ get_running_loop: Final[Callable[[], AbstractEventLoop | None]] = getattr(
 )
 # Before 3.12 asyncio asks this in Python.
 current_task = asyncio.current_task if sys.version_info >= (3, 12) else asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # unknown to its stubs
+_SELECTOR = asyncio.SelectorEventLoop
 _says = sys.version_info < (3, 12)  # whether a loop of asyncio can be asked for its thread; not in a forked process
 
 
@@ -77,7 +79,7 @@ def runs_here(loop: AbstractEventLoop | None) -> bool:
     """Whether *loop* is the one that this thread is running."""
     # `get_running_loop` says the same. Before 3.12 it asks the kernel each time whether the process was forked, which costs
     # as much as a task.
-    if _says and type(loop) is asyncio.SelectorEventLoop:
+    if _says and type(loop) is _SELECTOR:
         running_in: int | None = loop._thread_id  # type: ignore[attr-defined]  # unknown to its stubs
         return running_in == get_ident()
     return loop is not None and get_running_loop() is loop
@@ -124,9 +126,16 @@ def must_cancel(task: "asyncio.Task[Any]") -> bool:  # Any: whatever it returns
     return bool(getattr(task, "_must_cancel", False))
 
 
-def may_vanish(task: "asyncio.Task[Any]") -> None:  # Any: as above
-    """Say that *task* is accounted for: asyncio need not complain if it is collected while it is pending."""
-    setattr(task, "_log_destroy_pending", False)  # noqa: B010 - the stubs do not know it
+def make_task(
+    work: Coroutine[Any, Any, None],  # Any: what a loop and its futures say to each other
+    loop: AbstractEventLoop | None,
+    context: Context,
+) -> "asyncio.Task[None]":
+    """A task for *work*, which is accounted for: asyncio need not complain if it is collected while it is pending."""
+    # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
+    task = asyncio.Task(work, loop=loop, name="pyventus_typed", context=context)
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # unknown to its stubs
+    return task
 
 
 def hide(task: "asyncio.Task[Any]") -> None:  # Any: as above

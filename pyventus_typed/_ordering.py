@@ -14,6 +14,7 @@ from typing_extensions import TypeVar, override
 from ._errors import InvalidOption
 from ._event import Event
 from ._family import Family, members
+from ._handler import check_function
 from ._spelling import spell
 
 _T_contra = TypeVar("_T_contra", contravariant=True)
@@ -56,8 +57,7 @@ class PerKey(KeyedOrdering, Generic[_T_contra]):
             raise InvalidOption(
                 f"PerKey({family!r}, ...) names no event class. Give an event class, or a union of them.", family
             )
-        if not callable(key):
-            raise InvalidOption(f"PerKey(..., {key!r}): the key cannot be called. Give a function of the event.", key)
+        check_function("key", key, "the event")
         self.family: Family = found
         self.key: Callable[[Any], Hashable] = key  # Any: called only with events of the family
 

@@ -1,7 +1,9 @@
 """What emit accepts and what it refuses: predicates, once, capacity, closed emitters, no receiver (E5-E7, E9, L1, Q3, W5)."""
 
 import asyncio
+import inspect
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from traceback import format_exception
 
@@ -22,7 +24,7 @@ from pyventus_typed import (
     Tally,
     asyncio_emitter,
 )
-from pyventus_typed.errors import DefinitionError, EmitterClosed, NoRoom, NotAnEvent
+from pyventus_typed.errors import DefinitionError, EmitterClosed, InvalidOption, NoRoom, NotAnEvent
 from tests.events import OrderPaid, OrderPlaced, Price, Shipped, untyped
 
 
@@ -301,6 +303,60 @@ def test_the_factory_makes_emitter_and_processor_in_one_step() -> None:
     emitter = asyncio_emitter(Linker(), capacity=3)
     assert isinstance(emitter.processor, AsyncIOProcessor)
     assert emitter.tally == tally(0)
+
+
+def test_the_factory_takes_each_option_of_the_processor_by_name_and_hands_it_on() -> None:
+    taken = inspect.signature(asyncio_emitter).parameters
+    options = inspect.signature(AsyncIOProcessor).parameters
+    assert [*taken] == ["linker", *options]
+    wrong: dict[str, object] = dict.fromkeys(options, b"wrong")
+    for name, option in options.items():
+        assert option.kind is taken[name].kind is inspect.Parameter.KEYWORD_ONLY
+        assert taken[name].default == option.default
+        with pytest.raises(DefinitionError, match=name):
+            untyped(asyncio_emitter)(Linker(), **{name: wrong[name]})
+
+
+async def waits(_: object = None) -> None: ...
+
+
+def generates(_: object = None) -> Iterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong", "message"),
+    [
+        ("on_discard", generates, "is a generator function: calling it runs none of it"),
+        ("on_discard", waits, "is async, and no loop is left to run it"),
+        ("on_discard", list, "is a class; calling it would make an instance"),
+        ("on_discard", lambda: None, "cannot be called with one positional argument, the emissions"),
+        ("on_discard", 7, "cannot be called. Pass a function, or leave it out."),
+        ("loop_factory", generates, "is a generator function: calling it runs none of it"),
+        ("loop_factory", waits, "is async, and its result is used at once"),
+        ("loop_factory", lambda policy: policy, "cannot be called without arguments"),
+        ("loop_factory", 7, "cannot be called. Pass a function, or leave it out."),
+        ("debug", 3, "3 is neither True nor False"),
+        ("debug", "no", "'no' is neither True nor False"),
+    ],
+)
+def test_an_option_of_the_processor_that_would_fail_when_it_is_used_is_refused_at_once(
+    option: str, wrong: object, message: str
+) -> None:
+    with pytest.raises(InvalidOption, match=f"^{option}=.*{re.escape(message)}") as caught:
+        untyped(AsyncIOProcessor)(**{option: wrong})
+    assert caught.value.found == wrong
+
+
+def test_a_loop_factory_may_be_a_class() -> None:
+    linker, ran = Linker[Event](), list[asyncio.AbstractEventLoop]()
+
+    @linker.on(OrderPlaced)
+    async def place(event: OrderPlaced) -> None:
+        ran.append(asyncio.get_running_loop())
+
+    Emitter(linker, AsyncIOProcessor(loop_factory=asyncio.SelectorEventLoop)).emit(OrderPlaced())
+    assert type(ran[0]) is asyncio.SelectorEventLoop
 
 
 def test_two_emitters_may_share_a_processor_and_its_books() -> None:

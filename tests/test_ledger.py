@@ -12,7 +12,7 @@ from types import FrameType
 import pytest
 
 from pyventus_typed import Status, Tally
-from pyventus_typed._ledger import Books, Epoch, Ledger
+from pyventus_typed._ledger import Epoch, Ledger, Totals
 
 ENDS = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.DISCARDED)
 
@@ -350,57 +350,57 @@ class Late:
         self.act()
 
 
-# ---------------------------------------------------------------- the books of a processor
+# ---------------------------------------------------------------- the totals of a processor
 def test_the_books_add_up_all_queues_and_count_what_was_refused() -> None:
-    books, one, other = Books(), Ledger(), Ledger()
-    books.add(one)
-    books.add(other)
+    totals, one, other = Totals(), Ledger(), Ledger()
+    totals.add(one)
+    totals.add(other)
     one.accept("a")
     other.accept("b")
     settle(other, "b", Status.DISCARDED)
-    books.reject()
-    assert books.tally == Tally(2, 1, 0, 0, 0, 1, 1)
+    totals.reject()
+    assert totals.tally == Tally(2, 1, 0, 0, 0, 1, 1)
 
 
 def test_totals_keep_the_counts_of_queues_that_are_gone() -> None:
-    books, ledger = Books(), Ledger()
-    books.add(ledger)
+    totals, ledger = Totals(), Ledger()
+    totals.add(ledger)
     ledger.accept("one")
     settle(ledger, "one", Status.CANCELLED)
     kept = weakref.ref(gone := Kept())
     ledger.accept(gone)
     settle(ledger, gone)
     del gone
-    books.fold(ledger)
-    books.fold(ledger)  # once is enough
-    assert books.tally == Tally(2, 0, 1, 0, 1, 0, 0)
+    totals.fold(ledger)
+    totals.fold(ledger)  # once is enough
+    assert totals.tally == Tally(2, 0, 1, 0, 1, 0, 0)
     assert kept() is None
     assert [one for one in gc.get_referrers(ledger) if isinstance(one, tuple)] == []
 
 
 def test_a_queue_with_something_open_is_not_folded() -> None:
-    books, ledger = Books(), Ledger()
-    books.add(ledger)
+    totals, ledger = Totals(), Ledger()
+    totals.add(ledger)
     ledger.accept("one")
-    books.fold(ledger)
-    assert books.tally == Tally(1, 1, 0, 0, 0, 0, 0)
+    totals.fold(ledger)
+    assert totals.tally == Tally(1, 1, 0, 0, 0, 0, 0)
     settle(ledger, "one", Status.FAILED)
-    assert books.tally == Tally(1, 0, 0, 1, 0, 0, 0)
-    books.fold(ledger)
-    assert books.tally == Tally(1, 0, 0, 1, 0, 0, 0)
+    assert totals.tally == Tally(1, 0, 0, 1, 0, 0, 0)
+    totals.fold(ledger)
+    assert totals.tally == Tally(1, 0, 0, 1, 0, 0, 0)
 
 
 def test_no_count_is_lost_where_threads_add_fold_and_refuse() -> None:
-    books = Books()
+    totals = Totals()
 
     def work() -> None:
         for number in range(300):
             ledger = Ledger()
-            books.add(ledger)
+            totals.add(ledger)
             ledger.accept(number)
             settle(ledger, number)
-            books.reject()
-            books.fold(ledger)
+            totals.reject()
+            totals.fold(ledger)
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -412,42 +412,42 @@ def test_no_count_is_lost_where_threads_add_fold_and_refuse() -> None:
             thread.join()
     finally:
         sys.setswitchinterval(before)
-    assert books.tally == Tally(1200, 0, 1200, 0, 0, 0, 1200)
+    assert totals.tally == Tally(1200, 0, 1200, 0, 0, 0, 1200)
 
 
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("objects", range(1, 40))
 def test_the_totals_are_right_whenever_the_collector_folds_a_ledger(objects: int) -> None:
-    books = Books()
+    totals = Totals()
     for number in range(10):
         ledger = Ledger()
-        books.add(ledger)
+        totals.add(ledger)
         ledger.accept(number)
         settle(ledger, number)
-        Late(lambda ledger=ledger: books.fold(ledger))  # type: ignore[misc]  # inferred
+        Late(lambda ledger=ledger: totals.fold(ledger))  # type: ignore[misc]  # inferred
     with collector_after(objects):
-        found = [books.tally.accepted for _ in range(20)]
+        found = [totals.tally.accepted for _ in range(20)]
     assert found == [10] * 20
     gc.collect()
-    assert books.tally == Tally(10, 0, 10, 0, 0, 0, 0)
+    assert totals.tally == Tally(10, 0, 10, 0, 0, 0, 0)
 
 
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("objects", range(1, 40))
 def test_a_new_queue_is_counted_whenever_the_collector_folds_another(objects: int) -> None:
-    books = Books()
+    totals = Totals()
     for number in range(3):
         ledger = Ledger()
-        books.add(ledger)
+        totals.add(ledger)
         ledger.accept(number)
         settle(ledger, number)
-        Late(lambda ledger=ledger: books.fold(ledger))  # type: ignore[misc]  # inferred
+        Late(lambda ledger=ledger: totals.fold(ledger))  # type: ignore[misc]  # inferred
     with collector_after(objects):
         for number in range(5):
             ledger = Ledger()
-            books.add(ledger)
+            totals.add(ledger)
             ledger.accept(number)
             settle(ledger, number)
     gc.collect()
-    assert books.tally == Tally(8, 0, 8, 0, 0, 0, 0)
-    assert len(books._state[1]) == 5  # nothing is kept of those that are gone
+    assert totals.tally == Tally(8, 0, 8, 0, 0, 0, 0)
+    assert len(totals._state[1]) == 5  # nothing is kept of those that are gone

@@ -23,6 +23,7 @@ from pyventus_typed import (
 )
 from pyventus_typed._ordering import Gate, gate_of
 from pyventus_typed.errors import InvalidOption
+from tests.events import untyped
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,16 @@ def test_what_is_no_ordering_is_refused_by_name(bad: object) -> None:
 
 
 def test_a_key_that_cannot_be_called_and_a_family_that_is_none_are_refused() -> None:
+    wrong: list[tuple[object, str]] = [
+        ("house", "key='house' cannot be called. Pass a function"),
+        (lambda: 1, "cannot be called with one positional argument, the event"),
+        (asyncio.sleep, "is async, and its result is used at once"),
+        (lambda event: (yield event), "is a generator function: calling it runs none of it"),
+    ]
+    for key, message in wrong:
+        with pytest.raises(InvalidOption, match=message):
+            untyped(PerKey)(Parcel, key)
+    assert PerKey(Parcel, str).chosen(Parcel(3)) == (str(Parcel(3)),)
     with pytest.raises(InvalidOption, match="'house'.* cannot be called"):
         PerKey(Parcel, "house")  # type: ignore[arg-type]  # that is the point  # pyright: ignore[reportArgumentType]
     with pytest.raises(InvalidOption, match="names no event class"):

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 from pyventus_typed import Emitter, Event, Linker, Request, Subscriber, handles
-from pyventus_typed.errors import ForeignEvent, InvalidOption, NotAHandler, SeveralHandlers
+from pyventus_typed.errors import ForeignEvent, InvalidOption, NoHandler, NotAHandler, SeveralHandlers
 from tests.events import OrderPaid, OrderPlaced, untyped
 from tests.programs import run_python
 
@@ -39,11 +39,15 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 
 EVENTS = """
 from dataclasses import dataclass
-from pyventus_typed import Event, Linker
+from pyventus_typed import Event, Linker, Request
 
 @dataclass(frozen=True)
 class Saved(Event):
     name: str = ""
+
+@dataclass(frozen=True)
+class Stock(Request[int]):
+    pass
 
 @dataclass(frozen=True)
 class SavedTwice(Saved):
@@ -114,6 +118,14 @@ def test_an_event_of_another_load_is_explained_when_it_is_emitted(load: Load) ->
     emitter = Emitter(untyped(Linker)[first.Saved]())
     with pytest.raises(ForeignEvent, match=r"^script\.Saved is outside .*There are two classes Saved"):
         emitter.emit(second.Saved())
+
+
+def test_a_request_of_another_load_is_explained_when_it_is_asked(load: Load) -> None:
+    first, second = load("shop", "shop.py"), load("script", "shop.py")
+    linker = Linker[Event]()
+    linker.answer(first.Stock)(lambda request: 3)
+    with pytest.raises(NoHandler, match=r"^Nobody answers Stock\. There are two classes Stock: shop\.py was loaded"):
+        Emitter(linker).ask_sync(second.Stock())
 
 
 def test_a_script_that_imports_its_own_module_is_told_so(tmp_path: Path) -> None:

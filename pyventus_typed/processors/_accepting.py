@@ -21,20 +21,20 @@ def check_open(queue: Queue, event: Event, state: EmitterState) -> None:
     what was pending when its closing began.
     """
     if state.closed and not _is_descendant(state):
-        queue.books.reject()
+        queue.totals.reject()
         raise EmitterClosed(f"{spell_event(event)} was refused: the emitter is closed.", event)
 
 
 def _is_descendant(state: EmitterState) -> bool:
     """Whether what is emitted here descends from what was pending when the closing of an emitter began."""
     for one in lineage(current_emission()):
-        keeper = one._keeper()
+        owner = one._owner()
         if not one._open:
             break
-        if isinstance(keeper, Queue) and keeper.scheduler is state.closing:
-            if any(epoch.number <= state.limit for epoch in keeper.ledger.open.get(one, ())):
+        if isinstance(owner, Queue) and owner.scheduler is state.closing:
+            if any(epoch.number <= state.limit for epoch in owner.ledger.open.get(one, ())):
                 return True
-        elif isinstance(keeper, Queue) and one._state is state:
+        elif isinstance(owner, Queue) and one._state is state:
             return True
     return False
 
@@ -166,9 +166,9 @@ def _count_in(queue: Queue, emission: AnyEmission) -> None:
     """*emission* is open from here on, with whoever waits for its parent."""
     emission._queue = queue.ref
     parent = emission.parent if emission in queue.ledger.open else _adopt(queue, emission)
-    keeper = None if parent is None else parent._keeper()
-    if isinstance(keeper, Queue) and keeper.scheduler is queue.scheduler:
-        queue.ledger.accept(emission, keeper.ledger.open.get(parent, ()))
+    owner = None if parent is None else parent._owner()
+    if isinstance(owner, Queue) and owner.scheduler is queue.scheduler:
+        queue.ledger.accept(emission, owner.ledger.open.get(parent, ()))
     else:
         queue.ledger.accept(emission)
 
@@ -209,7 +209,7 @@ def _has_place(queue: Queue, emission: AnyEmission, *, has_place: bool, has_hand
 
 def _no_room(queue: Queue, emission: AnyEmission) -> NoRoom:
     """Count an emission for which there is no capacity; the error that it gets."""
-    queue.books.reject()
+    queue.totals.reject()
     return NoRoom(
         f"{spell_event(emission._event)} was not emitted: as many emissions are pending as capacity allows, "
         f"{queue.settings.capacity}. Wait for capacity with emit_wait, or choose another overflow.",
@@ -300,4 +300,4 @@ def _count(queue: Queue, emission: AnyEmission) -> None:
         if queue.capacity is not None:  # what it was to call was a ``once`` that another one took meanwhile
             queue.capacity.give_back(emission)
         if queue.scheduler.is_closed:
-            queue.books.fold(queue.ledger)
+            queue.totals.fold(queue.ledger)

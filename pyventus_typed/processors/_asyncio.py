@@ -15,8 +15,8 @@ from typing_extensions import override
 from .._emission import EMPTY, Emission, get_current, lineage
 from .._errors import EmitterClosed
 from .._event import Event
-from .._ledger import Books
-from .._loops import get_running_loop, here, nothing, runs_here
+from .._ledger import Totals
+from .._loops import get_running_loop, here, nothing, refuse_trio, runs_here
 from .._ordering import KeyedOrdering, Ordering
 from .._outcome import Tally
 from .._processing import EmitterState, Observer
@@ -67,14 +67,22 @@ class AsyncIOProcessor:
         debug: bool | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self._settings = Settings(ordering, capacity, overflow, on_discard, loop_factory, debug, observer)
-        self._books = Books()
+        self._settings = Settings(
+            ordering=ordering,
+            capacity=capacity,
+            overflow=overflow,
+            on_discard=on_discard,
+            loop_factory=loop_factory,
+            debug=debug,
+            observer=observer,
+        )
+        self._totals = Totals()
         self._latest: Callable[[], Queue | None] = nothing  # weak: the queue of the loop or thread that was seen last
 
     @property
     def tally(self) -> Tally:
         """The counts of all queues together, those included whose loop or thread is gone. From any thread."""
-        return self._books.tally
+        return self._totals.tally
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
         """Wait until everything is settled that was accepted in this loop before the call, and what it emits while it
@@ -144,18 +152,17 @@ class AsyncIOProcessor:
                 if not emission._open and not scheduler.below.runs:
                     ledger.completed += 1
                     return
-                entry = (queue, emission, copy_context())
+                context = copy_context()
                 if emission._open and not scheduler.busy and scheduler.ending is None and not scheduler.below.runs:
                     emission._queue = queue.ref
                     ledger.open[emission] = ledger.alone
                     ledger.epoch.open += 1
-                    if scheduler.awake:
-                        scheduler.ready.append(entry)
-                    elif scheduler.ready or not emission._route.is_async:
-                        scheduler.ready.append(entry)
-                        scheduler.wake()
+                    if emission._route.is_async and not scheduler.awake and not scheduler.ready:
+                        queue.deliver_now(emission, context)
                     else:
-                        queue.deliver_now(entry)
+                        scheduler.ready.append((queue, emission, context))
+                        if not scheduler.awake:
+                            scheduler.wake()
                     return
         queue = self._find(state)
         check_open(queue, emission._event, state)  # before the key function is called; and once more at the end
@@ -209,8 +216,8 @@ class AsyncIOProcessor:
             try:
                 return await answered(queue, emission)
             finally:
-                if waiting is not None and (keeper := waiting._keeper()) is not None:
-                    keeper.end_wait(waiting, emission)
+                if waiting is not None and (owner := waiting._owner()) is not None:
+                    owner.end_wait(waiting, emission)
         finally:
             queue.asked.pop(emission, None)
 
@@ -220,7 +227,8 @@ class AsyncIOProcessor:
         return answer_now(self._find(state), emission, state)
 
     def check_streams(self) -> None:
-        """It feeds them."""
+        """It feeds them, in loops of asyncio; in trio's it raises `DefinitionError`."""
+        refuse_trio()
 
     def open(self, state: EmitterState, /) -> None:
         """The running loop is where emissions from threads without one are handed over to."""
@@ -270,8 +278,10 @@ class AsyncIOProcessor:
         key: ref[object] = ref(self)
         queue = scheduler.queues.get(key)
         if queue is None:
-            made = Queue(scheduler, self._settings, self._books, self)
-            queue = scheduler.queues.setdefault(made.owner, made)  # of two threads that make one, both get the first
+            made = Queue(scheduler, self._settings, self._totals, self)
+            queue = scheduler.queues.setdefault(
+                made.processor, made
+            )  # of two threads that make one, both get the first
         assert isinstance(queue, Queue)  # nothing else is put there under this key
         if scheduler.is_here and here.closing is None:
             self._latest = queue.ref
@@ -279,7 +289,8 @@ class AsyncIOProcessor:
 
     def _elsewhere(self, state: EmitterState) -> Scheduler | None:
         """The loop that an emission from this thread, which runs none, is handed over to."""
-        for scheduler in (here.elsewhere, state.home() if isinstance(state.home, ref) else None):
+        home = state.home  # looked at once: the emitter may close meanwhile, in its own thread
+        for scheduler in (here.elsewhere, home() if isinstance(home, ref) else None):
             loop = scheduler.loop if isinstance(scheduler, Scheduler) else None
             if isinstance(scheduler, Scheduler) and loop is not None and not scheduler.is_closed:
                 if scheduler.process != os.getpid():

@@ -49,8 +49,8 @@ async def publish(queue: Queue, emission: AnyEmission, state: EmitterState) -> N
                 reset_current(token)
             except ValueError:
                 pass  # closed with its loop, in another context
-        if waiting is not None and (keeper := waiting._keeper()) is not None:
-            keeper.end_wait(waiting, emission)
+        if waiting is not None and (owner := waiting._owner()) is not None:
+            owner.end_wait(waiting, emission)
         queue.end_publishing(emission)
 
 

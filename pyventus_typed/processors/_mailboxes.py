@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, final
 from typing_extensions import override
 
 from .._composed import OWN, Composed, InContext
-from .._emission import EMPTY, STARTED, WAITING, AnyEmission, Note, Progress, emission_of
+from .._emission import EMPTY, STARTED, WAITING, AnyEmission, Progress, emission_of
 from .._event import Event
 from .._loops import complete, must_cancel
 from .._subscription import PLAIN, Subscription
@@ -79,19 +79,19 @@ class Owner(TaskOwner, Protocol):
     def open_delivery(self, emission: AnyEmission, index: int, progress: Progress) -> None: ...
 
 
-def post(queue: Owner, emission: AnyEmission, context: Context) -> bool:
-    """Put *emission* into the mailbox of its only receiver, if that is busy: as deliver does, with fewer steps."""
-    route = emission._route
-    mailbox = queue.mailboxes.get(route.receivers[0]) if queue.mailboxes and len(route.calls) == 1 else None
-    if mailbox is None:
-        return False
-    waiting: tuple[AnyEmission, object] = (emission, (0, context, route.calls[0]))
-    notes: dict[int, Note] = {0: WAITING}
-    # Nothing is called but the last line. What was open for the cursor is open for the mailbox now.
-    emission._notes = notes
-    emission._cursor = EMPTY
+def put(queue: Owner, emission: AnyEmission, index: int, context: Context, what: Any) -> None:  # Any: see work
+    """Put a delivery into the mailbox of its receiver, which is served by a task from then on."""
+    mailboxes, subscription = queue.mailboxes, emission._route.receivers[index]
+    assert mailboxes is not None  # else nobody has one
+    waiting: tuple[AnyEmission, object] = (emission, (index, context, what))
+    mailbox = mailboxes.get(subscription)
+    if mailbox is not None:
+        mailbox.append(waiting)
+        return
+    mailbox = Mailbox(emission)
     mailbox.append(waiting)
-    return True
+    mailboxes[subscription] = mailbox
+    start_serving(queue, subscription, mailbox)
 
 
 def is_busy(queue: Owner, emission: AnyEmission, context: Context) -> bool:

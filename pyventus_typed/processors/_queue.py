@@ -24,7 +24,7 @@ from .._emission import (
     set_current,
 )
 from .._event import Event
-from .._ledger import Books, Epoch, Epochs, Ledger
+from .._ledger import Epoch, Epochs, Ledger, Totals
 from .._loops import HAS_GIL, complete, runs_here
 from .._ordering import Ordering, gate_of
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
@@ -33,7 +33,7 @@ from .._reports import Tell, guarded
 from .._spelling import spell_event, trim
 from .._subscription import Subscription
 from ._capacity import Capacity
-from ._mailboxes import Mailbox, Publisher, ahead, is_busy, leave, leave_published, post, start_serving
+from ._mailboxes import Mailbox, Publisher, ahead, is_busy, leave, leave_published, put
 from ._scheduler import LOST, Scheduler, numbers
 from ._schedulers import scheduler_of
 from ._settings import Settings
@@ -54,7 +54,6 @@ class Queue:
         "_contexts",
         "asked",
         "awaits",
-        "books",
         "capacity",
         "debug",
         "gate",
@@ -65,20 +64,21 @@ class Queue:
         "ledger",
         "mailboxes",
         "observers",
-        "owner",
+        "processor",
         "published",
         "ref",
         "scheduler",
         "settings",
+        "totals",
     )
 
-    def __init__(self, scheduler: Scheduler, settings: Settings, books: Books, processor: object) -> None:
+    def __init__(self, scheduler: Scheduler, settings: Settings, totals: Totals, processor: object) -> None:
         self.scheduler = scheduler
         self.settings = settings
-        self.books = books
+        self.totals = totals
         self.ledger = Ledger(next(numbers))
         self.ref = ref(self)
-        self.owner = ref(processor, partial(_orphan, self.ref))
+        self.processor = ref(processor, partial(_orphan, self.ref))
         self._reset()
         # What other threads have handed over, until it is taken: its context, and its key. They write it, too; who pops an
         # emission from it is the one who goes on with it.
@@ -92,8 +92,8 @@ class Queue:
         self.is_orphan = False  # its processor is gone
         observed.add(self)
         self.look_for_observers()
-        books.add(self.ledger)
-        finalize(self, books.fold, self.ledger).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
+        totals.add(self.ledger)
+        finalize(self, totals.fold, self.ledger).atexit = False  # pyrefly: ignore[missing-attribute]  # its stubs forget it
 
     def _reset(self) -> None:
         settings = self.settings
@@ -118,7 +118,7 @@ class Queue:
         """Its loop is closed: nothing of it holds up anybody."""
         self._reset()
         if not self.scheduler.is_threads:
-            self.books.fold(self.ledger)
+            self.totals.fold(self.ledger)
 
     # -- whose turn it is ---------------------------------------------------------------------------------------------
     def place(self, entry: "Entry") -> "Entry | None":
@@ -142,12 +142,16 @@ class Queue:
         scheduler.ready.append(entry)
         return None
 
-    def deliver_now(self, entry: "Entry") -> None:
+    def deliver_now(self, emission: AnyEmission, context: Context) -> None:
         """Deliver at once what has just been accepted in a loop: to receivers that all need tasks, with nobody before it."""
-        if self.mailboxes and post(self, entry[1], entry[2]):
-            return
-        self.scheduler.awake = True  # what is emitted from here on goes behind it
-        self.go_on(entry)
+        scheduler = self.scheduler
+        scheduler.awake = True  # what is emitted from here on goes behind it
+        try:
+            self._start_all(emission, context)
+        finally:
+            scheduler.awake = False
+        if scheduler.ready or scheduler.inbox:
+            self.go_on()
 
     def go_on(self, now: "Entry | None" = None) -> None:
         """After a change: what is to be delivered *now*, what came in between, and what is ready."""
@@ -199,12 +203,15 @@ class Queue:
             context.run(guarded, getattr(observer, what), about)
 
     # -- delivering ---------------------------------------------------------------------------------------------------
-    def deliver(self, emission: AnyEmission, context: Context, /) -> bool:  # noqa: C901 - in one place, where its order can be read
+    def deliver(self, emission: AnyEmission, context: Context, /) -> bool:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Begin what of *emission* has not begun, in its own *context*; whether a task was made.
 
         It stops where a task was made and a plain call is next: that waits for the next turn. The cursor is `EMPTY` when
         nothing is left to begin.
         """
+        if emission._route.is_async:
+            self._start_all(emission, context)
+            return True
         scheduler, event, made = self.scheduler, emission._event, False
         scheduler.running = emission
         if scheduler.loop is not None:  # else the thread knows it, and a context variable costs as much as two handlers
@@ -218,9 +225,7 @@ class Queue:
                 else:
                     if value is not None and self._returned(emission, context, value):
                         made = True
-                        if (scheduler.loop is None or not emission._route.is_async) and not self.next_needs_task(
-                            emission
-                        ):
+                        if not self.next_needs_task(emission):
                             return True
         except BaseException as error:
             self._cut_short(emission, error)
@@ -237,6 +242,26 @@ class Queue:
             if not emission._open:
                 self.settle(emission)
         return made
+
+    def _start_all(self, emission: AnyEmission, context: Context) -> None:
+        """Begin all that is left of *emission*, whose receivers are all async: no code of theirs runs before they have tasks."""
+        calls = emission._route.calls
+        total, begun = len(calls), emission._begun
+        waiting = range(begun, total)
+        notes: dict[int, Note] = dict.fromkeys(waiting, WAITING)
+        if begun:  # the answer to a request, which ask_sync has called
+            notes = {**(emission._notes or {}), **notes}
+        # Look and write: nothing is called in between.
+        if emission._cursor is EMPTY:
+            return  # it was cancelled just now
+        emission._notes, emission._cursor = notes, EMPTY
+        emission._open += total - begun - 1
+        for index in waiting:  # what is discarded meanwhile gets its task, too, which does nothing
+            self._start(emission, index, context if total == 1 else context.copy(), calls[index])
+        if self.scheduler.inbox:
+            self.scheduler.take()
+        if begun == total and not emission._open:
+            self.settle(emission)  # the answer to a request was all, and ask_sync has called it
 
     def _idle(self, emission: AnyEmission, context: Context) -> Iterator[Callable[..., object]]:
         """The next calls, but for those whose receivers are busy: their mailboxes take them."""
@@ -346,21 +371,18 @@ class Queue:
     def _spawn(
         self, emission: AnyEmission, index: int, context: Context, what: Any, progress: Progress
     ) -> None:  # Any: see work
-        """Give a delivery a task, in a context of its own."""
-        own = context if len(emission._route.calls) == 1 else context.copy()
-        mailboxes = self.mailboxes
-        if mailboxes is None or emission in self.asked:
-            begun = work(self, emission, index, what)
-            begun.send(None)
-            self.scheduler.start(emission, index, begun, own, self.settings.loop_factory)
-            self.open_delivery(emission, index, progress)
-            return
-        subscription = emission._route.receivers[index]
-        mailbox = Mailbox(emission)
-        mailbox.append((emission, (index, own, what)))
-        mailboxes[subscription] = mailbox
+        """A call has returned: give the delivery a task, in a context of its own."""
         self.open_delivery(emission, index, progress)
-        start_serving(self, subscription, mailbox)
+        self._start(emission, index, context if len(emission._route.calls) == 1 else context.copy(), what)
+
+    def _start(self, emission: AnyEmission, index: int, context: Context, what: Any) -> None:  # Any: see work
+        """Give a delivery its task, or a place in the mailbox of its receiver."""
+        if self.mailboxes is not None and emission not in self.asked:
+            put(self, emission, index, context, what)
+            return
+        begun = work(self, emission, index, what)
+        begun.send(None)
+        self.scheduler.start(emission, index, begun, context, self.settings.loop_factory)
 
     def open_delivery(self, emission: AnyEmission, index: int, progress: Progress) -> None:
         """A delivery whose call has returned goes on elsewhere."""
@@ -408,12 +430,13 @@ class Queue:
         notes = emission._notes
         if notes is None or index not in notes or notes[index].__class__ is not Progress:
             return
-        notes[index] = outcome
         emission._open -= 1
-        if outcome is NOTHING:  # needs no note any more
+        if outcome is not NOTHING:
+            notes[index] = outcome
+        elif len(notes) == 1:  # it needs no note any more
+            emission._notes = None
+        else:
             del notes[index]
-            if not notes:
-                emission._notes = None
         try:
             if self._contexts:
                 self._ended(emission, index)
@@ -505,7 +528,7 @@ class Queue:
         if self.is_orphan or scheduler.on_idle is not None:
             self._emptied()
         if scheduler.is_closed:  # handed over a moment too late
-            self.books.fold(self.ledger)
+            self.totals.fold(self.ledger)
         if now is not None or (not was and (scheduler.inbox or scheduler.ready)):
             self.go_on(now)
 
@@ -519,7 +542,7 @@ class Queue:
         """Something of it is over, and perhaps everything."""
         scheduler = self.scheduler
         if self.is_orphan and not self.ledger.open:
-            scheduler.queues.pop(self.owner, None)
+            scheduler.queues.pop(self.processor, None)
         if scheduler.on_idle is not None:
             scheduler.check_idle()
 
@@ -706,10 +729,10 @@ class Queue:
     def refuse_deadlock(self, emission: AnyEmission, /) -> AnyEmission | None:
         """Judge a wait for *emission* here; the emission whose handler waits, if one does. It says `end_wait` then."""
         waiting = waiting_emission()
-        keeper = None if waiting is None else waiting._keeper()
-        if waiting is not None and isinstance(keeper, Queue):
+        owner = None if waiting is None else waiting._owner()
+        if waiting is not None and isinstance(owner, Queue):
             refuse([emission], waiting, "waits for")
-            keeper.awaits[waiting] = [*keeper.awaits.get(waiting, ()), emission]
+            owner.awaits[waiting] = [*owner.awaits.get(waiting, ()), emission]
         return waiting
 
     def end_wait(self, waiting: AnyEmission, emission: AnyEmission, /) -> None:
@@ -725,4 +748,4 @@ def _orphan(queue: "ref[Queue]", _processor: object) -> None:
     if orphan is not None:
         orphan.is_orphan = True
         if not orphan.ledger.open:
-            orphan.scheduler.queues.pop(orphan.owner, None)
+            orphan.scheduler.queues.pop(orphan.processor, None)

@@ -19,10 +19,10 @@ from weakref import ref
 
 from .._emission import EMPTY, AnyEmission
 from .._ledger import Epoch, Epochs
-from .._loops import Runner, runs_here
+from .._loops import Runner, make_task, runs_here
 from .._reports import Tell, report_lost
 from ._settings import LoopFactory
-from ._tasks import Work, make_task
+from ._tasks import Work
 
 CLOSED: Final = "loop closed"
 LOST: Final = "loop lost"

@@ -1,20 +1,17 @@
 """A delivery in a task: from its turn to its outcome."""
 
 import asyncio
-from asyncio import AbstractEventLoop
 from collections.abc import Coroutine, Generator, Sequence
-from contextvars import Context
 from types import CoroutineType
 from typing import Any, Protocol, TypeAlias, final
 
 from .._composed import OWN, Composed, Verdict, close_patiently
-from .._emission import QUEUED, STARTED, WAITING, AnyEmission, Delivery, get_current, set_current
-from .._loops import here, may_vanish
+from .._emission import QUEUED, STARTED, WAITING, AnyEmission, Delivery, set_current
+from .._loops import here
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
 from .._spelling import trim
 
 Work: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
-_Task = asyncio.Task
 
 
 class Owner(Protocol):
@@ -52,14 +49,6 @@ class Rest:
         self._run.close()
 
 
-def make_task(work: Work, loop: AbstractEventLoop | None, context: Context) -> "asyncio.Task[None]":
-    """A task for *work*, which stands at `OWN`."""
-    # Not create_task: a task factory, an eager one above all, must not run a handler before emit has returned.
-    task = _Task(work, loop=loop, name="pyventus_typed", context=context)
-    may_vanish(task)  # whatever happens, it is accounted for
-    return task
-
-
 async def work(  # noqa: C901, PLR0912 - one delivery in one place
     owner: Owner,
     emission: AnyEmission,
@@ -87,8 +76,7 @@ async def work(  # noqa: C901, PLR0912 - one delivery in one place
         elif notes is None or notes[index] is not STARTED:
             owner.conclude(emission, index, Discarded("cancelled", started=False))  # it has an outcome already
             return
-        if get_current() is not emission:
-            set_current(emission)
+        set_current(emission)
         if progress is STARTED and is_composed and owner.observers:
             owner.started(emission, index)
         if is_composed:
@@ -115,7 +103,8 @@ async def work(  # noqa: C901, PLR0912 - one delivery in one place
         owner.conclude(emission, index, Discarded(owner.reason_of(error), started=_has_started(emission, index)))
         raise
     finally:
-        close_unstarted(what)
+        if what is not None:
+            close_unstarted(what)
 
 
 def close_unstarted(what: Any) -> None:  # Any: as above

@@ -61,10 +61,10 @@ def waiting_emission() -> AnyEmission | None:
     emission = current_emission()
     if emission is None:
         return None
-    keeper = emission._keeper()
+    owner = emission._owner()
     loop = get_running_loop()
     task = None if loop is None else current_task(loop)
-    return emission if keeper is not None and task is not None and keeper.runs_in(emission, task) else None
+    return emission if owner is not None and task is not None and owner.runs_in(emission, task) else None
 
 
 def refuse(
@@ -148,8 +148,8 @@ def _chain(target: AnyEmission, ends: Collection[AnyEmission]) -> Chain:
                 path.append(step)
                 step = came_from[step]
             return tuple(reversed(path))
-        keeper = one._keeper()
-        for behind in () if keeper is None else keeper.waits_for(one):
+        owner = one._owner()
+        for behind in () if owner is None else owner.waits_for(one):
             if behind not in came_from:
                 came_from[behind] = one
                 todo.append(behind)

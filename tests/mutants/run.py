@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from time import monotonic
 
 from tests.mutants.seeded import MUTANTS, Mutant
 
@@ -25,7 +26,7 @@ PYTEST = (
     "-p",
     "no:cacheprovider",
     "--hypothesis-profile=quick",
-    "--timeout=20",
+    "--timeout=60",
 )
 
 
@@ -38,15 +39,15 @@ def copy_of_the_house(folder: Path) -> Path:
     return house
 
 
-def run_tests(house: Path, tests: Iterable[str]) -> tuple[bool, str]:
-    """Whether *tests* pass in *house*, and which one does not, or else the last thing that pytest said."""
+def run_tests(house: Path, tests: Iterable[str], limit: float | None = None) -> tuple[bool, str]:
+    """Whether *tests* pass in *house*, in *limit* seconds, and which one does not, or else the last thing that pytest said."""
     try:
         ended = subprocess.run(
             [sys.executable, *PYTEST, *tests],
             cwd=house,
             capture_output=True,
             encoding="utf-8",
-            timeout=300,
+            timeout=limit,
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -59,8 +60,8 @@ def run_tests(house: Path, tests: Iterable[str]) -> tuple[bool, str]:
     return ended.returncode == 0, next((line for line in lines if line.startswith(("FAILED ", "ERROR "))), lines[-1])
 
 
-def kill(mutant: Mutant, house: Path) -> str | None:
-    """Why *mutant* lives, if it does."""
+def kill(mutant: Mutant, house: Path, limit: float) -> str | None:
+    """Why *mutant* lives, if it does. One that hangs for *limit* seconds is dead."""
     file = house / "pyventus_typed" / mutant.file
     text = file.read_text(encoding="utf-8")
     found = text.count(mutant.old)
@@ -68,7 +69,7 @@ def kill(mutant: Mutant, house: Path) -> str | None:
         return f"its text stands {found} times in {mutant.file}: the core has changed, so change the mutant"
     file.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
     try:
-        passed, said = run_tests(house, mutant.tests)
+        passed, said = run_tests(house, mutant.tests, limit)
     finally:
         file.write_text(text, encoding="utf-8")
     return f"nobody noticed: {said}" if passed else None
@@ -80,12 +81,14 @@ def main(words: list[str]) -> int:
     alive = 0
     with tempfile.TemporaryDirectory(prefix="pyventus-typed-mutants-") as folder:
         house = copy_of_the_house(Path(folder))
+        begin = monotonic()
         passed, said = run_tests(house, sorted({test for mutant in chosen for test in mutant.tests}))
+        limit = 60 + 2 * (monotonic() - begin)  # longer than all tests together on this machine
         if not passed:
             print(f"The tests fail without any mutant: {said}")
             return 1
         for mutant in chosen:
-            why = kill(mutant, house)
+            why = kill(mutant, house, limit)
             print(f"{'ALIVE' if why else 'dead '}  {mutant.name}{f': {why}' if why else ''}", flush=True)
             alive += why is not None
     print(f"{len(chosen)} mutants, {alive} alive")

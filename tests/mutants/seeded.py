@@ -287,8 +287,8 @@ MUTANTS = (
     Mutant(
         "tasks of one emission share a context",
         "processors/_queue.py",
-        "        own = context if len(emission._route.calls) == 1 else context.copy()\n        mailboxes = self.mailboxes\n",
-        "        own = context\n        mailboxes = self.mailboxes\n",
+        "context if total == 1 else context.copy(), calls[index])",
+        "context, calls[index])",
         DELIVERY,
     ),
     Mutant(
@@ -560,7 +560,7 @@ MUTANTS = (
     Mutant(
         "whatever is emitted by something pending is accepted by a closed emitter",
         "processors/_accepting.py",
-        "            if any(epoch.number <= state.limit for epoch in keeper.ledger.open.get(one, ())):\n                return True\n",
+        "            if any(epoch.number <= state.limit for epoch in owner.ledger.open.get(one, ())):\n                return True\n",
         "            return True\n",
         (*EMITTER, *WAITING, *FAULTS),
     ),
@@ -741,9 +741,9 @@ MUTANTS = (
     ),
     Mutant(
         "tasks that are lost with their loop complain",
-        "processors/_tasks.py",
-        "    may_vanish(task)",
-        "    ",
+        "_loops.py",
+        "    task._log_destroy_pending = False  #",
+        "    #",
         END,
     ),
     Mutant(
@@ -854,8 +854,8 @@ MUTANTS = (
     Mutant(
         "an async handler between plain ones is overtaken in its own emission",
         "processors/_queue.py",
-        "                        if (scheduler.loop is None or not emission._route.is_async) and not self.next_needs_task(",
-        "                        if False and not self.next_needs_task(",
+        "                        if not self.next_needs_task(emission):",
+        "                        if False and not self.next_needs_task(emission):",
         ORDER,
     ),
     Mutant(

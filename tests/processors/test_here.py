@@ -611,7 +611,9 @@ def test_an_async_generator_that_a_handler_left_open_is_closed_before_emit_retur
 
 
 # ---------------------------------------------------------------- inside of another library's loop
-@pytest.mark.parametrize("way", ["emit", "emit_wait", "publish", "wait_for_tasks", "aclose", "async with"])
+@pytest.mark.parametrize(
+    "way", ["emit", "emit_wait", "publish", "wait_for_tasks", "aclose", "async with", "stream", "expect"]
+)
 @pytest.mark.parametrize("seen", [True, False], ids=["the thread emitted before", "the thread did not"])
 def test_inside_of_trios_loop_each_way_to_emit_or_wait_is_refused_and_nothing_is_accepted(way: str, seen: bool) -> None:
     linker = Linker[Event]()
@@ -633,6 +635,10 @@ def test_inside_of_trios_loop_each_way_to_emit_or_wait_is_refused_and_nothing_is
                 await emitter.wait_for_tasks()
             case "aclose":
                 await emitter.aclose()
+            case "stream":
+                emitter.stream(OrderPlaced)
+            case "expect":
+                emitter.expect(OrderPlaced)
             case _:
                 async with emitter:
                     pass

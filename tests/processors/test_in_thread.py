@@ -4,8 +4,10 @@ import asyncio
 import contextvars
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import pytest
 from typing_extensions import override
@@ -125,6 +127,54 @@ async def test_callbacks_run_in_the_loop() -> None:
     )
     await Emitter(linker).emit(OrderPlaced())
     assert threads == [threading.get_ident()]
+
+
+@contextmanager
+def plain_manager(_: object) -> Iterator[None]:
+    yield
+
+
+@asynccontextmanager
+async def async_manager(_: object) -> AsyncIterator[None]:
+    yield
+
+
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX])
+@pytest.mark.parametrize("manager", [None, plain_manager, async_manager])
+@pytest.mark.parametrize("timeout", [None, SOON])
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_callback_sees_what_its_handler_has_set_and_can_reset_it(
+    ordering: Ordering,
+    manager: Any,
+    timeout: float | None,
+    *,
+    fails: bool,
+    is_async: bool,  # Any: of either kind
+) -> None:
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+    linker, seen, tokens = Linker[Event](), list[str](), list[contextvars.Token[str]]()
+
+    def handler(event: OrderPlaced) -> None:
+        tokens.append(user.set("the handler's"))
+        if fails:
+            raise LookupError
+
+    def plain(*_: object) -> None:
+        seen.append(user.get())
+        user.reset(tokens[0])
+        seen.append(user.get())
+
+    async def waits(*_: object) -> None:
+        await asyncio.sleep(0)
+        plain()
+
+    callback = waits if is_async else plain
+    linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=timeout, on_success=callback, on_failure=callback)
+    if manager is not None:
+        linker.surround(manager, OrderPlaced)
+    await asyncio_emitter(linker, ordering=ordering).emit(OrderPlaced()).wait()
+    assert seen == ["the handler's", "nobody"]
 
 
 # ---------------------------------------------------------------- a started thread cannot be stopped

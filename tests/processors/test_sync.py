@@ -1,4 +1,4 @@
-"""`SyncProcessor`: emit runs to its end in the caller, whatever loop runs there (P1-P4), and keeps the books."""
+"""`SyncProcessor`: emit runs to its end in the caller, whatever loop runs there (P1-P4), and counts right."""
 
 import asyncio
 import contextvars
@@ -321,7 +321,7 @@ def test_a_handler_that_waits_for_its_own_end_is_refused(linker: Linker, emitter
     assert isinstance(outcome.error, WouldDeadlock)
 
 
-# ---------------------------------------------------------------- failures, and the books
+# ---------------------------------------------------------------- failures, and the counts
 def test_a_failure_leaves_its_neighbours_alone_and_is_logged_unless_somebody_takes_it(
     linker: Linker, emitter: Emitter[Event], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -50,7 +50,7 @@ def test_the_counts_of_dead_threads_and_closed_loops_are_folded_into_the_totals(
     together(*(lambda: emitter.emit(Letter()) for _ in range(5)), *(lambda: asyncio.run(main()) for _ in range(5)))
     gc.collect()
     assert emitter.tally.completed == 10
-    assert processor._books._state[1] == ()
+    assert processor._totals._state[1] == ()
 
 
 async def test_an_emission_from_a_thread_without_a_loop_is_handed_to_the_home_loop() -> None:

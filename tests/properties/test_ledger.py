@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pyventus_typed import Status, Tally
-from pyventus_typed._ledger import Books, Epoch, Ledger
+from pyventus_typed._ledger import Epoch, Ledger, Totals
 from pyventus_typed.testing import always, given_interleavings, sometimes
 
 ENDS = st.sampled_from([Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.DISCARDED])
@@ -50,10 +50,10 @@ class Clerks(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.numbers = count(1)
-        self.books = Books()
+        self.totals = Totals()
         self.ledgers = (Ledger(next(self.numbers)), Ledger(next(self.numbers)))
         for ledger in self.ledgers:
-            self.books.add(ledger)
+            self.totals.add(ledger)
         self.queue: dict[Entry, int] = {}
         self.belongs: dict[Entry, set[int]] = {}  # to its own queue, and to those of its pending ancestors
         self.status: dict[Entry, Status] = {}
@@ -93,7 +93,7 @@ class Clerks(RuleBasedStateMachine):
 
     @rule()
     def reject(self) -> None:
-        self.books.reject()
+        self.totals.reject()
         self.rejected += 1
 
     @rule(which=st.integers(0, 5), status=ENDS)
@@ -139,10 +139,10 @@ class Clerks(RuleBasedStateMachine):
         ledger = self.ledgers[queue]
         if not ledger.open and any(queue in self.belongs[entry] for entry in self.open):
             return  # somebody still belongs to its epochs
-        self.books.fold(ledger)
+        self.totals.fold(ledger)
         if not ledger.open:
             fresh = Ledger(next(self.numbers))
-            self.books.add(fresh)
+            self.totals.add(fresh)
             self.ledgers = (fresh, self.ledgers[1]) if queue == 0 else (self.ledgers[0], fresh)
 
     @invariant()
@@ -152,7 +152,7 @@ class Clerks(RuleBasedStateMachine):
         pending = status[Status.PENDING]
         completed, failed, cancelled, discarded = (status[one] for one in ends)
         expected = Tally(len(self.status), pending, completed, failed, cancelled, discarded, self.rejected)
-        assert self.books.tally == expected
+        assert self.totals.tally == expected
         assert sum(len(ledger.open) for ledger in self.ledgers) == pending
 
     @invariant()

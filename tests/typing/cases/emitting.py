@@ -52,7 +52,7 @@ payment_emitter.try_emit(OrderShipped(1, "t"))  # E: outside of the union
 payment_emitter.try_emit(OrderPaid(1)).cancel()  # E: without room it is None
 wrong: Emission[OrderPlaced] = emitter.emit(OrderPaid(1))  # E: the emission of another event
 emitter.emit(OrderPaid(1)).event.total  # E: OrderPaid has no total
-emitter.tally = None  # E: the books are not for assignment
+emitter.tally = None  # E: the counts are not for assignment
 emitter.tally.accepted = 3  # E: a tally is frozen
 
 as_base: Emission[ShopEvent] = emitter.emit(OrderPaid(1))
