@@ -1,11 +1,12 @@
 """Everything that pyventus_typed raises or warns about, but for what refers to emissions: see `_emission`."""
 
 import pickle
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from typing_extensions import override
 
-_LEFT_BEHIND = "_left_behind"
+LEFT_BEHIND: Final = "_left_behind"
+"""The names of the attributes that a pickled error does not have."""
 E = TypeVar("E", bound="PyventusError")
 
 
@@ -22,7 +23,7 @@ class PyventusError(Exception):
             else:
                 left.append(name)
         if left:
-            kept[_LEFT_BEHIND] = left
+            kept[LEFT_BEHIND] = left
         return _read_again, (type(self), self.args), kept
 
     if not TYPE_CHECKING:  # a checker must go on seeing that there is no such attribute
@@ -34,7 +35,7 @@ class PyventusError(Exception):
 
         def __getattr__(self, name: str) -> object:
             kind = type(self).__name__
-            if name in self.__dict__.get(_LEFT_BEHIND, ()):
+            if name in self.__dict__.get(LEFT_BEHIND, ()):
                 raise AttributeError(f"{kind}.{name} stayed in the process that raised: it cannot be pickled.")
             raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=self)
 
@@ -66,7 +67,7 @@ class DefinitionError(PyventusError, TypeError):
 
 
 class NotAnEvent(DefinitionError):
-    """Something else stands where an event, or an event class, is meant."""
+    """Something else was given where an event, or an event class, is needed."""
 
 
 class NotAHandler(DefinitionError):
@@ -74,7 +75,7 @@ class NotAHandler(DefinitionError):
 
 
 class NotAManager(DefinitionError):
-    """What stands where a callable is meant that takes a delivery and makes a context manager."""
+    """Something else was given where a callable is needed that makes a context manager from a delivery."""
 
 
 class ForeignEvent(DefinitionError):
@@ -110,7 +111,7 @@ class NoRoom(EmissionRejected):
 
 # ---------------------------------------------------------------- requests
 class NoHandler(PyventusError, LookupError):
-    """A request was asked that nobody answers."""
+    """A request was asked that no handler answers."""
 
 
 class SeveralHandlers(PyventusError, LookupError):

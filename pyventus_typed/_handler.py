@@ -66,7 +66,7 @@ def check_callback(option: str, callee: object, *arguments: str) -> bool:
 
 
 def check_function(option: str, callee: object, *arguments: str) -> None:
-    """The same for an *option* whose result is used at once: it may be a class, and is no ``async def``."""
+    """The same for an *option* whose result is used at once: it may be a class, and is not an ``async def``."""
     if _check_option(option, callee, arguments, None):
         raise InvalidOption(
             f"{option}={spell_callee(callee)} is async, and its result is used at once. Pass a plain function.", callee
@@ -167,7 +167,7 @@ def _check_call(
 
 
 def takes(callee: object, count: int) -> bool:
-    """Whether *callee* can be called with so many positional arguments; also where only the call will show it."""
+    """Whether *callee* can be called with so many positional arguments; even if only the call will show it."""
     # Functions and methods are judged by their code object: ten times faster than inspect.signature, and it is what
     # runs, where a signature may come from what a decorator wraps.
     if type(callee) is FunctionType:
@@ -225,7 +225,7 @@ def flags_of(inner: object) -> int:
     own: object = getattr(inspect.getattr_static(inner, "__code__", None), "co_flags", None)
     if type(own) is int:
         return own
-    call = getattr(type(inner), "__call__", None)  # noqa: B004 - as above
+    call = getattr(type(inner), "__call__", None)  # noqa: B004 - its code is looked at, it is not called
     return call.__code__.co_flags if type(call) is FunctionType else 0
 
 
@@ -243,14 +243,14 @@ def check_no_method(callee: object, refuse: Refuse, what: str, way_out: str) -> 
     function = callee
     outer, _, name = function.__qualname__.rpartition(".")
     frame = inspect.currentframe()
-    while frame is not None:  # the body of the class is running: a decorator of ours stands in it
+    while frame is not None:  # the body of the class is running: one of our decorators is in it
         if frame.f_locals.get("__qualname__") == outer and frame.f_locals.get("__module__") == function.__module__:
             refuse(reason)
         frame = frame.f_back
     owner: object = sys.modules.get(function.__module__)
     for part in outer.split("."):
         owner = getattr(owner, part, None)
-    if is_class(owner) and owner.__dict__.get(name) is function:  # a static method stands there as a staticmethod
+    if is_class(owner) and owner.__dict__.get(name) is function:  # a static method is there as a staticmethod
         refuse(reason)
 
 

@@ -1,6 +1,6 @@
 """A blocking handler in a worker thread.
 
-A thread that has started cannot be stopped. So whoever cancels waits for it, and its result counts; a time-out settles
+A thread that has started cannot be stopped. So whoever cancels waits for it, and its result counts; a timeout settles
 the delivery, but it keeps its place in the order until the thread returns, and what comes then is logged and ignored.
 """
 
@@ -66,10 +66,10 @@ class Thread:
         self._claim = [True]  # whoever pops it, in one atomic step, decides whether the thread begins
         self._begun = _Begun(self._claim, self._loop)
         self.context: Context = copy_context()
-        self.late: asyncio.Future[Any] | None = None  # Any: ends when the thread returns after its time-out
+        self.late: asyncio.Future[Any] | None = None  # Any: ends when the thread returns after its timeout
 
     async def run(self) -> Result:
-        """What the handler returns, or raises; `TimeoutError` after its time-out, counted from its first instruction."""
+        """What the handler returns, or raises; `TimeoutError` after its timeout, counted from its first instruction."""
         try:
             running: asyncio.Future[Any] = self._loop.run_in_executor(None, self.context.run, self._call)
         except RuntimeError as error:  # Python only says "can't register atexit after shutdown", for example
@@ -119,7 +119,7 @@ class Thread:
                 raise
 
     async def _patiently(self, running: "asyncio.Future[Any]") -> bool:
-        """Wait through cancellations, as long as its time-out allows; whether the thread has returned."""
+        """Wait through cancellations, as long as its timeout allows; whether the thread has returned."""
         end = None if self._timeout is None else self._loop.time() + self._timeout
         while True:
             with suppress(asyncio.CancelledError):

@@ -63,9 +63,9 @@ class On(Generic[T_co, A_contra]):
         self._link = link
 
     @overload
-    def __call__(self, handler: HandlerOf[T_co, A_contra, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # on purpose, see below
+    def __call__(self, handler: HandlerOf[T_co, A_contra, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # the second takes what a checker cannot match here
     @overload  # for what a checker cannot match above (mypy: positional-only, overloaded); also gives mypy the clearer message
-    def __call__(self, handler: Callable[[T_co], A_contra], /) -> Callable[[T_co], A_contra]: ...  # pyright: ignore[reportOverlappingOverload]  # as above
+    def __call__(self, handler: Callable[[T_co], A_contra], /) -> Callable[[T_co], A_contra]: ...  # pyright: ignore[reportOverlappingOverload]  # the same handlers, on purpose
     def __call__(self, handler: Any, /) -> Any:  # Any: the overloads say what goes in and comes out
         """Link *handler*, and return it unchanged."""
         self._link(handler)
@@ -91,9 +91,9 @@ class Around(Generic[T_co]):
         self._surround = surround
 
     @overload
-    def __call__(self, manager: HandlerOf[Delivery[T_co], Manager, P, R], /) -> Callable[P, R]: ...  # type: ignore[overload-overlap]  # as in On  # pyright: ignore[reportOverlappingOverload]  # as in On
+    def __call__(self, manager: HandlerOf[Delivery[T_co], Manager, P, R], /) -> Callable[P, R]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]  # the second takes what a checker cannot match here
     @overload
-    def __call__(self, manager: Callable[[Delivery[T_co]], C], /) -> Callable[[Delivery[T_co]], C]: ...  # pyright: ignore[reportOverlappingOverload]  # as in On
+    def __call__(self, manager: Callable[[Delivery[T_co]], C], /) -> Callable[[Delivery[T_co]], C]: ...  # pyright: ignore[reportOverlappingOverload]  # the same managers, on purpose
     def __call__(self, manager: Any, /) -> Any:  # Any: the overloads say what goes in and comes out
         """Put *manager* around the handlers, and return it unchanged."""
         self._surround(manager)
@@ -105,7 +105,15 @@ class Linker(Generic[E_contra]):
 
     It is contravariant: a linker of a base takes the events of a narrower family too. All methods may be called from
     any thread, from handlers, destructors and signal handlers; none waits for another, and none delays an ``emit``.
-    Handlers are held strongly. What is subscribed or ended while an emission is under way does not change that emission.
+    Handlers are held strongly. What is subscribed or ended while an emission is under way does not change that emission. ::
+
+        linker = Linker[OrderPlaced | OrderPaid]()
+
+        @linker.on(OrderPaid)
+        async def ship(event: OrderPaid) -> None:
+            print(f"order {event.order} is on its way")
+
+        emitter = Emitter(linker)
     """
 
     def __init__(
@@ -219,12 +227,16 @@ class Linker(Generic[E_contra]):
 
         An event that is of several of these types is delivered once. Deliveries of one emission become ready by
         ``priority``, higher first, then in the order of subscribing. ``when(event)`` is evaluated inside ``emit``, in
-        the emitter's thread; false is no delivery, an exception is a failed one. ``once`` ends the subscription with
+        the emitter's thread; if it is false there is no delivery, if it raises a failed one. ``once`` ends the subscription with
         the first emission accepted. ``timeout`` counts in seconds from the start of the handler, and cancels it.
         ``in_thread`` runs a blocking handler in a worker thread when a loop is running. ``on_success(result)`` and
         ``on_failure(event, error)`` may be async; the delivery is open until they have ended. ``replace`` ends, in this
-        linker, the subscriptions of the handler of the same module and qualified name that stood here before, for a
-        notebook or a reloaded module; a handler without a name, such as a lambda, is then refused.
+        linker, the subscriptions of the handler of the same module and qualified name that was subscribed here before, for a
+        notebook or a reloaded module; a handler without a name, such as a lambda, is then refused. ::
+
+            @linker.on(OrderPlaced, OrderPaid, priority=1, timeout=2.0)
+            async def record(event: OrderPlaced | OrderPaid) -> None:
+                print(event)
 
         Raises `DefinitionError` for what cannot work, before anything is subscribed.
         """
@@ -305,7 +317,12 @@ class Linker(Generic[E_contra]):
         """Link *handler* to one event type, as ``on`` does, and return the subscription, which can end it.
 
         Subscribing the same handler twice gives two subscriptions, with ``replace`` one. In a ``with`` it ends with
-        the block.
+        the block. ::
+
+            subscription = linker.subscribe(OrderPaid, print, when=lambda event: event.order > 100)
+            subscription.unsubscribe()
+
+        Raises `DefinitionError` for what cannot work, before anything is subscribed.
         """
         options = Options(
             when=when,
@@ -440,8 +457,8 @@ class Linker(Generic[E_contra]):
         completed, with ``None`` for a result; of an answer nothing is suppressed, since the asker has to get something. A
         plain manager adds no task. An async one moves a plain handler into a task of its own; where no loop runs, into a
         fresh loop. With ``in_thread`` managers are entered on the loop's side, before the handler waits for its thread, and
-        a time-out leaves them while that may still run. What never starts enters none. A coroutine that is closed because its
-        loop will not turn again leaves a plain manager with `GeneratorExit`, and an async one up to its first await.
+        a timeout leaves them while that may still run. What never starts enters none. A coroutine that is closed because its
+        loop will not run again leaves a plain manager with `GeneratorExit`, and an async one up to its first await.
 
         A transaction around each handler of one event::
 
@@ -554,7 +571,7 @@ class Linker(Generic[E_contra]):
         route = self._find(check_event_class(event))
         return route.receivers if route.answer is None else (route.answer, *route.receivers)
 
-    def subscriptions(self) -> tuple[Subscription[Any], ...]:  # Any: as above
+    def subscriptions(self) -> tuple[Subscription[Any], ...]:  # Any: of several event types
         """Every active subscription, in the order of subscribing."""
         return tuple(self._registry.all())
 
@@ -593,7 +610,7 @@ class Linker(Generic[E_contra]):
         try:
             return routes.table.get(kind) or routes.add(self._member(check_event(event)))
         except DefinitionError as error:
-            raise error from None  # that the table was asked first, and in vain, is nobody's business
+            raise error from None  # that the table was asked first, without success, does not matter to the caller
 
     def _member(self, kind: type[Event]) -> type[Event]:
         family = self.family
@@ -632,7 +649,7 @@ class Linker(Generic[E_contra]):
         _end_older(((one, one.handler) for one in self._registry.all()), name, new, new.handler)
 
     def _add_answer(self, subscription: Subscription[Event]) -> None:
-        # First in, then looked at: of two threads that race, the one that stands behind withdraws.
+        # First in, then looked at: of two threads that race, the later one withdraws.
         self._registry.add(subscription)
         kind = subscription.events[0]
         rival = next(one for one in self._registry.of((kind,)) if one.answers)

@@ -24,7 +24,7 @@ def _plain():  # type: ignore[no-untyped-def]  # noqa: ANN202 - for the code of 
 
 
 @asynccontextmanager
-async def _async():  # type: ignore[no-untyped-def]  # noqa: ANN202 - as above
+async def _async():  # type: ignore[no-untyped-def]  # noqa: ANN202 - for the code of what the decorator returns
     yield
 
 
@@ -74,7 +74,7 @@ def check_manager(callee: object) -> bool:
     if is_class(callee):
         is_plain, is_async = hasattr(callee, "__enter__"), hasattr(callee, "__aenter__")
         if not is_plain and not is_async:
-            refuse(f"is a class whose instances are no context managers. {_WAY_OUT}")
+            refuse(f"is a class whose instances are not context managers. {_WAY_OUT}")
     elif not callable(callee):
         if hasattr(type(callee), "__enter__") or hasattr(type(callee), "__aenter__"):
             refuse("is one context manager, and each delivery needs its own. Pass what makes it: lambda delivery: ...")

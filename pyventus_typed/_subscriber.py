@@ -51,7 +51,14 @@ class Subscriber(Generic[T_co]):
 
     Mark methods with ``@handles`` or ``@answers``, then ``linker.bind(Shipping())``. Marked methods are inherited; a method that
     overrides a marked one handles in its place. A method marked for an event outside of the family is refused when the
-    class is defined.
+    class is defined. ::
+
+        class Shipping(Subscriber[OrderPaid]):
+            @handles(OrderPaid)
+            async def ship(self, event: OrderPaid) -> None:
+                print(f"order {event.order} is on its way")
+
+        linker.bind(Shipping())
     """
 
     @override
@@ -82,7 +89,7 @@ class Handles(Generic[T_contra, M_co]):
         name = "answers" if self._mark.options.answers else "handles"
         if not isinstance(method, FunctionType):
             raise NotAHandler(
-                f"{spell(method)} is no function of a class body, and @{name}(...) stands above one.", method
+                f"{spell(method)} is not a function of a class body, and @{name}(...) belongs above one.", method
             )
         if hasattr(method, _MARK):
             raise NotAHandler(
@@ -175,7 +182,7 @@ def methods_of(subscriber: object) -> Iterator[tuple[Callable[..., object], Mark
             subscriber,
         )
     if not isinstance(subscriber, Subscriber):
-        raise DefinitionError(f"{subscriber!r} is no Subscriber. Derive its class from Subscriber[...].", subscriber)
+        raise DefinitionError(f"{subscriber!r} is not a Subscriber. Derive its class from Subscriber[...].", subscriber)
     marks = _marks(type(subscriber))
     if not marks:
         raise DefinitionError(

@@ -751,7 +751,7 @@ class NoManager:
         (partial(generator_function), "is a generator function"),
         (takes_none, "takes_none cannot be called with one positional argument, the delivery"),
         (lambda: nullcontext(), "cannot be called with one positional argument, the delivery"),
-        (NoManager, "NoManager is a class whose instances are no context managers"),
+        (NoManager, "NoManager is a class whose instances are not context managers"),
         (nullcontext(), "is one context manager, and each delivery needs its own"),
         (threading.Lock(), "is one context manager, and each delivery needs its own"),
         (None, "None cannot be called"),
@@ -770,7 +770,7 @@ def test_what_makes_no_manager_is_refused_at_once(linker: Linker[Event], wrong: 
 @pytest.mark.parametrize("form", [contextmanager, lambda function: function, classmethod])
 def test_a_manager_decorated_in_a_class_body_is_refused_there(linker: Linker[Event], form: Any) -> None:
     def around(method: T) -> T:  # what a checker thinks of a decorator that nobody typed
-        return untyped(linker.around(OrderPaid))(form(method))  # type: ignore[no-any-return]  # as above
+        return untyped(linker.around(OrderPaid))(form(method))  # type: ignore[no-any-return]  # called with what no checker lets through
 
     with pytest.raises(
         NotAManager, match=r"class.* Pass the method of an instance: linker\.surround\(instance\.method"
@@ -824,7 +824,7 @@ def test_a_manager_that_returns_no_manager_fails_the_delivery(
     linker.subscribe(OrderPaid, lambda event: None)
     (outcome,) = outcomes(emitter.emit(OrderPaid()))
     assert isinstance(outcome, Failed)
-    with pytest.raises(NotAManager, match="which is no context manager. Put @contextmanager"):
+    with pytest.raises(NotAManager, match="which is not a context manager. Put @contextmanager"):
         raise outcome.error
 
 

@@ -297,7 +297,7 @@ def test_a_method_decorated_in_a_class_body_is_refused_there() -> None:
     linker = Linker()
 
     def on_placed(method: T) -> T:  # what a checker thinks of a decorator that nobody typed
-        return untyped(linker.on(OrderPlaced))(method)  # type: ignore[no-any-return]  # as above
+        return untyped(linker.on(OrderPlaced))(method)  # type: ignore[no-any-return]  # nobody typed it
 
     with pytest.raises(
         NotAHandler, match=r"Orders\.placed is a function of a class body.*Derive the class from Subscriber"
@@ -325,7 +325,7 @@ def test_a_method_decorated_in_a_class_body_is_refused_there() -> None:
         NotAHandler, match=r"is a class method that belongs to no class yet\. Derive the class from Subs"
     ):
 
-        class Orders:  # type: ignore[no-redef]  # as above
+        class Orders:  # type: ignore[no-redef]  # and a third form
             @on_placed
             @classmethod
             def placed(cls, event: OrderPlaced) -> None: ...

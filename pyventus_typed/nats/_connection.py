@@ -117,9 +117,9 @@ _PING: Final = 20  # seconds; a connection that breaks without a notice is found
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Server:
-    """Where the server is and how to get in. Times in seconds.
+    """Where the server is and how to authenticate. Times in seconds.
 
-    What is not here, a nats-py client can do: connect one yourself and hand it to ``JetStream`` in place of this.
+    For anything else, connect a nats-py client yourself and pass it to ``JetStream`` instead.
     """
 
     urls: str | Sequence[str] = "nats://127.0.0.1:4222"
@@ -177,7 +177,7 @@ class Server:
 
     @property
     def must_encrypt(self) -> bool:
-        """Whether nothing may be sent in the clear."""
+        """Whether nothing may be sent unencrypted."""
         secure = any(url.startswith(("tls:", "wss:")) for url in listed(self.urls))
         return secure or self.tls is not None or self.tls_first
 
@@ -204,12 +204,12 @@ def listed(urls: str | Sequence[str]) -> Sequence[str]:
 def _check_url(url: str) -> None:
     if not _URL.fullmatch(url):
         raise ValueError(
-            f"{redact(url)!r} is no address of a NATS server: use nats://host:port, or tls, ws or wss in place of nats."
+            f"{redact(url)!r} is not the address of a NATS server: use nats://host:port, or tls, ws or wss in place of nats."
         )
 
 
 async def connect(server: Server, *, name: str, on_silence: Callable[[], None] = lambda: None) -> Client:
-    """Open a connection that reconnects for as long as it lives. Raises at once if nobody answers now.
+    """Open a connection that reconnects for as long as it lives. Raises at once if no server answers now.
 
     *on_silence* is called whenever questions that were asked may never be answered: the connection was lost,
     or the server reported a missing permission.
@@ -292,7 +292,7 @@ async def shut(client: Client) -> None:
 
 
 class _Client(Client):
-    """nats-py's client, which must not fall silent because of what a stranger wrote into a message.
+    """nats-py's client, which must not fall silent because of what another program wrote into a message.
 
     It decodes subjects and headers in its reading task, and there an exception ends the reading: nothing arrives any
     more, without an error. Nor may it send a password in the clear where encryption was asked for.
@@ -342,7 +342,7 @@ async def _open(server: Server, *, name: str, stay: bool, on_silence: Callable[[
     # Any: annotated as int by nats-py, which hands them to asyncio as they are.
     seconds: dict[str, Any] = {"connect_timeout": server.connect_timeout, "reconnect_time_wait": server.reconnect_wait}
     try:
-        # One that stays tries without end, also if the server is lost between the probe and now.
+        # One that stays tries without end, even if the server is lost between the probe and now.
         async with asyncio.timeout(_SECOND_CONNECT + server.start_patience if stay else None):
             await client.connect(
                 servers=list(listed(server.urls)),

@@ -182,7 +182,7 @@ async def _ensure(opened: Opened, stream: str, config: ConsumerConfig, subjects:
         found = info.config
         if found.ack_policy != AckPolicy.EXPLICIT or found.deliver_subject:
             raise Refused(
-                f"The stream {stream!r} has a consumer {name!r} that is none of ours: it pushes, or asks for no "
+                f"The stream {stream!r} has a consumer {name!r} that no worker made: it pushes, or asks for no "
                 "acknowledgement. Give the group another name, or delete that consumer."
             )
         before = set(found.filter_subjects or ([found.filter_subject] if found.filter_subject else []))
@@ -262,7 +262,7 @@ class Puller:
 
     ``fetch`` of nats-py waits until a whole batch is there or the time is up. Here requests stay open and are
     topped up whenever a message that *take* got is ``handled`` or ``done``: nothing waits in a local queue, where a crash
-    would count a delivery for it, and no room stands empty, not even while the server answers an acknowledgement.
+    would count a delivery for it, and no place is empty, not even while the server answers an acknowledgement.
     """
 
     def __init__(
@@ -308,7 +308,7 @@ class Puller:
         self._ask_soon()
 
     def _ask_soon(self) -> None:
-        # A request for each place would cost as much as the acknowledgement, so neighbours that end soon share one.
+        # A request for each place would cost as much as the acknowledgement, so others that end soon share it.
         free = self._free
         if 2 * free >= self._room:
             self._wake.set()
@@ -338,7 +338,7 @@ class Puller:
             if self._client.is_closed:
                 raise NoServer(f"The connection was closed while the consumer {self._consumer!r} was being read.")
             if reconnects != self._client.stats["reconnects"] or loop.time() - self._heard > _SILENCE:
-                # The server that we asked is gone, or forgot: what it still owed will not come.
+                # The server that we asked is gone, or forgot: what it had still to send will not come.
                 self._doubtful |= self._asked > 0 or reconnects != self._client.stats["reconnects"]
                 reconnects, self._asked, self._heard = self._client.stats["reconnects"], 0, loop.time()
             if self._doubtful and self._client.is_connected:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -24,6 +24,7 @@ from pyventus_typed.nats._consumer import Group, Puller
 from pyventus_typed.nats._dead_letters import GivenUp, store_dead_letter
 from pyventus_typed.nats._options import check_callback, check_fields
 from pyventus_typed.nats._stream import JetStream, Opened
+from pyventus_typed.nats._tracing import find_tracing
 from pyventus_typed.nats._wire import Received, read, set_received
 from pyventus_typed.nats.errors import HandlerFailed, NatsError, UnknownWireName
 
@@ -313,7 +314,7 @@ class Deliveries(Generic[_E]):
             await self._work(puller, msg)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             logger.warning("%s could not be settled and will be delivered again: %r", _spell(msg), error)
-        except Exception as error:  # noqa: BLE001  # see below
+        except Exception as error:  # noqa: BLE001  # anything else is a failed attempt
             # Whatever a message or a handler holds that we did not foresee must end neither the worker nor come
             # back without end: it is a failed attempt like any other.
             logger.exception("%s made the worker itself fail", _spell(msg))
@@ -335,7 +336,7 @@ class Deliveries(Generic[_E]):
         await self._limiter.enter(alone=todo.alone)
         try:
             settle = await self._attempt(puller, msg, todo.attempt, record)
-            if todo.alone:  # a neighbour that killed the process now would count against it
+            if todo.alone:  # another one that killed the process now would count against it
                 await settle()
         finally:
             self._limiter.leave(alone=todo.alone)
@@ -369,7 +370,9 @@ class Deliveries(Generic[_E]):
         """Run the handlers. Returns why they did not all succeed, or ``None``."""
         set_received(message)  # this task is the message's own, and the emission copies its context
         try:
-            with self._options.context(message):
+            tracing = find_tracing()
+            traced = nullcontext() if tracing is None else tracing.receiving(message)
+            with traced, self._options.context(message):
                 emission = self._emitter.emit(event)
                 self._running.add(emission)
                 try:

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, Self, final
@@ -37,6 +37,7 @@ from pyventus_typed.nats._connection import (
 )
 from pyventus_typed.nats._dead_letters import DeadLetters
 from pyventus_typed.nats._options import check_callback, check_fields, check_option
+from pyventus_typed.nats._tracing import find_tracing
 from pyventus_typed.nats._wire import (
     check_extra,
     check_size,
@@ -269,11 +270,16 @@ class JetStream(Generic[_E]):
     *key* gives events their order: those with an equal key are handled one after the other by each group,
     in the order of publishing. ``None`` means no order. It needs ``StreamSettings(lanes=...)``.
     *source* is CloudEvents' ``source``; the name of the stream, if not given.
-    *headers* is called for each event in the publisher's context and may add headers, ``traceparent`` say.
+    *headers* is called for each event in the publisher's context and may add headers, of the tenant say. ``traceparent``
+    and ``tracestate`` are there by themselves where `pyventus_typed.opentelemetry` instruments anything.
     *patience* is how many seconds ``publish`` tries before it raises ``NotStored``. At the start, of a worker too, each
     question to the server is asked for so long: about a stream, and about each consumer.
     *domain* is JetStream's domain, where the server that we connect to is a leaf node of another one;
-    *api_prefix* is where an account finds the API that another one exports to it, in place of ``$JS.API``.
+    *api_prefix* is where an account finds the API that another one exports to it, in place of ``$JS.API``. ::
+
+        stream = JetStream("nats://127.0.0.1:4222", codec, stream="SHOP")
+        async with stream:
+            await stream.publish(OrderPaid(7))
     """
 
     def __init__(
@@ -293,7 +299,8 @@ class JetStream(Generic[_E]):
     ) -> None:
         if not isinstance(server, str | Server | Client):
             raise InvalidOption(
-                f"{spell_event(server)} is no server: give an address, a Server, or a connected nats-py client.", server
+                f"{spell_event(server)} is not a server: give an address, a Server, or a connected nats-py client.",
+                server,
             )
         check_option("settings", settings, StreamSettings | None)
         check_callback("key", key)
@@ -413,7 +420,7 @@ class JetStream(Generic[_E]):
         Raises ``NoWireName`` and ``NotFaithful`` (never sent), ``StreamFull``, ``PayloadTooLarge`` and
         ``Refused`` (not stored), ``NotStored`` (not known).
         """
-        return await self.send(self.prepare(event, event_id=event_id))
+        return await self._send_traced(self.prepare(event, event_id=event_id))
 
     async def publish_all(
         self, events: Iterable[_E], /, *, event_ids: Sequence[str] | None = None
@@ -445,7 +452,7 @@ class JetStream(Generic[_E]):
         async def send(chain: Sequence[tuple[int, Outgoing]]) -> None:
             try:
                 for place, outgoing in chain:
-                    stored[place] = await self.send(outgoing)
+                    stored[place] = await self._send_traced(outgoing)
             except NatsError as error:
                 errors.append(error)
 
@@ -454,6 +461,13 @@ class JetStream(Generic[_E]):
         if errors:
             raise NotAllStored(stored, ids, errors) from errors[0]
         return confirmed
+
+    async def _send_traced(self, outgoing: Outgoing) -> Stored:
+        tracing = find_tracing()
+        if tracing is None:
+            return await self.send(outgoing)
+        with tracing.sending(self.stream, outgoing.name, outgoing.id, len(outgoing.data)) as headers:
+            return await self.send(replace(outgoing, headers={**headers, **outgoing.headers}))
 
     async def send(self, outgoing: Outgoing, /) -> Stored:
         """Store what ``prepare`` made; as often as wanted, it is stored once within the duplicates window."""

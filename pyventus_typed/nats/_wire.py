@@ -187,13 +187,13 @@ def size_of_headers(headers: Mapping[str, str]) -> int:
 
 
 def header_block(headers: Mapping[str, str]) -> bytes:
-    """*headers* as they stand on the wire, whatever they hold."""
+    """*headers* as they are on the wire, whatever they hold."""
     lines = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
     return f"NATS/1.0\r\n{lines}\r\n".encode(errors="backslashreplace")
 
 
 def read_header_block(block: bytes) -> dict[str, str]:
-    """The headers that *block* holds. Anybody may have written it: what is no text is replaced, and nothing raises.
+    """The headers that *block* holds. It may come from anywhere: what is not text is replaced, and nothing raises.
 
     A status line becomes the headers ``Status`` and ``Description``, as it does in nats-py.
     """

@@ -40,7 +40,7 @@ def _is_descendant(state: EmitterState) -> bool:
 
 
 def key_of(queue: Queue, emission: AnyEmission) -> Key:
-    """The key of its event: a stranger's code, so before anything is decided. A key that fails fails all of it."""
+    """The key of its event: the user's code, so before anything is decided. A key that fails fails all of it."""
     if queue.gate is None:
         return None
     try:
@@ -51,12 +51,12 @@ def key_of(queue: Queue, emission: AnyEmission) -> Key:
 
 
 def row_of(queue: Queue, emission: AnyEmission, key: Key) -> Row | None:
-    """The row of *key*, among those that are there; comparing keys is a stranger's code, too."""
+    """The row of *key*, among those that are there; comparing keys calls the user's code, too."""
     if queue.gate is None:
         return None
     try:
         return queue.gate.prepare(key)
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:  # noqa: BLE001 - it is the outcome of these deliveries
         _fail_all(emission, error)
         return None
 
@@ -82,7 +82,7 @@ def accept(
     publisher: Publisher | None = None,
     has_place: bool = False,
 ) -> None:
-    """Accept *emission*, or raise `EmissionRejected`. No foreign code runs from here to where it stands in the queue.
+    """Accept *emission*, or raise `EmissionRejected`. No code of the user's is called before it has its place in the queue.
 
     With a *publisher* it is run there; else it is run as soon as it may. *has_place* is whether capacity was given.
     """
@@ -228,7 +228,7 @@ def _is_droppable(queue: Queue, emission: AnyEmission) -> bool:
 
 
 def _abandon(queue: Queue, emission: AnyEmission, reason: str) -> None:
-    """Ctrl-C, or what else is no `Exception`, came while *emission* was accepted: its emitter gets no handle."""
+    """Ctrl-C, or what else is not an `Exception`, came while *emission* was accepted: its emitter gets no handle."""
     scheduler = queue.scheduler
     if scheduler.loop is None and not scheduler.runs:
         scheduler.abandon(reason)  # it was to be run before emit returns

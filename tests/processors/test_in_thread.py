@@ -317,7 +317,7 @@ async def test_a_timeout_settles_it_and_what_comes_late_is_logged_and_ignored(
     await until(logged)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert "came late for OrderPlaced(order=1), after its time-out: '95% late' is ignored" in record.getMessage()
+    assert "came late for OrderPlaced(order=1), after its timeout: '95% late' is ignored" in record.getMessage()
     assert isinstance(emission.deliveries[0].outcome, Failed)
 
 

@@ -26,7 +26,7 @@ def server(**options: object) -> Server:
 
 
 def settings(**options: object) -> StreamSettings:
-    return untyped(StreamSettings)(**options)  # type: ignore[no-any-return]  # as above
+    return untyped(StreamSettings)(**options)  # type: ignore[no-any-return]  # options that no checker lets through
 
 
 def stream(**options: object) -> JetStream[ShopEvent]:
@@ -88,7 +88,7 @@ def test_every_option_is_checked_and_a_wrong_one_is_named(make: Callable[..., ob
         (lambda: worker(backoff=3), "backoff=3 must be a sequence of which each is a finite number."),
         (lambda: worker(grace="10s"), "grace='10s' must be a finite number or None."),
         (lambda: stream(patience=0), "patience=0 must be positive."),
-        (lambda: JetStream(untyped(4222), codec, stream="SHOP"), "4222 is no server: give an address, a Server, or"),
+        (lambda: JetStream(untyped(4222), codec, stream="SHOP"), "4222 is not a server: give an address, a Server, or"),
         (lambda: Worker(untyped("SHOP"), Linker(), group="mail"), "stream='SHOP' must be JetStream."),
         (lambda: Worker(STREAM, untyped(None), group="mail"), "linker=None must be Linker."),
     ],
