@@ -258,13 +258,13 @@ def _hand_over(queue: Queue, emission: AnyEmission, context: Context, key: Key) 
         emission._cursor, emission._open = EMPTY, 0
     else:
         use_up(emission)
-    take = _count
+    take = partial(_count, queue, emission, context)
     if emission._open:
-        take = _take_over
+        take = partial(_take_over, queue, emission)
         emission._queue = queue.ref
         queue.handed[emission] = (context, key)
         queue.ledger.open[emission] = ()
-    queue.scheduler.put(partial(take, queue, emission), is_late=not queue.scheduler.is_here)
+    queue.scheduler.put(take, is_late=not queue.scheduler.is_here)
 
 
 def _take_over(queue: Queue, emission: AnyEmission) -> None:
@@ -292,11 +292,14 @@ def _take_over(queue: Queue, emission: AnyEmission) -> None:
     queue.go_on(now)
 
 
-def _count(queue: Queue, emission: AnyEmission) -> None:
+def _count(queue: Queue, emission: AnyEmission, context: Context) -> None:
     """Count what another thread has settled."""
     if emission not in queue.ledger.open:
         queue.ledger.accept(emission)
+        if queue.observers:
+            queue.observe(emission, context)
         queue.ledger.settle(emission, emission._worst())
+        queue.end_observing(emission)
         if queue.capacity is not None:  # what it was to call was a ``once`` that another one took meanwhile
             queue.capacity.give_back(emission)
         if queue.scheduler.is_closed:

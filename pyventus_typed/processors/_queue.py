@@ -198,6 +198,11 @@ class Queue:
         if context is not None and delivery.started:
             self._tell_observers(context, "ended", delivery)
 
+    def end_observing(self, emission: AnyEmission) -> None:
+        """*emission* is settled."""
+        if self._contexts and (context := self._contexts.pop(emission, None)) is not None:
+            self._tell_observers(context, "settled", emission)
+
     def _tell_observers(self, context: Context, what: str, about: object) -> None:
         for observer in self.observers:
             context.run(guarded, getattr(observer, what), about)
@@ -523,8 +528,7 @@ class Queue:
                     epoch.check()
         finally:
             scheduler.busy = was
-        if self._contexts and (context := self._contexts.pop(emission, None)) is not None:
-            self._tell_observers(context, "settled", emission)
+        self.end_observing(emission)
         if self.is_orphan or scheduler.on_idle is not None:
             self._emptied()
         if scheduler.is_closed:  # handed over a moment too late
@@ -603,6 +607,8 @@ class Queue:
         scheduler = self.scheduler
         was, scheduler.busy = scheduler.busy, True
         try:
+            if self.observers and emission in self.handed:  # it is accepted and settled in one
+                self.observe(emission, self.handed[emission][0])
             discarded = Discarded(reason, started=False)
             total = len(emission._route.calls)
             before = emission._notes or {}
