@@ -1,4 +1,4 @@
-"""Every check of this house: `nox` runs those of `nox.options.sessions`, `nox -l` lists all, `nox -s tests` runs one.
+"""Every check of this project: `nox` runs those of `nox.options.sessions`, `nox -l` lists all, `nox -s tests` runs one.
 
 Nox prints how long each session took. What follows a `--` goes to the session's tool: `nox -s tests -- -k ledger -x`.
 """
@@ -18,18 +18,18 @@ import nox
 from nox.logger import logger
 from nox.project import dependency_groups, load_toml, python_versions
 
-HOUSE = Path(__file__).parent
-PROJECT = load_toml(HOUSE / "pyproject.toml")
+ROOT = Path(__file__).parent
+PROJECT = load_toml(ROOT / "pyproject.toml")
 DECLARED = python_versions(PROJECT)
 SUPPORTED = [version for version in DECLARED if not version.endswith("t")]
 TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py", "hatch_build.py")
-EXTRAS = "[cli,testing,nats,nats-server,postgresql]"
+EXTRAS = "[cli,testing,nats,nats-server,opentelemetry,postgresql]"
 WORKERS = (os.cpu_count() or 1) + 1  # one more than there are cores: some tests wait for processes
 # Typing cases are programs for the type checkers, so they are judged in `types`.
 PYTEST = ("python", "-m", "pytest", f"--numprocesses={WORKERS}", "--ignore=tests/typing")
 
 
-def works(version: str) -> bool:
+def is_usable(version: str) -> bool:
     """Whether `pythonX.Y`, or `pythonX.Yt`, is there and is what it says: a shim of pyenv may only answer "command not found"."""
     found = shutil.which(f"python{version}")
     if found is None:
@@ -40,12 +40,14 @@ def works(version: str) -> bool:
 
 
 THIS = "{}.{}".format(*sys.version_info)
-MISSING = [version for version in SUPPORTED if version != THIS and not works(version)]
+MISSING = [version for version in SUPPORTED if version != THIS and not is_usable(version)]
 # A machine says which Pythons it is meant to have, as "3.12 3.13": for these the session stands in the list even if they
 # are missing, and nox makes an error of it. A machine that promises none tests on those that it finds.
 PROMISED = os.environ.get("PYVENTUS_PYTHONS", "").replace(",", " ").split()
 OTHERS = [version for version in SUPPORTED if version != THIS and (version in PROMISED or version not in MISSING)]
-FREE_THREADED = [version for version in DECLARED if version.endswith("t") and (version in PROMISED or works(version))]
+FREE_THREADED = [
+    version for version in DECLARED if version.endswith("t") and (version in PROMISED or is_usable(version))
+]
 if MISSING:
     logger.warning(
         f"Declared in pyproject.toml, and not found here as pythonX.Y: Python {', '.join(MISSING)}. "
@@ -73,10 +75,10 @@ def wheel() -> str:
     If PYVENTUS_WHEEL names the folder of one that was built before, it is that one: what is tested is what is published.
     """
     given = os.environ.get("PYVENTUS_WHEEL")
-    folder = Path(given).resolve() if given else HOUSE / ".nox" / "wheel"
+    folder = Path(given).resolve() if given else ROOT / ".nox" / "wheel"
     if not given:
         shutil.rmtree(folder, ignore_errors=True)
-        pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(HOUSE)]
+        pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
         subprocess.run(pip, check=True)
     (built,) = folder.glob("*.whl")
     return f"{built}{EXTRAS}"
@@ -84,11 +86,11 @@ def wheel() -> str:
 
 @contextmanager
 def away_from_the_checkout(session: nox.Session) -> Iterator[None]:
-    """Go to a copy of the house without the package, so that nothing but the installed wheel can be imported."""
+    """Go to a copy of the project without the package, so that nothing but the installed wheel can be imported."""
     with tempfile.TemporaryDirectory(prefix="pyventus-typed-") as folder:
         copy = Path(folder, "house")
         hidden = (".[!g]*", ".git", ".gitignore")  # all of them but .github, which tests read
-        shutil.copytree(HOUSE, copy, ignore=shutil.ignore_patterns("pyventus_typed", *hidden, "__pycache__", "_build"))
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("pyventus_typed", *hidden, "__pycache__", "_build"))
         with session.chdir(copy):
             session.run("python", "-c", "import pyventus_typed as it; assert 'site-packages' in it.__file__, it")
             yield
@@ -159,7 +161,7 @@ def cover(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The site, in docs/_build/html: every name, link and anchor is found, and nothing is fetched."""
     install(session, "docs", package=[wheel()])
-    shutil.rmtree(HOUSE / "docs" / "_build", ignore_errors=True)
+    shutil.rmtree(ROOT / "docs" / "_build", ignore_errors=True)
     session.run("sphinx-build", "-b", "html", "-n", "-W", "--keep-going", "-q", "docs", "docs/_build/html")
     session.run("python", "docs/check_links.py", "docs/_build/html")
 

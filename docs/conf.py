@@ -44,9 +44,7 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
 add_module_names = False
-GIVEN = {
-    f"pyventus_typed.{name}" for name in ("Emission", "Delivery", "On", "Stream", "Subscription", "Routes", "Door")
-}
+GIVEN = {f"pyventus_typed.{name}" for name in ("Emission", "Delivery", "On", "Stream", "Subscription", "Routes")}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"
@@ -54,7 +52,16 @@ toc_object_entries_show_parents = "hide"
 # ---------------------------------------------------------------- what is checked
 nitpicky = True
 ELSEWHERE = sorted(
-    {*sys.stdlib_module_names, *vars(builtins), "typing_extensions", "hypothesis", "nats", "msgspec", "psycopg"}
+    {
+        *sys.stdlib_module_names,
+        *vars(builtins),
+        "typing_extensions",
+        "hypothesis",
+        "nats",
+        "msgspec",
+        "opentelemetry",
+        "psycopg",
+    }
 )
 nitpick_ignore_regex = [
     # Python's own names, and those of libraries: their inventories would have to be fetched.
@@ -104,7 +111,7 @@ FACADES = (
 )
 
 
-def doors() -> list[ModuleType]:
+def facades() -> list[ModuleType]:
     """The modules that a user imports from."""
     return [importlib.import_module(name) for name in FACADES]
 
@@ -116,9 +123,9 @@ def spoken_name(target: str) -> str | None:
     parts = target.split(".")
     for start in range(len(parts)):
         name, *members = parts[start:]
-        for door in doors():
-            if name in getattr(door, "__all__", ()) and not isinstance(getattr(door, name), ModuleType):
-                return ".".join([door.__name__, name, *members])
+        for facade in facades():
+            if name in getattr(facade, "__all__", ()) and not isinstance(getattr(facade, name), ModuleType):
+                return ".".join([facade.__name__, name, *members])
     return None
 
 

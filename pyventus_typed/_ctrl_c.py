@@ -10,7 +10,7 @@ import sys
 
 def is_command() -> bool:
     """Whether Python looks for this package in order to run it, and not because somebody imports it."""
-    # While it does, "-m" stands in the place of the program's name, and the name given to it before the same arguments.
+    # While it does, "-m" is in the place of the program's name, and the name given to it before the same arguments.
     return sys.argv[0] == "-m" and sys.orig_argv[-len(sys.argv)].removeprefix("-m") == __package__
 
 

@@ -7,14 +7,14 @@ from typing import Generic, Self, get_origin
 from typing_extensions import Format, TypeVar, get_annotations
 
 from ._errors import NotAnEvent
-from ._spelling import spell, spell_event
+from ._spelling import is_class, spell, spell_event
 
 _E_co = TypeVar("_E_co", covariant=True)
 _R_co = TypeVar("_R_co", covariant=True)
 
 
 class Member(Generic[_E_co]):
-    """An event, as type checkers see it: what `Event.__event__` gives. At run time nobody has one.
+    """An event, as type checkers see it: what `Event.__event__` gives. At run time there is none.
 
     It is a class, because mypy compares two bare unions pair by pair whenever it infers something, and two of them inside
     a class not at all. A family is a union, and an application has hundreds of events.
@@ -29,7 +29,14 @@ class Event:
 
     Derive, decorate with ``@dataclass(frozen=True)`` and give it fields. The base adds nothing to an instance.
     A class without fields of its own may stay undecorated as the base of a family; it can be subscribed to,
-    not emitted.
+    not emitted. ::
+
+        class OrderEvent(Event):
+            pass
+
+        @dataclass(frozen=True)
+        class OrderShipped(OrderEvent):
+            order: int
     """
 
     # Written out, because pyrefly and ty take the generated one, in a subclass without a decorator, for a constructor
@@ -49,7 +56,20 @@ class Event:
 
 @dataclass(frozen=True)
 class Request(Event, Generic[_R_co]):
-    """An event with exactly one answer of type ``R``: ``class Price(Request[int])``, then ``await emitter.ask(...)``."""
+    """An event with exactly one answer, of type ``R``.
+
+    `Emitter.ask` returns what the handler returned that was subscribed with `Linker.answer`. ::
+
+        @dataclass(frozen=True)
+        class PriceOf(Request[int]):
+            item: str
+
+        @linker.answer(PriceOf)
+        def price_of(request: PriceOf) -> int:
+            return {"tea": 350}[request.item]
+
+        price = await emitter.ask(PriceOf("tea"))
+    """
 
     def __answer__(self) -> _R_co:
         """Let a type checker see the answer's type. Nobody calls it."""
@@ -58,15 +78,15 @@ class Request(Event, Generic[_R_co]):
 
 def check_event_class(value: object) -> type[Event]:
     """*value*, if it can be subscribed to; else `NotAnEvent` in a sentence that names it and the cure."""
-    if isinstance(value, type):
+    if is_class(value):
         if not issubclass(value, Event):
             raise NotAnEvent(
-                f"{spell(value)} is no event class. Derive it: @dataclass(frozen=True) class {value.__name__}(Event).",
+                f"{spell(value)} is not an event class. Derive it: @dataclass(frozen=True) class {value.__name__}(Event).",
                 value,
             )
         if not is_decorated(value) and _has_fields(value):
             raise NotAnEvent(
-                f"{spell(value)} has fields but is no dataclass. Decorate it with @dataclass(frozen=True).", value
+                f"{spell(value)} has fields but is not a dataclass. Decorate it with @dataclass(frozen=True).", value
             )
         return value
     origin = get_origin(value)
@@ -85,14 +105,14 @@ def check_event_class(value: object) -> type[Event]:
             f"{spell(value)} is a function, and an event class is meant. Name the class that it returns.", value
         )
     raise NotAnEvent(
-        f"{spell_event(value)} is no event class. Events are frozen dataclasses that derive from Event.", value
+        f"{spell_event(value)} is not an event class. Events are frozen dataclasses that derive from Event.", value
     )
 
 
 def check_request_class(kind: type[Event], instead: str) -> None:
-    """Refuse an event class that is no request; *instead* is the decorator for those."""
+    """Refuse an event class that is not a request; *instead* is the decorator for those."""
     if not issubclass(kind, Request):
-        raise NotAnEvent(f"{spell(kind)} is no request. Derive it from Request[...], or use {instead}.", kind)
+        raise NotAnEvent(f"{spell(kind)} is not a request. Derive it from Request[...], or use {instead}.", kind)
 
 
 def check_event(value: object) -> type[Event]:
@@ -102,12 +122,12 @@ def check_event(value: object) -> type[Event]:
         if not is_decorated(kind):
             name = spell(kind)
             raise NotAnEvent(
-                f"{name} is no dataclass, so it can be subscribed to, not emitted. "
+                f"{name} is not a dataclass, so it can be subscribed to, not emitted. "
                 "Decorate it with @dataclass(frozen=True).",
                 value,
             )
         return kind
-    if isinstance(value, type) and issubclass(value, Event):
+    if is_class(value) and issubclass(value, Event):
         raise NotAnEvent(f"{spell(value)} is a class, and an event is meant. Did you mean {spell(value)}(...)?", value)
     raise NotAnEvent(
         f"Events are instances of frozen dataclasses that derive from Event, and {spell_event(value)} is not. "
@@ -122,7 +142,7 @@ def is_decorated(kind: type) -> bool:
 
 
 def _has_fields(kind: type) -> bool:
-    # A ClassVar is no field. As text or reference, because a name may exist for type checkers only, and Python 3.14 looks it
+    # A ClassVar is not a field. As text or reference, because a name may exist for type checkers only, and Python 3.14 looks it
     # up when it is asked for.
     annotations = get_annotations(kind, format=Format.FORWARDREF)
     return any("ClassVar" not in str(annotation) for annotation in annotations.values())

@@ -29,7 +29,7 @@ def is_library(file: str) -> bool:
 
 
 def is_in_library(frame: FrameType) -> bool:
-    """Whether the code that *frame* runs is of a library, also where it was generated, as the ``__init__`` of a dataclass."""
+    """Whether the code that *frame* runs is of a library, even if it was generated, as the ``__init__`` of a dataclass."""
     file = frame.f_code.co_filename
     if file.startswith("<"):  # for whom it was generated, its globals know
         file = str(frame.f_globals.get("__file__", file))

@@ -1,13 +1,13 @@
 """Linker[E]: the face of registry and routing."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Generic, TypeAlias, get_args, overload
 
 from typing_extensions import TypeVar, override
 
 from ._emission import Delivery
-from ._errors import DefinitionError, NotAnEvent, SeveralHandlers, TooManySubscriptions
+from ._errors import DefinitionError, NotAHandler, NotAManager, NotAnEvent, SeveralHandlers, TooManySubscriptions
 from ._event import Event, check_event, check_event_class, check_request_class, is_decorated
 from ._family import Family, declared_family, holds, members, outside_family_error
 from ._handler import find_name, is_method_of, is_same, name_of
@@ -15,9 +15,9 @@ from ._manager import Surrounding
 from ._registry import Registry
 from ._routes import Routes, check_routes
 from ._routing import Route, RouteTable
-from ._spelling import several, spell, spell_apart
+from ._spelling import is_class, several, spell, spell_apart
 from ._subscriber import Subscriber, methods_of
-from ._subscription import PLAIN, Options, Subscription, check_bool, check_count
+from ._subscription import PLAIN, Call, Options, Registration, Subscription, check_bool, check_count
 from ._typing import (
     T1,
     T2,
@@ -63,9 +63,9 @@ class On(Generic[T_co, A_contra]):
         self._link = link
 
     @overload
-    def __call__(self, handler: HandlerOf[T_co, A_contra, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # on purpose, see below
+    def __call__(self, handler: HandlerOf[T_co, A_contra, P, R], /) -> Callable[P, R]: ...  # pyright: ignore[reportOverlappingOverload]  # the second takes what a checker cannot match here
     @overload  # for what a checker cannot match above (mypy: positional-only, overloaded); also gives mypy the clearer message
-    def __call__(self, handler: Callable[[T_co], A_contra], /) -> Callable[[T_co], A_contra]: ...  # pyright: ignore[reportOverlappingOverload]  # as above
+    def __call__(self, handler: Callable[[T_co], A_contra], /) -> Callable[[T_co], A_contra]: ...  # pyright: ignore[reportOverlappingOverload]  # the same handlers, on purpose
     def __call__(self, handler: Any, /) -> Any:  # Any: the overloads say what goes in and comes out
         """Link *handler*, and return it unchanged."""
         self._link(handler)
@@ -91,9 +91,9 @@ class Around(Generic[T_co]):
         self._surround = surround
 
     @overload
-    def __call__(self, manager: HandlerOf[Delivery[T_co], Manager, P, R], /) -> Callable[P, R]: ...  # type: ignore[overload-overlap]  # as in On  # pyright: ignore[reportOverlappingOverload]  # as in On
+    def __call__(self, manager: HandlerOf[Delivery[T_co], Manager, P, R], /) -> Callable[P, R]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]  # the second takes what a checker cannot match here
     @overload
-    def __call__(self, manager: Callable[[Delivery[T_co]], C], /) -> Callable[[Delivery[T_co]], C]: ...  # pyright: ignore[reportOverlappingOverload]  # as in On
+    def __call__(self, manager: Callable[[Delivery[T_co]], C], /) -> Callable[[Delivery[T_co]], C]: ...  # pyright: ignore[reportOverlappingOverload]  # the same managers, on purpose
     def __call__(self, manager: Any, /) -> Any:  # Any: the overloads say what goes in and comes out
         """Put *manager* around the handlers, and return it unchanged."""
         self._surround(manager)
@@ -105,7 +105,15 @@ class Linker(Generic[E_contra]):
 
     It is contravariant: a linker of a base takes the events of a narrower family too. All methods may be called from
     any thread, from handlers, destructors and signal handlers; none waits for another, and none delays an ``emit``.
-    Handlers are held strongly. What is subscribed or ended while an emission is under way does not change that emission.
+    Handlers are held strongly. What is subscribed or ended while an emission is under way does not change that emission. ::
+
+        linker = Linker[OrderPlaced | OrderPaid]()
+
+        @linker.on(OrderPaid)
+        async def ship(event: OrderPaid) -> None:
+            print(f"order {event.order} is on its way")
+
+        emitter = Emitter(linker)
     """
 
     def __init__(
@@ -219,12 +227,16 @@ class Linker(Generic[E_contra]):
 
         An event that is of several of these types is delivered once. Deliveries of one emission become ready by
         ``priority``, higher first, then in the order of subscribing. ``when(event)`` is evaluated inside ``emit``, in
-        the emitter's thread; false is no delivery, an exception is a failed one. ``once`` ends the subscription with
+        the emitter's thread; if it is false there is no delivery, if it raises a failed one. ``once`` ends the subscription with
         the first emission accepted. ``timeout`` counts in seconds from the start of the handler, and cancels it.
         ``in_thread`` runs a blocking handler in a worker thread when a loop is running. ``on_success(result)`` and
         ``on_failure(event, error)`` may be async; the delivery is open until they have ended. ``replace`` ends, in this
-        linker, the subscriptions of the handler of the same module and qualified name that stood here before, for a
-        notebook or a reloaded module; a handler without a name, such as a lambda, is then refused.
+        linker, the subscriptions of the handler of the same module and qualified name that was subscribed here before, for a
+        notebook or a reloaded module; a handler without a name, such as a lambda, is then refused. ::
+
+            @linker.on(OrderPlaced, OrderPaid, priority=1, timeout=2.0)
+            async def record(event: OrderPlaced | OrderPaid) -> None:
+                print(event)
 
         Raises `DefinitionError` for what cannot work, before anything is subscribed.
         """
@@ -305,7 +317,12 @@ class Linker(Generic[E_contra]):
         """Link *handler* to one event type, as ``on`` does, and return the subscription, which can end it.
 
         Subscribing the same handler twice gives two subscriptions, with ``replace`` one. In a ``with`` it ends with
-        the block.
+        the block. ::
+
+            subscription = linker.subscribe(OrderPaid, print, when=lambda event: event.order > 100)
+            subscription.unsubscribe()
+
+        Raises `DefinitionError` for what cannot work, before anything is subscribed.
         """
         options = Options(
             when=when,
@@ -383,50 +400,52 @@ class Linker(Generic[E_contra]):
     # -- overloads of around: one for each number of events, written by tests/typing/overloads.py
     @overload
     def around(
-        self,
+        self, *, replace: bool = False,
     ) -> Around[Event]: ...
     @overload
     def around(
-        self, e1: EventClass[E_contra, T1], /,
+        self, e1: EventClass[E_contra, T1], /, *, replace: bool = False,
     ) -> Around[T1]: ...
     @overload
     def around(
-        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /, *, replace: bool = False,
     ) -> Around[T1 | T2]: ...
     @overload
     def around(
-        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *,
+        replace: bool = False,
     ) -> Around[T1 | T2 | T3]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], /,
+        e4: EventClass[E_contra, T4], /, *, replace: bool = False,
     ) -> Around[T1 | T2 | T3 | T4]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /,
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, replace: bool = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /,
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
+        replace: bool = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5 | T6]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
-        e7: EventClass[E_contra, T7], /,
+        e7: EventClass[E_contra, T7], /, *, replace: bool = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
-        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /,
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *, replace: bool = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
     # -- end of overloads
     # fmt: on
-    def around(self, *events: Any) -> Around[Any]:  # Any: as for on
+    def around(self, *events: Any, replace: bool = False) -> Around[Any]:  # Any: as for on
         """Decorate a context manager: from now on it is around each handler of these events, and of their subclasses.
 
         Without *events* it is around all handlers of this linker. ``manager(delivery)`` is called and entered for each
@@ -438,8 +457,8 @@ class Linker(Generic[E_contra]):
         completed, with ``None`` for a result; of an answer nothing is suppressed, since the asker has to get something. A
         plain manager adds no task. An async one moves a plain handler into a task of its own; where no loop runs, into a
         fresh loop. With ``in_thread`` managers are entered on the loop's side, before the handler waits for its thread, and
-        a time-out leaves them while that may still run. What never starts enters none. A coroutine that is closed because its
-        loop will not turn again leaves a plain manager with `GeneratorExit`, and an async one up to its first await.
+        a timeout leaves them while that may still run. What never starts enters none. A coroutine that is closed because its
+        loop will not run again leaves a plain manager with `GeneratorExit`, and an async one up to its first await.
 
         A transaction around each handler of one event::
 
@@ -449,49 +468,52 @@ class Linker(Generic[E_contra]):
                 with database:  # commits, or rolls back if the handler raises
                     yield
 
-        Raises `NotAManager` for what cannot make a context manager from a delivery.
+        ``replace`` ends, in this linker, what the manager of the same module and qualified name was around before, as for
+        ``on``. Raises `NotAManager` for what cannot make a context manager from a delivery.
         """
         kinds = self._distinct(events)
-        return Around(lambda manager: self._surround(kinds, manager))
+        check_bool("replace", replace)
+        return Around(lambda manager: self._surround(kinds, manager, replace=replace))
 
     # fmt: off
     # -- overloads of surround: one for each number of events, written by tests/typing/overloads.py
     @overload
     def surround(
-        self, manager: Callable[[Delivery[Event]], Manager], /,
+        self, manager: Callable[[Delivery[Event]], Manager], /, *, replace: bool = False,
     ) -> Surrounding[Event]: ...
     @overload
     def surround(
-        self, manager: Callable[[Delivery[T1]], Manager], e1: EventClass[E_contra, T1], /,
+        self, manager: Callable[[Delivery[T1]], Manager], e1: EventClass[E_contra, T1], /, *, replace: bool = False,
     ) -> Surrounding[T1]: ...
     @overload
     def surround(
         self, manager: Callable[[Delivery[T1] | Delivery[T2]], Manager], e1: EventClass[E_contra, T1],
-        e2: EventClass[E_contra, T2], /,
+        e2: EventClass[E_contra, T2], /, *, replace: bool = False,
     ) -> Surrounding[T1 | T2]: ...
     @overload
     def surround(
         self, manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3]], Manager], e1: EventClass[E_contra, T1],
-        e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /,
+        e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *, replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3]: ...
     @overload
     def surround(
         self, manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4]], Manager],
         e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], /,
+        e4: EventClass[E_contra, T4], /, *, replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3 | T4]: ...
     @overload
     def surround(
         self, manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5]], Manager],
         e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /,
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5]: ...
     @overload
     def surround(
         self,
         manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5] | Delivery[T6]],
         Manager], e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /,
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
+        replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6]: ...
     @overload
     def surround(
@@ -499,7 +521,7 @@ class Linker(Generic[E_contra]):
         manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5] | Delivery[T6] |
         Delivery[T7]], Manager], e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2],
         e3: EventClass[E_contra, T3], e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5],
-        e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], /,
+        e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], /, *, replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
     @overload
     def surround(
@@ -507,16 +529,32 @@ class Linker(Generic[E_contra]):
         manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5] | Delivery[T6] |
         Delivery[T7] | Delivery[T8]], Manager], e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2],
         e3: EventClass[E_contra, T3], e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5],
-        e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /,
+        e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *,
+        replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[T]], Manager], event: AnyClass[..., E_contra, T], /, *, replace: bool = False,
+    ) -> Surrounding[T]: ...
+    @overload
+    def surround(
+        self: "Linker[Event]", manager: Callable[[Delivery[T]], Manager], event: ClassVariable[T], /, *,
+        replace: bool = False,
+    ) -> Surrounding[T]: ...
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[E_contra]], Manager], event: ClassVariable[E_contra], /, *,
+        replace: bool = False,
+    ) -> Surrounding[E_contra]: ...
     # -- end of overloads
     # fmt: on
-    def surround(self, manager: Any, /, *events: Any) -> Surrounding[Any]:  # Any: as for on
+    def surround(self, manager: Any, /, *events: Any, replace: bool = False) -> Surrounding[Any]:  # Any: as for on
         """Put *manager* around the handlers of these events, as ``around`` does, and return what can end it.
 
         In a ``with`` it ends with the block. Emissions accepted before keep the managers that they had.
         """
-        return self._surround(self._distinct(events), manager)
+        check_bool("replace", replace)
+        return self._surround(self._distinct(events), manager, replace=replace)
 
     @staticmethod
     def of(routes: Routes[T], /) -> "Linker[T]":
@@ -533,7 +571,7 @@ class Linker(Generic[E_contra]):
         route = self._find(check_event_class(event))
         return route.receivers if route.answer is None else (route.answer, *route.receivers)
 
-    def subscriptions(self) -> tuple[Subscription[Any], ...]:  # Any: as above
+    def subscriptions(self) -> tuple[Subscription[Any], ...]:  # Any: of several event types
         """Every active subscription, in the order of subscribing."""
         return tuple(self._registry.all())
 
@@ -572,7 +610,7 @@ class Linker(Generic[E_contra]):
         try:
             return routes.table.get(kind) or routes.add(self._member(check_event(event)))
         except DefinitionError as error:
-            raise error from None  # that the table was asked first, and in vain, is nobody's business
+            raise error from None  # that the table was asked first, without success, does not matter to the caller
 
     def _member(self, kind: type[Event]) -> type[Event]:
         family = self.family
@@ -585,7 +623,7 @@ class Linker(Generic[E_contra]):
 
     def _as_shared_tuple(self, value: Any) -> tuple[type[Event], ...]:
         """The one event type, checked once; all subscriptions to it share the tuple."""
-        kinds = self._singles.get(value) if isinstance(value, type) else None
+        kinds = self._singles.get(value) if is_class(value) else None
         if kinds is None:
             kind = self._checked_class(value)
             kinds = self._singles.setdefault(kind, (kind,))
@@ -607,17 +645,11 @@ class Linker(Generic[E_contra]):
         return subscription
 
     def _end_older(self, new: Subscription[Event]) -> None:
-        """End what the handler of this name has here: of an older function all, of this very one what *new* repeats.
-
-        So a function may be linked several times, to several events, and a decorator that changes its events is believed.
-        """
-        name = name_of(new.handler)
-        for one in self._registry.all():
-            if find_name(one.handler) == name and (one.events == new.events or not is_same(one.handler, new.handler)):
-                one.unsubscribe()
+        name = name_of(new.handler, NotAHandler)
+        _end_older(((one, one.handler) for one in self._registry.all()), name, new, new.handler)
 
     def _add_answer(self, subscription: Subscription[Event]) -> None:
-        # First in, then looked at: of two threads that race, the one that stands behind withdraws.
+        # First in, then looked at: of two threads that race, the later one withdraws.
         self._registry.add(subscription)
         kind = subscription.events[0]
         rival = next(one for one in self._registry.of((kind,)) if one.answers)
@@ -632,10 +664,27 @@ class Linker(Generic[E_contra]):
     def _distinct(self, events: tuple[Any, ...]) -> tuple[type[Event], ...]:  # Any: as for on
         return tuple(dict.fromkeys(map(self._checked_class, events))) if events else (Event,)
 
-    def _surround(self, kinds: tuple[type[Event], ...], manager: Callable[..., object]) -> Surrounding[Any]:
+    def _surround(
+        self, kinds: tuple[type[Event], ...], manager: Callable[..., object], *, replace: bool = False
+    ) -> Surrounding[Any]:
         surrounding: Surrounding[Event] = Surrounding(kinds, manager, self._managers)
+        if replace:
+            name = name_of(manager, NotAManager)
+            _end_older(((one, one.manager) for one in self._managers.all()), name, surrounding, manager)
         self._managers.add(surrounding)
         return surrounding
 
     def _find(self, kind: type[Event]) -> Route:
         return Route.of(kind, self._registry.of(kind.__mro__), self._managers.of(kind.__mro__))
+
+
+def _end_older(
+    older: Iterable[tuple[Registration[Event], Call]], name: tuple[str, str], new: Registration[Event], callee: Call
+) -> None:
+    """End what a callable of this *name* has here: of an older function all, of this very one what *new* repeats.
+
+    So a function may be linked several times, to several events, and a decorator that changes its events is believed.
+    """
+    for one, before in older:
+        if find_name(before) == name and (one.events == new.events or not is_same(before, callee)):
+            one.unsubscribe()

@@ -14,7 +14,7 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """*error* left the handler, its predicate or its callback; a time-out is ``Failed(TimeoutError())``."""
+    """*error* left the handler, its predicate or its callback; a timeout is ``Failed(TimeoutError())``."""
 
     error: Exception
 

@@ -1,6 +1,6 @@
 """The store of subscriptions, and of managers: add, remove, read; from any thread, a destructor, a signal handler.
 
-There is no lock of ours, so nothing can wait for it: a ``__del__`` that the garbage collector runs in the middle of a
+It takes no lock, so nothing can wait for one: a ``__del__`` that the garbage collector runs in the middle of a
 change may itself unsubscribe. Each change is made visible by *one* operation on *one* dict, whose keys are ints or types: an
 item set, or popped. Such an operation is done as a whole before another one on the same dict begins: with a GIL, because it
 calls no Python code; without one, because a dict has a lock of its own, which each operation takes, and copying one, or
@@ -28,51 +28,51 @@ _place: Callable[[AnyRegistration], int] = attrgetter("_place")
 class Registry(Generic[_R]):
     """Registrations by event type, in the order in which they were added."""
 
-    __slots__ = ("_buckets", "_changed", "_has_several", "_most")
+    __slots__ = ("_buckets", "_has_several", "_limit", "_on_change")
 
-    def __init__(self, most: int | None, changed: Callable[[], None]) -> None:
-        self._most = most
+    def __init__(self, limit: int | None, on_change: Callable[[], None]) -> None:
+        self._limit = limit
         self._has_several = False  # whether there ever was a registration for several events
-        self._changed = changed  # called after each change, before the caller of add or remove goes on
+        self._on_change = on_change  # called after each change, before the caller of add or remove goes on
         # Buckets are never deleted: a thread may be about to add to one that has just become empty.
         self._buckets: dict[type[Event], dict[int, _R]] = {}
 
     def add(self, registration: _R) -> None:
         """Hold *registration*, or raise `TooManySubscriptions` and hold nothing.
 
-        It is active from the moment it stands in the bucket of its first event type, which is filled last.
+        It is active from the moment it is in the bucket of its first event type, which is filled last.
         """
-        place = registration._place = next(_places)  # where it stands is the store's to say
+        place = registration._place = next(_places)  # the store decides its place
         events = registration._events
         if len(events) > 1:
             self._has_several = True
         for event in reversed(events):
             bucket = self._buckets.setdefault(event, {})
             bucket[place] = registration
-            # Of several threads that race for the last seat, those are refused that stand behind it.
-            if self._most is not None and place in [*bucket.copy()][self._most :]:
+            # Of several threads that race for the last seat, those behind it are refused.
+            if self._limit is not None and place in [*bucket.copy()][self._limit :]:
                 self._forget(registration)
                 raise TooManySubscriptions(
-                    f"{spell(event)} has {several(self._most, 'subscription')} already, as many as max_subscriptions allows. "
+                    f"{spell(event)} has {several(self._limit, 'subscription')} already, as many as max_subscriptions allows. "
                     "Unsubscribe one, or raise the limit.",
                     event,
                 )
-        self._changed()
+        self._on_change()
 
     def remove(self, registration: AnyRegistration, /) -> bool:
         """Remove *registration*; of several callers exactly one gets ``True``."""
         events = registration._events
         first = self._buckets.get(events[0], {})
-        if first.pop(registration._place, None) is None:  # as above
+        if first.pop(registration._place, None) is None:
             return False
         if len(events) > 1:
             self._forget(registration)
-        self._changed()
+        self._on_change()
         return True
 
     def holds(self, registration: AnyRegistration, /) -> bool:
         """Whether *registration* is active."""
-        return registration._place in self._buckets.get(registration._events[0], ())  # as above
+        return registration._place in self._buckets.get(registration._events[0], ())
 
     def of(self, events: Iterable[type]) -> list[_R]:
         """The active subscriptions to any of *events*, each once, in the order of adding."""
@@ -84,7 +84,7 @@ class Registry(Generic[_R]):
             if bucket:
                 found += bucket.values()  # in one step: another thread may change it meanwhile
         if self._has_several:
-            # A registration for several events is active as long as it stands with its first one.
+            # A registration for several events is active as long as it is with its first one.
             found = [one for one in dict.fromkeys(found) if self.holds(one)]
         found.sort(key=_place)
         return found
@@ -95,4 +95,4 @@ class Registry(Generic[_R]):
 
     def _forget(self, registration: AnyRegistration) -> None:
         for event in registration._events:
-            self._buckets.get(event, {}).pop(registration._place, None)  # as above
+            self._buckets.get(event, {}).pop(registration._place, None)

@@ -40,7 +40,7 @@ def guarded(call: Callable[..., object], *arguments: Any) -> None:  # Any: whate
     """Call what must do no harm: an `Exception` out of it goes to ``sys.unraisablehook``."""
     try:
         call(*arguments)
-    except Exception as error:  # noqa: BLE001 - see above
+    except Exception as error:  # noqa: BLE001 - whatever it raises, it must do no harm
         unraisable(error, call)
 
 
@@ -58,7 +58,7 @@ def unraisable(error: Exception, where: object) -> None:
 
 
 def log_failure(emission: Reported, handler: Callable[..., object], error: Exception) -> None:
-    """A handler failed, and nobody was given the error."""
+    """A handler failed, and nothing else reports the error."""
     guarded(_log_failure, emission, handler, error)
 
 
@@ -75,8 +75,8 @@ def _log_failure(emission: Reported, handler: Callable[..., object], error: Exce
 
 
 def warn_late(handler: Callable[..., object], event: object, result: object) -> None:
-    """A thread has returned after its time-out."""
-    text = "%s came late for %s, after its time-out: %s is ignored"
+    """A thread has returned after its timeout."""
+    text = "%s came late for %s, after its timeout: %s is ignored"
     guarded(log.warning, text, spell(handler), spell_event(event), spell_event(result))
 
 

@@ -15,7 +15,7 @@ Pair = tuple[type[Event], Callable[..., object]]
 
 
 class Routes(Generic[T_contra]):
-    """``route(A, f) | route(B, g)`` is a ``Routes[A | B]``, which is no ``Routes[A | B | C]``.
+    """``route(A, f) | route(B, g)`` is a ``Routes[A | B]``, which is not a ``Routes[A | B | C]``.
 
     So ``routes: Routes[A | B | C] = route(A, f) | route(B, g)`` is reported, and ``Linker.of(routes)`` makes a linker
     that handles its family completely.
@@ -46,6 +46,6 @@ def check_routes(value: object) -> "Routes[Any]":  # Any: of whatever events; th
     """*value*, if it is what ``route`` and ``|`` make."""
     if not isinstance(value, Routes):
         raise DefinitionError(
-            f"{spell_event(value)} is no route. Write route(Event, handler) | route(Other, handler).", value
+            f"{spell_event(value)} is not a route. Write route(Event, handler) | route(Other, handler).", value
         )
     return value

@@ -75,7 +75,7 @@ class Route:
     has_once: bool
     """Whether a receiver takes one emission only."""
     is_direct: bool
-    """Whether an event can be emitted as it is: it is no request, and nobody has conditions."""
+    """Whether an event can be emitted as it is: it is not a request, and no receiver has conditions."""
     is_async: bool
     """Whether each of the receivers needs a task before anything of it runs."""
     _by_source: "dict[object, Route] | None"
@@ -130,7 +130,7 @@ class Route:
     def choose(self, event: Event, *, asked: bool = False) -> "Route":
         """Evaluate every predicate, in order: who is to receive *event*; if it is *asked*, the answer first.
 
-        Calls a stranger's code.
+        Calls the user's code.
         """
         chosen: list[Subscription[Event]] = []
         calls: list[Call] = []

@@ -4,15 +4,23 @@ import functools
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from types import MethodType
+
+from typing_extensions import TypeIs
 
 _LONGEST = 200  # characters of a user's repr in one of our messages: a batch event must not bury what went wrong
 
 
+def is_class(thing: object) -> TypeIs[type]:
+    """Whether *thing* is a class by its type, whatever it claims: a mock with the spec of a class says that it is one."""
+    return issubclass(type(thing), type)
+
+
 def spell(thing: object) -> str:
     """*thing* as a reader knows it: a class by its name, a callable by module and name, anything else by its repr."""
-    if isinstance(thing, type):
-        return _plain(thing.__qualname__)
+    if is_class(thing):
+        return short_name(thing.__qualname__)
     if callable(thing):
         return _callable(thing)
     return _shortened(thing)
@@ -26,7 +34,7 @@ def spell_apart(kind: type, others: Iterable[type] | None) -> str:
 
 
 def spell_event(event: object) -> str:
-    """An instance by its repr, also when the class happens to be callable."""
+    """An instance by its repr, even if the class happens to be callable."""
     return _shortened(event)
 
 
@@ -35,30 +43,48 @@ def several(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def with_article(noun: str) -> str:
+    """``a Linker``, ``an Emitter``."""
+    return f"{'an' if noun[:1] in 'AEIOUaeiou' else 'a'} {noun}"
+
+
+def short_name(qualified: str) -> str:
+    """The name of a class or function, without the functions that it is defined in."""
+    return qualified.rpartition("<locals>.")[2]
+
+
+def text_attribute(thing: object, name: str) -> str | None:
+    """An attribute that is a text, such as ``__module__``; None if it is not, or if asking for it raises."""
+    try:
+        value: object = getattr(thing, name, None)
+    except Exception:  # noqa: BLE001 - an object may answer any attribute with an error of its own
+        return None
+    return value if isinstance(value, str) else None
+
+
+def shown_path(file: str) -> str:
+    """The path of *file*: relative to the current directory if it is below that."""
+    here, path = Path.cwd(), Path(file).resolve()  # the current directory is resolved, too
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
 def _callable(thing: object) -> str:
     if isinstance(thing, functools.partial):
         return f"partial({_callable(thing.func)})"
-    if isinstance(thing, MethodType):
-        owner = thing.__self__ if isinstance(thing.__self__, type) else type(thing.__self__)
-        return f"{owner.__module__}.{_plain(owner.__qualname__)}.{getattr(thing, '__name__', '?')}"
-    try:
-        name, module = getattr(thing, "__qualname__", None), getattr(thing, "__module__", None)
-    except Exception:  # noqa: BLE001 - a callable object may answer any attribute with an error of its own
-        name = module = None
-    if isinstance(name, str):
-        return f"{module}.{_plain(name)}" if isinstance(module, str) else _plain(name)
-    return f"{type(thing).__module__}.{_plain(type(thing).__qualname__)} object"
-
-
-def _plain(qualified: str) -> str:
-    return qualified.rpartition("<locals>.")[2]
+    if type(thing) is MethodType:
+        owner = thing.__self__ if is_class(thing.__self__) else type(thing.__self__)
+        return f"{owner.__module__}.{short_name(owner.__qualname__)}.{getattr(thing, '__name__', '?')}"
+    name, module = text_attribute(thing, "__qualname__"), text_attribute(thing, "__module__")
+    if name is not None:
+        return short_name(name) if module is None else f"{module}.{short_name(name)}"
+    return f"{type(thing).__module__}.{short_name(type(thing).__qualname__)} object"
 
 
 def _shortened(thing: object) -> str:
     try:
         text = repr(thing)
     except Exception as error:  # noqa: BLE001 - a message about one fault must survive another one in a user's repr
-        return f"<{_plain(type(thing).__qualname__)} whose repr raised {type(error).__name__}>"
+        return f"<{short_name(type(thing).__qualname__)} whose repr raised {type(error).__name__}>"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 

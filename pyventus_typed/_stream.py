@@ -93,7 +93,7 @@ class Readers:
 
 @final
 class _Place:
-    """Where a delivery stands that waits for room."""
+    """The place of a delivery that waits for room."""
 
     __slots__ = ("emission", "is_waiting", "wake")
 
@@ -241,7 +241,7 @@ class Stream(Generic[_T_co]):
                 future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 self._wake = wake = Waiter(future)
                 self._take_over()
-            # Its loop holds who waits: a reader that nobody else refers to must not be collected.
+            # Its loop holds the waiter: a reader that nobody else refers to must not be collected.
             waiting.add(future)
             try:
                 await future
@@ -285,7 +285,7 @@ class Stream(Generic[_T_co]):
             wake()
         return None
 
-    def _wait_for_room(self, event: Any) -> object:  # Any: as above
+    def _wait_for_room(self, event: Any) -> object:  # Any: of its types
         loop = self._loop()
         if loop is None or loop.is_closed():
             return _Room(self, event, None)  # a loop that was lost, and could not say so
@@ -324,7 +324,7 @@ class Stream(Generic[_T_co]):
         return None
 
     def _give_up(self, place: _Place) -> None:
-        """A delivery waits no more: whoever stands behind it may go on, or a reader that has waited for the last one."""
+        """A delivery waits no more: whoever is behind it may go on, or a reader that has waited for the last one."""
         with self._lock:
             if not place.is_waiting:
                 return
@@ -520,7 +520,7 @@ class _Expectation:
                 self._alarm.cancel()
         return True
 
-    def _receive(self, event: Any) -> None:  # Any: as above
+    def _receive(self, event: Any) -> None:  # Any: of its types
         if self.close():
             self._complete(lambda future: future.set_result(event))
 
@@ -537,14 +537,14 @@ class _Expectation:
             self._complete(lambda future: future.cancel())
 
     def _fail(self, error: Exception) -> None:
-        def fail(future: "Expected[Any]") -> None:  # Any: as above
+        def fail(future: "Expected[Any]") -> None:  # Any: of its types
             future.set_exception(error)
             future.exception()  # else asyncio logs that nobody has asked, if nobody does
 
         if self.close():
             self._complete(fail)
 
-    def _complete(self, how: "Callable[[Expected[Any]], object]") -> None:  # Any: as above
+    def _complete(self, how: "Callable[[Expected[Any]], object]") -> None:  # Any: of its types
         future = self._future()
         if future is None:
             return
@@ -560,13 +560,13 @@ class _Expectation:
         return " or ".join(map(spell, self._events))
 
 
-def _complete(future: Expected[Any], how: Callable[[Expected[Any]], object]) -> None:  # Any: as above
+def _complete(future: Expected[Any], how: Callable[[Expected[Any]], object]) -> None:  # Any: of its types
     if not future.done():
         how(future)
 
 
 def _wake(*waiters: Waiter | None) -> None:
-    """Let who waits go on, in whatever loop. It calls what a loop calls, so it is not called under the lock."""
+    """Wake the waiters, in whatever loop. It calls what a loop calls, so it is not called under the lock."""
     for waiter in waiters:
         if waiter is not None:
             waiter()

@@ -9,7 +9,7 @@ from typing_extensions import override
 from ._errors import DefinitionError, NotAHandler, NotAnEvent
 from ._event import Event, check_event_class, check_request_class
 from ._family import declared_family, holds, outside_family_error
-from ._spelling import spell, spell_apart
+from ._spelling import is_class, spell, spell_apart
 from ._subscription import Options
 from ._typing import (
     T1,
@@ -51,7 +51,14 @@ class Subscriber(Generic[T_co]):
 
     Mark methods with ``@handles`` or ``@answers``, then ``linker.bind(Shipping())``. Marked methods are inherited; a method that
     overrides a marked one handles in its place. A method marked for an event outside of the family is refused when the
-    class is defined.
+    class is defined. ::
+
+        class Shipping(Subscriber[OrderPaid]):
+            @handles(OrderPaid)
+            async def ship(self, event: OrderPaid) -> None:
+                print(f"order {event.order} is on its way")
+
+        linker.bind(Shipping())
     """
 
     @override
@@ -82,7 +89,7 @@ class Handles(Generic[T_contra, M_co]):
         name = "answers" if self._mark.options.answers else "handles"
         if not isinstance(method, FunctionType):
             raise NotAHandler(
-                f"{spell(method)} is no function of a class body, and @{name}(...) stands above one.", method
+                f"{spell(method)} is not a function of a class body, and @{name}(...) belongs above one.", method
             )
         if hasattr(method, _MARK):
             raise NotAHandler(
@@ -169,13 +176,13 @@ def answers(
 
 def methods_of(subscriber: object) -> Iterator[tuple[Callable[..., object], Mark]]:
     """The marked methods of an instance, bound, in the order of definition, base classes first."""
-    if isinstance(subscriber, type):
+    if is_class(subscriber):
         raise DefinitionError(
             f"{spell(subscriber)} is a class, and bind takes an instance. Did you mean {spell(subscriber)}()?",
             subscriber,
         )
     if not isinstance(subscriber, Subscriber):
-        raise DefinitionError(f"{subscriber!r} is no Subscriber. Derive its class from Subscriber[...].", subscriber)
+        raise DefinitionError(f"{subscriber!r} is not a Subscriber. Derive its class from Subscriber[...].", subscriber)
     marks = _marks(type(subscriber))
     if not marks:
         raise DefinitionError(

@@ -1,4 +1,4 @@
-"""Who listens to what, and how it ends."""
+"""A handler that is subscribed, with its options, and how that ends."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -44,7 +44,7 @@ class Options:
         check_bool("answers", self.answers)
         _check_int("priority", self.priority)
         if self.timeout is not None:
-            check_seconds("timeout", self.timeout, least=None)
+            check_seconds("timeout", self.timeout, above=0)
 
     def with_callbacks_of(self, linker: "Options") -> "Options":
         """These options, with the callbacks of the *linker* where they name none; its own record if that is all."""
@@ -68,21 +68,21 @@ def check_bool(name: str, value: object) -> None:
 
 def _check_int(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidOption(f"{name}={value!r} is no int; a higher one goes first.", value)
+        raise InvalidOption(f"{name}={value!r} is not an int; a higher one goes first.", value)
 
 
-def check_seconds(name: str, value: object, *, least: float | None = 0) -> None:
-    """Refuse what is no finite number of seconds: at least *least*, or more than nothing if that is ``None``."""
+def check_seconds(name: str, value: object, *, above: float | None = None) -> None:
+    """Refuse anything but a finite number of seconds: more than *above*, or at least 0."""
     good = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    if not good or value < (least or 0) or (least is None and value == 0):  # type: ignore[operator]  # good says that it is a number
-        bound = "more than 0" if least is None else f"at least {least}"
-        raise InvalidOption(f"{name}={value!r} is no number of seconds: {bound}, or None for no limit.", value)
+    if not good or (value < 0 if above is None else value <= above):  # type: ignore[operator]  # good says that it is a number
+        bound = "at least 0" if above is None else f"more than {above}"
+        raise InvalidOption(f"{name}={value!r} is not a number of seconds: {bound}, or None for no limit.", value)
 
 
 def check_count(name: str, value: object, rest: str) -> None:
-    """Refuse what is no int of at least 1; *rest* ends the sentence."""
+    """Refuse anything but an int of at least 1; *rest* ends the sentence."""
     if type(value) is not int or value < 1:
-        raise InvalidOption(f"{name}={value!r} is no int of at least 1{rest}", value)
+        raise InvalidOption(f"{name}={value!r} is not an int of at least 1{rest}", value)
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
@@ -108,7 +108,7 @@ class Registration(Generic[_T_co]):
     __slots__ = ("__weakref__", "_events", "_place", "_store")
 
     _events: tuple[type[_T_co], ...]
-    _place: int  # where it stands in its store
+    _place: int  # its place in its store
     _store: "Store"
 
     @property

@@ -56,7 +56,7 @@ class EventType(Protocol[P, E_co, T_co]):
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> OneOf[E_co]: ...
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection, see above
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # stands for an intersection of types
 
 
 # `type[Never]` matches no class. With it mypy finds this overload alike enough to what was called to say which argument is
@@ -70,7 +70,7 @@ class AnyClass(Protocol[P, E_co, T_co]):
     @overload
     def __kind__(self) -> Member[E_co]: ...
     @overload
-    def __kind__(self) -> Member[T_co]: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection
+    def __kind__(self) -> Member[T_co]: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # stands for an intersection of types
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> object: ...
 
 
@@ -105,11 +105,11 @@ class RequestType(Protocol[P, E_co, T_co, R_co]):
     """An event class as above, whose request is answered by an ``R``."""
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> OneOf[E_co]: ...  # pyright: ignore[reportOverlappingOverload]  # an intersection
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> OneOf[E_co]: ...  # pyright: ignore[reportOverlappingOverload]  # stands for an intersection of types
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # stands for an intersection of types
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Request[R_co]: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Request[R_co]: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # stands for an intersection of types
 
 
 class EventIn(Protocol[E_co, T_co]):
@@ -118,7 +118,7 @@ class EventIn(Protocol[E_co, T_co]):
     @overload
     def __event__(self) -> Member[E_co]: ...
     @overload
-    def __event__(self) -> Member[T_co]: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # an intersection
+    def __event__(self) -> Member[T_co]: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # stands for an intersection of types
 
 
 class RequestIn(Protocol[E_co, R_co]):

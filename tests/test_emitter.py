@@ -369,15 +369,15 @@ def test_two_emitters_may_share_a_processor_and_its_books() -> None:
 
 @pytest.mark.parametrize("wrong", [Linker, None, 7, "linker"])
 def test_an_emitter_wants_a_linker(wrong: object) -> None:
-    with pytest.raises(DefinitionError, match=re.escape(f"{wrong!r} is no linker. Make one: Emitter(Linker()).")):
+    with pytest.raises(DefinitionError, match=re.escape(f"{wrong!r} is not a linker. Make one: Emitter(Linker()).")):
         untyped(Emitter)(wrong)
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (7, "7 is no processor. Use AsyncIOProcessor(), or leave it out."),
-        ("fast", "'fast' is no processor. Use AsyncIOProcessor(), or leave it out."),
+        (7, "7 is not a processor. Use AsyncIOProcessor(), or leave it out."),
+        ("fast", "'fast' is not a processor. Use AsyncIOProcessor(), or leave it out."),
         (AsyncIOProcessor, "AsyncIOProcessor is a class. Did you mean AsyncIOProcessor()?"),
     ],
 )
@@ -389,14 +389,14 @@ def test_an_emitter_wants_a_processor(wrong: object, message: str) -> None:
 @pytest.mark.parametrize("grace", [-1, float("nan"), "1", True])
 async def test_a_grace_is_a_number_of_seconds(grace: object) -> None:
     emitter = Emitter(Linker())
-    with pytest.raises(DefinitionError, match=re.escape(f"grace={grace!r} is no number of seconds: at least 0")):
+    with pytest.raises(DefinitionError, match=re.escape(f"grace={grace!r} is not a number of seconds: at least 0")):
         await emitter.aclose(grace=untyped(grace))
     emitter.emit(OrderPlaced())  # not closed by a slip
 
 
 @pytest.mark.parametrize("timeout", [-1, float("nan"), "1"])
 async def test_a_timeout_of_a_wait_is_a_number_of_seconds(timeout: object) -> None:
-    with pytest.raises(DefinitionError, match=re.escape(f"timeout={timeout!r} is no number of seconds: at least 0")):
+    with pytest.raises(DefinitionError, match=re.escape(f"timeout={timeout!r} is not a number of seconds: at least 0")):
         await Emitter(Linker()).wait_for_tasks(untyped(timeout))
 
 
@@ -518,7 +518,7 @@ async def test_what_is_no_event_is_said_without_what_was_tried_before() -> None:
     except NotAnEvent as error:
         raised.append(error)
     try:
-        await emitter.publish(3)  # type: ignore[call-overload]  # likewise
+        await emitter.publish(3)  # type: ignore[call-overload]  # what is tested
     except NotAnEvent as error:
         raised.append(error)
     assert ["KeyError" in "".join(format_exception(error)) for error in raised] == [False, False]

@@ -97,7 +97,7 @@ def test_the_base_adds_nothing_to_an_instance() -> None:
 # ---------------------------------------------------------------- E2, where a class is meant
 @pytest.mark.parametrize("function", CLASS_FUNCTIONS)
 def test_a_forgotten_dataclass_decorator_is_refused(function: str) -> None:
-    message = "Undecorated has fields but is no dataclass. Decorate it with @dataclass(frozen=True)."
+    message = "Undecorated has fields but is not a dataclass. Decorate it with @dataclass(frozen=True)."
     with pytest.raises(NotAnEvent, match=re.escape(message)) as caught:
         CLASS_FUNCTIONS[function](Undecorated)
     assert caught.value.found is Undecorated
@@ -105,7 +105,7 @@ def test_a_forgotten_dataclass_decorator_is_refused(function: str) -> None:
 
 @pytest.mark.parametrize("function", CLASS_FUNCTIONS)
 def test_a_class_that_is_no_event_is_refused(function: str) -> None:
-    message = "int is no event class. Derive it: @dataclass(frozen=True) class int(Event)."
+    message = "int is not an event class. Derive it: @dataclass(frozen=True) class int(Event)."
     with pytest.raises(NotAnEvent, match=re.escape(message)):
         CLASS_FUNCTIONS[function](int)
 
@@ -141,20 +141,20 @@ def test_anything_else_is_refused_too(function: str, thing: object) -> None:
 @pytest.mark.parametrize("thing", [[], {}])
 @pytest.mark.parametrize("function", CLASS_FUNCTIONS)
 def test_what_cannot_be_hashed_is_refused_as_well(function: str, thing: object) -> None:
-    with pytest.raises(NotAnEvent, match=r"is no event class"):
+    with pytest.raises(NotAnEvent, match=r"is not an event class"):
         CLASS_FUNCTIONS[function](thing)
 
 
 def test_nothing_is_subscribed_by_what_is_refused() -> None:
     linker = Linker()
     for wrong in (Undecorated, int, OrderPlaced(), make_event, Changed[int], "OrderPlaced"):
-        with pytest.raises(DefinitionError, match="is no event class|is no dataclass|is meant|cannot be told"):
+        with pytest.raises(DefinitionError, match="is not an event class|is not a dataclass|is meant|cannot be told"):
             linker.on(OrderPaid, untyped(wrong))(nothing)
     assert linker.subscriptions() == ()
 
 
 def test_a_refusal_is_a_type_error_too() -> None:
-    with pytest.raises(TypeError, match="no event class"):
+    with pytest.raises(TypeError, match="is not an event class"):
         Linker().subscribe(untyped(int), nothing)
 
 
@@ -165,7 +165,7 @@ def test_no_event_at_all_is_refused(function: str) -> None:
 
 
 def test_answer_wants_a_request() -> None:
-    message = "OrderPlaced is no request. Derive it from Request[...], or use on(OrderPlaced)."
+    message = "OrderPlaced is not a request. Derive it from Request[...], or use on(OrderPlaced)."
     with pytest.raises(NotAnEvent, match=re.escape(message)):
         Linker().answer(untyped(OrderPlaced))
 
@@ -181,9 +181,7 @@ def test_a_family_base_without_fields_is_subscribed_to_and_not_emitted() -> None
     linker, seen = Linker(), list[Event]()
     linker.subscribe(ShopEvent, seen.append)
     emitter = Emitter(linker)
-    message = (
-        "ShopEvent is no dataclass, so it can be subscribed to, not emitted. Decorate it with @dataclass(frozen=True)."
-    )
+    message = "ShopEvent is not a dataclass, so it can be subscribed to, not emitted. Decorate it with @dataclass(frozen=True)."
     with pytest.raises(NotAnEvent, match=re.escape(message)):
         emitter.emit(ShopEvent())
     emitter.emit(OrderPlaced(1))
@@ -191,7 +189,7 @@ def test_a_family_base_without_fields_is_subscribed_to_and_not_emitted() -> None
 
 
 def test_an_undecorated_subclass_of_an_event_is_not_emitted() -> None:
-    with pytest.raises(NotAnEvent, match="Nested is no dataclass"):
+    with pytest.raises(NotAnEvent, match="Nested is not a dataclass"):
         Emitter(Linker()).emit(Nested(1))
 
 
@@ -205,7 +203,7 @@ def test_a_mutable_subclass_is_a_type_error_where_it_is_defined() -> None:
     ("thing", "message"),
     [
         (OrderPlaced, "OrderPlaced is a class, and an event is meant. Did you mean OrderPlaced(...)?"),
-        (Undecorated(), "Undecorated has fields but is no dataclass. Decorate it with @dataclass(frozen=True)."),
+        (Undecorated(), "Undecorated has fields but is not a dataclass. Decorate it with @dataclass(frozen=True)."),
         (42, "Events are instances of frozen dataclasses that derive from Event, and 42 is not. Wrap it in one."),
         ("OrderPlaced", "Events are instances of frozen dataclasses that derive from Event, and 'OrderPlaced' is not."),
         (ValueError("x"), "and ValueError('x') is not. Wrap it in one."),
@@ -228,13 +226,13 @@ async def test_what_is_no_event_is_not_awaited_either(function: str) -> None:
     emitter = Emitter(Linker())
     things: tuple[object, ...] = (OrderPlaced, 42, "x", None, [], Undecorated())
     for thing in things:
-        with pytest.raises(NotAnEvent, match="is meant|that derive from Event|is no dataclass"):
+        with pytest.raises(NotAnEvent, match="is meant|that derive from Event|is not a dataclass"):
             await untyped(getattr(emitter, function))(thing)
     assert emitter.tally.accepted == 0
 
 
 async def test_an_event_that_is_no_request_is_not_asked() -> None:
-    message = "OrderPlaced(order=1) is no request, so nobody answers it. Use emit."
+    message = "OrderPlaced(order=1) is not a request, so nobody answers it. Use emit."
     with pytest.raises(NotAnEvent, match=re.escape(message)):
         await Emitter(Linker()).ask(untyped(OrderPlaced(1)))
 
@@ -264,8 +262,8 @@ def test_names_for_type_checkers_alone_are_not_looked_up() -> None:
         known: "ClassVar[dict[str, Absent]]"  # type: ignore[name-defined]  # noqa: F821  # as under TYPE_CHECKING
 
     class Forgotten(Family):
-        value: "Absent"  # type: ignore[name-defined]  # noqa: F821  # the same
+        value: "Absent"  # type: ignore[name-defined]  # noqa: F821  # as under TYPE_CHECKING
 
     Linker().subscribe(Family, print)
-    with pytest.raises(NotAnEvent, match=r"Forgotten has fields but is no dataclass\."):
+    with pytest.raises(NotAnEvent, match=r"Forgotten has fields but is not a dataclass\."):
         Linker().subscribe(Forgotten, print)

@@ -275,7 +275,7 @@ def test_a_long_wait_keeps_no_chain_of_the_epochs_behind_it() -> None:
     ledger.end_epoch(0).wait(lambda: called.append(-1))
     for number in range(1, 200):
         ledger.accept(number)
-        ledger.end_epoch(number).wait(lambda number=number: called.append(number))  # type: ignore[misc]  # inferred
+        ledger.end_epoch(number).wait(lambda number=number: called.append(number))  # type: ignore[misc]  # mypy infers no lambda with a default
         settle(ledger, number)
     assert epochs_of(ledger) == 2  # the long one, and the current one
     settle(ledger, "long")
@@ -424,7 +424,7 @@ def test_the_totals_are_right_whenever_the_collector_folds_a_ledger(objects: int
         totals.add(ledger)
         ledger.accept(number)
         settle(ledger, number)
-        Late(lambda ledger=ledger: totals.fold(ledger))  # type: ignore[misc]  # inferred
+        Late(lambda ledger=ledger: totals.fold(ledger))  # type: ignore[misc]  # mypy infers no lambda with a default
     with collector_after(objects):
         found = [totals.tally.accepted for _ in range(20)]
     assert found == [10] * 20
@@ -441,7 +441,7 @@ def test_a_new_queue_is_counted_whenever_the_collector_folds_another(objects: in
         totals.add(ledger)
         ledger.accept(number)
         settle(ledger, number)
-        Late(lambda ledger=ledger: totals.fold(ledger))  # type: ignore[misc]  # inferred
+        Late(lambda ledger=ledger: totals.fold(ledger))  # type: ignore[misc]  # mypy infers no lambda with a default
     with collector_after(objects):
         for number in range(5):
             ledger = Ledger()

@@ -187,7 +187,7 @@ def test_settings_of_a_linker_are_its_own() -> None:
 @pytest.mark.parametrize("most", [0, -1, 1.5, True, "3"])
 def test_a_limit_is_a_number_of_at_least_one(most: object) -> None:
     with pytest.raises(
-        InvalidOption, match=re.escape(f"max_subscriptions={most!r} is no int of at least 1, nor None.")
+        InvalidOption, match=re.escape(f"max_subscriptions={most!r} is not an int of at least 1, nor None.")
     ):
         untyped(Linker)(max_subscriptions=most)
 
@@ -243,7 +243,7 @@ def test_routes_are_values_that_two_linkers_can_be_made_of() -> None:
 
 def test_what_is_no_route_is_not_joined() -> None:
     with pytest.raises(
-        DefinitionError, match=r"7 is no route\. Write route\(Event, handler\) \| route\(Other, handler\)\."
+        DefinitionError, match=r"7 is not a route\. Write route\(Event, handler\) \| route\(Other, handler\)\."
     ):
         untyped(route(OrderPlaced, nothing)) | 7
 
@@ -257,5 +257,5 @@ def test_a_linker_is_made_of_routes_only(wrong: object) -> None:
 def test_a_route_to_something_that_is_no_handler_is_refused() -> None:
     with pytest.raises(NotAHandler, match="7 cannot be called"):
         Linker.of(route(OrderPlaced, untyped(7)))
-    with pytest.raises(NotAnEvent, match="int is no event class"):
+    with pytest.raises(NotAnEvent, match="int is not an event class"):
         route(untyped(int), nothing)

@@ -908,7 +908,7 @@ def test_a_stream_is_read_in_the_loop_that_opened_it_alone_and_loses_nothing_to_
 
 @pytest.mark.parametrize("maxsize", [0, -1, True, 1.5, None, "2"])
 async def test_maxsize_is_an_int_of_at_least_1(maxsize: object) -> None:
-    with pytest.raises(InvalidOption, match=f"maxsize={maxsize!r} is no int of at least 1"):
+    with pytest.raises(InvalidOption, match=f"maxsize={maxsize!r} is not an int of at least 1"):
         Emitter(Linker()).stream(OrderPlaced, maxsize=untyped(maxsize))
 
 
@@ -925,7 +925,7 @@ async def test_wrong_arguments_are_refused_before_anything_is_subscribed() -> No
         with pytest.raises(InvalidOption, match="when="):
             call(OrderPlaced, when=3)
     for timeout in (-1, "1", float("nan"), True):
-        with pytest.raises(InvalidOption, match="is no number of seconds"):
+        with pytest.raises(InvalidOption, match="is not a number of seconds"):
             emitter.expect(OrderPlaced, timeout=untyped(timeout))
     assert linker.subscriptions() == ()
 

@@ -190,8 +190,8 @@ def test_a_full_event_type_keeps_all_of_them_out() -> None:
     ("thing", "message"),
     [
         (Clerk, "Clerk is a class, and bind takes an instance. Did you mean Clerk()?"),
-        (42, "42 is no Subscriber. Derive its class from Subscriber[...]."),
-        (print, "is no Subscriber. Derive its class from Subscriber[...]."),
+        (42, "42 is not a Subscriber. Derive its class from Subscriber[...]."),
+        (print, "is not a Subscriber. Derive its class from Subscriber[...]."),
         (
             Subscriber(),
             "Subscriber has no method marked with @handles(...) or @answers(...), so there is nothing to bind.",
@@ -204,13 +204,15 @@ def test_what_is_no_subscriber_is_not_bound(thing: object, message: str) -> None
 
 
 def test_an_option_without_a_meaning_is_refused_where_it_is_written() -> None:
-    with pytest.raises(InvalidOption, match="timeout=0 is no number of seconds"):
+    with pytest.raises(InvalidOption, match="timeout=0 is not a number of seconds"):
         handles(OrderPlaced, timeout=0)
 
 
 @pytest.mark.parametrize("wrap", [staticmethod, classmethod, property])
 def test_handles_stands_above_a_plain_function(wrap: type) -> None:
-    with pytest.raises(NotAHandler, match=r"is no function of a class body, and @handles\(\.\.\.\) stands above one"):
+    with pytest.raises(
+        NotAHandler, match=r"is not a function of a class body, and @handles\(\.\.\.\) belongs above one"
+    ):
         untyped(handles(OrderPlaced))(wrap(lambda self, event: None))
 
 
@@ -346,8 +348,8 @@ def test_a_request_outside_of_the_family_is_refused_when_the_class_is_defined() 
 @pytest.mark.parametrize(
     ("thing", "message"),
     [
-        (OrderPaid, "OrderPaid is no request. Derive it from Request[...], or use @handles(OrderPaid)."),
-        (int, "int is no event class."),
+        (OrderPaid, "OrderPaid is not a request. Derive it from Request[...], or use @handles(OrderPaid)."),
+        (int, "int is not an event class."),
         (StockOf("tea"), "is an event, and its class is meant. Did you mean StockOf?"),
     ],
 )
@@ -369,5 +371,5 @@ def test_a_second_mark_does_not_take_the_first_one_away(
 
 
 def test_answers_stands_above_a_plain_function() -> None:
-    with pytest.raises(NotAHandler, match=r"@answers\(\.\.\.\) stands above one"):
+    with pytest.raises(NotAHandler, match=r"@answers\(\.\.\.\) belongs above one"):
         untyped(answers(StockOf))(staticmethod(lambda self, request: 1))

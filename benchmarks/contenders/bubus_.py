@@ -11,7 +11,7 @@ ROOM = 50
 """A bus refuses more than 100 pending events."""
 
 
-class PingEvent(BaseEvent[None]):  # type: ignore[misc]  # untyped, as above
+class PingEvent(BaseEvent[None]):  # type: ignore[misc]  # bubus is untyped for mypy
     number: int
     text: str
 

@@ -10,7 +10,7 @@ from ..works import BURST, CHURN, EACH, EMIT, PING, Batch, BatchInLoop, Handler,
 
 
 def linked(handlers: Iterable[Handler]) -> type[EventLinker]:
-    class Linker(EventLinker):  # type: ignore[misc]  # untyped, as above
+    class Linker(EventLinker):  # type: ignore[misc]  # pyventus is untyped
         """A registry of its own."""
 
     for handler in handlers:

@@ -26,8 +26,8 @@ PAGE: Final = ROOT / "docs" / "explanation" / "comparison-typing.md"
 
 sys.path.insert(0, str(ROOT / "tests" / "typing"))  # the runner of the typing cases does the checking here too
 
-from checkers import CHECKERS, CheckerUnusable, Diagnostic, Job, run  # noqa: E402
-from expectations import spans_of  # noqa: E402
+from checkers import CHECKERS, CheckerUnusable, Diagnostic, Job, run  # noqa: E402 - found by the line above
+from expectations import spans_of  # noqa: E402 - found by the line above
 
 MISTAKES: Final[Mapping[str, str]] = {
     "C01": "sync handler takes another event's type",

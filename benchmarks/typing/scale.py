@@ -25,7 +25,7 @@ PAGE: Final = ROOT / "docs" / "how-to" / "have-many-events.md"
 
 sys.path.insert(0, str(ROOT / "tests" / "typing"))  # the runner of the typing cases does the checking here too
 
-from checkers import CHECKERS, Checker, CheckerUnusable, Job, run  # noqa: E402
+from checkers import CHECKERS, Checker, CheckerUnusable, Job, run  # noqa: E402 - found by the line above
 
 Family: TypeAlias = Literal["union", "alias", "base", "contexts", "event"]
 FAMILIES: Final[Mapping[Family, str]] = {

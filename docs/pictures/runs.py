@@ -182,7 +182,7 @@ def ending(end: Callable[[Shop], None]) -> Ended:
 # ---------------------------------------------------------------- the life of an emission
 @dataclass(frozen=True)
 class Way:
-    """Where a delivery went, and why: ``rejected``, or the name of its outcome, by way of its handler or not."""
+    """Where a delivery went, and why: ``rejected``, or the name of its outcome, through its handler or not."""
 
     why: str
     started: bool

@@ -46,7 +46,7 @@ def screen() -> str:
     """What the demo leaves on a terminal, with its colours. Its progress bar, which wipes itself out, is not among it."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
-    with subprocess.Popen([sys.executable, *COMMAND], stdout=theirs, stdin=subprocess.DEVNULL, env=environment) as demo:  # noqa: S603  # ours
+    with subprocess.Popen([sys.executable, *COMMAND], stdout=theirs, stdin=subprocess.DEVNULL, env=environment) as demo:  # noqa: S603  # our own command
         os.close(theirs)
         read = b""
         while True:

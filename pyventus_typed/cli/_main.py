@@ -7,9 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from pyventus_typed.cli._parsing import Subparsers
-
-PROGRAM = "python -m pyventus_typed"
+from pyventus_typed.cli._parsing import PROGRAM, Subparsers, complain
 
 # The module of each command has `add_parser`: it adds the parser of the command, whose default `run` takes the parsed
 # options and returns the exit code. No command waits for the imports of another one.
@@ -36,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except OSError as error:
-        if not isinstance(error, BrokenPipeError):  # the reader has gone, as `head` does: nobody is left to tell
-            sys.stderr.write(f"{PROGRAM}: {error.strerror or error}\n")
+        if not isinstance(error, BrokenPipeError):  # the reader has gone, as `head` does, so there is nobody to tell
+            complain(PROGRAM, error.strerror or error)
         # What is still in the buffer would fail once more, with a traceback, when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

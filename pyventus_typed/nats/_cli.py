@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
-import importlib
 import json
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -11,14 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
-from pyventus_typed._spelling import spell
+from pyventus_typed._spelling import several, with_article
+from pyventus_typed.cli._parsing import NotLoaded, Subparsers, complain, load, printable, refuse
 from pyventus_typed.nats import _demo
 from pyventus_typed.nats._codec import JsonCodec
 from pyventus_typed.nats._connection import Server, check, connect, find_api, redact, shut
@@ -29,47 +28,43 @@ from pyventus_typed.nats._stream import JetStream, lanes_of
 from pyventus_typed.nats._wire import check_token, original_headers
 from pyventus_typed.nats.errors import NatsError, NoStream
 
-if TYPE_CHECKING:
-    Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # it has no other name
-
-
 LettersAction: TypeAlias = Callable[[DeadLetters, argparse.Namespace], Awaitable[int]]
 
 
-def add_parser(subparsers: "Subparsers") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Add ``nats`` and what is below it. The default ``run`` of each takes the options and returns the exit code."""
     parser = subparsers.add_parser("nats", help="events between processes, on NATS JetStream")
     below = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     demo = below.add_parser("demo", help="a server, publishers and workers, some of which are killed")
-    demo.add_argument("--orders", type=_positive, default=1000, help="how many orders flow (default: 1000)")
+    demo.add_argument("--orders", type=_positive, default=1000, help="how many orders are published (default: 1000)")
     demo.add_argument("--kills", type=_positive, default=6, help="how many workers are killed (default: 6)")
-    demo.add_argument("--seed", type=int, default=None, help="which ones are killed when")
-    demo.set_defaults(run=_run_demo)
+    demo.add_argument("--seed", type=int, default=None, help="seed of the random choice of what is killed, and when")
+    demo.set_defaults(run=_run_demo, program=demo.prog)
 
-    health = below.add_parser("health", help="whether a group is served, and how far behind it is: exit code 0 or 1")
+    health = below.add_parser("health", help="whether a group is served, and how far behind it is; exit code 0 or 1")
     _add_connection(health)
     health.add_argument("stream", help="the stream that the group reads")
     health.add_argument("group")
-    health.add_argument("--max-lag", type=_positive, default=None, help="how many events may wait")
-    health.set_defaults(run=partial(_connected, _health))
+    health.add_argument("--max-lag", type=_positive, default=None, help="how many events may be waiting at most")
+    health.set_defaults(run=partial(_connected, _health), program=health.prog)
 
     document = below.add_parser("asyncapi", help="an AsyncAPI 3 document of a stream")
     document.add_argument("target", metavar="MODULE:NAME", help="a JetStream with a JsonCodec")
     document.add_argument("--version", default="1.0.0", help="the version of the document (default: 1.0.0)")
-    document.set_defaults(run=_asyncapi)
+    document.set_defaults(run=_asyncapi, program=document.prog)
 
     shapes = below.add_parser("schemas", help="a JSON Schema of each event, or whether one has changed")
     shapes.add_argument("target", metavar="MODULE:NAME", help="a JsonCodec, or a JetStream with one")
     shapes.add_argument("--check", metavar="FILE", default=None, help="compare with what this command wrote earlier")
-    shapes.set_defaults(run=_schemas)
+    shapes.set_defaults(run=_schemas, program=shapes.prog)
 
-    letters = below.add_parser("dead-letters", help="what a group gave up: list, show, send again")
+    letters = below.add_parser("dead-letters", help="events that a group has given up: list, show, send again")
     _add_connection(letters)
     actions = letters.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listed = actions.add_parser("list", help="one line for each dead letter")
-    shown = actions.add_parser("show", help="one dead letter: where it was, why it died, headers and bytes")
-    sent = actions.add_parser("send", help="hand dead letters to the group that gave them up, once more")
+    shown = actions.add_parser("show", help="one dead letter: its origin, the reason, headers and bytes")
+    sent = actions.add_parser("send", help="send dead letters to their group again")
     for action in (listed, shown, sent):
         action.add_argument("stream", help="the stream that the events came from")
         _add_connection(action, given=True)
@@ -78,9 +73,9 @@ def add_parser(subparsers: "Subparsers") -> None:
     shown.add_argument("number", type=_positive)
     sent.add_argument("numbers", type=_positive, nargs="*", metavar="number")
     sent.add_argument("--all", action="store_true", help="all of them, or all of --group")
-    listed.set_defaults(run=partial(_with_letters, _list))
-    shown.set_defaults(run=partial(_with_letters, _show))
-    sent.set_defaults(run=partial(_with_letters, _send))
+    listed.set_defaults(run=partial(_with_letters, _list), program=listed.prog)
+    shown.set_defaults(run=partial(_with_letters, _show), program=shown.prog)
+    sent.set_defaults(run=partial(_with_letters, _send), program=sent.prog)
 
 
 def _positive(text: str) -> int:
@@ -89,29 +84,19 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _complain(error: object, code: int = 1) -> int:
-    sys.stderr.write(f"python -m pyventus_typed: {_harmless(str(error))}\n")
-    return code
-
-
 def _say(line: str = "") -> None:
-    sys.stdout.write(_harmless(line) + "\n")
-
-
-def _harmless(text: str) -> str:
-    """What strangers sent, without what a terminal would take for orders."""
-    return "".join(
-        sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape").decode() for sign in text
-    )
+    sys.stdout.write(printable(line, keep="\n\t") + "\n")
 
 
 def _run_demo(options: argparse.Namespace) -> int:
     if options.kills > options.orders // 2:
-        return _complain(f"{options.kills} kills are too many for {options.orders} orders: half as many at most.", 2)
+        return refuse(
+            options.program, f"{options.kills} kills are too many for {options.orders} orders: half as many at most."
+        )
     try:
         return asyncio.run(_demo.run(orders=options.orders, kills=options.kills, seed=options.seed))
     except NatsError as error:
-        return _complain(error)
+        return complain(options.program, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +113,7 @@ Action: TypeAlias = Callable[[_Session, argparse.Namespace], Awaitable[int]]
 
 
 def _add_connection(parser: argparse.ArgumentParser, *, given: bool = False) -> None:
-    """Where the server is. *given*: that may stand before the name of this command, too, and is kept if not here."""
+    """Where the server is. *given*: that may come before the name of this command, too, and is kept if not here."""
     server, none = (argparse.SUPPRESS, argparse.SUPPRESS) if given else ("nats://127.0.0.1:4222", None)
     parser.add_argument("--server", default=server, help="the server's URL")
     parser.add_argument("--credentials", default=none, help="path of a .creds file")
@@ -143,7 +128,7 @@ def _connected(action: Action, options: argparse.Namespace) -> int:
             check_token("group", options.group)
         server = Server(options.server, credentials=options.credentials)
     except ValueError as error:
-        return _complain(error, 2)
+        return refuse(options.program, error)
 
     async def run() -> int:
         async with _session(server, options) as session:
@@ -152,9 +137,9 @@ def _connected(action: Action, options: argparse.Namespace) -> int:
     try:
         return asyncio.run(run())
     except NatsError as error:
-        return _complain(error)
+        return complain(options.program, error)
     except nats.errors.Error as error:
-        return _complain(f"the server at {redact(options.server)} does not do it: {error}")
+        return complain(options.program, f"the server at {redact(options.server)} does not do it: {error}")
 
 
 @asynccontextmanager
@@ -180,10 +165,12 @@ async def _session(server: Server, options: argparse.Namespace) -> AsyncGenerato
 def _asyncapi(options: argparse.Namespace) -> int:
     try:
         stream, codec = _load(options.target)
-    except _NotLoaded as error:
-        return _complain(error)
+    except NotLoaded as error:
+        return refuse(options.program, error)
     if stream is None:
-        return _complain(f"{options.target} is a codec, and a document is about a stream. Name the JetStream.")
+        return refuse(
+            options.program, f"{options.target}: this is a codec, and a document is about a stream. Name the JetStream."
+        )
     _write_json(asyncapi(stream, codec, version=options.version))
     return 0
 
@@ -191,8 +178,8 @@ def _asyncapi(options: argparse.Namespace) -> int:
 def _schemas(options: argparse.Namespace) -> int:
     try:
         _, codec = _load(options.target)
-    except _NotLoaded as error:
-        return _complain(error)
+    except NotLoaded as error:
+        return refuse(options.program, error)
     now = event_schemas(codec)
     if options.check is None:
         _write_json(now)
@@ -200,14 +187,17 @@ def _schemas(options: argparse.Namespace) -> int:
     try:
         before = json.loads(Path(options.check).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        return _complain(f"{options.check} cannot be read: {error}. Write it with: nats schemas {options.target}.")
+        return refuse(
+            options.program, f"{options.check} cannot be read: {error}. Write it with: nats schemas {options.target}."
+        )
     changes = schema_changes(before, now)
     for line in changes:
         _say(line)
     if changes:
-        return _complain(
+        return complain(
+            options.program,
             "The wire has changed. A new event, or a new field with a default, is safe: write the file again. Anything "
-            "else needs a new name: Wire('...v2', ...).formerly('...v1', ...)."
+            "else needs a new name: Wire('...v2', ...).formerly('...v1', ...).",
         )
     return 0
 
@@ -216,27 +206,14 @@ def _write_json(document: object) -> None:
     _say(json.dumps(document, indent=2, ensure_ascii=True))
 
 
-class _NotLoaded(Exception):
-    """What MODULE:NAME names cannot be used."""
-
-
 def _load(target: str) -> tuple[JetStream[Any] | None, JsonCodec[Any]]:  # Any: of whatever family
-    module, colon, path = target.partition(":")
-    if not colon or not module or not path:
-        raise _NotLoaded(f"{target!r} names nothing: write MODULE:NAME, such as shop.events:codec.")
-    if str(Path.cwd()) not in sys.path and "" not in sys.path:  # a console script does not look there
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            found: object = importlib.import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except Exception as error:  # a module may raise whatever it likes while it is imported
-        raise _NotLoaded(f"{target} cannot be loaded: {type(error).__name__}: {error}") from error
+    found = load(target, "NAME", "shop.events:codec")[1]
     stream = found if isinstance(found, JetStream) else None
     codec = found.codec if isinstance(found, JetStream) else found
     if not isinstance(codec, JsonCodec):
-        raise _NotLoaded(f"{target} is no JsonCodec and no JetStream with one, but {spell(type(codec))}.")
+        raise NotLoaded(
+            target, f"this is neither a JsonCodec nor a JetStream with one, but {with_article(type(codec).__name__)}."
+        )
     return stream, codec
 
 
@@ -246,19 +223,22 @@ def _load(target: str) -> tuple[JetStream[Any] | None, JsonCodec[Any]]:  # Any: 
 async def _health(session: _Session, options: argparse.Namespace) -> int:
     state = await read_group(session.js, options.stream, options.group, session.lanes)
     if len(state.missing) == session.lanes + 1:
-        return _complain(f"The stream {options.stream!r} has no group {options.group!r}. Start a worker of it.")
+        return complain(
+            options.program, f"The stream {options.stream!r} has no group {options.group!r}. Start a worker of it."
+        )
     _say(f"consumers  {session.lanes + 1 - len(state.missing)} of {session.lanes + 1}")
     _say(f"asked      {'yes' if state.asked else 'no'}")
     by_lane = ", ".join(f"{lane}: {lag}" for lane, lag in state.lanes.items() if lag and lane is not None)
     _say(f"lag        {state.lag}" + (f" (lane {by_lane})" if by_lane else ""))
     if state.missing:
-        return _complain(
-            f"The group has no consumer {', '.join(state.missing)}. Start a worker of it: that creates them."
+        return complain(
+            options.program,
+            f"The group has no consumer {', '.join(state.missing)}. Start a worker of it: that creates them.",
         )
     if not state.asked:
-        return _complain("No worker of the group asks for events.")
+        return complain(options.program, "No worker of the group asks for events.")
     if options.max_lag is not None and state.lag > options.max_lag:
-        return _complain(f"The lag of {state.lag} is above {options.max_lag}.")
+        return complain(options.program, f"The lag of {state.lag} is above {options.max_lag}.")
     return 0
 
 
@@ -289,8 +269,8 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
     return (
         str(letter.number),
         died,
-        _harmless(letter.group) or "-",
-        _harmless(letter.name) or "-",
+        printable(letter.group) or "-",
+        printable(letter.name) or "-",
         str(letter.attempts),
         _shorten(letter.reason),
     )
@@ -300,8 +280,8 @@ async def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
     letter = await letters.get(options.number)
     _say(f"dead letter  {letter.number} of {letter.stream}")
     _say(f"event        {letter.name}, id {letter.id or '(none)'}, sequence {letter.sequence}")
-    attempts = "1 attempt" if letter.attempts == 1 else f"{letter.attempts} attempts"
-    _say(f"given up by  {letter.group}, at {letter.died.isoformat(timespec='seconds')}, after {attempts}")
+    died = letter.died.isoformat(timespec="seconds")
+    _say(f"given up by  {letter.group}, at {died}, after {several(letter.attempts, 'attempt')}")
     _say("reason       " + letter.reason.replace("\n", "\n             "))
     _say()
     headers = original_headers(dict(sorted(letter.headers.items())))
@@ -315,13 +295,15 @@ async def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
 
 async def _send(letters: DeadLetters, options: argparse.Namespace) -> int:
     if bool(options.numbers) == options.all:
-        return _complain("say which dead letters: their numbers, or --all.", 2)
+        return refuse(options.program, "say which dead letters: their numbers, or --all.")
     if options.all:
         chosen = [letter async for letter in letters.all(group=options.group)]
     else:
         chosen = [await letters.get(number) for number in options.numbers]
-        if strangers := [str(letter.number) for letter in chosen if options.group not in {None, letter.group}]:
-            return _complain(f"not of the group {options.group!r}: {', '.join(strangers)}. Nothing was sent.")
+        if others := [str(letter.number) for letter in chosen if options.group not in {None, letter.group}]:
+            return complain(
+                options.program, f"not of the group {options.group!r}: {', '.join(others)}. Nothing was sent."
+            )
     for letter in chosen:
         sequence = await letters.send_again(letter)
         _say(f"{letter.number} was sent to {letter.group} again, as sequence {sequence}")
@@ -335,5 +317,5 @@ def _none_of(options: argparse.Namespace) -> str:
 
 
 def _shorten(text: str, width: int = 80) -> str:
-    line = " ".join(_harmless(text).split())
+    line = " ".join(printable(text, keep="\n\t").split())
     return line if len(line) <= width else line[: width - 1] + "…"

@@ -30,8 +30,8 @@ class Encoded:
 class Codec(Protocol[_E]):
     """Events of one family to bytes under an explicit wire name, and back.
 
-    A codec has no state that changes, so that threads may share it. ``JsonCodec`` is the one that
-    comes with this package; another format is another class with these four members.
+    A codec is immutable, so that threads may share it. ``JsonCodec`` is part of this package; for another
+    format, write a class with these four members.
     """
 
     @property
@@ -40,11 +40,11 @@ class Codec(Protocol[_E]):
         ...
 
     def names(self) -> Mapping[str, type[_E]]:
-        """Every wire name that can be read, retired ones too, with the type of the event that comes out."""
+        """Every wire name that can be read, retired ones too, with the type of the decoded event."""
         ...
 
     def encode(self, event: _E, /) -> Encoded:
-        """Name and bytes of *event*. Raises ``NoWireName``, or ``NotFaithful`` if it would not come back equal."""
+        """Name and bytes of *event*. Raises ``NoWireName``, or ``NotFaithful`` if decoding would not give an equal event."""
         ...
 
     def decode(self, name: str, data: bytes, /) -> _E:
@@ -86,10 +86,16 @@ class Wire(Readable[_T]):
 
 
 class JsonCodec(Generic[_E]):
-    """JSON for the events of one family: ``JsonCodec[ShopEvent](Wire("shop.paid.v1", Paid), ...)``.
+    """JSON for the events of one family: each event class has a name that stays the same if the class is renamed. ::
 
-    ``encode`` reads each event back before it lets it go: what JSON cannot carry (NaN, an instance of a
-    subclass in a field, a value of the wrong type) is refused where it was made, with the path of the field.
+        codec = JsonCodec[OrderPlaced | OrderPaid](
+            Wire("shop.order_placed.v1", OrderPlaced),
+            Wire("shop.order_paid.v1", OrderPaid),
+        )
+
+    ``encode`` decodes each event again before it returns the bytes: what JSON cannot carry (NaN, an instance of a
+    subclass in a field, a value of the wrong type) is refused where it was made, with the path of the field. Raises
+    ``BadWire`` if two events have one name, or an event has two.
     """
 
     content_type = "application/json"
@@ -155,7 +161,7 @@ class JsonCodec(Generic[_E]):
         try:
             return read(data)
         except Exception as error:  # an upcaster or a __post_init__ may raise whatever it likes
-            raise Undecodable(f"These bytes are no {name!r}: {error}") from error
+            raise Undecodable(f"These bytes are not a {name!r}: {error}") from error
 
 
 def _reader(name: str, shape: type[_Old]) -> Callable[[bytes], _Old]:

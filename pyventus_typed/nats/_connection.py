@@ -21,6 +21,7 @@ from nats.js.api import StreamConfig, StreamInfo
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
 from typing_extensions import TypeVar, override
 
+from pyventus_typed.nats._options import check_fields
 from pyventus_typed.nats._wire import read_header_block, size_of_headers
 from pyventus_typed.nats.errors import (
     AccessDenied,
@@ -116,9 +117,9 @@ _PING: Final = 20  # seconds; a connection that breaks without a notice is found
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Server:
-    """Where the server is and how to get in. Times in seconds.
+    """Where the server is and how to authenticate. Times in seconds.
 
-    What is not here, a nats-py client can do: connect one yourself and hand it to ``JetStream`` in place of this.
+    For anything else, connect a nats-py client yourself and pass it to ``JetStream`` instead.
     """
 
     urls: str | Sequence[str] = "nats://127.0.0.1:4222"
@@ -150,6 +151,7 @@ class Server:
     """How long to keep trying to reach a server at the start. 0 raises ``NoServer`` at once."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for url in listed(self.urls) or [""]:
             _check_url(url)
         if (self.user is None) != (self.password is None):
@@ -175,7 +177,7 @@ class Server:
 
     @property
     def must_encrypt(self) -> bool:
-        """Whether nothing may be sent in the clear."""
+        """Whether nothing may be sent unencrypted."""
         secure = any(url.startswith(("tls:", "wss:")) for url in listed(self.urls))
         return secure or self.tls is not None or self.tls_first
 
@@ -202,18 +204,20 @@ def listed(urls: str | Sequence[str]) -> Sequence[str]:
 def _check_url(url: str) -> None:
     if not _URL.fullmatch(url):
         raise ValueError(
-            f"{redact(url)!r} is no address of a NATS server: use nats://host:port, or tls, ws or wss in place of nats."
+            f"{redact(url)!r} is not the address of a NATS server: use nats://host:port, or tls, ws or wss in place of nats."
         )
 
 
 async def connect(server: Server, *, name: str, on_silence: Callable[[], None] = lambda: None) -> Client:
-    """Open a connection that reconnects for as long as it lives. Raises at once if nobody answers now.
+    """Open a connection that reconnects for as long as it lives. Raises at once if no server answers now.
 
     *on_silence* is called whenever questions that were asked may never be answered: the connection was lost,
     or the server reported a missing permission.
     """
     # nats-py has one setting for the first connection and for all later ones: either a missing server
     # is reported at once, or a lost one is waited for. We want both, so the first attempt is a probe.
+    if any(url.startswith(("ws:", "wss:")) for url in listed(server.urls)) and find_spec("aiohttp") is None:
+        raise NoServer("A ws or wss address needs the package 'aiohttp'. Run: pip install 'nats-py[aiohttp]'.")
     loop = asyncio.get_running_loop()
     deadline = loop.time() + server.start_patience
     while True:
@@ -288,7 +292,7 @@ async def shut(client: Client) -> None:
 
 
 class _Client(Client):
-    """nats-py's client, which must not fall silent because of what a stranger wrote into a message.
+    """nats-py's client, which must not fall silent because of what another program wrote into a message.
 
     It decodes subjects and headers in its reading task, and there an exception ends the reading: nothing arrives any
     more, without an error. Nor may it send a password in the clear where encryption was asked for.
@@ -338,7 +342,7 @@ async def _open(server: Server, *, name: str, stay: bool, on_silence: Callable[[
     # Any: annotated as int by nats-py, which hands them to asyncio as they are.
     seconds: dict[str, Any] = {"connect_timeout": server.connect_timeout, "reconnect_time_wait": server.reconnect_wait}
     try:
-        # One that stays tries without end, also if the server is lost between the probe and now.
+        # One that stays tries without end, even if the server is lost between the probe and now.
         async with asyncio.timeout(_SECOND_CONNECT + server.start_patience if stay else None):
             await client.connect(
                 servers=list(listed(server.urls)),

@@ -17,6 +17,7 @@ from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from pyventus_typed import Event, Linker
 from pyventus_typed.nats._connection import logger, patiently
+from pyventus_typed.nats._options import check_fields
 from pyventus_typed.nats._stream import JetStream, Opened, side_by_side
 from pyventus_typed.nats._wire import again_subject, consumer_name, covers, event_subject
 from pyventus_typed.nats.errors import NoServer, NothingToDo, NoWireName, Refused, WouldLoop
@@ -30,7 +31,7 @@ _NANO_ROUNDING = 1e-6  # seconds; the server counts in whole nanoseconds
 _OVERTAKEN = {"create": frozenset({10013, 10105, 10148}), "update": frozenset({10149})}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """What a group is on the server."""
 
@@ -41,6 +42,7 @@ class Group:
     replicas: int | None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.ack_wait < 0.5:  # noqa: PLR2004  # below it the server would give events away while they run
             raise ValueError(f"ack_wait={self.ack_wait} must be half a second or more.")
         if isinstance(self.start, datetime) and self.start.tzinfo is None:
@@ -180,7 +182,7 @@ async def _ensure(opened: Opened, stream: str, config: ConsumerConfig, subjects:
         found = info.config
         if found.ack_policy != AckPolicy.EXPLICIT or found.deliver_subject:
             raise Refused(
-                f"The stream {stream!r} has a consumer {name!r} that is none of ours: it pushes, or asks for no "
+                f"The stream {stream!r} has a consumer {name!r} that no worker made: it pushes, or asks for no "
                 "acknowledgement. Give the group another name, or delete that consumer."
             )
         before = set(found.filter_subjects or ([found.filter_subject] if found.filter_subject else []))
@@ -260,7 +262,7 @@ class Puller:
 
     ``fetch`` of nats-py waits until a whole batch is there or the time is up. Here requests stay open and are
     topped up whenever a message that *take* got is ``handled`` or ``done``: nothing waits in a local queue, where a crash
-    would count a delivery for it, and no room stands empty, not even while the server answers an acknowledgement.
+    would count a delivery for it, and no place is empty, not even while the server answers an acknowledgement.
     """
 
     def __init__(
@@ -306,7 +308,7 @@ class Puller:
         self._ask_soon()
 
     def _ask_soon(self) -> None:
-        # A request for each place would cost as much as the acknowledgement, so neighbours that end soon share one.
+        # A request for each place would cost as much as the acknowledgement, so others that end soon share it.
         free = self._free
         if 2 * free >= self._room:
             self._wake.set()
@@ -336,7 +338,7 @@ class Puller:
             if self._client.is_closed:
                 raise NoServer(f"The connection was closed while the consumer {self._consumer!r} was being read.")
             if reconnects != self._client.stats["reconnects"] or loop.time() - self._heard > _SILENCE:
-                # The server that we asked is gone, or forgot: what it still owed will not come.
+                # The server that we asked is gone, or forgot: what it had still to send will not come.
                 self._doubtful |= self._asked > 0 or reconnects != self._client.stats["reconnects"]
                 reconnects, self._asked, self._heard = self._client.stats["reconnects"], 0, loop.time()
             if self._doubtful and self._client.is_connected:

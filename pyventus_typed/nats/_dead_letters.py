@@ -96,9 +96,9 @@ class _Answer(msgspec.Struct):
 
 
 class DeadLetters:
-    """The dead letters of one stream. It needs no codec: a letter that nobody can read can be shown and sent again.
+    """The dead letters of one stream. It needs no codec: even a letter that cannot be decoded can be shown and sent again.
 
-    What others wrote into the stream of the letters is listed too, as far as it can be read.
+    Messages that other programs wrote into that stream are listed too, if they can be read.
     """
 
     def __init__(self, client: Client, stream: str, *, api_prefix: str = api.DEFAULT_PREFIX) -> None:
@@ -108,7 +108,7 @@ class DeadLetters:
         self._stream = stream
 
     async def all(self, *, group: str | None = None) -> AsyncIterator[DeadLetter]:
-        """Every letter, of one group if *group* is given, oldest first. A letter costs one request.
+        """Every letter, of one group if *group* is given, oldest first. Each letter costs one request.
 
         Raises ``NoServer`` if there is no answer; so do the others.
         """
@@ -136,15 +136,15 @@ class DeadLetters:
         return await self._letter(raw)
 
     async def send_again(self, letter: DeadLetter) -> int:
-        """Hand *letter* to the group that gave it up, and to no other; its sequence in the stream is returned.
+        """Send *letter* to the group that gave it up, and to no other, and return its sequence in the stream.
 
-        It comes with the same bytes, headers and event id, without its place in the order of its key, and with
-        all attempts before it. Then it is deleted here. If this is interrupted and done again within the stream's
-        duplicates window, the group gets it once. Headers that cannot be written, or for which a message of the
-        largest size has no room, are left out.
+        It has the same bytes, headers and event id, but no longer its place in the order of its key, and all attempts
+        are available again. Then it is deleted here. If this is interrupted and repeated within the duplicates window
+        of the stream, the group gets it once. Headers that cannot be written, or that do not fit into a message of
+        the largest size, are left out.
 
         Raises ``StreamFull``, ``PayloadTooLarge`` and ``Refused`` (not sent), ``NotStored`` (not known). The letter
-        is then still here.
+        is then not deleted.
         """
         subject = again_subject(self._stream, letter.group, letter.name)
         await self._check_somebody_asks(letter, subject)
@@ -173,7 +173,7 @@ class DeadLetters:
         return ack.seq
 
     async def delete(self, letter: DeadLetter) -> None:
-        """Forget *letter*. Deleting it twice is no error."""
+        """Delete *letter*. Deleting it twice is not an error."""
         # The letter first: parts without a letter are only bytes, a letter without its parts would be listed.
         for number in (letter.number, *letter.parts):
             try:

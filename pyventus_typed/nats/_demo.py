@@ -22,7 +22,7 @@ _PATIENCE = 60.0  # seconds without any progress before the demo gives up
 
 
 @dataclass
-class Books:
+class JournalCounts:
     """What the journal says, counted."""
 
     emitted: set[int] = field(default_factory=set)
@@ -30,19 +30,19 @@ class Books:
     started: Counter[int] = field(default_factory=Counter)
 
     @classmethod
-    def read(cls, journal: Path) -> "Books":
-        books = cls()
+    def read(cls, journal: Path) -> "JournalCounts":
+        counts = cls()
         whole = journal.read_bytes().rpartition(b"\n")[0] if journal.exists() else b""
         for line in whole.decode().splitlines():
             what, number = line.split()
             match what:
                 case "emitted":
-                    books.emitted.add(int(number))
+                    counts.emitted.add(int(number))
                 case "handled":
-                    books.handled.add(int(number))
+                    counts.handled.add(int(number))
                 case _:
-                    books.started[int(number)] += 1
-        return books
+                    counts.started[int(number)] += 1
+        return counts
 
     @property
     def redelivered(self) -> int:
@@ -54,7 +54,7 @@ async def run(*, orders: int, kills: int, seed: int | None) -> int:
     logger.setLevel(logging.ERROR)  # that the server is lost is printed where it is killed
     with tempfile.TemporaryDirectory(prefix="pyventus-demo-") as folder:
         async with LocalServer(Path(folder) / "server") as server:
-            scene = _Scene(server, Path(folder) / "journal", orders, random.Random(seed))  # noqa: S311  # no cipher
+            scene = _Scene(server, Path(folder) / "journal", orders, random.Random(seed))  # noqa: S311  # a demo, not a cipher
             try:
                 return await scene.play(kills)
             except (
@@ -90,17 +90,17 @@ class _Scene:
         client = await connect(Server(self._server.url), name="demo")
         try:
             dead = await self._until_done(DeadLetters(client, STREAM), kills)
-            books = Books.read(self._journal)
+            counts = JournalCounts.read(self._journal)
         finally:
             await shut(client)
-        lost = books.emitted - books.handled - dead
+        lost = counts.emitted - counts.handled - dead
         _show_line()
-        _show_line(f"emitted        {len(books.emitted):5}")
-        _show_line(f"handled        {len(books.handled):5}")
-        _show_line(f"redelivered    {books.redelivered:5}")
+        _show_line(f"emitted        {len(counts.emitted):5}")
+        _show_line(f"handled        {len(counts.handled):5}")
+        _show_line(f"redelivered    {counts.redelivered:5}")
         _show_line(f"dead-lettered  {len(dead):5}")
         _show_line(f"lost           {len(lost):5}")
-        return 0 if not lost and len(books.emitted) == self._orders else 1
+        return 0 if not lost and len(counts.emitted) == self._orders else 1
 
     async def _until_done(self, letters: DeadLetters, kills: int) -> set[int]:
         """Kill at moments spread over the run, replace what died, tell how it goes; the numbers of the dead letters."""
@@ -108,18 +108,20 @@ class _Scene:
         server_at = self._orders // 2
         progress, moved = (-1, -1), time.monotonic()
         while True:
-            books = Books.read(self._journal)
+            counts = JournalCounts.read(self._journal)
             dead = {_number(letter.name, letter.data) async for letter in letters.all()}
-            self._tell(books, len(dead))
-            while moments and len(books.handled) >= moments[0] and await self._kill_a_worker():
+            self._tell(counts, len(dead))
+            while moments and len(counts.handled) >= moments[0] and await self._kill_a_worker():
                 moments.pop(0)
-            if not moments and len(books.handled | dead) == self._orders == len(books.emitted):
+            if not moments and len(counts.handled | dead) == self._orders == len(counts.emitted):
                 return dead
-            if (len(books.emitted), len(books.handled) + len(dead)) != progress:
-                progress, moved = (len(books.emitted), len(books.handled) + len(dead)), time.monotonic()
+            if (len(counts.emitted), len(counts.handled) + len(dead)) != progress:
+                progress, moved = (len(counts.emitted), len(counts.handled) + len(dead)), time.monotonic()
             elif time.monotonic() - moved > _PATIENCE:
-                raise NatsError(f"The demo stands still at {progress[0]} emitted and {progress[1]} settled orders.")
-            if len(books.handled) >= server_at:
+                raise NatsError(
+                    f"The demo makes no progress at {progress[0]} emitted and {progress[1]} settled orders."
+                )
+            if len(counts.handled) >= server_at:
                 server_at = self._orders + 1  # once is enough
                 _show_line(f"{self._clock()}  kill -9 of the server, started again on the same store")
                 await self._server.kill()
@@ -169,10 +171,10 @@ class _Scene:
     def _clock(self) -> str:
         return f"{time.monotonic() - self._began:5.1f} s"
 
-    def _tell(self, books: Books, dead: int) -> None:
+    def _tell(self, counts: JournalCounts, dead: int) -> None:
         line = (
-            f"{self._clock()}  emitted {len(books.emitted):4}  handled {len(books.handled):4}  "
-            f"redelivered {books.redelivered:3}  dead {dead}"
+            f"{self._clock()}  emitted {len(counts.emitted):4}  handled {len(counts.handled):4}  "
+            f"redelivered {counts.redelivered:3}  dead {dead}"
         )
         if sys.stdout.isatty():
             sys.stdout.write(f"\r{line}\x1b[K\r")

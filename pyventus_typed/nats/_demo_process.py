@@ -65,9 +65,9 @@ async def work(url: str, journal: Journal) -> None:
     async def cook(order: OrderPlaced) -> None:
         journal.write("started", order.number)
         await asyncio.sleep(random.uniform(0.005, 0.02))  # noqa: S311  # a kitchen, not a cipher
-        if order.number % 300 == 299:  # noqa: PLR2004
+        if order.number % 300 == 299:  # noqa: PLR2004 - the docstring explains it
             raise ValueError("this dish is not on the menu")
-        if order.number % 100 == 50 and received().attempt == 1:  # noqa: PLR2004
+        if order.number % 100 == 50 and received().attempt == 1:  # noqa: PLR2004 - the docstring explains it
             raise ConnectionError("the oven does not answer")
         journal.write("handled", order.number)
 

@@ -25,7 +25,7 @@ class InboxTable:
 class Inbox(InboxTable):
     """A table in the user's own sqlite3 database that says which events a group has handled.
 
-    ``first_time`` is asked in the transaction of the effect, so that both are committed, or neither. It
+    Call ``first_time`` in the transaction of the effect, so that both are committed, or neither. It
     has no connection and no state; threads may share it. ``pyventus_typed.nats.postgresql`` has the same for PostgreSQL.
     """
 
@@ -39,8 +39,8 @@ class Inbox(InboxTable):
     def first_time(self, connection: sqlite3.Connection, /, purpose: str = "") -> bool:
         """Whether the event that is being handled (``received()``) was not noted before; note it. Does not commit.
 
-        If ``False``, the effect is there already: return. Two handlers of one group that each have an effect of
-        their own need a *purpose* each. Raises ``NoTransaction`` where the note would be committed at once, alone.
+        If it is ``False``, the effect has happened already: return. If two handlers of one group each have an effect, give
+        each a *purpose*. Raises ``NoTransaction`` if the note would be committed immediately, without the effect.
         """
         check_sqlite_transaction(connection)
         cursor = connection.execute(
@@ -50,9 +50,9 @@ class Inbox(InboxTable):
         return cursor.rowcount == 1
 
     def prune(self, connection: sqlite3.Connection, /, *, older_than: float = MONTH) -> int:
-        """Forget what was handled more than *older_than* seconds ago; how many rows. Does not commit.
+        """Delete the notes that are older than *older_than* seconds; return how many. Does not commit.
 
-        An event that is delivered again after that, as a dead letter that somebody sends again, counts as new.
+        If such an event is delivered again, for example as a dead letter that is sent again, it counts as new.
         """
         cursor = connection.execute(
             f"DELETE FROM {self.table} WHERE handled_at < ?",  # noqa: S608  # a checked name

@@ -39,7 +39,7 @@ def find_server() -> Path:
             f"There is no nats-server on this machine. Run: {install_command('nats-server')}, "
             "or put a nats-server 2.10 or later on PATH."
         )
-    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout  # noqa: S603
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout  # noqa: S603 - no shell, no input of a user
     version = re.search(r"v(\d+)\.(\d+)\.(\d+)", said)
     if version is None:
         raise NoServer(f"{found} does not say which version it is: {said.strip()!r}. Is it a nats-server?")
@@ -75,7 +75,7 @@ class LocalServer:
         await self.stop()
 
     async def start(self) -> None:
-        """Start it and wait until it takes connections. The port of an earlier start is used again."""
+        """Start it and wait until it accepts connections. It uses the port of an earlier start again."""
         binary = await asyncio.to_thread(find_server)
         await asyncio.to_thread(self.store.mkdir, parents=True, exist_ok=True)
         ports = self.store / "ports"
@@ -111,7 +111,7 @@ class LocalServer:
             raise NoServer(f"{binary} did not start within {_START:g} s. It says: {_last_words(log)}") from None
 
     async def stop(self) -> None:
-        """End it in order, or with force after a while."""
+        """Stop it gracefully; kill it if that takes too long."""
         if self._process is None:
             return
         if self._process.returncode is None:
@@ -178,9 +178,9 @@ class LocalServer:
 async def local_server(*, store: str | Path, port: int | None = None) -> AsyncGenerator[str]:
     """Run a server on 127.0.0.1 for the length of the block; the value is its URL.
 
-    *store* is the folder of everything that it keeps; the next server with this folder finds it all again.
-    The port is a free one if none is given. Every write reaches the disk before it is acknowledged.
-    If this process is killed the server goes on, until it is stopped by hand.
+    *store* is the folder for everything that it stores; the next server with this folder has it again.
+    Without *port* it uses a free one. Every write is on disk before it is acknowledged.
+    If this process is killed, the server keeps running until you stop it.
     Raises ``NoServer`` and ``ServerTooOld``.
     """
     async with LocalServer(Path(store), port=port) as server:

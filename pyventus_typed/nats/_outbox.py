@@ -18,7 +18,9 @@ from typing_extensions import TypeVar
 from pyventus_typed import Event
 from pyventus_typed.nats._codec import Codec
 from pyventus_typed.nats._connection import logger
+from pyventus_typed.nats._options import check_callback, check_option
 from pyventus_typed.nats._stream import JetStream, Outgoing, side_by_side
+from pyventus_typed.nats._tracing import trace_headers
 from pyventus_typed.nats._wire import MSG_ID, check_extra, check_size, check_token, cloud_event, lane_of
 from pyventus_typed.nats.errors import NoTransaction, NotStored, Refused, StreamFull
 
@@ -89,6 +91,9 @@ class OutboxRows(Generic[_E]):
         headers: Callable[[_E], Mapping[str, str]] | None = None,
         table: str = "outbox",
     ) -> None:
+        check_option("source", source, str)
+        check_callback("key", key)
+        check_callback("headers", headers)
         self.codec = codec
         self._source = source
         self._key = key
@@ -106,6 +111,7 @@ class OutboxRows(Generic[_E]):
             time=datetime.now(UTC),
             content_type=self.codec.content_type,
         )
+        headers.update(trace_headers())
         if self._headers is not None:
             headers.update(check_extra(self._headers(event)))
         check_size(encoded.name, encoded.data, headers, _MAX_PAYLOAD)
@@ -133,19 +139,19 @@ class Outbox(OutboxRows[_E]):
     def add(self, connection: sqlite3.Connection, event: _E, /) -> str:
         """Add *event* to the open transaction of *connection* and return its id. Does not commit.
 
-        Raises what the codec raises, ``PayloadTooLarge``, and ``NoTransaction`` where the row would be committed
-        at once, alone.
+        Raises what the codec raises, ``PayloadTooLarge``, and ``NoTransaction`` if the row would be committed immediately, on its
+        own.
         """
         check_sqlite_transaction(connection)
         values = self._values(event)
         connection.execute(
-            f"INSERT INTO {self.table} (id, name, lane_key, data, headers) VALUES (?, ?, ?, ?, ?)",  # noqa: S608  # a checked name
+            f"INSERT INTO {self.table} (id, name, lane_key, data, headers) VALUES (?, ?, ?, ?, ?)",  # noqa: S608 - the name of the table is checked
             values,
         )
         return values[0]
 
     async def open_table(self, connect: Callable[[], sqlite3.Connection], /) -> RelayTable:
-        """For ``Relay``: the rows, on a connection that *connect* opens in a thread of its own."""
+        """For ``Relay``: the rows, on a connection that *connect* opens in a separate thread."""
         thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         try:
             loop = asyncio.get_running_loop()
@@ -159,7 +165,7 @@ def check_sqlite_transaction(connection: sqlite3.Connection) -> None:
     """Raise ``NoTransaction`` where what is written next would be committed at once."""
     if not isinstance(connection, sqlite3.Connection):
         raise TypeError(
-            f"{type(connection).__qualname__} is no sqlite3.Connection. For psycopg there is pyventus_typed.nats.postgresql."
+            f"{type(connection).__qualname__} is not a sqlite3.Connection. For psycopg there is pyventus_typed.nats.postgresql."
         )
     # From Python 3.12 on `autocommit` decides, unless it is LEGACY_TRANSACTION_CONTROL, which is neither True nor False.
     mode = getattr(connection, "autocommit", None)
@@ -194,7 +200,7 @@ class _SqliteTable:
     async def waiting(self, limit: int) -> list[Row]:
         def read() -> list[Row]:
             cursor = self._connection.execute(
-                f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT ?",  # noqa: S608
+                f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT ?",  # noqa: S608 - the name of the table is checked
                 (limit,),
             )
             return [row_of(values) for values in cursor.fetchall()]
@@ -205,7 +211,7 @@ class _SqliteTable:
         def mark() -> None:
             with self._connection:
                 self._connection.executemany(
-                    f"UPDATE {self._table} SET after = ? WHERE number = ? AND after IS NULL",  # noqa: S608
+                    f"UPDATE {self._table} SET after = ? WHERE number = ? AND after IS NULL",  # noqa: S608 - the name of the table is checked
                     [(after, row.number) for row in rows],
                 )
 
@@ -215,7 +221,7 @@ class _SqliteTable:
         def remove() -> None:
             with self._connection:
                 self._connection.executemany(
-                    f"DELETE FROM {self._table} WHERE number = ?",  # noqa: S608
+                    f"DELETE FROM {self._table} WHERE number = ?",  # noqa: S608 - the name of the table is checked
                     [(row.number,) for row in rows],
                 )
 
@@ -236,16 +242,16 @@ def row_of(values: Sequence[Any]) -> Row:  # Any: the database's values
 
 @final
 class Relay(Generic[_E, _C_contra]):
-    """Publishes what is committed in an outbox: rows with an equal key in their order, others side by side.
+    """Publishes the committed rows of an outbox: rows with an equal key in order, others concurrently.
 
-    *connect* opens a connection of the relay's own: for sqlite3 a function that returns one, which is called, used and
-    closed in a thread of the relay's; for PostgreSQL what its ``Outbox`` says. Run one relay for each sqlite3 outbox; of
-    several for PostgreSQL one is at work, and another one takes over when it dies.
-    *poll*: seconds between two looks at an empty outbox. *batch*: rows that are marked and removed together.
+    *connect* opens the connection that the relay uses. For sqlite3 it is a function that returns one; the relay calls it, uses
+    the connection and closes it in one thread of its own. For PostgreSQL see its ``Outbox``. Run one relay for each sqlite3
+    outbox. Of several relays for PostgreSQL one works, and another one takes over if it ends.
+    *poll* is the number of seconds between two looks at an empty outbox, *batch* how many rows are marked and removed together.
 
-    A relay that is killed may have stored events whose rows are still there. Before it sends a row again it looks
-    for its id in the stream, from the place that it noted before the first try. So this holds also
-    after the stream's window for duplicates is over.
+    A relay that is killed may have stored events whose rows still exist. Before it sends a row again, it looks for the id in
+    the stream, from the place that was noted before the first try. So an event is stored once even after the stream's window
+    for duplicates has ended.
     """
 
     def __init__(
@@ -258,6 +264,8 @@ class Relay(Generic[_E, _C_contra]):
         poll: float = 0.1,
         batch: int = 500,
     ) -> None:
+        check_option("poll", poll, float)
+        check_option("batch", batch, int)
         if poll <= 0 or batch < 1:
             raise ValueError(f"poll={poll} must be positive and batch={batch} 1 or more.")
         self._outbox = outbox
@@ -267,7 +275,7 @@ class Relay(Generic[_E, _C_contra]):
         self._batch = batch
 
     async def run(self) -> None:
-        """Relay until cancelled. A lost server and a full stream are waited for, and logged; no key's order is broken.
+        """Relay until cancelled. If the server is lost or the stream is full, it logs that and waits; the order of a key is kept.
 
         Raises what the database raises, and ``Refused`` or ``PayloadTooLarge`` for a row that the stream will never take.
         """
@@ -308,7 +316,7 @@ class Relay(Generic[_E, _C_contra]):
         try:
             await self._send_all([row for row in rows if row.id not in stored], sent)
         finally:
-            # Also when cancelled: each row removed now need not be looked for later.
+            # Even if it is cancelled: each row removed now need not be looked for later.
             await asyncio.shield(table.remove(sent))
         return len(sent)
 

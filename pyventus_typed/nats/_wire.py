@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from nats.aio.msg import Msg
 
+from pyventus_typed.nats._options import check_option
 from pyventus_typed.nats.errors import BadWire, PayloadTooLarge
 
 ANY: Final = "any"
@@ -29,6 +30,7 @@ _LONGEST = 200  # the server takes more, but a consumer repeats the names of all
 
 def check_token(kind: str, value: str) -> str:
     """Return *value* if it can be the name of a stream or a group."""
+    check_option(kind, value, str)
     if not _TOKEN.fullmatch(value):
         raise ValueError(f"{value!r} cannot name a {kind}: use 1 to 64 letters, digits, '_' or '-'.")
     return value
@@ -185,13 +187,13 @@ def size_of_headers(headers: Mapping[str, str]) -> int:
 
 
 def header_block(headers: Mapping[str, str]) -> bytes:
-    """*headers* as they stand on the wire, whatever they hold."""
+    """*headers* as they are on the wire, whatever they hold."""
     lines = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
     return f"NATS/1.0\r\n{lines}\r\n".encode(errors="backslashreplace")
 
 
 def read_header_block(block: bytes) -> dict[str, str]:
-    """The headers that *block* holds. Anybody may have written it: what is no text is replaced, and nothing raises.
+    """The headers that *block* holds. It may come from anywhere: what is not text is replaced, and nothing raises.
 
     A status line becomes the headers ``Status`` and ``Description``, as it does in nats-py.
     """

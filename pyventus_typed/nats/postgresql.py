@@ -102,7 +102,7 @@ class Outbox(OutboxRows[_E]):
 
     @property
     def _insert(self) -> bytes:
-        return f"INSERT INTO {self.table} (id, name, lane_key, data, headers) VALUES (%s, %s, %s, %s, %s)".encode()  # noqa: S608  # a checked name
+        return f"INSERT INTO {self.table} (id, name, lane_key, data, headers) VALUES (%s, %s, %s, %s, %s)".encode()  # noqa: S608 - the name of the table is checked
 
 
 class _Table:
@@ -124,16 +124,16 @@ class _Table:
         return self._is_ours
 
     async def waiting(self, limit: int) -> list[Row]:
-        query = f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT %s"  # noqa: S608
+        query = f"SELECT number, id, name, lane_key, data, headers, after FROM {self._table} ORDER BY number LIMIT %s"  # noqa: S608 - the name of the table is checked
         return [row_of(values) for values in await self._fetch(query.encode(), [limit])]
 
     async def mark_sent(self, rows: Sequence[Row], after: int) -> None:
-        query = f"UPDATE {self._table} SET after = %s WHERE number = ANY(%s) AND after IS NULL"  # noqa: S608
+        query = f"UPDATE {self._table} SET after = %s WHERE number = ANY(%s) AND after IS NULL"  # noqa: S608 - the name of the table is checked
         await self._connection.execute(query.encode(), [after, [row.number for row in rows]])
 
     async def remove(self, rows: Sequence[Row]) -> None:
         # Each by its number: a row with a lower one may be committed later.
-        query = f"DELETE FROM {self._table} WHERE number = ANY(%s)"  # noqa: S608
+        query = f"DELETE FROM {self._table} WHERE number = ANY(%s)"  # noqa: S608 - the name of the table is checked
         await self._connection.execute(query.encode(), [[row.number for row in rows]])
 
     async def close(self) -> None:
@@ -204,13 +204,13 @@ class Inbox(InboxTable):
     @property
     def _insert(self) -> bytes:
         return (
-            f"INSERT INTO {self.table} (id, of_group, purpose, handled_at) VALUES (%s, %s, %s, %s) "  # noqa: S608  # a checked name
+            f"INSERT INTO {self.table} (id, of_group, purpose, handled_at) VALUES (%s, %s, %s, %s) "  # noqa: S608 - the name of the table is checked
             "ON CONFLICT DO NOTHING"
         ).encode()
 
     @property
     def _delete(self) -> bytes:
-        return f"DELETE FROM {self.table} WHERE handled_at < %s".encode()  # noqa: S608  # a checked name
+        return f"DELETE FROM {self.table} WHERE handled_at < %s".encode()  # noqa: S608 - the name of the table is checked
 
 
 def _number(text: str) -> int:
@@ -224,7 +224,7 @@ def _check_kind(connection: object, wanted: type[object]) -> None:
     if not isinstance(connection, wanted):
         is_async = isinstance(connection, psycopg.AsyncConnection)
         way_out = "Use the method whose name ends in _async, and await it." if is_async else "Open one with psycopg 3."
-        raise TypeError(f"{type(connection).__qualname__} is no psycopg.{wanted.__qualname__}. {way_out}")
+        raise TypeError(f"{type(connection).__qualname__} is not a psycopg.{wanted.__qualname__}. {way_out}")
 
 
 def _check_transaction(connection: "_Connection | _AsyncConnection") -> None:

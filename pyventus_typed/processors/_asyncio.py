@@ -40,7 +40,7 @@ class AsyncIOProcessor:
     without a loop.
 
     - In a running loop an emission goes on in the background. Handlers that are plain calls need no task; every other one
-      gets a task of its own; under ``MAILBOX`` those that stand in one mailbox may share one.
+      gets a task of its own; under ``MAILBOX`` those of one mailbox may share one.
     - Without one, the emission and all that it leads to is run before ``emit`` returns: plain handlers in the caller's
       thread, and as soon as something must be awaited, the rest in one fresh loop from ``loop_factory`` (default: what
       ``asyncio.run`` uses). The thread's current event loop is left as it was. Inside of trio's loop, which that would block,
@@ -123,7 +123,7 @@ class AsyncIOProcessor:
             if scheduler.loop is None:
                 if (
                     scheduler.thread == get_ident()
-                    and state.home is None
+                    and state.home_loop is None
                     and get_running_loop() is None
                     and "trio" not in sys.modules  # else see current_scheduler
                 ):
@@ -232,7 +232,7 @@ class AsyncIOProcessor:
 
     def open(self, state: EmitterState, /) -> None:
         """The running loop is where emissions from threads without one are handed over to."""
-        state.home = ref(self._queue_here().scheduler)  # weak: a home does not keep its loop alive
+        state.home_loop = ref(self._queue_here().scheduler)  # weak: an emitter does not keep its loop alive
 
     async def close(self, state: EmitterState, grace: float | None, /) -> bool:
         """Refuse what comes from outside, and wait for what is pending in this loop, and for what it leads to.
@@ -262,7 +262,7 @@ class AsyncIOProcessor:
     def _find(self, state: EmitterState) -> Queue:
         """The queue for what is emitted here."""
         scheduler = None
-        is_worker = here.elsewhere is not None or state.home is not None
+        is_worker = here.elsewhere is not None or state.home_loop is not None
         if is_worker and here.closing is None and get_running_loop() is None:
             scheduler = self._elsewhere(state)
         return self._queue_here() if scheduler is None else self._queue(scheduler)
@@ -289,8 +289,8 @@ class AsyncIOProcessor:
 
     def _elsewhere(self, state: EmitterState) -> Scheduler | None:
         """The loop that an emission from this thread, which runs none, is handed over to."""
-        home = state.home  # looked at once: the emitter may close meanwhile, in its own thread
-        for scheduler in (here.elsewhere, home() if isinstance(home, ref) else None):
+        home_loop = state.home_loop  # looked at once: the emitter may close meanwhile, in its own thread
+        for scheduler in (here.elsewhere, home_loop() if isinstance(home_loop, ref) else None):
             loop = scheduler.loop if isinstance(scheduler, Scheduler) else None
             if isinstance(scheduler, Scheduler) and loop is not None and not scheduler.is_closed:
                 if scheduler.process != os.getpid():

@@ -234,7 +234,7 @@ class Scheduler(Runner):
             self.loop.call_soon(self._take_called, context=self._context)
 
     def take(self) -> None:
-        """Make the calls that stand in the inbox now."""
+        """Make the calls that are in the inbox now."""
         was, self.is_taking = self.is_taking, True
         try:
             _call_each(self.inbox, len(self.inbox))
@@ -300,7 +300,7 @@ class Scheduler(Runner):
 
     # -- the end ------------------------------------------------------------------------------------------------------
     def begin_end(self, reason: str) -> None:
-        """Nothing starts from here on; what waited is discarded, so that nobody waits for it in vain."""
+        """Nothing starts from here on; what waited is discarded, so that nobody waits for what will not come."""
         self.ending = reason
         self.busy = False
         self.take_all()

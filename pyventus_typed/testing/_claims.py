@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Self
 
 from ._loop import VirtualLoop
 from ._names import place_of
@@ -15,10 +16,10 @@ _collector: dict[str, bool] | None = None
 
 
 def always(check: Callable[[], object], name: str | None = None) -> None:
-    """Call *check* now and after every step of this run; it says no by returning ``False`` or by raising.
+    """Call *check* now and after every step of this run; it fails by returning ``False`` or by raising.
 
-    The run then ends at once with that error (``AssertionError`` for ``False``), and a note says after which step. Call it
-    in the body of a test, on a `VirtualLoop`. A check that changes anything, or returns an awaitable, is a mistake.
+    The run then ends immediately with that error (``AssertionError`` for ``False``), and a note says after which step. Call
+    it in the body of a test, on a `VirtualLoop`. A check must not change anything or return an awaitable.
     """
     loop = _running_loop("always(...) looks after every step, and {} has no steps to show.")
     label = name or _label(check)
@@ -31,9 +32,9 @@ def always(check: Callable[[], object], name: str | None = None) -> None:
 
 
 def afterwards(check: Callable[[], object], name: str | None = None) -> None:
-    """Call *check* once after this run, when its loop has ended; it says no by returning ``False`` or by raising.
+    """Call *check* once after this run, when its loop has ended; it fails by returning ``False`` or by raising.
 
-    Whatever ``ending=`` does has been done, and the garbage has been collected. Not called if the run has failed before.
+    By then the loop has ended as ``ending=`` says, and garbage has been collected. It is not called if the run failed before.
     Call it in the body of a test, on a `VirtualLoop` under `run`, `explore` or `given_interleavings`; checks are called in
     the order in which they were given. A check that refers to the loop keeps it from being ``"lost"``.
     """
@@ -78,7 +79,7 @@ def _evaluate(what: str, check: Callable[[], object], label: str, when: str, ent
 def _remember_emission(error: Exception, entry: Entry | Timer | None) -> None:
     """Note in whose emission the step ran, for the report."""
     if entry is not None:
-        emission = emission_in(entry._context)  # type: ignore[union-attr]  # a handle keeps its context
+        emission = emission_in(entry._context)
         if emission is not None:
             error.__dict__["emission"] = emission
 
@@ -86,8 +87,8 @@ def _remember_emission(error: Exception, entry: Entry | Timer | None) -> None:
 def sometimes(name: str, condition: bool = True) -> None:  # noqa: FBT001, FBT002  # reads as "sometimes X, if Y"
     """Claim that *condition* is true here in at least one schedule of an exploration.
 
-    A call with a false condition only declares *name*. When `explore`, or a test of `given_interleavings` with all its
-    examples, ends without having seen it true it raises ``UnreachedError``. Outside of these this does nothing.
+    A call with a false condition only declares *name*. If it was never true, `explore`, or a test of `given_interleavings`
+    after all of its examples, raises ``UnreachedError``. Elsewhere this does nothing.
     """
     if _collector is not None:
         _collector[name] = bool(condition) or _collector.get(name, False)
@@ -105,12 +106,12 @@ class Reached:
         if missed:
             raise UnreachedError(missed, schedules)
 
-    def __enter__(self) -> Reached:
+    def __enter__(self) -> Self:
         global _collector  # noqa: PLW0603  # the code under test calls sometimes() from wherever it is, threads included
         self._before = _collector
         _collector = self.names
         return self
 
     def __exit__(self, *_: object) -> None:
-        global _collector  # noqa: PLW0603
+        global _collector  # noqa: PLW0603  # as found in __enter__
         _collector = self._before

@@ -17,14 +17,14 @@ from ._loop import VirtualLoop
 _NANO: Final = 1_000_000_000
 _CLOCKS = ("time", "monotonic", "perf_counter", "time_ns", "monotonic_ns", "perf_counter_ns")
 _places: tuple[int, list[tuple[ModuleType, str]]] = (0, [])
-"""Where the functions stand, in the `time` module and in modules of the user's; and of how many modules that is known."""
+"""Where the functions are, in the `time` module and in modules of the user's; and of how many modules that is known."""
 
 
 class Clock:
     """While it is entered, ``time.time()`` and its like tell the time of the loop that it follows.
 
-    Who has imported the functions by name gets the same, in modules of the user's. What a library has bound is out of reach,
-    as is ``datetime.now()``, which is written in C.
+    Code that has imported the functions by name gets the same, in modules of the user's. What a library has bound is out of
+    reach, as is ``datetime.now()``, which is written in C.
     """
 
     def __init__(self) -> None:

@@ -9,9 +9,10 @@ from types import FrameType
 from typing import Protocol
 
 from pyventus_typed._loops import get_running_loop
+from pyventus_typed._spelling import short_name
 
 from ._holders import Holders
-from ._names import Names, await_stack, is_users, place, place_of, short, source_line
+from ._names import Names, await_stack, is_users, place, place_of, source_line
 from ._schedule import join_names
 from ._tasks import number_of, waiter_of
 from .errors import DeadlockError, SimulationBoundaryError
@@ -61,7 +62,7 @@ def _account(task: asyncio.Task[object], names: Names, holders: Holders) -> str:
     lines = [f"- {names.of_task(task)} waits for {_what(task, names, holders)}{at}"]
     stack = [(code, frame) for code, frame in await_stack(coro) if frame is not None]
     for code, frame in [one for one in stack if is_users(one[0])] or stack:
-        lines.append(f"    {short(code.co_qualname)} ({place_of(code.co_filename, frame.f_lineno)})")
+        lines.append(f"    {short_name(code.co_qualname)} ({place_of(code.co_filename, frame.f_lineno)})")
     return "\n".join(lines)
 
 
@@ -93,7 +94,7 @@ def _called(task: asyncio.Task[object]) -> str:
         if is_users(code):
             name = ""
         elif not name:
-            name = short(code.co_qualname)
+            name = short_name(code.co_qualname)
     return name
 
 

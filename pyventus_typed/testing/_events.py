@@ -47,7 +47,7 @@ def events(
     classes that has a field of that name. A generic event may be given with its arguments (``Changed[int]``); an undecorated
     base of a family stands for its subclasses. A class for which a strategy is registered with Hypothesis is drawn from that.
 
-    A ``ValueError`` from a ``__post_init__`` rejects the example. ``NoStrategy`` says at once what is no event class, which
+    A ``ValueError`` from a ``__post_init__`` rejects the example. ``NoStrategy`` says at once what is not an event class, which
     override fits no field, or which field has no strategy, and, when examples are drawn, which class refuses them all.
     """
     if not types:
@@ -55,13 +55,13 @@ def events(
     for name, strategy in overrides.items():
         if not isinstance(strategy, st.SearchStrategy):
             raise NoStrategy(
-                f"{name}={strategy!r} is no strategy. For one fixed value write {name}=st.just({strategy!r})."
+                f"{name}={strategy!r} is not a strategy. For one fixed value write {name}=st.just({strategy!r})."
             )
     concrete = [one for kind in types for one in _family(kind)]
     known = {field.name for kind in concrete for field in dataclasses.fields(get_origin(kind) or kind) if field.init}
-    if strangers := sorted(overrides.keys() - known):
+    if unknown := sorted(overrides.keys() - known):
         raise NoStrategy(
-            f"No field is called {', '.join(map(repr, strangers))} in {', '.join(_name(kind) for kind in concrete)}. "
+            f"No field is called {', '.join(map(repr, unknown))} in {', '.join(_name(kind) for kind in concrete)}. "
             f"Their fields: {', '.join(sorted(known)) or 'none'}."
         )
     return st.one_of([_strategy(kind, overrides) for kind in concrete])
@@ -78,7 +78,7 @@ def _family(kind: Any) -> list[Any]:  # Any: a class or a generic alias, which h
         raise NoStrategy(f"events() takes event classes, and {kind!r} is none. Did you mean {type(kind).__name__}?")
     if not dataclasses.is_dataclass(origin):
         raise NoStrategy(
-            f"events() takes event classes, and {_name(kind)} is no dataclass: decorate it with @dataclass(frozen=True)."
+            f"events() takes event classes, and {_name(kind)} is not a dataclass: decorate it with @dataclass(frozen=True)."
         )
     if "__dataclass_fields__" in vars(origin):
         return [kind]
@@ -92,7 +92,7 @@ def _family(kind: Any) -> list[Any]:  # Any: a class or a generic alias, which h
 
 def _registered(kind: object) -> bool:
     # Hypothesis has no public way to ask; `from_type` would not say whether it was registered or inferred.
-    from hypothesis.strategies._internal.types import _global_type_lookup  # noqa: PLC0415
+    from hypothesis.strategies._internal.types import _global_type_lookup  # noqa: PLC0415 - private: without it, only this fails
 
     return kind in _global_type_lookup
 

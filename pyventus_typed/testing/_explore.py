@@ -38,27 +38,37 @@ def explore(
 ) -> Exploration:
     """Run ``body()`` under many schedules; raise ``InterleavingError`` with the smallest one that breaks it.
 
-    FIFO comes first, then those of *first*, as far as they fit the program (paste there what a report told you), and FIFO
-    with a garbage collection after every step, in which a task that nobody holds is lost. Then all schedules with one
-    delay, with two, and so on (taking the third candidate is two delays), after the first 64 in turn with a portfolio of
-    policies that depends on *seed* alone, until there were *schedules* in all or there are no others; and FIFO once more.
-    With ``exhaustive=d`` every schedule with at most *d* delays, however many; ``ScheduleError`` when they are more than
-    200,000.
+    The first schedule is FIFO, the order of asyncio. Then come the schedules in *first* that fit the program (paste here
+    what a report printed), and FIFO with a garbage collection after every step, in which a task without a reference is
+    lost. Then come all schedules with one delay, with two, and so on; to take the third candidate is two delays. After 64
+    of them, they alternate with a portfolio of policies that depends only on *seed*. It ends when *schedules* have been
+    tried or no others exist, with FIFO once more. ``exhaustive=d`` tries every schedule with at most *d* delays instead, and
+    raises ``ScheduleError`` if there are more than 200,000.
 
-    What else may go wrong, each as one delay:
+    These faults can be added, each as one delay:
 
-    - *latency*: a sleep may take up to so many times as long, where another timer then falls due before it ends;
-    - ``cancel=True``: each task but the body may be cancelled at any ``await``, while it waits and when it was about to go on;
-    - ``fail=True``, or the class of an exception: any ``asyncio.sleep``, which stands for input and output, may raise it;
-    - ``drop=True``, ``double=True``: an ``emit`` may be lost, as by a crash, or be made twice, as by a redelivery.
+    - *latency*: a sleep may take up to this many times as long, if another timer then ends before it;
+    - ``cancel=True``: any task except the body may be cancelled at any ``await``, while it waits or just before it continues;
+    - ``fail=True`` or an exception class: any ``asyncio.sleep``, which stands for I/O, may raise it;
+    - ``drop=True``, ``double=True``: an ``emit`` may be lost, as in a crash, or happen twice, as in a redelivery.
 
-    That a cancellation or exception of these comes out of the body again is no failure; ``always`` and ``afterwards`` say
-    what must hold then.
+    If such a cancellation or exception leaves the body, that is not a failure. Use ``always`` and ``afterwards`` to say what
+    must hold then.
 
-    *body* must make all its state anew. Where the first run and its repetition differ, ``StateLeakError`` or
-    ``NonDeterminismError`` names the step. ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was never true.
-    ``NothingToExplore`` if only one schedule is possible, unless ``expect_choices=False``. The other parameters are those
-    of `run`, and so are the errors, each as the ``__cause__`` of the ``InterleavingError``.
+    *body* must create all of its state. If the first run and its repetition differ, ``StateLeakError`` or
+    ``NonDeterminismError`` names the step. Raises ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was never
+    true, and ``NothingToExplore`` if only one schedule is possible, unless ``expect_choices=False``. The other parameters
+    are those of `run`. The errors of `run` are the ``__cause__`` of the ``InterleavingError``. ::
+
+        async def body() -> None:
+            recorder = Recorder()
+            linker = Linker[OrderPaid]()
+            linker.subscribe(OrderPaid, recorder)
+            async with Emitter(linker, AsyncIOProcessor(ordering=Ordering.SERIAL)) as emitter:
+                await asyncio.gather(pay(emitter, 1), pay(emitter, 2))
+            assert len(recorder.events) == 2
+
+        explore(body)
     """
     if schedules < 1:
         raise ValueError(f"schedules is the number of schedules to try, at least 1, not {schedules}.")

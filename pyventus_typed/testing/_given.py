@@ -59,12 +59,12 @@ def given_interleavings(
 ) -> Callable[[Callable[_P, Coroutine[Any, Any, object]]], InterleavedTest[_P]]:
     """`hypothesis.given` for an async test: each example runs under *schedules* schedules, and in each of the *endings*.
 
-    Strategies are given as to ``@given``; pytest's fixtures may fill the other parameters, but what they hold is shared by
-    all schedules (a `Recorder` and a `Linker` are cleared before each). All other state must be made in the test. A failure
-    raises ``InterleavingError`` for the smallest events with the smallest schedule. ``@settings`` goes on either side.
-    ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was never true in all schedules of all examples, and
-    ``NothingToExplore`` if none of them left anything to choose, unless ``expect_choices=False``. The test as it was is the
-    attribute ``body``. The other parameters are those of `explore`.
+    Pass strategies as to ``@given``. Fixtures of pytest may fill the other parameters, but all schedules share them (a
+    `Recorder` and a `Linker` are cleared before each schedule). All other state must be created in the test. A failure
+    raises ``InterleavingError`` with the smallest events and the smallest schedule. ``@settings`` may be above or below.
+    Raises ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was true in no schedule of any example, and
+    ``NothingToExplore`` if no example has more than one schedule, unless ``expect_choices=False``. The attribute ``body`` is
+    the original test. The other parameters are those of `explore`.
     """
     _check_counts(schedules, endings)
     first = Options(
@@ -100,7 +100,7 @@ def given_interleavings(
             __tracebackhide__ = True
             shared = [one for one in (*args, *kwargs.values()) if isinstance(one, Recorder | Linker)]
 
-            def begin() -> Coroutine[Any, Any, object]:  # Any: as above
+            def begin() -> Coroutine[Any, Any, object]:  # Any: what a coroutine yields
                 for one in shared:  # of a fixture: no schedule may see what another one has left in it
                     one.clear()
                 return test(*args, **kwargs)
@@ -112,14 +112,14 @@ def given_interleavings(
                     _try_schedules(search, _seed_of(drawn), schedules, progress.failed_before)
                 progress.add(search)
 
-        under_schedules.__signature__ = inspect.signature(test).replace(return_annotation=None)  # type: ignore[attr-defined]  # of pytest
+        under_schedules.__signature__ = inspect.signature(test).replace(return_annotation=None)  # type: ignore[attr-defined]  # pytest's own attribute
         # given() takes strategies by position or by name, not both.
         names = list(inspect.signature(test).parameters)[-len(strategies) :] if strategies else []
         by_name = dict(zip(names, strategies, strict=True))
         decorated = hypothesis.given(**by_name, **named)(under_schedules)
 
         @functools.wraps(decorated)
-        def judged(*args: Any, **kwargs: Any) -> None:  # Any: as above
+        def judged(*args: Any, **kwargs: Any) -> None:  # Any: what the strategies make
             __tracebackhide__ = True
             progress.begin()
             with Reached(declared) as reached:

@@ -26,7 +26,7 @@ _HELD: tuple[type[Any], ...] = (asyncio.Lock, asyncio.Semaphore)
 
 
 class Holders:
-    """Looks on while it is entered; for the few runs of which somebody reads what happened."""
+    """Watches while it is entered; for the few runs of which a report is made."""
 
     def __init__(self) -> None:
         self._made: WeakKeyDictionary[object, str] = WeakKeyDictionary()
@@ -42,7 +42,7 @@ class Holders:
 
     @contextmanager
     def entered(self) -> Generator[None, None, None]:
-        """Look on, by way of the methods of asyncio's own classes."""
+        """Watch, through the methods of asyncio's own classes."""
         before = [(kind, "__init__", kind.__init__) for kind in _KINDS]
         before += [(kind, name, getattr(kind, name)) for kind in _HELD for name in ("acquire", "release")]
         for kind, name, method in before:

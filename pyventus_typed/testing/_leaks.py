@@ -1,4 +1,4 @@
-"""What goes wrong where nobody looks: lost exceptions, coroutines never awaited, lost tasks, errors in a ``__del__``."""
+"""What goes wrong unseen: lost exceptions, coroutines never awaited, lost tasks, errors in a ``__del__``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import sys
 import warnings
 from collections.abc import Collection, Iterable
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pyventus_typed._loops import HAS_GIL, get_running_loop
+from pyventus_typed._spelling import short_name
 
 from ._clock import Clock
-from ._names import place, place_of, short
+from ._names import place, place_of
 from .errors import BackgroundError, SimulationBoundaryError
 
 
@@ -36,10 +37,10 @@ class LeakDetector:
         self.problems: list[Exception] = []
         self.clock = Clock()
 
-    def __enter__(self) -> LeakDetector:
+    def __enter__(self) -> Self:
         if (running := get_running_loop()) is not None:
             raise SimulationBoundaryError(
-                f"A test under schedules turns a loop of its own, and in this thread {running!r} is running. Call run(), "
+                f"A test under schedules runs a loop of its own, and in this thread {running!r} is running. Call run(), "
                 "explore() or the test from a plain function, or await the body here."
             )
         self._unraisable_before = sys.unraisablehook
@@ -83,7 +84,7 @@ class LeakDetector:
         problems = tuple(self.problems)
         self.problems.clear()
         what = "; ".join(f"{type(problem).__name__}: {problem}" for problem in problems[:3])
-        return BackgroundError(f"The body returned, but nobody took care of this: {what}", problems)
+        return BackgroundError(f"The body returned, but this was left behind: {what}", problems)
 
     def handle(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # Any: as in asyncio
         """The exception handler of the loop."""
@@ -91,7 +92,7 @@ class LeakDetector:
         text = str(context.get("message", "Unhandled exception in the event loop")).replace("VirtualTask", "Task")
         task = context.get("task", context.get("future"))
         if isinstance(task, asyncio.Task):
-            name = short(getattr(task.get_coro(), "__qualname__", repr(task)))
+            name = short_name(getattr(task.get_coro(), "__qualname__", repr(task)))
             if text.startswith("Task was destroyed"):
                 at = f" ({where})" if (where := place(task.get_coro())) else ""
                 text = (
@@ -108,7 +109,7 @@ class LeakDetector:
 
     def _unawaited(self, coroutine: Any) -> None:  # Any: whatever the interpreter takes for a coroutine
         code = coroutine.cr_code
-        name = coroutine.__qualname__.rpartition("<locals>.")[2]
+        name = short_name(coroutine.__qualname__)
         at = place_of(code.co_filename, code.co_firstlineno)
         self.problems.append(RuntimeWarning(f"the coroutine {name} ({at}) was never awaited"))
 

@@ -32,7 +32,7 @@ _C = TypeVar("_C", bound=type[object])
 Reorder: TypeAlias = Literal["strict", "resume", "all"]
 
 LATENCY = 2.0
-"""How many times as long a sleep may take, unless somebody asks for something else."""
+"""How many times as long a sleep may take, by default."""
 _PLACE_NAMES: Mapping[Place, str] = {"await": "end of a step that waits", "emit": "emit", "step": "step"}
 
 
@@ -68,7 +68,7 @@ _REFUSED = {
 def _refuse(method: str, what: str) -> Callable[..., NoReturn]:
     def refused(*_: object, **__: object) -> NoReturn:
         raise SimulationBoundaryError(
-            f"loop.{method}() needs {what} of the real world, whose timing no schedule can decide. "
+            f"loop.{method}() needs {what} from outside of the loop, whose timing no schedule can decide. "
             "Give the code under test a stand-in (a queue, a stub with an async method), "
             "or run this test on an ordinary loop."
         )
@@ -130,25 +130,25 @@ class VirtualLoop(OrderedLoop):
     Time stands still while anything is ready and then jumps to the next timer. *schedule* decides who goes next where more
     than one thing could, within what *reorder* allows:
 
-    - ``"strict"``: what any FIFO loop may really do: timers with an equal deadline and threads in any order.
-    - ``"resume"``: also a task that has started may be resumed later than it was ready, as if what it waits for had taken
-      longer. Callbacks and the starts of tasks are never late: nothing goes before them that was not ready before them.
-    - ``"all"``: tasks may also start in any order, which asyncio itself never does: for experts.
+    - ``"strict"``: what any FIFO loop may do: timers with an equal deadline, and threads, in any order.
+    - ``"resume"``: in addition, a task that has started may be resumed later than it was ready, as if what it waits for had
+      taken longer. Callbacks and the starts of tasks keep the order in which they became ready.
+    - ``"all"``: in addition, tasks may start in any order, which asyncio itself never does. For experts.
 
-    An ``asyncio.sleep`` may take up to *latency* times as long, where another timer then falls due before it ends: it ends
-    just after that one. With ``latency=1``, and under ``"strict"``, sleeps are exact.
+    An ``asyncio.sleep`` may take up to *latency* times as long if another timer ends before that: the sleep then ends just
+    after the other one. With ``latency=1``, and under ``"strict"``, sleeps are exact.
 
-    Who has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version of
-    Python that has the same asyncio functions (``wait_for`` became another one in 3.12). Threads (``asyncio.to_thread``,
-    ``run_in_executor``) are virtual: they begin and end when the schedule says, and their function runs without a running
-    loop, in a real thread for which the loop waits (``threads="real"``), for at most ten seconds, or, quicker and without
-    that limit, in the loop's own thread (``"inline"``).
+    A task that has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version
+    of Python with the same asyncio functions (``wait_for`` changed in 3.12). Threads (``asyncio.to_thread``,
+    ``run_in_executor``) are virtual: they begin and end when the schedule says. Their function runs without a running
+    loop, in a real thread for which the loop waits at most ten seconds (``threads="real"``), or, faster and without that
+    limit, in the thread of the loop (``"inline"``).
 
-    Raises out of ``run_until_complete``: ``DeadlockError`` when nothing can happen any more, ``LivelockError`` after
-    *max_steps* steps, ``ScheduleError`` when *schedule* does not fit. Sockets, pipes, processes, signals and foreign
-    threads are refused where they are used: ``SimulationBoundaryError``.
+    ``run_until_complete`` raises ``DeadlockError`` if nothing can happen any more, ``LivelockError`` after *max_steps* steps,
+    and ``ScheduleError`` if *schedule* does not fit. Sockets, pipes, processes, signals, and threads that the loop did not
+    start raise ``SimulationBoundaryError`` where they are used.
 
-    Use it as a loop factory: of `asyncio.Runner`, of pytest-asyncio, of a processor.
+    Use it as the loop factory of `asyncio.Runner`, pytest-asyncio or a processor.
     """
 
     # What we use of BaseEventLoop and typeshed leaves out.
@@ -240,7 +240,7 @@ class VirtualLoop(OrderedLoop):
             self._until = self._limit = None
 
     def call_in_loop(self, function: Callable[[], _T]) -> _T:
-        """What *function* returns, called here and now as if by a callback of this loop. Not while the loop is running."""
+        """Call *function* immediately, as a callback of this loop, and return its result. Not while the loop is running."""
         if self.is_running():
             raise RuntimeError("The loop is running: call the function directly.")
         self._thread_id = get_ident()
@@ -252,7 +252,7 @@ class VirtualLoop(OrderedLoop):
             self._thread_id = None
 
     def advance(self, seconds: float) -> None:
-        """Let *seconds* of virtual time pass, running all that falls due. Call it while the loop is not running."""
+        """Let *seconds* of virtual time pass, and run everything that becomes due. Call it while the loop is not running."""
         if not 0 <= seconds < math.inf:
             raise ValueError(f"Time only goes forward, by a finite number of seconds, not by {seconds!r}.")
         self._until = self._now + seconds
@@ -437,13 +437,13 @@ class VirtualLoop(OrderedLoop):
         )
         return LivelockError(
             f"{what} Ready to go on: {self.names.of_entries([*self.ready(), entry])}. "
-            "If it is no livelock, say how many steps it may take: max_steps=.",
+            "If it is not a livelock, say how many steps it may take: max_steps=.",
             steps,
         )
 
     # ------------------------------------------------------------------ faults
     def _run_with_faults(self, entry: Entry | Timer) -> None:
-        task = task_of(entry._callback)  # type: ignore[union-attr]  # what the entry is, is in its callback
+        task = task_of(entry._callback)
         if task is not None and (late := self._to_cancel.pop(number_of(task), None)) is not None:
             self._cancel(task, late, entry)
         entry._run()
@@ -535,7 +535,7 @@ class VirtualLoop(OrderedLoop):
 
     @override
     def close(self) -> None:
-        """Drop what is ready and what is timed. What the tasks then are is theirs: nothing is cancelled or awaited."""
+        """Drop everything that is ready or waits for a timer. Tasks are neither cancelled nor awaited."""
         super().close()
         self._free.clear()
         self._kept.clear()
@@ -543,7 +543,7 @@ class VirtualLoop(OrderedLoop):
 
     @override
     def __del__(self) -> None:
-        # A loop that a test loses on purpose is no mistake of the test.
+        # A loop that a test loses on purpose is not a mistake of the test.
         if self._closed:
             return
         if self.lost:

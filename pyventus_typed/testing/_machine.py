@@ -67,7 +67,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
     Handlers emit with ``self.emit``, so that what they emit is checked too. Add rules and invariants as to any
     ``RuleBasedStateMachine``; rules are plain functions and find ``self.loop`` stopped. Run it as ``ShopMachine.TestCase``.
 
-    After every rule: the books balance (L2), deliveries start in the order of acceptance and one at a time where the
+    After every rule: the counts add up (L2), deliveries start in the order of acceptance and one at a time where the
     ordering says so (O2 to O6), waits cover what they must (W1), raise nothing (W3) and change nothing (W2), and a handler
     that waits for itself is told so (W4). When a loop ends nothing of it stays pending (L4); at the end nothing is stuck (O7).
     """
@@ -109,10 +109,10 @@ class EventMachine(_stateful.RuleBasedStateMachine):
 
         That runs each part of the smallest example hundreds of times, and says of a state machine next to nothing.
         """
-        test_case: Any = super()._to_test_case()  # Any: as above
+        test_case: Any = super()._to_test_case()  # Any: Hypothesis makes it at run time
         phases = hypothesis.Phase
 
-        class WithoutExplaining(test_case):  # type: ignore[misc]  # as above
+        class WithoutExplaining(test_case):  # type: ignore[misc]  # a base made at run time
             @override
             def runTest(self) -> None:
                 asked = self.settings
@@ -127,7 +127,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
         """Subscribe the handlers under test to ``self.linker``. The default subscribes none."""
 
     def emit(self, event: _E) -> Emission[_E]:
-        """Emit *event*; from a handler, or from a rule by way of ``self.loop.call_in_loop``."""
+        """Emit *event*; from a handler, or from a rule through ``self.loop.call_in_loop``."""
         parent = current_emission()
         emitter: Emitter[_E] = self.emitter
         emission = emitter.emit(event)
@@ -231,10 +231,10 @@ class EventMachine(_stateful.RuleBasedStateMachine):
     # ------------------------------------------------------------------ invariants
     @_stateful.invariant()
     def check_promises(self) -> None:
-        """All promises that can be read off the emissions and the books."""
+        """All promises that can be read from the emissions and the counts."""
         tally = self.emitter.tally
         settled = tally.completed + tally.failed + tally.cancelled + tally.discarded
-        assert tally.accepted == tally.pending + settled, f"L2: the books do not balance: {tally}"
+        assert tally.accepted == tally.pending + settled, f"L2: the counts do not add up: {tally}"
         self._check_order()
         for one in self._never_started:
             assert not any(delivery.started for delivery in one.deliveries), f"L6: started after its loop: {one}"

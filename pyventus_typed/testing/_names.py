@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType
 
 from pyventus_typed._libraries import is_library
+from pyventus_typed._spelling import short_name
 
 from ._ready import SLEEP_IS_OVER, Entry, Timer
 from ._tasks import number_of, task_of
@@ -54,12 +55,12 @@ def place_of(path: str, line: int) -> str:
 
 
 def line_of(frame: FrameType) -> str:
-    """The text of the line at which *frame* stands, without its comment."""
+    """The text of the line at which *frame* is, without its comment."""
     return linecache.getline(frame.f_code.co_filename, frame.f_lineno).partition("  #")[0].strip()
 
 
 def place(coro: object) -> str:
-    """Where *coro* stands, as ``shop.py:11``: the innermost line that is the user's, or nothing."""
+    """Where *coro* is, as ``shop.py:11``: the innermost line that is the user's, or nothing."""
     found = ""
     for code, frame in await_stack(coro):
         if is_users(code):
@@ -68,7 +69,7 @@ def place(coro: object) -> str:
 
 
 def source_line(coro: object) -> str:
-    """The text of the line at which *coro* stands, or nothing."""
+    """The text of the line at which *coro* is, or nothing."""
     text = ""
     for code, frame in await_stack(coro):
         if frame is not None and is_users(code):
@@ -77,7 +78,7 @@ def source_line(coro: object) -> str:
 
 
 def caller(coro: object) -> str:
-    """The line at which the outermost function of the user's stands, if that is not the innermost one."""
+    """The line at which the outermost function of the user's is, if that is not the innermost one."""
     users = [frame for code, frame in await_stack(coro) if frame is not None and is_users(code)]
     if len(users) < 2:  # noqa: PLR2004  # one function calls nobody
         return ""
@@ -95,11 +96,6 @@ def is_users_task(task: asyncio.Task[object]) -> bool:
 
 
 # ---------------------------------------------------------------- names
-def short(qualname: str) -> str:
-    """The name of a function, without the functions that it is defined in."""
-    return qualname.rpartition("<locals>.")[2]
-
-
 class Names:
     """``ship#2`` for the second task that runs ``ship``. A name once given stays."""
 
@@ -122,7 +118,7 @@ class Names:
 
     def of_entry(self, entry: Entry | Timer) -> str:
         """What is ready, by the name of its task or of its callback."""
-        task = task_of(entry._callback)  # type: ignore[union-attr]  # what the entry is, is in its callback
+        task = task_of(entry._callback)
         return self.of_task(task) if task is not None else name_of_callback(entry)
 
     def of_entries(self, entries: Iterable[Entry | Timer]) -> str:
@@ -138,13 +134,13 @@ def _plain_name(task: asyncio.Task[object], runs: str) -> str:
     outermost: CodeType | None = None
     for code, _ in await_stack(task.get_coro()):
         if is_users(code):
-            return short(code.co_qualname)
+            return short_name(code.co_qualname)
         outermost = outermost or code
     if runs:
         return runs
     if outermost is None:
         return "task"
-    return EMITTER if _is_ours(outermost.co_filename) else short(outermost.co_qualname)
+    return EMITTER if _is_ours(outermost.co_filename) else short_name(outermost.co_qualname)
 
 
 def _is_ours(file: str) -> bool:
@@ -152,9 +148,9 @@ def _is_ours(file: str) -> bool:
 
 
 def name_of_callback(entry: Entry | Timer) -> str:
-    callback: object = entry._callback  # type: ignore[union-attr]  # what the entry is, is in its callback
+    callback: object = entry._callback
     if isinstance(callback, ThreadStep):
-        return f"the thread of {short(callback.name)}"
+        return f"the thread of {short_name(callback.name)}"
     name = getattr(callback, "__qualname__", None) or type(callback).__qualname__
     module = str(getattr(callback, "__module__", None) or type(getattr(callback, "__self__", None)).__module__)
     if module.partition(".")[0] == _PACKAGE:
@@ -162,6 +158,6 @@ def name_of_callback(entry: Entry | Timer) -> str:
     code = getattr(callback, "__code__", None)
     if module.partition(".")[0] in {"asyncio", "_asyncio"} or (code is not None and not is_users(code)):
         if isinstance(entry, Timer):
-            return "the end of a sleep" if callback is SLEEP_IS_OVER else "a time-out"
+            return "the end of a sleep" if callback is SLEEP_IS_OVER else "a timeout"
         return MACHINERY
-    return f"the callback {short(name)}"
+    return f"the callback {short_name(name)}"

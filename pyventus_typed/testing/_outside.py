@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType, MethodType
 
 from pyventus_typed._libraries import is_library
+from pyventus_typed._spelling import short_name
 
 from ._names import file_of
 
@@ -33,7 +34,7 @@ class Outside:
 
 
 def _values(body: object) -> Iterator[tuple[str, str]]:
-    """Where each value stands, and what it looks like."""
+    """Where each value is, and what it looks like."""
     todo: list[object] = [body]
     seen: set[int] = set()
     while todo and len(seen) < _MOST_NAMES:
@@ -57,7 +58,7 @@ def _parts(one: object) -> Iterator[tuple[str, object]]:
     elif isinstance(one, type):
         for name, value in list(vars(one).items()):
             if not name.startswith("__"):
-                yield f"{one.__qualname__.rpartition('<locals>.')[2]}.{name}", value
+                yield f"{short_name(one.__qualname__)}.{name}", value
 
 
 def _look_at(name: str, value: object, todo: list[object]) -> Iterator[tuple[str, str]]:

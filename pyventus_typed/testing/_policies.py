@@ -210,7 +210,7 @@ class Faults:
         self.made.append(fault)
         return fault
 
-    def choose(self, place: Place, number: int, possible: Sequence[FaultKind]) -> Fault | None:  # noqa: ARG002  # for others
+    def choose(self, place: Place, number: int, possible: Sequence[FaultKind]) -> Fault | None:  # noqa: ARG002  # other policies use it
         """The fault at the place of that number, if any."""
         return self._planned.get((place, number))
 

@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 class Entry(asyncio.Handle):
     """A callback that is ready.
 
-    ``seq``: since when. ``held``: it lets everything go first that is not held, ``until`` patience ends. ``passed``: how many
+    ``seq``: since when. ``held``: everything that is not held goes first, ``until`` patience ends. ``passed``: how many
     younger ones went first.
     """
 
@@ -74,6 +74,10 @@ class Timer(asyncio.TimerHandle):
     """A callback with a deadline; once that is reached it is ready as any entry. ``began`` and ``latest``: of a sleep."""
 
     __slots__ = ("began", "held", "key", "latest", "passed", "seq", "until")
+
+    # What we use of TimerHandle and typeshed leaves out.
+    _callback: Callable[..., object]
+    _context: Context
 
     def __init__(
         self,
@@ -119,7 +123,7 @@ class WeakOrderedSet(Generic[_T]):
 
 
 class Observer(Protocol):
-    """What looks on while a loop runs, and writes it down."""
+    """What watches while a loop runs, and writes it down."""
 
     def overtakes(self, chosen: Entry | Timer, older: Sequence[Entry | Timer], /) -> object:
         """*chosen* is about to go, and *older* were ready before it."""
@@ -219,7 +223,7 @@ class OrderedLoop(LoopWithThreads):
                 if index:
                     self.deviations.append((choice, index))
                     # Whom somebody was preferred to stays back until nothing else can go, or until a deviation takes it:
-                    # so it needs one deviation to be late, however late it is. To take one that was held is no reason to
+                    # so it needs one deviation to be late, however late it is. Taking one that was held does not
                     # hold others.
                     if index < before_kept:
                         before = min(index, of_free)
@@ -291,9 +295,9 @@ class OrderedLoop(LoopWithThreads):
             if self._latency > 1.0:
                 tied = [timer for timer in tied if timer.latest <= when or not self._takes_longer(timer)]
             # The end of a sleep only makes its task ready, and when that is resumed is a choice of its own.
-            if len(tied) > 1 and not all(timer._callback is SLEEP_IS_OVER for timer in tied):  # type: ignore[attr-defined]
+            if len(tied) > 1 and not all(timer._callback is SLEEP_IS_OVER for timer in tied):
                 if not self._strict:
-                    # What ties here is a little apart in the real world, in either order: each may be late.
+                    # What ties here is a little apart in reality, in either order: each may be late.
                     for timer in tied:
                         self._seq = timer.seq = self._seq + 1
                         timer.key = -1 - timer.seq
@@ -337,7 +341,7 @@ class OrderedLoop(LoopWithThreads):
             yield tied.pop(index)
 
     def _timer_handle_cancelled(self, handle: Entry | Timer) -> None:
-        """asyncio calls it when a timer is cancelled: one that ties and waits for its turn is no candidate any more."""
+        """asyncio calls it when a timer is cancelled: one that ties and waits for its turn is no longer a candidate."""
         if handle.key != FIFO_KEY:
             for entries in (self._free, self._kept):
                 entries[:] = [entry for entry in entries if entry is not handle]

@@ -14,10 +14,15 @@ _E = TypeVar("_E", bound=Event)
 
 
 class Recorder(Sequence[Event]):
-    """A handler that records the events it is called with, in the order of the calls; it compares like a list of them.
+    """A handler that records the events that it receives, in order. It compares like a list of them.
 
-    Subscribe it to anything: ``linker.subscribe(OrderPaid, recorder)``. It may be subscribed often, and be called in any
-    thread.
+    It may be subscribed to any event, more than once, and be called in any thread. ::
+
+        recorder = Recorder()
+        linker.subscribe(OrderPaid, recorder)
+        emitter.emit(OrderPaid(7))
+        await emitter.wait_for_tasks()
+        assert recorder == [OrderPaid(7)]
     """
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # it is mutable and compares by what it holds
@@ -31,7 +36,7 @@ class Recorder(Sequence[Event]):
 
     @property
     def events(self) -> list[Event]:
-        """What was recorded so far, in a list of its own."""
+        """The events that were recorded so far, as a new list."""
         return list(self._events)
 
     def of(self, kind: type[_E]) -> list[_E]:
@@ -39,17 +44,17 @@ class Recorder(Sequence[Event]):
         return [event for event in self._events if isinstance(event, kind)]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all recorded events."""
         self._events.clear()
 
     def assert_emitted(self, kind: type[_E], /, **fields: object) -> _E:
-        """The first event of class *kind* with these *fields*; ``AssertionError`` that lists the others if there is none."""
+        """Return the first event of class *kind* with these *fields*. ``AssertionError`` lists the others if there is none."""
         matches = self._matches(kind, fields)
         assert matches, f"No {_wanted(kind, fields)} was recorded.{self._instead(kind)}"  # this is what it is for
         return matches[0]
 
     def assert_exactly_once(self, kind: type[_E], /, **fields: object) -> _E:
-        """The only event of class *kind* with these *fields*; ``AssertionError`` if there is none or more than one."""
+        """Return the only event of class *kind* with these *fields*. ``AssertionError`` if there is none or more than one."""
         matches = self._matches(kind, fields)
         assert len(matches) == 1, (
             f"{_wanted(kind, fields)} was recorded {len(matches)} times, not once.{self._instead(kind)}"
@@ -57,7 +62,7 @@ class Recorder(Sequence[Event]):
         return matches[0]
 
     def assert_in_order(self, *expected: Event | type[Event]) -> None:
-        """These were recorded in this order, each an event or a class; others may stand between them."""
+        """Assert that these events, or events of these classes, were recorded in this order; others may be between them."""
         position = 0
         for number, one in enumerate(expected):
             while position < len(self._events) and not _is(self._events[position], one):
@@ -69,9 +74,9 @@ class Recorder(Sequence[Event]):
 
     def _matches(self, kind: type[_E], fields: dict[str, object]) -> list[_E]:
         known = {field.name for field in dataclasses.fields(kind)}
-        if strangers := sorted(fields.keys() - known):
+        if unknown := sorted(fields.keys() - known):
             raise TypeError(
-                f"{kind.__qualname__} has no field {', '.join(map(repr, strangers))}; "
+                f"{kind.__qualname__} has no field {', '.join(map(repr, unknown))}; "
                 f"it has {', '.join(sorted(known)) or 'none'}."
             )
         return [

@@ -13,11 +13,12 @@ from itertools import groupby
 
 from pyventus_typed import Emission
 from pyventus_typed._libraries import is_library
+from pyventus_typed._spelling import several
 from pyventus_typed.trace import Timeline
 
 from ._names import MACHINERY, place_of
 from ._run import Body, Options
-from ._schedule import Schedule, Step, count_of
+from ._schedule import Schedule, Step
 from ._story import Story, sentences
 from .errors import BackgroundError, InterleavingError
 
@@ -71,7 +72,7 @@ class Source:
         return spelled
 
     def _all(self, values: object) -> str:
-        return ", ".join(self.of(value) for value in values)  # type: ignore[attr-defined]  # a collection
+        return ", ".join(self.of(value) for value in values)  # type: ignore[attr-defined]  # it is a collection
 
     def _named(self, kind: type[object]) -> str:
         if "<locals>" in kind.__qualname__:
@@ -116,7 +117,7 @@ def report(
         lines += ["The emission, and the emissions whose handlers emitted it", *(f"  {line}" for line in chain), ""]
     if schedule:
         shrunk = f", shrunk from {found}" if found > len(schedule) else ""
-        differs = f"schedule '{schedule}', {count_of(len(schedule), 'deviation')}{shrunk}; found by {policy}"
+        differs = f"schedule '{schedule}', {several(len(schedule), 'deviation')}{shrunk}; found by {policy}"
         lines += [f"How it differs from first come, first served ({differs})"]
         lines += [*(f"  {sentence}" for sentence in sentences(story)), ""]
     for about, *places in story.conflicts[:_MOST_CONFLICTS]:
@@ -149,7 +150,7 @@ def _headline(error: BaseException, schedule: Schedule, runs: int) -> str:
         when = "the garbage collector runs"
     else:
         when = "something goes wrong on the way"
-    return f"It fails when {when} (found in {count_of(runs, 'schedule')}): {what}"
+    return f"It fails when {when} (found in {several(runs, 'schedule')}): {what}"
 
 
 def first_line(error: BaseException) -> str:
@@ -206,7 +207,7 @@ def _steps(story: Story) -> Iterator[str]:
         if shown or len(steps) == 1:
             yield from _in_a_row(steps)
         else:
-            yield f"       ... {count_of(len(steps), 'more step')} ..."
+            yield f"       ... {several(len(steps), 'more step')} ..."
 
 
 def _in_a_row(steps: Sequence[Step]) -> Iterator[str]:

@@ -92,7 +92,7 @@ class Run(Generic[_T]):
     schedule: Schedule = FIFO
     """What it really deviated in."""
     interrupted: bool = False
-    """It ended with an exception that the schedule had put into it: that is no failure, and there is no value."""
+    """It ended with an exception that the schedule had put into it: that is not a failure, and there is no value."""
     choices: int = 0
     steps: int = 0
     time: float = 0.0
@@ -112,15 +112,16 @@ def run(
 ) -> _T:
     """Run ``body()`` in virtual time under *schedule*, and return what it returns or raise what it raises.
 
-    *body* is called here, so all state that it makes is new. When it is done the loop ends as *ending* says: ``"cancel"``
-    as `asyncio.run` ends it (what is left is cancelled and awaited, oldest first), ``"close"`` closes it at once, ``"lost"``
-    drops it. *reorder*, *latency* and *threads* are those of `VirtualLoop`; more than 200,000 steps, or 100,000 while no
-    time passes, are a livelock, unless *max_steps* says another number. *fail*: what a ``raise`` in *schedule* raises.
-    ``time.time()``, ``monotonic()`` and ``perf_counter()`` move with the loop, where your modules call them.
+    *body* is called here, so that all state which it creates is new. When it has ended, the loop ends as *ending* says:
+    ``"cancel"``, as in `asyncio.run`, cancels and awaits the remaining tasks, oldest first; ``"close"`` closes the loop
+    immediately; ``"lost"`` drops it without closing it. *reorder*, *latency* and *threads* are those of `VirtualLoop`. More
+    than *max_steps* steps are a livelock; the default is 200,000, or 100,000 while no time passes. *fail* is the exception
+    that a ``raise`` in *schedule* raises. In your modules, ``time.time()``, ``monotonic()`` and ``perf_counter()`` return
+    virtual time.
 
-    Raises also ``NotABody``, ``ScheduleError`` when *schedule* does not parse or fit, ``DeadlockError``,
-    ``LivelockError``, ``SimulationBoundaryError``, and ``BackgroundError`` when the body returned but a task's exception
-    was never taken, a coroutine was never awaited, or a callback or a finaliser raised.
+    Also raises ``NotABody``, ``ScheduleError`` if *schedule* cannot be parsed or does not fit, ``DeadlockError``,
+    ``LivelockError``, ``SimulationBoundaryError``, and ``BackgroundError`` if the body returned but the exception of a task
+    was never retrieved, a coroutine was never awaited, or a callback or a finalizer raised.
     """
     options = Options(reorder=reorder, latency=latency, max_steps=max_steps, threads=threads, ending=ending, fail=fail)
     __tracebackhide__ = True
@@ -132,7 +133,7 @@ def run(
 
 
 def users_traceback(error: BaseException) -> TracebackType | None:
-    """The traceback of *error* from the first line of the user's on: how a loop comes to run it is no part of the story."""
+    """The traceback of *error* from the first line of the user's on: how a loop comes to run it does not belong into it."""
     trace = error.__traceback__
     while trace is not None and not is_users(trace.tb_frame.f_code):
         trace = trace.tb_next
@@ -189,7 +190,9 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
             main.add_done_callback(_stop)
             loop.run_forever()
         if not main.done():
-            raise RuntimeError("The loop was stopped before the body was done: loop.stop() is for who runs the loop.")
+            raise RuntimeError(
+                "The loop was stopped before the body was done: only the code that runs the loop may stop it."
+            )
         result.value = main.result()
         if chooser is None:
             loop.require_fit()
@@ -247,7 +250,7 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
 
 
 def _is_injected(error: BaseException | None, injected: Sequence[BaseException], *, cancels: bool) -> bool:
-    """Whether *error* is nothing but what the schedule put into the program: that it comes out again is no failure."""
+    """Whether *error* is nothing but what the schedule put into the program: that it comes out again is not a failure."""
     if isinstance(error, asyncio.CancelledError):
         return cancels
     if isinstance(error, BaseExceptionGroup):
@@ -297,7 +300,7 @@ def faults_of_libraries(loop: VirtualLoop, faults: Faults, story: Story | None) 
     try:
         yield
     finally:
-        setattr(Emitter, "emit", emit)  # noqa: B010  # as above
+        setattr(Emitter, "emit", emit)  # noqa: B010  # a checker would not have it
         vars(asyncio.tasks)["__sleep0"] = pause
 
 

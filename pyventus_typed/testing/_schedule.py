@@ -75,12 +75,12 @@ class Schedule:
         for choice, candidate in self.deviations:
             if choice <= last:
                 raise ScheduleError(
-                    f"Choice {choice} stands behind choice {last} in {self.deviations!r}. "
+                    f"Choice {choice} comes after choice {last} in {self.deviations!r}. "
                     "A schedule names each choice once, in rising order."
                 )
             if candidate < 1:
                 raise ScheduleError(
-                    f"'{choice}:{candidate}' is no deviation: candidate 0 is the one that FIFO takes. Leave it out."
+                    f"'{choice}:{candidate}' is not a deviation: candidate 0 is the one that FIFO takes. Leave it out."
                 )
             last = choice
 
@@ -98,7 +98,7 @@ class Schedule:
                 faults.append(Fault(kind, int(match[2])))
             else:
                 raise ScheduleError(
-                    f"{text!r} is no schedule: {part!r} is neither of the form choice:candidate nor a fault "
+                    f"{text!r} is not a schedule: {part!r} is neither of the form choice:candidate nor a fault "
                     f"({', '.join(_KINDS)}) with its number. "
                     "Write 'fifo', or deviations such as '2:1,5:1' or '2:1,cancel@3', as a failure report prints them."
                 )
@@ -177,11 +177,6 @@ class Step:
     def without_number(self) -> str:
         """What it says, whenever it was."""
         return str(self)[5:]
-
-
-def count_of(count: int, noun: str) -> str:
-    """``1 step``, ``2 steps``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def join_names(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from typing import NoReturn
 from typing_extensions import override
 
 from pyventus_typed._loops import HAS_GIL
+from pyventus_typed._spelling import several
 from pyventus_typed.trace import StepRecord, Timeline, Trace
 
 from ._leaks import LeakDetector
@@ -24,7 +25,7 @@ from ._policies import POLICIES, AlwaysCollect, Chooser, Faults, RandomFaults, a
 from ._ready import MAX_OVERTAKES
 from ._report import Example, first_line, report
 from ._run import Body, Options, Run, run_once, users_traceback
-from ._schedule import FIFO, Fault, Place, Schedule, Step, count_of
+from ._schedule import FIFO, Fault, Place, Schedule, Step
 from ._shrink import Attempt, smallest_schedule
 from ._story import Story
 from ._tree import Node, Recording, Tree
@@ -86,8 +87,8 @@ class Exploration:
 
     @override
     def __str__(self) -> str:
-        how_far = "complete" if self.complete else f"complete up to {count_of(self.delays, 'delay')}"
-        return f"{count_of(self.schedules, 'schedule')}, {how_far}"
+        how_far = "complete" if self.complete else f"complete up to {several(self.delays, 'delay')}"
+        return f"{several(self.schedules, 'schedule')}, {how_far}"
 
 
 class Search:
@@ -423,7 +424,7 @@ class Search:
         again = search._run(as_far_as_it_fits(FIFO))
         if again.error is not None and _verdict(again.error) is None:
             _refuse_state(
-                f"The first schedule passed once, and {count_of(self.runs, 'schedule')} later the same one failed with "
+                f"The first schedule passed once, and {several(self.runs, 'schedule')} later the same one failed with "
                 f"{_shown(again.error)}",
                 search._changes(),
                 0,
@@ -522,9 +523,9 @@ def _shown(error: BaseException) -> str:
 
 
 def _verdict(error: BaseException) -> BaseException | None:
-    """What must be raised as it is, because it is no finding about the order of things: None if *error* is one.
+    """What must be raised as it is, because it is not a finding about the order of things: None if *error* is one.
 
-    What steers a test runner must reach it untouched, and that the real world was reached for has nothing to do with a
+    What steers a test runner must reach it untouched, and that real I/O was used has nothing to do with a
     schedule. `CancelledError` and `SystemExit` out of a body are findings.
     """
     if isinstance(error, BaseExceptionGroup):

@@ -34,7 +34,7 @@ def smallest_schedule(found: Schedule, attempts: Callable[[], Attempt]) -> Sched
     tasks, of_few = _necessary_tasks(sorted({key for key in order if key >= 0}), order, found.faults, attempt)
     heads: list[
         int
-    ] = []  # the choices of FIFO at which it is the turn of one of these, or of something that is no task
+    ] = []  # the choices of FIFO at which it is the turn of one of these, or of something that is not a task
 
     def fifo(choice: int, keys: Sequence[int]) -> int:
         if keys[0] in tasks or keys[0] < FIFO_KEY:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pyventus_typed import Emission, Event, current_emission
 from pyventus_typed._libraries import is_in_library
+from pyventus_typed._spelling import several, short_name
 
 from ._conflicts import LineTracer, conflict_of, text_of_line
 from ._names import (
@@ -21,11 +22,10 @@ from ._names import (
     name_of_callback,
     place,
     place_of,
-    short,
     source_line,
 )
 from ._ready import SLEEP_IS_OVER, Entry, Timer
-from ._schedule import Fault, Step, count_of, join_names
+from ._schedule import Fault, Step, join_names
 from ._tasks import number_of, task_of
 from ._threads import ThreadStep
 
@@ -54,7 +54,7 @@ class _Calls:
     """The functions of the user's that library code calls in one step.
 
     A handler may begin and end in the first step of its task, so before that step the task's coroutine does not know it
-    yet, and after it no longer. A profile function sees the call itself, whatever stands between it and the loop.
+    yet, and after it no longer. A profile function sees the call itself, whatever is between it and the loop.
     """
 
     _MOST = 5
@@ -95,11 +95,11 @@ class _Calls:
         return self.codes[0] if self.codes else None
 
     def name_of_mock(self) -> str:
-        """A handler that is no code of the user's, such as a mock, if there is no other."""
+        """A handler that is not the user's code, such as a mock, if there is no other."""
         if self.emission is None or len(deliveries := self.emission.deliveries) != 1:
             return ""
         handler = deliveries[0].subscription.handler
-        return short(str(getattr(handler, "__qualname__", None) or type(handler).__qualname__))
+        return short_name(str(getattr(handler, "__qualname__", None) or type(handler).__qualname__))
 
 
 class _Note:
@@ -164,7 +164,7 @@ class Story:
             return
         at = place(task.get_coro())
         before, now = sleep.when() - sleep.began, other.when() - sleep.began
-        after = _sleeper(other) if other._callback is SLEEP_IS_OVER else None  # type: ignore[attr-defined]
+        after = _sleeper(other) if other._callback is SLEEP_IS_OVER else None
         what = "that of {}" if after is not None else "{}"
         who: int | str = number_of(after) if after is not None else name_of_callback(other)
         text = f"The sleep of {{}} at {at} ({source_line(task.get_coro())}) took {now:g} s instead of {before:g} s"
@@ -172,7 +172,7 @@ class Story:
 
     def suffers(self, fault: Fault, entry: Entry | Timer | None) -> None:
         assert self._loop is not None
-        task = None if entry is None else task_of(entry._callback)  # type: ignore[union-attr]
+        task = None if entry is None else task_of(entry._callback)
         if task is None:
             self._said.append((f"The garbage collector ran after step {self._loop.steps} ({fault}).", []))
             return
@@ -190,11 +190,11 @@ class Story:
 
     def begins(self, entry: Entry | Timer) -> None:
         assert self._loop is not None
-        if getattr(entry._callback, "__module__", None) == _RUN:  # type: ignore[union-attr]
-            return  # how a run is stopped is no part of its story
+        if getattr(entry._callback, "__module__", None) == _RUN:
+            return  # how a run is stopped does not belong into its story
         note = _Note(self._loop.steps, self._loop.time(), _who(entry), self._verb(entry))
         note.where = _where(entry)
-        task = task_of(entry._callback)  # type: ignore[union-attr]
+        task = task_of(entry._callback)
         if task is not None:
             if note.what == "resumes":
                 note.code, note.caller = source_line(task.get_coro()), caller(task.get_coro())
@@ -218,18 +218,18 @@ class Story:
             self._calls.end()
             assert self._loop is not None
             note, calls = self._notes[-1], self._calls
-            task = task_of(entry._callback)  # type: ignore[union-attr]
+            task = task_of(entry._callback)
             if task is not None:
                 code = calls.handler()
                 if not note.where and code is not None:
                     note.where = place_of(code.co_filename, code.co_firstlineno)
-                self._loop.names.of_task(task, calls.name_of_mock() if code is None else short(code.co_qualname))
+                self._loop.names.of_task(task, calls.name_of_mock() if code is None else short_name(code.co_qualname))
             elif note.who == EMITTER and calls.codes:
-                note.what = f"runs {join_names([short(code.co_qualname) for code in calls.codes])}"
+                note.what = f"runs {join_names([short_name(code.co_qualname) for code in calls.codes])}"
                 note.where = place_of(calls.codes[0].co_filename, calls.codes[0].co_firstlineno)
             self._remember(calls.emission)
             calls.emission = None  # what is held here would not be collected
-        self._remember(emission_in(entry._context))  # type: ignore[union-attr]  # a handle keeps its context
+        self._remember(emission_in(entry._context))
 
     def time_passes(self) -> None:
         assert self._loop is not None
@@ -251,7 +251,7 @@ class Story:
                 at = f" at {where}" if (where := _where(entry)) else ""
                 self.still_waiting.append(
                     f"{names.of_entry(entry)} was ready to {verb}{at}, and was still kept waiting at the end, "
-                    f"{count_of(entry.passed, 'step')} later."
+                    f"{several(entry.passed, 'step')} later."
                 )
 
         def name(who: int | str) -> str:
@@ -317,7 +317,7 @@ class Story:
             emission = parent
 
     def _verb(self, entry: Entry | Timer) -> str:
-        task = task_of(entry._callback)  # type: ignore[union-attr]
+        task = task_of(entry._callback)
         if task is not None:
             return "resumes" if number_of(task) in self._started else "starts"
         return "falls due" if isinstance(entry, Timer) else "runs"
@@ -325,12 +325,12 @@ class Story:
 
 def _who(entry: Entry | Timer) -> int | str:
     """The number of its task, which may be called something only later; the name of any other callback."""
-    task = task_of(entry._callback)  # type: ignore[union-attr]  # what the entry is, is in its callback
+    task = task_of(entry._callback)
     return number_of(task) if task is not None else name_of_callback(entry)
 
 
 def _where(entry: Entry | Timer) -> str:
-    callback: object = entry._callback  # type: ignore[union-attr]  # as above
+    callback: object = entry._callback
     task = task_of(callback)
     if task is not None:
         return place(task.get_coro())
@@ -359,7 +359,7 @@ def sentences(story: Story) -> list[str]:
             who = f"A{step.who[1:]}" if step.who.startswith("a ") else step.who
             ahead = [name for name in step.behind if "#" in name] or step.behind
             said.append(
-                f"{who} {verb} {count_of(step.late or 1, 'step')} late{at}{code}: {join_names(ahead)} went first."
+                f"{who} {verb} {several(step.late or 1, 'step')} late{at}{code}: {join_names(ahead)} went first."
             )
     said += story.still_waiting
     if len(said) > _MOST_SENTENCES:

@@ -35,12 +35,12 @@ class VirtualTask(asyncio.Task[_T]):
     """A task that hashes by the order of creation. Its loop numbers it when it schedules the first step."""
 
     # No `__init__`: it would double what a task costs. asyncio registers a task, and so hashes it, after that first step
-    # has been scheduled; a version that did not would be told here that None is no hash.
+    # has been scheduled; a version that did not would be told here that None is not a hash.
     _virtual_number: int | None = None
 
     @override
     def __hash__(self) -> int:
-        return self._virtual_number  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # see above
+        return self._virtual_number  # type: ignore[return-value]  # ty: ignore[invalid-explicit-return]  # a number by then
 
 
 class VirtualFuture(asyncio.Future[_T]):

@@ -102,7 +102,7 @@ class LoopWithThreads(NumberingLoop):
     def init_threads(self, mode: Threads) -> None:
         check_threads(mode)
         self._in_real_threads = mode == "real"
-        # Threads that were there before (of a debugger, of pytest-timeout) are no concern of ours.
+        # Threads that were there before (of a debugger, of pytest-timeout) do not matter.
         self._older_threads = threading.enumerate()
 
     @override
@@ -112,7 +112,7 @@ class LoopWithThreads(NumberingLoop):
         func: Callable[[Unpack[_Ts]], _T],
         *args: *_Ts,
     ) -> asyncio.Future[_T]:
-        """Run ``func(*args)`` as a virtual thread, also if *executor* is a pool of threads; other pools are refused."""
+        """Run ``func(*args)`` as a virtual thread, even if *executor* is a pool of threads; other pools are refused."""
         if self.is_closed():
             raise RuntimeError("Event loop is closed")
         if self._executor_shutdown_called:
@@ -186,7 +186,7 @@ class LoopWithThreads(NumberingLoop):
         if thread.is_alive():
             raise SimulationBoundaryError(
                 f"A function did not come back from its thread within {_THREAD_SECONDS:g} s, and the loop waits for it. "
-                "It probably waits for what only the loop can do: make it async, or give its wait a time-out. If it "
+                "It probably waits for what only the loop can do: make it async, or give its wait a timeout. If it "
                 'is slow, threads="inline" has no limit.'
             )
         return outcome.result()
@@ -230,7 +230,7 @@ class LoopWithThreads(NumberingLoop):
 
 _INSTEAD = {
     "anyio": "In place of anyio.to_thread.run_sync(...) call asyncio.to_thread(...)",
-    "aiosqlite": "In place of aiosqlite use sqlite3 by way of asyncio.to_thread(...)",
+    "aiosqlite": "In place of aiosqlite use sqlite3 in asyncio.to_thread(...)",
 }
 
 

@@ -56,7 +56,7 @@ class _Known:
 
 
 class Tree:
-    """Hands out each schedule once, by growing numbers of delays. Who has run one says so with `add`."""
+    """Hands out each schedule once, by growing numbers of delays. After running one, call `add`."""
 
     def __init__(self) -> None:
         self._known: list[_Known] = []

@@ -28,7 +28,7 @@ __all__ = [
 
 
 class NotABody(PyventusError, TypeError):
-    """What was given as the body of a test is no function that makes a coroutine."""
+    """What was given as the body of a test is not a function that makes a coroutine."""
 
     def __init__(self, value: object, way_out: str) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class NoStrategy(PyventusError, TypeError):
 
 
 class SimulationBoundaryError(PyventusError, RuntimeError):
-    """The program reached for the real world, which no schedule can decide."""
+    """The program used real I/O or real time, which no schedule can decide."""
 
 
 class DeadlockError(PyventusError, RuntimeError):
@@ -65,9 +65,9 @@ class LivelockError(PyventusError, RuntimeError):
 
 
 class BackgroundError(PyventusError, ExceptionGroup[Exception]):
-    """The body returned, but something went wrong where nobody looked.
+    """The body returned, but something went wrong that the body did not notice.
 
-    A task failed and nobody took its exception, a coroutine was never awaited, a callback or a ``__del__`` raised.
+    The exception of a task was never retrieved, a coroutine was never awaited, a callback or a ``__del__`` raised.
     """
 
     @override
@@ -92,7 +92,7 @@ class StateLeakError(PyventusError, RuntimeError):
 
 
 class UnreachedError(PyventusError, AssertionError):
-    """No schedule reached these ``sometimes``, so a green run proves nothing about them."""
+    """No schedule reached these ``sometimes``, so a passing run proves nothing about them."""
 
     def __init__(self, names: Sequence[str], schedules: int) -> None:
         super().__init__(
@@ -104,7 +104,7 @@ class UnreachedError(PyventusError, AssertionError):
 
 
 class NothingToExplore(PyventusError, RuntimeError):
-    """Only one schedule is possible, so a green run says nothing about the order of things."""
+    """Only one schedule is possible, so a passing run says nothing about ordering."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -115,7 +115,7 @@ class NothingToExplore(PyventusError, RuntimeError):
 
 
 class InterleavingError(PyventusError, AssertionError):
-    """A schedule under which the program fails, as small as we could make it.
+    """A schedule under which the program fails, as small as it could be made.
 
     The failure itself is ``__cause__``. ``schedule`` replays it; ``trace`` is every step of that run;
     ``reproducer`` is a regression test to paste; ``runs`` counts the schedules that were tried to find it.

@@ -1,6 +1,6 @@
 """Fixtures and options for pytest, for a suite that asks for them: ``pytest_plugins = ["pyventus_typed.testing.plugin"]``.
 
-It is no entry point: who installs the package gets no fixtures that they did not ask for.
+It is not an entry point: whoever installs the package gets no fixtures that they did not ask for.
 
 ``--schedules=N`` lets every exploration try N schedules; ``--replay=SCHEDULE`` runs that one alone. Schedules that have failed
 are kept in pytest's cache and are tried first the next time. ``--timelines=DIR`` draws each failing run as a page.

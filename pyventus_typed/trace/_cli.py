@@ -1,4 +1,4 @@
-"""``python -m pyventus_typed trace``: run a function, and show what was emitted meanwhile."""
+"""``python -m pyventus_typed trace``: run a function, and show what it emitted."""
 
 import argparse
 import asyncio
@@ -8,27 +8,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pyventus_typed._install import needing
-from pyventus_typed.cli._parsing import refuse
-from pyventus_typed.wiring import NotLoaded
-from pyventus_typed.wiring._cli import describe_error, load_function
+from pyventus_typed.cli._parsing import NotLoaded, Subparsers, complain, describe_error, load_function, refuse
 
 from ._timeline import Timeline, check_suffix
 from ._trace import Trace
 
-if TYPE_CHECKING:
-    from pyventus_typed.cli._parsing import Subparsers
-
 _ABOUT = """\
-Call a function, and record every emission of every emitter with an AsyncIOProcessor meanwhile: which handlers it went to,
+Call a function, and record every emission of every emitter with an AsyncIOProcessor while it runs: which handlers it went to,
 how long each waited and ran, how it ended, and which handler emitted it. A coroutine function is run by asyncio.run.
 """
 _CODES = "exit codes: 0 recorded, 1 the function failed or emitted nothing, 2 nothing could be run"
 
 
-def add_parser(subparsers: "Subparsers") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Add the command ``trace``, whose default ``run`` takes what was parsed."""
     parser = subparsers.add_parser(
         "trace", help="run a function and show what it emits", description=_ABOUT, epilog=_CODES
@@ -50,10 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     target: str = arguments.function
     file = None if arguments.file is None else Path(arguments.file)
     try:
-        _check(file)
+        _check_file(file)
         function = load_function(target)
     except (NotLoaded, ValueError) as error:
-        return refuse(program, str(error))
+        return refuse(program, error)
     failure: BaseException | None = None
     with Trace() as trace:
         try:
@@ -69,14 +63,14 @@ def run(arguments: argparse.Namespace) -> int:
     elif isinstance(failure, SystemExit):
         code = 1 if failure.code else 0
     elif failure is not None:
-        sys.stderr.write(f"{program}: {target} failed: {describe_error(failure)}\n")
-        code = 1
+        code = complain(program, f"{target} failed: {describe_error(failure)}")
     if not timeline.emissions:
-        sys.stderr.write(f"{program}: {target} emitted nothing to an AsyncIOProcessor, so there is nothing to show.\n")
-    return code or (0 if timeline.emissions else 1)
+        nothing = complain(program, f"{target} emitted nothing to an AsyncIOProcessor, so there is nothing to show.")
+        return code or nothing
+    return code
 
 
-def _check(file: Path | None) -> None:
+def _check_file(file: Path | None) -> None:
     """Raise `ValueError` where what is recorded could not be shown, before the function has run for an hour."""
     if file is None:
         try:
@@ -109,6 +103,6 @@ def _show(timeline: Timeline, file: Path | None) -> None:
         timeline.write(file)
         sys.stdout.write(f"{file}: {timeline.summary()}\n")
         return
-    from rich.console import Console  # noqa: PLC0415 - an extra
+    from rich.console import Console  # noqa: PLC0415 - rich is an extra
 
     Console(highlight=False).print(timeline.tree())

@@ -71,14 +71,14 @@ class Trace:
             asyncio.run(main())
         trace.timeline.write("shop.html")
 
-    Raises `InvalidOption` for what is no emitter, or one whose processor cannot be observed, as `SyncProcessor`.
+    Raises `InvalidOption` for anything but an emitter, or for one whose processor cannot be observed, as `SyncProcessor`.
     """
 
     def __init__(
         self, *emitters: Emitter[Any], clock: Callable[[], float] = perf_counter, unit: Unit = "s"
     ) -> None:  # Any: of whatever events
         for emitter in emitters:
-            _check(emitter)
+            _check_emitter(emitter)
         if not callable(clock):
             raise InvalidOption(f"clock={clock!r} cannot be called. Pass a function that gives seconds.", clock)
         self._states = {id(emitter._state) for emitter in emitters}
@@ -190,7 +190,7 @@ def _note(own: _Delivery, delivery: Delivery[Event]) -> None:
             pass
 
 
-def _check(emitter: object) -> None:
+def _check_emitter(emitter: object) -> None:
     if not isinstance(emitter, Emitter):
         raise InvalidOption(f"Trace takes emitters, or nothing for all of them, and {emitter!r} is none.", emitter)
     if not isinstance(emitter.processor, AsyncIOProcessor):

@@ -1,4 +1,4 @@
-"""Who stands where on the time line: a track for each handler, in rows that do not overlap."""
+"""What is where on the timeline: a track for each handler, in rows that do not overlap."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from rich.tree import Tree
 from ._records import SIGNS, DeliveryRecord, EmissionRecord, Outcome, Recording, show_time
 
 _DEEPEST = 12
-"""A chain of ticks would leave no room in the line: from here on they stand below each other."""
+"""A chain of ticks would leave no room in the line: from here on they are below each other."""
 _STYLES: dict[Outcome, str] = {
     "pending": "dim",
     "completed": "green",
@@ -36,7 +36,7 @@ def tree(timeline: Recording) -> Tree:
 def _of_emission(timeline: Recording, emission: EmissionRecord) -> Text:
     at = f"step {emission.accepted:g}" if timeline.unit == "steps" else f"at {show_time(emission.accepted, 's')}"
     return Text.assemble(
-        (emission.event, "bold"), " ", (at, "dim"), "" if emission.deliveries else " nobody receives it"
+        (emission.event, "bold"), " ", (at, "dim"), "" if emission.deliveries else " no handler receives it"
     )
 
 

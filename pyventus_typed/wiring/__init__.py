@@ -1,17 +1,17 @@
-"""The wiring check: which events nobody receives, which handlers nothing reaches, and who emits what.
+"""The wiring check finds events without a handler, handlers that no event reaches, and what emits each event.
 
-``check(linker)`` is for a test, ``python -m pyventus_typed check MODULE:LINKER`` for a terminal and for CI.
+Use ``check(linker)`` in a test, and ``python -m pyventus_typed check MODULE:LINKER`` in a terminal and in CI.
 """
 
+from pyventus_typed.cli._parsing import NotLoaded
+
 from ._check import check
-from ._cli import add_parser, run
 from ._facts import NotALinker
 from ._render import Format, render
 from ._report import (
     Cycle,
     Emits,
     Finding,
-    NotLoaded,
     Place,
     Report,
     Rule,
@@ -35,8 +35,6 @@ __all__ = [
     "WiredCode",
     "WiredEvent",
     "WiredHandler",
-    "add_parser",
     "check",
     "render",
-    "run",
 ]

@@ -1,4 +1,4 @@
-"""check(): the facts, judged by every rule, as one report; and handlers that set each other off."""
+"""check(): the facts, judged by every rule, as one report; and handlers that trigger each other."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,19 +14,24 @@ from ._types import is_emittable
 def check(
     linker: AnyLinker, /, *linkers: AnyLinker, family: object = None, sources: Iterable[str] | None = None
 ) -> Report:
-    """Check the wiring of some linkers together: what any of them handles is handled.
+    """Check the wiring of one or more linkers together. An event is handled if any of them handles it.
 
-    *family* says which events there are: a base class (with all of its subclasses that are imported), a union, an
-    alias of one, or a tuple of these; it is an ``object`` because no type that all checkers know covers these forms.
-    Without it, the family is that of the linkers where it is known at run time, ``Linker[A | B]()`` or a subclass of
-    ``Linker[A | B]``, and else what the handlers are linked to and what they emit.
+    *family* says which events exist: a base class (with all of its imported subclasses), a union, an alias of one, or a
+    tuple of these. It is typed as ``object`` because no type that all checkers know covers these forms. Without it, the
+    family is that of the linkers if it is known at run time, as for ``Linker[A | B]()`` or a subclass of
+    ``Linker[A | B]``. Otherwise it is what the handlers are subscribed to and what they emit.
 
-    *sources* are the names of packages and modules whose code is read for what it emits, beside the handlers, such as
-    ``["shop"]``: then events that nothing emits are found too. A module of them that is not imported stays so.
+    *sources* are names of packages and modules, such as ``["shop"]``. The check reads what their code emits outside of
+    handlers, and also finds events that nothing emits. It does not import them.
 
-    Nothing is emitted, no handler is called and nothing is changed. The source of the handlers is read, but not run;
-    annotations that are text are evaluated. Raises ``NotALinker``, ``NotAFamily``, and ``NotLoaded`` for a source that is not
-    there, and nothing for what it finds.
+    Nothing is emitted, no handler is called and nothing is changed. The source code of the handlers is read and not run;
+    annotations that are strings are evaluated. Raises ``NotALinker``, ``NotAFamily``, and ``NotLoaded`` if a source cannot
+    be found. Findings are not raised: they are in the report. ::
+
+        def test_the_wiring() -> None:
+            report = check(linker)
+            assert not report.faults, report
+            assert not report.cycles, report
     """
     return _report(Facts([linker, *linkers], family, sources))
 
@@ -38,8 +43,8 @@ def _report(facts: Facts) -> Report:
     for cycle in cycles:
         first, last = cycle.steps[0], cycle.steps[-1]
         place = next((each.place for each in last[1].emits if each.event is first[0].type), last[1].place)
-        findings.append(Finding(Rule.CYCLE, f"these set each other off: {cycle}", place, first[0].type, first[1].name))
-    findings.sort(key=_order)
+        findings.append(Finding(Rule.CYCLE, f"these trigger each other: {cycle}", place, first[0].type, first[1].name))
+    findings.sort(key=_by_place)
     return Report(
         faults=tuple(finding for finding in findings if finding.rule.is_fault),
         notes=tuple(finding for finding in findings if not finding.rule.is_fault),
@@ -50,7 +55,7 @@ def _report(facts: Facts) -> Report:
     )
 
 
-def _order(finding: Finding) -> tuple[bool, str, int, str]:
+def _by_place(finding: Finding) -> tuple[bool, str, int, str]:
     place = finding.place or Place("", 0)
     return finding.place is None, place.file, place.line, finding.message
 

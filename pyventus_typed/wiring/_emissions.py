@@ -13,14 +13,16 @@ from types import FunctionType, MethodType, ModuleType
 from typing_extensions import override
 
 from pyventus_typed import Emitter, Event
+from pyventus_typed._libraries import is_library
+from pyventus_typed.cli._parsing import NotLoaded
 
 from ._frame import Classes, Frame, Missing, imports
-from ._report import Emits, NotLoaded, Place, WiredCode
-from ._source import FunctionNode, Sources, bound_arguments, function_of, is_library
+from ._report import Emits, Place, WiredCode
+from ._source import FunctionNode, Sources, bound_arguments, function_of
 from ._types import Scope, is_emittable, is_event_class
 
 _EMITTING = frozenset({"emit", "try_emit", "emit_wait", "publish", "ask"})
-# Other libraries publish and ask, too: these alone say that something of ours was emitted.
+# Other libraries publish and ask, too: only these mean for certain that an `Emitter` emitted.
 _OURS = frozenset({"emit", "try_emit", "emit_wait"})
 
 
@@ -45,22 +47,22 @@ def emissions_of(handler: Callable[..., object], events: tuple[type[Event], ...]
 def _sorted(emits: Iterable[Emits], unread: Iterable[Place]) -> Emissions:
     """Both by file and line: sets of classes have another order in each process."""
     return Emissions(
-        tuple(sorted(emits, key=lambda each: (*_order(each.place), each.event.__qualname__))),
-        tuple(sorted(unread, key=_order)),
+        tuple(sorted(emits, key=lambda each: (*_by_line(each.place), each.event.__qualname__))),
+        tuple(sorted(unread, key=_by_line)),
     )
 
 
-def _order(place: Place) -> tuple[str, int]:
+def _by_line(place: Place) -> tuple[str, int]:
     return place.file, place.line
 
 
 class _Reading:
     """The reading of one handler: what was found, and what was read already, for functions that call each other."""
 
-    def __init__(self, home: str, sources: Sources) -> None:
+    def __init__(self, module: str, sources: Sources) -> None:
         self.emits: set[Emits] = set()
         self.unread: set[Place] = set()
-        self._home = home
+        self._module = module
         self._sources = sources
         # Arguments belong to the key: two instances may call different methods under one name.
         self._done: set[tuple[FunctionType, tuple[int, ...]]] = set()
@@ -82,14 +84,14 @@ class _Reading:
         if not isinstance(called, FunctionType | MethodType):
             return
         function = function_of(called)
-        if function is not None and _is_users(function, self._home):
+        if function is not None and _is_users(function, self._module):
             self.read(function, bound_arguments(called), None)
 
 
 def emissions_in(
     node: FunctionNode, frame: Frame, file: str, *, is_certain: Callable[[ast.expr, Frame], bool]
 ) -> Emissions:
-    """The same for one function, without what it calls. Where it *is_certain* that an emitter of ours is called, an
+    """The same for one function, without what it calls. Where it *is_certain* that an `Emitter` is called, an
     event that cannot be read is worth a note.
     """
     emits: set[Emits] = set()
@@ -143,10 +145,9 @@ def is_emitter(method: ast.expr, frame: Frame) -> bool:
     return isinstance(method, ast.Attribute) and isinstance(frame.look_up(method.value), Emitter)
 
 
-def _is_users(function: FunctionType, home: str) -> bool:
-    """Whether to follow a call into *function*: it is no library's, or the handler is of the same library."""
-    ours, theirs = home.split("."), function.__module__.split(".")
-    if ours[0] == theirs[0] != "pyventus_typed" or (len(ours) > 1 and ours[:-1] == theirs[:-1]):
+def _is_users(function: FunctionType, module: str) -> bool:
+    """Whether to follow a call into *function*: it does not belong to a library, or to that of the handler."""
+    if module.partition(".")[0] == function.__module__.partition(".")[0] != "pyventus_typed":
         return True
     return not is_library(function.__code__.co_filename)
 
@@ -225,7 +226,7 @@ def _scope_of(name: str, package: str, file: Path, tree: ast.Module) -> Scope:
 
 
 def _units_of(tree: ast.Module) -> Iterator[tuple[str, FunctionNode]]:
-    """Each function that stands in no other one, with its name, and the rest of the module, without one."""
+    """Each function that is not inside another one, with its name, and the rest of the module, without a name."""
     rest = _Definitions()
     body = [statement for statement in map(rest.visit, tree.body) if isinstance(statement, ast.stmt)]
     yield "", ast.FunctionDef("", _NO_ARGUMENTS, body, [], lineno=1)

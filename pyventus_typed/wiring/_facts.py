@@ -8,26 +8,28 @@ from typing import Any, Never
 from typing_extensions import TypeIs
 
 from pyventus_typed import Event, Linker, Subscription
-from pyventus_typed._spelling import spell
+from pyventus_typed._spelling import spell, text_attribute
 from pyventus_typed.errors import DefinitionError
 
 from ._emissions import Code, Emissions, emissions_of, read_code
 from ._report import Emits, Place
-from ._source import Sources, own_text, spell_handler
+from ._source import Sources, spell_handler
 from ._types import ROOTS, is_emittable, roots_of, with_subclasses
 
 AnyLinker = Linker[Never]  # a linker takes its family and nothing else, so Linker[Never] is what all linkers are
 
 
 class NotALinker(DefinitionError):
-    """The object to check is no linker."""
+    """The object to check is not a linker."""
 
-    def __init__(self, found: object) -> None:
-        super().__init__(f"The wiring of a Linker is checked, and {found!r} is none. Give the linker itself.", found)
+    def __init__(self, value: object) -> None:
+        super().__init__(
+            f"The wiring of a Linker is checked, and {value!r} is not a Linker. Give the linker itself.", value
+        )
 
 
-def is_linker(found: object) -> TypeIs[AnyLinker]:
-    return isinstance(found, Linker)
+def is_linker(value: object) -> TypeIs[AnyLinker]:
+    return isinstance(value, Linker)
 
 
 class Link:
@@ -65,14 +67,14 @@ class Facts:
         self.links = self._links()
         self.linked = tuple(dict.fromkeys(event for link in self.links for event in link.events))
         self.packages = {cls.__module__.partition(".")[0] for cls in self.linked} | {
-            (own_text(link.handler, "__module__") or "").partition(".")[0] for link in self.links
+            (text_attribute(link.handler, "__module__") or "").partition(".")[0] for link in self.links
         }
         for link in self.links:
             link.emissions = emissions_of(link.handler, link.events, self.sources)
         self.emitted = tuple(dict.fromkeys(each.event for link in self.links for each in link.emissions.emits))
         self.is_code_read = packages is not None
         code = read_code(packages or ())
-        # A family is closed if somebody said what belongs to it; else it is whatever is linked or emitted.
+        # A family is closed if it was declared; else it is whatever is linked or emitted.
         roots, self.closed = self._roots(family)
         known = [cls for root in roots for cls in self._known(root, given=family is not None)]
         beside = [each.event for one in code.emitting for each in one.emits]
@@ -89,8 +91,8 @@ class Facts:
         """Who receives *event*, linker by linker, in the order of delivery. A base stands for what may be below it."""
         if event not in self._receivers:
             if is_emittable(event):
-                told = [self._link_of.get(id(each)) for linker in self.linkers for each in linker.receivers(event)]
-                found = [link for link in told if link is not None]  # None: subscribed since the check began
+                links = [self._link_of.get(id(each)) for linker in self.linkers for each in linker.receivers(event)]
+                found = [link for link in links if link is not None]  # None: subscribed since the check began
             else:
                 found = [link for link in self.links if issubclass(event, link.events)]
             self._receivers[event] = tuple(dict.fromkeys(found))
@@ -147,8 +149,8 @@ class Facts:
         return tuple(dict.fromkeys(roots)), closed
 
     def _known(self, root: type[Event], *, given: bool) -> tuple[type[Event], ...]:
-        """*root* with its subclasses. Below ``Event`` itself is all that was ever imported: unless somebody asked for
-        that, the events of packages that are not wired here are nobody's business."""
+        """*root* with its subclasses. Below ``Event`` itself is all that was ever imported: unless that was
+        asked for, the events of packages that are not wired here are left out."""
         known = with_subclasses([root])
         if given or root not in ROOTS:
             return known
@@ -163,8 +165,8 @@ def _where(emits: Emits) -> tuple[type[Event], str, int]:
 def _is_same(left: object, right: object) -> bool:
     if left is right:
         return True
-    ours, theirs = getattr(left, "__self__", None), getattr(right, "__self__", None)
-    return ours is not None and ours is theirs and getattr(left, "__func__", left) is getattr(right, "__func__", right)
+    one, other = getattr(left, "__self__", None), getattr(right, "__self__", None)
+    return one is not None and one is other and getattr(left, "__func__", left) is getattr(right, "__func__", right)
 
 
 def _unique_names(classes: Iterable[type[Event]]) -> dict[type[Event], str]:

@@ -19,7 +19,7 @@ from ._types import Scope, Unknown, annotations_of, is_class, is_event_class, re
 Classes = frozenset[type[Event]]
 Annotation = tuple[object, Scope]
 NO_EVENT: Final[Classes] = frozenset()
-_NONE: Final = frozenset[str]()
+_NO_NAMES: Final = frozenset[str]()
 _COPIES: tuple[object, ...] = (dataclasses.replace, copy.copy, copy.deepcopy)
 _SAME_ELEMENTS: tuple[object, ...] = (list, tuple, set, frozenset, sorted, reversed, iter)
 
@@ -79,9 +79,9 @@ class Frame:
                 return False
 
     def events_of(  # noqa: PLR0911 - one case for each form that an expression may have
-        self, expression: ast.expr | None, tried: frozenset[str] = _NONE
+        self, expression: ast.expr | None, tried: frozenset[str] = _NO_NAMES
     ) -> Classes | None:
-        """The event classes that the value may have; none for what is no event; None where only a run can tell."""
+        """The event classes that the value may have; none for what is not an event; None where only a run can tell."""
         match expression:
             case ast.Constant() | ast.JoinedStr() | ast.Dict() | ast.List() | ast.Set() | ast.Tuple():
                 return NO_EVENT
@@ -200,10 +200,10 @@ def _answer_of(request: type[Event]) -> Annotation | None:
     return None
 
 
-def _events_of_object(found: object) -> Classes | None:
-    if found is Missing:
+def _events_of_object(value: object) -> Classes | None:
+    if value is Missing:
         return None
-    return frozenset({type(found)}) if isinstance(found, Event) else NO_EVENT
+    return frozenset({type(value)}) if isinstance(value, Event) else NO_EVENT
 
 
 def _either(choices: Iterable[Classes | None]) -> Classes | None:
@@ -303,18 +303,18 @@ class Missing:
     """Stands for what only a run can tell."""
 
 
-def known(found: object) -> object:
-    """*found*, or ``Missing`` for a proxy that raises when it is asked what it is."""
+def known(value: object) -> object:
+    """*value*, or ``Missing`` for a proxy that raises when it is asked what it is."""
     try:
-        isinstance(found, Missing)
-    except Exception:  # noqa: BLE001 - the proxy is a stranger's
+        isinstance(value, Missing)
+    except Exception:  # noqa: BLE001 - the proxy is a user's code
         return Missing
-    return found
+    return value
 
 
-def is_one_of(found: object, those: tuple[object, ...]) -> bool:
-    """Whether *found* is one of *those* itself. ``in`` would ask a stranger's ``__eq__``."""
-    return any(found is each for each in those)
+def is_one_of(value: object, those: tuple[object, ...]) -> bool:
+    """Whether *value* is one of *those* itself. ``in`` would call a user's ``__eq__``."""
+    return any(value is each for each in those)
 
 
 def attribute_of(owner: object, name: str) -> object:  # noqa: PLR0911 - one for each kind of owner

@@ -13,7 +13,7 @@ class Kind(enum.StrEnum):
     REQUEST = "request"
     BASE = "base"  # stands for all of its subclasses
     HANDLER = "handler"
-    CODE = "code"  # emits, and is no handler
+    CODE = "code"  # emits, and is not a handler
 
 
 class EdgeKind(enum.StrEnum):
@@ -50,7 +50,7 @@ def graph_of(report: Report) -> Graph:
     """A handler is drawn behind what it is linked to. A base that a handler is linked to is a node, "any Base".
 
     Only events without a handler of their own have an edge to their base: with an edge from every member the drawing
-    of a large family is a tangle, and so an event without any edge out of it is one that nobody receives.
+    of a large family is a tangle, and so an event without any edge out of it is one that no handler receives.
     """
     event_keys = {event.type: f"e{number}" for number, event in enumerate(report.events)}
     shown = [event for event in report.events if event.emittable or _is_used(report, event)]

@@ -17,11 +17,13 @@ Format = Literal["text", "json", "mermaid", "svg"]
 def render(report: Report, form: Format, /) -> str:
     """The report as text, JSON, a Mermaid flowchart or a complete SVG document.
 
-    The same report always gives the same characters, and paths below the current directory are written relative to
-    it, so that the output can be kept in a repository. Raises ``InvalidOption`` for another format.
+    The output for a report is always the same, and paths below the current directory are relative, so that it can be
+    committed to a repository. Raises ``InvalidOption`` for any other format. ::
+
+        Path("wiring.svg").write_text(render(check(linker), "svg"), encoding="utf-8")
     """
     if form not in get_args(Format):
-        raise InvalidOption(f"{form!r} is no format of a report. Take one of {', '.join(get_args(Format))}.", form)
+        raise InvalidOption(f"{form!r} is not a format of a report. Take one of {', '.join(get_args(Format))}.", form)
     match form:
         case "text":
             return text_of(report)
@@ -40,18 +42,18 @@ Row = tuple[str, Place | None, str]
 
 def text_of(report: Report) -> str:
     """The wiring as a table; then findings as ``file:line: rule: message``, which editors and CI turn into links."""
-    rows = list(_rows(report))
+    rows = list(_table_rows(report))
     width = max((len(left) for left, _, _ in rows), default=0)
     lines = [f"{left:<{width}}  {place or '(no source)'}{more}" for left, place, more in rows]
     return "\n".join([*lines, *([""] if lines else []), str(report)]) + "\n"
 
 
-def _rows(report: Report) -> Iterator[Row]:
+def _table_rows(report: Report) -> Iterator[Row]:
     names = {event.type: event.name for event in report.events}
     for event in report.events:
         if not event.emittable:
             continue
-        yield event.name, event.place, "" if event.receivers else ", nobody receives it"
+        yield event.name, event.place, "" if event.receivers else ", no handler receives it"
         for code in report.code:
             for place in dict.fromkeys(each.place for each in code.emits if each.event is event.type):
                 yield f"  <- {code.name}", place, ""

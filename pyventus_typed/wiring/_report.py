@@ -3,34 +3,24 @@
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from typing_extensions import override
 
 from pyventus_typed import Event
-from pyventus_typed._spelling import several
-from pyventus_typed.errors import PyventusError
-
-
-class NotLoaded(PyventusError, LookupError):
-    """What MODULE:NAME names cannot be imported, is not there, or is something else. ``target`` is the text given."""
-
-    def __init__(self, target: str, reason: str) -> None:
-        super().__init__(f"{target}: {reason}")
-        self.target = target
+from pyventus_typed._spelling import several, shown_path
 
 
 class Rule(enum.StrEnum):
-    """What a finding is about: a fault, or a note, which changes no exit code."""
+    """What a finding is about. ``is_fault`` says whether it is a fault; a note does not change the exit code."""
 
     UNHANDLED = "unhandled", True  # an event without a receiver
-    UNANSWERED = "unanswered", True  # a request that nobody answers
+    UNANSWERED = "unanswered", True  # a request that no handler answers
     UNREACHABLE = "unreachable", True  # a handler linked to what can never arrive
     MUTABLE = "mutable", True  # a field whose value can change after the event was emitted
     ANNOTATION = "annotation", True  # a handler that expects another event than the one it is linked to
     UNDECORATED = "undecorated", True  # fields, but no @dataclass: no emitter takes it
-    CYCLE = "cycle", False  # handlers that set each other off
+    CYCLE = "cycle", False  # handlers that trigger each other
     BASE = "base", False  # a base class without a receiver of its own
     OUTSIDE = "outside", False  # an event that is emitted, but is not in the family
     UNBOUND = "unbound", False  # a Subscriber class of which no instance is bound
@@ -40,7 +30,7 @@ class Rule(enum.StrEnum):
 
     is_fault: bool
 
-    def __new__(cls, name: str, is_fault: bool) -> Self:  # noqa: FBT001 - each stands beside its name, above
+    def __new__(cls, name: str, is_fault: bool) -> Self:  # noqa: FBT001 - each is beside its name, above
         self = str.__new__(cls, name)
         self._value_ = name
         self.is_fault = is_fault
@@ -49,15 +39,14 @@ class Rule(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of a source file. As text, the path is relative where the file is below the current directory."""
+    """A line of a source file. As text, the path is relative if the file is below the current directory."""
 
     file: str
     line: int
 
     @property
     def path(self) -> str:
-        here, file = Path.cwd(), Path(self.file).resolve()  # the current directory is resolved, too
-        return (file.relative_to(here) if file.is_relative_to(here) else file).as_posix()
+        return shown_path(self.file)
 
     @override
     def __str__(self) -> str:
@@ -66,7 +55,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault or one note. ``place`` is None for what has no source, such as a class made at run time."""
+    """One fault or one note. ``place`` is None if there is no source, as for a class that was made at run time."""
 
     rule: Rule
     message: str
@@ -81,7 +70,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Emits:
-    """An emission that was read from the source of a handler, or of a function that it calls."""
+    """An emission that was found in the source of a handler, or of a function that it calls."""
 
     event: type[Event]
     place: Place
@@ -89,7 +78,7 @@ class Emits:
 
 @dataclass(frozen=True, slots=True)
 class WiredEvent:
-    """An event class of the family, or one that a handler is linked to or emits."""
+    """An event class of the family, or one that a handler is subscribed to or emits."""
 
     type: type[Event]
     name: str  # unique in the report
@@ -114,7 +103,7 @@ class WiredHandler:
 
 @dataclass(frozen=True, slots=True)
 class WiredCode:
-    """A function, or the top of a module, that is no handler and emits something."""
+    """A function, or the top level of a module, that emits something and is not a handler."""
 
     name: str
     place: Place
@@ -123,7 +112,7 @@ class WiredCode:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """Handlers that set each other off: each step is an event and the handler that it reaches.
+    """Handlers that trigger each other in a cycle: each step is an event and the handler that it reaches.
 
     The last handler emits the first event.
     """
@@ -138,7 +127,7 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one check found. It is ordered by file and line, and two checks of the same wiring are equal.
+    """The result of one check, ordered by file and line. The reports of two checks of the same wiring are equal.
 
     ``str(report)`` lists the findings, so that a test can say ``assert not report.faults, report``.
     """
@@ -169,6 +158,6 @@ class Report:
         return f"{found}; {events}, {several(len(self.handlers), 'handler')} checked"
 
     def receivers(self, event: type[Event]) -> tuple[WiredHandler, ...]:
-        """The handlers that *event* reaches: in the order of delivery, one linker after the other."""
+        """The handlers that receive *event*, in the order of delivery, one linker after the other."""
         places = next((each.receivers for each in self.events if each.type is event), ())
         return tuple(self.handlers[place] for place in places)

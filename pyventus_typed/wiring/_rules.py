@@ -11,15 +11,16 @@ from typing import Any, ClassVar, Literal, ParamSpecArgs, TypeVar, Union, get_ar
 from typing_extensions import is_typeddict, override
 
 from pyventus_typed import Event, Subscriber
-from pyventus_typed._spelling import spell
+from pyventus_typed._spelling import spell, with_article
 
 from ._facts import Facts, Link
 from ._report import Finding, Rule
-from ._source import bound_arguments, with_article
+from ._source import bound_arguments
 from ._types import (
     ROOTS,
     Scope,
     Unknown,
+    annotation_text,
     annotations_of,
     bounds,
     has_own_fields,
@@ -32,7 +33,6 @@ from ._types import (
     scope_of_class,
     scope_of_handler,
     signature_of,
-    text_of,
 )
 
 
@@ -56,9 +56,9 @@ def events_without_receiver(facts: Facts) -> Iterator[Finding]:
             handled = (
                 f"; {receivers[0].name} handles it, and only linker.answer and @answers answer" if receivers else ""
             )
-            yield Finding(Rule.UNANSWERED, f"nobody answers {name}{handled}{origin}", place, event)
+            yield Finding(Rule.UNANSWERED, f"no handler answers {name}{handled}{origin}", place, event)
         else:
-            yield Finding(Rule.UNHANDLED, f"nobody receives {name}{origin}", place, event)
+            yield Finding(Rule.UNHANDLED, f"no handler receives {name}{origin}", place, event)
 
 
 def undecorated_events(facts: Facts) -> Iterator[Finding]:
@@ -131,7 +131,7 @@ def emissions_outside_of_the_family(facts: Facts) -> Iterator[Finding]:
 
 def events_that_nothing_emits(facts: Facts) -> Iterator[Finding]:
     if not facts.is_code_read:
-        return  # other code than the handlers emits, and nobody has shown it to us
+        return  # other code than the handlers emits, and it was not named
     for event in facts.family:
         if is_emittable(event) and not facts.is_base(event) and not facts.is_emitted(event):
             message = f"nothing that was read emits {facts.name(event)}, or makes one"
@@ -184,7 +184,7 @@ class Expectation:
         """Whether every instance of *event* is welcome; None where the annotation cannot be read."""
         try:
             return _takes(self.annotation, event, self.scope)
-        except Exception:  # noqa: BLE001 - a stranger's metaclass is asked whether the event is a subclass
+        except Exception:  # noqa: BLE001 - a user's metaclass is asked whether the event is a subclass
             return None
 
     def is_namesake_of(self, event: type[Event]) -> str | None:
@@ -196,7 +196,7 @@ class Expectation:
 
     @override
     def __str__(self) -> str:
-        text = text_of(self.annotation)
+        text = annotation_text(self.annotation)
         if text is not None:
             return text
         spelled = self.annotation.__qualname__ if type(self.annotation) is type else repr(self.annotation)
@@ -225,7 +225,7 @@ _POSITIONAL = (
 def _takes(annotation: object, event: type[Event], scope: Scope) -> bool | None:
     resolved = resolve(annotation, scope)
     if resolved is Unknown:  # a name for type checkers only: if it is that of the event, it is the right one
-        return True if (text_of(annotation) or "").rpartition(".")[2] == event.__name__ else None
+        return True if (annotation_text(annotation) or "").rpartition(".")[2] == event.__name__ else None
     # Any comes before all, for it is a class since Python 3.11; ``*args: P.args`` is whatever the wrapped function takes.
     if resolved is Any or isinstance(resolved, ParamSpecArgs):
         return True
@@ -247,7 +247,7 @@ def _takes_any(annotations: tuple[object, ...], event: type[Event], scope: Scope
     return True if True in answers else None if None in answers else False
 
 
-# Sequence and Mapping are not here: they promise readers only, and say that nobody is meant to change the value.
+# Sequence and Mapping are not here: they promise reading only, so the value is not meant to change.
 _MUTABLE = (MutableSequence, MutableSet, MutableMapping)
 _IMMUTABLE_FORM = {"list": "tuple", "set": "frozenset", "bytearray": "bytes object"}
 
@@ -312,8 +312,7 @@ def _why_class(cls: type[object], seen: frozenset[object]) -> str | None:
 
 
 def _is_mutable_dataclass(cls: type[object]) -> bool:
-    # The parameters are an attribute of every dataclass, but no stub knows them.
-    return dataclasses.is_dataclass(cls) and not getattr(cls, "__dataclass_params__").frozen  # noqa: B009
+    return dataclasses.is_dataclass(cls) and not getattr(cls, "__dataclass_params__").frozen  # noqa: B009 - no stub has it
 
 
 def _parts_of(cls: type[object]) -> Iterator[tuple[str, type[object]]]:

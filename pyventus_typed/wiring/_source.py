@@ -1,58 +1,27 @@
-"""Where things stand: the file and line of a class, a field, a handler, and the syntax tree of a function."""
+"""Where things are defined: the file and line of a class, a field, a handler, and the syntax tree of a function."""
 
 import ast
 import functools
 import inspect
 import linecache
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 
-import pyventus_typed
-from pyventus_typed._spelling import spell
+from pyventus_typed._spelling import short_name, spell, text_attribute
 
 from ._report import Place
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
-_LIBRARIES = tuple(
-    Path(path).resolve()
-    for path in {
-        *(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
-        *pyventus_typed.__path__,
-    }
-)
-
-
-def is_library(file: str) -> bool:
-    """Whether a source file is Python's, an installed package's or ours, and not the user's own."""
-    path = Path(file).resolve()
-    return any(path.is_relative_to(library) for library in _LIBRARIES)
-
-
-def with_article(noun: str) -> str:
-    return f"{'an' if noun[:1] in 'AEIOUaeiou' else 'a'} {noun}"
-
-
-def own_text(found: object, name: str) -> str | None:
-    """An attribute that is a text, such as ``__module__``; None if it is not, or if asking for it raises."""
-    try:
-        value: object = getattr(found, name, None)
-    except Exception:  # noqa: BLE001 - the object is a stranger's
-        return None
-    return value if isinstance(value, str) else None
-
-
 def spell_handler(handler: Callable[..., object]) -> str:
     if isinstance(handler, functools.partial):
         return f"partial({spell_handler(handler.func)})"
-    name = own_text(handler, "__qualname__")
+    name = text_attribute(handler, "__qualname__")
     if name is None:  # a callable object
         return spell(type(handler))
-    name = name.rpartition("<locals>.")[2]
+    name = short_name(name)
     return "lambda" if name == "<lambda>" else name
 
 
@@ -91,7 +60,7 @@ class Sources:
         self._files: dict[str, _File | None] = {}
 
     def place_of_class(self, cls: type, field: str | None = None) -> Place | None:
-        """The line of *cls*, or of the field that stands in its body; None where there is no source."""
+        """The line of *cls*, or of the field in its body; None where there is no source."""
         module = sys.modules.get(cls.__module__)
         name = getattr(module, "__file__", None)
         if module is None or name is None or (file := self._read(name, module)) is None:

@@ -1,7 +1,7 @@
 """The graph as an SVG document that needs nothing else: no script, no font, no network.
 
-One row for each event, from left to right: who emits it, the event, its handlers, and what those emit. An event stands in
-its row, and elsewhere as a link to it. So the page is as wide as the names are long and as high as there are events; a
+One row for each event, from left to right: who emits it, the event, its handlers, and what those emit. An event is in
+its row, and elsewhere a link to that. So the page is as wide as the names are long and as high as there are events; a
 drawing of nodes with edges between all of them is a tangle from thirty events on, however it is laid out.
 """
 
@@ -79,7 +79,7 @@ _MEANING = {
 
 @dataclass(frozen=True, slots=True)
 class _Receiver:
-    """Who stands to the right of an event: a handler, or the base by which alone it is received."""
+    """What is to the right of an event: a handler, or the base by which alone it is received."""
 
     node: Node
     by: EdgeKind
@@ -135,7 +135,7 @@ def svg_of(graph: Graph) -> str:
 
 
 def _rows(graph: Graph) -> list[_Row]:
-    """A row for each event; those of one group stand together, where its first one stands, and their base leads."""
+    """A row for each event; those of one group are together, where its first one is, and begin with their base."""
     nodes = {node.key: node for node in graph.nodes}
     after: dict[tuple[str, EdgeKind], list[Node]] = {}
     before: dict[tuple[str, EdgeKind], list[Node]] = {}
@@ -184,7 +184,7 @@ class _Page:
         self.width = max(right, default=self._emits - _GAP)
 
     def draw(self, row: _Row, top: float) -> Iterator[str]:
-        """The row, whose event stands in its first line."""
+        """The row, whose event is in its first line."""
         yield f'<g class="row" id="wiring-{row.event.key}">'
         middle = top + _HEIGHT / 2
         for number, node in enumerate(row.emitters):

@@ -1,4 +1,4 @@
-"""Which events there are, and annotations as objects, also where a name in them exists for type checkers only."""
+"""Which events there are, and annotations as objects, even if a name in them exists for type checkers only."""
 
 import ast
 import builtins
@@ -44,7 +44,7 @@ class Scope(dict[str, object]):
 
 def scope_of_class(cls: type) -> Scope:
     scope = _scope_of_module(cls.__module__)
-    # Of what stands in the class body only classes count: a field called ``date`` must not hide the type ``date``.
+    # Of the names in the class body only classes count: a field called ``date`` must not hide the type ``date``.
     scope.update((name, value) for name, value in vars(cls).items() if isinstance(value, type))
     scope.setdefault(cls.__name__, cls)
     _add_type_parameters(scope, cls)
@@ -80,12 +80,12 @@ def signature_of(handler: Callable[..., object]) -> inspect.Signature:
         return inspect.signature(handler)
 
 
-def text_of(annotation: object) -> str | None:
+def annotation_text(annotation: object) -> str | None:
     """An annotation that is text, or a reference to what cannot be evaluated, as it was written; else None."""
     if isinstance(annotation, ForwardRef):
         if sys.version_info >= (3, 14):
             return annotation.evaluate(format=Format.STRING)
-        else:  # noqa: RET505 - as above
+        else:  # noqa: RET505 - else the newest Python's checkers call it unreachable
             return annotation.__forward_arg__
     return annotation if isinstance(annotation, str) else None
 
@@ -93,9 +93,9 @@ def text_of(annotation: object) -> str | None:
 def resolve(annotation: object, scope: Scope) -> object:
     """The object that an annotation stands for: text is evaluated, aliases, ``Annotated`` and ``NewType`` are undone.
 
-    What cannot be evaluated is ``Unknown``. Type arguments are left as they stand: resolve them in turn.
+    What cannot be evaluated is ``Unknown``. Type arguments are left as they are: resolve them in turn.
     """
-    for _ in range(100):  # ``type X = X`` is legal until somebody looks
+    for _ in range(100):  # ``type X = X`` is legal until it is evaluated
         if isinstance(annotation, ForwardRef):
             annotation = _evaluate_reference(annotation, scope)
         elif isinstance(annotation, str):
@@ -111,9 +111,9 @@ def resolve(annotation: object, scope: Scope) -> object:
     return Unknown
 
 
-def is_class(found: object) -> TypeIs[type[object]]:
-    """``isinstance(found, type)``, of which type checkers know what kind of type it is."""
-    return isinstance(found, type)
+def is_class(value: object) -> TypeIs[type[object]]:
+    """``isinstance(value, type)``, of which type checkers know what kind of type it is."""
+    return isinstance(value, type)
 
 
 def is_alias(form: object) -> bool:
@@ -148,10 +148,9 @@ def _compile(text: str) -> CodeType:
 
 def _evaluate(text: str, scope: Scope) -> object:
     try:
-        # An annotation is code of the module that was imported a moment ago; typing.get_type_hints does the same.
         # The builtins must be there: typing imports something while it subscripts, and asks them how.
-        return eval(_compile(text), {"__builtins__": builtins}, scope)  # noqa: S307
-    except Exception:  # noqa: BLE001 - whatever a stranger's annotation raises, it cannot be read
+        return eval(_compile(text), {"__builtins__": builtins}, scope)  # noqa: S307 - code of an imported module, as in get_type_hints
+    except Exception:  # noqa: BLE001 - whatever a user's annotation raises, it cannot be read
         return Unknown
 
 
@@ -162,7 +161,7 @@ def _evaluate_reference(reference: ForwardRef, scope: Scope) -> object:
         try:
             names = {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
             return reference.evaluate(locals={name: scope[name] for name in names})
-        except Exception:  # noqa: BLE001 - whatever a stranger's annotation raises, it cannot be read
+        except Exception:  # noqa: BLE001 - whatever a user's annotation raises, it cannot be read
             return Unknown
     else:
         return text
@@ -182,13 +181,13 @@ ROOTS: frozenset[type[Event]] = frozenset({Event, Request})
 
 
 class NotAFamily(DefinitionError):
-    """The family is no event class, no union of them and no alias of one."""
+    """The family is neither an event class nor a union of event classes nor an alias of one."""
 
-    def __init__(self, found: object) -> None:
+    def __init__(self, family: object) -> None:
         super().__init__(
-            f"A family is an event class, a union of event classes, or an alias of one, and {found!r} is none of them. "
+            f"A family is an event class, a union of event classes, or an alias of one, and {family!r} is none of them. "
             "Give a base class (its subclasses belong to the family), `A | B`, or a tuple of these.",
-            found,
+            family,
         )
 
 
@@ -199,7 +198,7 @@ def roots_of(family: object) -> tuple[type[Event], ...]:
 
 def _unfold(form: object, depth: int) -> Iterator[type[Event]]:
     origin = get_origin(form)
-    if depth > 100:  # noqa: PLR2004 - ``type X = X``
+    if depth > 100:  # noqa: PLR2004 - ``type X = X`` never ends
         raise NotAFamily(form)
     if is_alias(form):
         yield from _unfold(alias_value(form), depth + 1)
@@ -217,12 +216,12 @@ def _unfold(form: object, depth: int) -> Iterator[type[Event]]:
         raise NotAFamily(form)
 
 
-def is_tuple(found: object) -> TypeIs[tuple[object, ...]]:
-    return isinstance(found, tuple)
+def is_tuple(value: object) -> TypeIs[tuple[object, ...]]:
+    return isinstance(value, tuple)
 
 
-def is_event_class(found: object) -> TypeIs[type[Event]]:
-    return is_class(found) and issubclass(found, Event)
+def is_event_class(value: object) -> TypeIs[type[Event]]:
+    return is_class(value) and issubclass(value, Event)
 
 
 def is_request(event: type[Event]) -> bool:

@@ -6,6 +6,7 @@ What stands under ``if TYPE_CHECKING`` counts, too: a type that looks up is half
 import ast
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,7 +126,12 @@ def test_a_processor_can_be_written_with_public_names_alone(where: str) -> None:
 # ---------------------------------------------------------------- the rooms of the edges
 def test_every_file_of_an_edge_in_order_has_its_place() -> None:
     edges = {name.partition(".")[0] for name in ROOMS}
-    files = {f"{edge}.{path.stem}" for edge in edges for path in (PACKAGE / edge).glob("*.py")}
+    files = {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        for edge in edges
+        for path in (PACKAGE / edge).rglob("*.py")
+    }
+    assert edges == set(EDGES)
     assert {name for name in files if not name.endswith(".__init__")} == set(ROOMS)
 
 
@@ -136,6 +142,21 @@ def test_a_file_of_an_edge_needs_only_what_stands_above_it_for_its_types_too(nam
     assert {one for one in ours(path_of(name)) if one.startswith(f"{edge}.")} - set(above) == set()
     if not path_of(name).stem.startswith(("_cli", "_demo")):  # a command uses the edge as anybody does
         assert f"{NAME}.{edge}" not in set(imports(path_of(name))), "the façade imports it"
+
+
+@pytest.mark.parametrize(
+    "edge", [edge for edge in EDGES if edge != "cli"]
+)  # the demo is a program with names of its own
+def test_no_class_or_function_of_an_edge_has_the_name_of_another(edge: str) -> None:
+    names = Counter(
+        node.name
+        for name in ROOMS
+        if name.partition(".")[0] == edge
+        and name != "nats.postgresql"  # its Outbox and Inbox are those of another database
+        for node in ast.parse(path_of(name).read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 # ---------------------------------------------------------------- what comes from outside

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.programs import HOUSE, run_python
 
 WORKFLOWS = {path.name: path.read_text(encoding="utf-8") for path in (HOUSE / ".github" / "workflows").glob("*.yml")}
@@ -22,6 +24,18 @@ def test_each_session_that_ci_runs_is_one_of_nox() -> None:
 def test_ci_runs_the_tests_on_each_python_that_is_declared() -> None:
     (listed,) = re.findall(r"python: \[(.*)\]", WORKFLOWS["ci.yml"])
     assert re.findall(r"3\.\d+", listed) == re.findall(r"Python :: (3\.\d+)\"", PROJECT)
+
+
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [
+        ("README.md", r"^- \*\*Versions:\*\* CPython (.*?) on Linux"),
+        ("docs/reference/pythons.md", r"^\| CPython (.*?) on"),
+    ],
+)
+def test_a_page_about_versions_names_each_python_that_is_declared(page: str, line: str) -> None:
+    named = ", ".join(re.findall(line, (HOUSE / page).read_text(encoding="utf-8"), re.MULTILINE))
+    assert re.findall(r"3\.\d+", named) == re.findall(r"Python :: (3\.\d+)\"", PROJECT)
 
 
 def test_every_action_is_pinned_to_a_commit_and_says_which_version_that_is() -> None:

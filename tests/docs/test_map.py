@@ -60,16 +60,41 @@ def test_the_map_names_all_that_the_core_takes_from_inside_asyncio_and_one_file_
     assert {file for _, file in found} == {"_loops"}
 
 
+def test_the_map_names_the_files_of_the_command_line() -> None:
+    files = {
+        line.removeprefix("cli.").replace("demo.", "demo/").partition("/")[0]
+        for line in LINES
+        if line.startswith("cli.")
+    }
+    table = MAP[MAP.index("| Files of `pyventus_typed/cli/`") : MAP.index("The commands `check`")]
+    assert set(re.findall(r"`(_\w+|nats|demo)/?`", table)) == files
+
+
 def test_the_map_names_the_files_of_the_wiring_check_from_top_to_bottom() -> None:
     wiring = [line.removeprefix("wiring.") for line in LINES if line.startswith("wiring.")]
     table = MAP[MAP.index("| Files of `pyventus_typed/wiring/`") : MAP.index("## The timeline")]
     assert re.findall(r"`(_\w+)`", table) == wiring
 
 
+def test_the_map_names_the_files_of_opentelemetry_from_top_to_bottom() -> None:
+    telemetry = [line.removeprefix("opentelemetry.") for line in LINES if line.startswith("opentelemetry.")]
+    table = MAP[MAP.index("| Files of `pyventus_typed/opentelemetry/`") : MAP.index("## NATS")]
+    assert re.findall(r"^\| `(_\w+)`", table, re.MULTILINE) == telemetry
+
+
 def test_the_map_names_the_files_of_the_timeline_from_top_to_bottom() -> None:
     trace = [line.removeprefix("trace.") for line in LINES if line.startswith("trace.")]
-    table = MAP[MAP.index("| Files of `pyventus_typed/trace/`") : MAP.index("## The engine")]
+    table = MAP[MAP.index("| Files of `pyventus_typed/trace/`") : MAP.index("## OpenTelemetry")]
     assert re.findall(r"`(_\w+)`", table) == trace
+
+
+def test_the_map_names_the_files_of_nats_from_top_to_bottom() -> None:
+    nats = [line.removeprefix("nats.") for line in LINES if line.startswith("nats.")]
+    table = MAP[MAP.index("| Files of `pyventus_typed/nats/`") : MAP.index("## The engine")]
+    names = [
+        name for cell in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+    ]
+    assert names == nats
 
 
 def test_the_map_names_the_files_of_the_testing_kit_from_top_to_bottom() -> None:

@@ -57,7 +57,7 @@ async def turns(count: int = 5) -> None:
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, "1", True])
 def test_a_capacity_that_is_no_count_is_refused(bad: int) -> None:
-    with pytest.raises(InvalidOption, match="capacity=.* is no int of at least 1"):
+    with pytest.raises(InvalidOption, match="capacity=.* is not an int of at least 1"):
         AsyncIOProcessor(capacity=bad)
 
 

@@ -164,7 +164,7 @@ def test_once_is_used_up_by_one_emission() -> None:
     for number in rounds(40):
         got: list[Event] = []
         linker.subscribe(Letter, got.append, once=True)
-        together(*each(lambda _, number=number: emitter.emit(Letter(number))))  # type: ignore[misc]  # as in each
+        together(*each(lambda _, number=number: emitter.emit(Letter(number))))  # type: ignore[misc]  # mypy infers no lambda with a default
         assert got == [Letter(number)]
     assert linker.subscriptions() == ()
 
@@ -278,7 +278,7 @@ def test_the_first_emissions_of_all_threads_share_one_queue() -> None:
             await asyncio.sleep(0)
             running[0] -= 1
 
-        in_a_home_loop(emitter, lambda _, emitter=emitter: emitter.emit(Letter()))  # type: ignore[misc]  # as in each
+        in_a_home_loop(emitter, lambda _, emitter=emitter: emitter.emit(Letter()))  # type: ignore[misc]  # mypy infers no lambda with a default
         assert most == [1]
 
 
@@ -559,7 +559,7 @@ def test_an_emission_may_be_awaited_from_eight_loops() -> None:
                     async with asyncio.timeout(20):
                         told.append((await emission.wait()).status)
 
-                waiting = asyncio.create_task(in_threads(lambda _, look=look: asyncio.run(look())))  # type: ignore[misc]  # as in each
+                waiting = asyncio.create_task(in_threads(lambda _, look=look: asyncio.run(look())))  # type: ignore[misc]  # mypy infers no lambda with a default
                 await asyncio.sleep(0.001)
                 go[0].set()
                 await waiting

@@ -133,9 +133,9 @@ async def test_a_wait_that_times_out_says_so_and_changes_nothing() -> None:
 @pytest.mark.parametrize("bad", [-1, float("nan"), float("inf"), "1", True])
 async def test_a_timeout_or_grace_that_is_no_time_is_refused(bad: float) -> None:
     office = Office()
-    with pytest.raises(InvalidOption, match="timeout=.* is no number of seconds"):
+    with pytest.raises(InvalidOption, match="timeout=.* is not a number of seconds"):
         await office.emitter.wait_for_tasks(bad)
-    with pytest.raises(InvalidOption, match="grace=.* is no number of seconds"):
+    with pytest.raises(InvalidOption, match="grace=.* is not a number of seconds"):
         await office.emitter.aclose(grace=bad)
     office.emitter.emit(Parcel())  # it was not closed by a mistake
 

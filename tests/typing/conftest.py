@@ -12,7 +12,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # the case runner is plain modules beside the tests
 
-from checkers import CHECKERS, Checker, CheckerUnusable, Job, Report, run  # noqa: E402
+from checkers import CHECKERS, Checker, CheckerUnusable, Job, Report, run  # noqa: E402 - found by the line above
 
 ROOT = HERE.parent.parent
 CASES = HERE / "cases"

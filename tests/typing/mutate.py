@@ -7,8 +7,7 @@ A checker notices a mutant when its report on the cases no longer agrees with th
 package does not count: users do not see those.
 """
 
-# What it prints is its output.
-# ruff: noqa: T201
+# ruff: noqa: T201 - what it prints is its output
 
 import argparse
 import shutil

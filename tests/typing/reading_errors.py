@@ -5,8 +5,7 @@
 A test takes them again, so the page stays true.
 """
 
-# What it prints is its output.
-# ruff: noqa: T201
+# ruff: noqa: T201 - what it prints is its output
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""`python -m pyventus_typed demo [PATH]`: what a user may ask for, and what to say if it cannot be had."""
+"""`python -m pyventus_typed demo [PATH]`: its arguments, and what it says if it cannot run."""
 
 import os
 import stat
@@ -14,9 +14,9 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `demo` to the command line."""
     parser = subparsers.add_parser(
         "demo",
-        help="read many Python files by way of events, and show what came of it",
-        description="Read every Python file below PATH by way of events. Show the largest modules, the most imported"
-        " ones, what failed and why, and the books: what became of every event.",
+        help="read many Python files, each step an event, and show the results",
+        description="Read every Python file below PATH, each step an event. Show the largest modules, the most imported"
+        " ones, what failed and why, and the tally: how all events ended.",
     )
     parser.add_argument(
         "path",
@@ -32,12 +32,12 @@ def run(path: str | None, *, program: str) -> int:
     try:
         # From here on rich is needed, an extra; and no other command pays for these.
         with needing("rich", "the tables", extra="cli"):
-            from pyventus_typed.cli.demo import scan  # noqa: PLC0415
-            from pyventus_typed.cli.demo.handlers import report  # noqa: PLC0415
+            from pyventus_typed.cli.demo import scan  # noqa: PLC0415 - needs rich
+            from pyventus_typed.cli.demo.handlers import report  # noqa: PLC0415 - comes with scan
     except ModuleNotFoundError as missing:
         if missing.name != "rich":
             raise
-        return refuse(program, str(missing))
+        return refuse(program, missing)
     try:
         root, places = _given(path) if path is not None else (source.STANDARD_LIBRARY, source.standard_library())
     except OSError as error:

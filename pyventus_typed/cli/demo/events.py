@@ -28,7 +28,7 @@ class ModuleParsed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Definition(Event):
-    """Something that a module defines. Who listens to this hears of classes and of functions."""
+    """Something that a module defines. A handler of this receives classes and functions."""
 
     path: Path
     name: str

@@ -1,4 +1,4 @@
-"""Who listens to what. A program scans once, so linker, emitter and report stand here for all to import."""
+"""Which handler receives which event. A program scans once, so linker, emitter and report are globals."""
 
 import asyncio
 

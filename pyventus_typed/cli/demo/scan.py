@@ -42,7 +42,7 @@ def show(root: Path) -> None:
     shown += [tables.largest_modules(report, root), tables.most_imported(report)]
     if report.failures:
         shown.append(tables.failures(report, root))
-    shown.append(tables.books(emitter.tally, report.seconds))
+    shown.append(tables.counts(emitter.tally, report.seconds))
     for part in shown:
         _console.print(part, highlight=False)
         _console.print()

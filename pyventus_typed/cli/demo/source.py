@@ -22,13 +22,13 @@ STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 
 
 def standard_library() -> list[Found]:
-    """Return what stands in the standard library, without the packages that were installed beside it."""
+    """Return what is in the standard library, without the installed packages next to it."""
     installed = {"site-packages", "dist-packages"}
     return [found for found in look_into(STANDARD_LIBRARY) if found.path.name not in installed]
 
 
 def look_into(directory: Path) -> list[Found]:
-    """Return the directories and Python files that stand in *directory*, directories first, by name."""
+    """Return the directories and Python files in *directory*, directories first, by name."""
     looks = (look_at(path) for path in sorted(directory.iterdir()))
     found = [look for look in looks if look is not None]
     # What is left to do is known early if directories are looked into before files are read.
@@ -72,7 +72,7 @@ def parse(path: Path) -> list[Held]:
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:
-    # Definitions and imports are statements, and statements stand in blocks: expressions, nine nodes in ten, are left
+    # Definitions and imports are statements, and statements are in blocks: expressions, nine nodes in ten, are left
     # alone. No recursion, because a file may nest deeper than Python's stack.
     waiting: list[ast.AST] = [tree]
     while waiting:

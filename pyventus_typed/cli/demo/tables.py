@@ -1,4 +1,4 @@
-"""How a report and its books are shown."""
+"""How a report and its counts are shown."""
 
 import os
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyventus_typed import Tally
+from pyventus_typed.cli._parsing import printable
 from pyventus_typed.cli.demo.report import Report
 
 ROWS = 10
@@ -33,17 +34,17 @@ def largest_modules(report: Report, root: Path) -> Group:
 
 
 def most_imported(report: Report) -> Group:
-    rows = [(_printable(module), f"{files:,}") for module, files in report.most_imported()]
+    rows = [(printable(module), f"{files:,}") for module, files in report.most_imported()]
     return _top("The most imported modules", ("Module", "Files that import it"), rows)
 
 
 def failures(report: Report, root: Path) -> Group:
     ordered = sorted(report.failures, key=lambda failure: failure.found.path)
-    rows = [(_below(root, failure.found.path), _printable(failure.reason)) for failure in ordered]
+    rows = [(_below(root, failure.found.path), printable(failure.reason)) for failure in ordered]
     return _top("What failed, and why", ("File", "Reason"), rows, justify="left")
 
 
-def books(tally: Tally, seconds: float) -> Group:
+def counts(tally: Tally, seconds: float) -> Group:
     """Show that every emission that was accepted has ended in one way, and how fast that went."""
     ends = {
         "completed": tally.completed,
@@ -60,9 +61,7 @@ def books(tally: Tally, seconds: float) -> Group:
         table.add_column(name, justify="right")
         cells += [sign, f"{count:,}"]
     table.add_row(*cells)
-    return Group(
-        _title("The books"), table, _note(f"{seconds:.1f} s, {tally.accepted / seconds:,.0f} events per second")
-    )
+    return Group(_title("Tally"), table, _note(f"{seconds:.1f} s, {tally.accepted / seconds:,.0f} events per second"))
 
 
 def _top(
@@ -91,11 +90,4 @@ def _note(text: str) -> Text:
 
 
 def _below(root: Path, path: Path) -> str:
-    return _printable(os.path.relpath(path, root))
-
-
-def _printable(text: str) -> str:
-    # A file's name may hold line breaks, escape sequences of the terminal, or bytes that are no text.
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
-    )
+    return printable(os.path.relpath(path, root))

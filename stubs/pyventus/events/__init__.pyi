@@ -1,5 +1,4 @@
-# The names of factories are those of pyventus.
-# ruff: noqa: N802
+# ruff: noqa: N802 - the names of factories are those of pyventus
 
 from abc import ABCMeta
 from collections.abc import Awaitable, Callable

@@ -24,8 +24,8 @@ def demo(*arguments: str | Path, env: dict[str, str] | None = None) -> Ended:
     return ended
 
 
-def books(stdout: str) -> dict[str, int]:
-    """Read the books, and see that they balance."""
+def tally(stdout: str) -> dict[str, int]:
+    """Read the tally, and see that it adds up."""
     found = re.search(r"^ *(accepted .*)\n(.*)$", stdout, flags=re.MULTILINE)
     assert found is not None, stdout
     names, numbers = found.groups()
@@ -84,8 +84,8 @@ def test_a_file_that_does_not_parse_is_named_with_its_reason(package: Path) -> N
     assert re.search(rf"sub/latin\.py +line 1: .*({said})", stdout)
 
 
-def test_the_books_balance_and_what_failed_is_in_them(package: Path) -> None:
-    read = books(demo(package).stdout)
+def test_the_tally_adds_up_and_what_failed_is_in_it(package: Path) -> None:
+    read = tally(demo(package).stdout)
     # 2 directories, 4 files, 4 outlines of them, 2 modules, 3 definitions, 5 imports, 2 files that do not parse: of
     # these two the request failed, and the event whose handler asked.
     assert read == {"accepted": 22, "completed": 18, "failed": 4, "cancelled": 0, "discarded": 0}
@@ -153,10 +153,10 @@ def test_the_standard_library_is_read_whole() -> None:
     files = sum(path.parts[0] not in {"site-packages", "dist-packages"} for path in everything)
     shown = demo()
     assert shown.stdout.startswith(f"Files: {files:,}   ")
-    assert books(shown.stdout)["accepted"] > 10 * files
+    assert tally(shown.stdout)["accepted"] > 10 * files
 
 
-def test_on_a_terminal_it_shows_progress_and_after_ctrl_c_the_books_still_balance() -> None:
+def test_on_a_terminal_it_shows_progress_and_after_ctrl_c_the_tally_still_adds_up() -> None:
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "pyventus_typed", "demo"],
@@ -185,7 +185,7 @@ def test_on_a_terminal_it_shows_progress_and_after_ctrl_c_the_books_still_balanc
     unread, found, read = (int(number.replace(",", "")) for number in (*interrupted.groups(), files[1]))
     assert unread > 0
     assert found == unread + read
-    ends = books(shown)
+    ends = tally(shown)
     assert ends["cancelled"] + ends["discarded"] > 0
 
 

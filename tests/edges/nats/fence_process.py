@@ -10,9 +10,9 @@ from types import ModuleType
 sys.modules["tests"] = ModuleType("tests")
 sys.modules["tests"].__path__ = [str(Path(__file__).parents[2])]
 
-from pyventus_typed import Linker  # noqa: E402
-from pyventus_typed.nats import JetStream, Worker, received  # noqa: E402
-from tests.edges.nats.shop import OrderPlaced, ShopEvent, codec, customer  # noqa: E402
+from pyventus_typed import Linker  # noqa: E402 - needs our `tests`
+from pyventus_typed.nats import JetStream, Worker, received  # noqa: E402 - needs our `tests`
+from tests.edges.nats.shop import OrderPlaced, ShopEvent, codec, customer  # noqa: E402 - needs our `tests`
 
 
 async def main(url: str, place: str) -> None:

@@ -13,11 +13,11 @@ from types import ModuleType
 sys.modules["tests"] = ModuleType("tests")
 sys.modules["tests"].__path__ = [str(Path(__file__).parents[2])]
 
-import psycopg  # noqa: E402
+import psycopg  # noqa: E402 - needs our `tests`
 
-from pyventus_typed import Linker  # noqa: E402
-from pyventus_typed.nats import Inbox, JetStream, Worker, postgresql  # noqa: E402
-from tests.edges.nats.shop import OrderPlaced, ShopEvent, codec  # noqa: E402
+from pyventus_typed import Linker  # noqa: E402 - needs our `tests`
+from pyventus_typed.nats import Inbox, JetStream, Worker, postgresql  # noqa: E402 - needs our `tests`
+from tests.edges.nats.shop import OrderPlaced, ShopEvent, codec  # noqa: E402 - needs our `tests`
 
 
 async def main(url: str, place: str) -> None:

@@ -13,8 +13,8 @@ from types import ModuleType
 sys.modules["tests"] = ModuleType("tests")
 sys.modules["tests"].__path__ = [str(Path(__file__).parents[2])]
 
-from pyventus_typed.nats import JetStream, Outbox, Relay  # noqa: E402
-from tests.edges.nats.shop import codec, customer  # noqa: E402
+from pyventus_typed.nats import JetStream, Outbox, Relay  # noqa: E402 - needs our `tests`
+from tests.edges.nats.shop import codec, customer  # noqa: E402 - needs our `tests`
 
 
 async def main(url: str, database: str) -> None:

@@ -61,7 +61,7 @@ def test_an_event_comes_back_equal_or_is_refused(event: Bought) -> None:
         (Bought(BUY.id, BUY.at, BUY.price, (1.0, math.nan)), r"\$\.weights\[1\]"),
         (Bought(BUY.id, BUY.at, Discount(5)), r"\$\.price is Discount\(.*\) \(Discount\) and becomes Money"),
         (Bought(BUY.id, BUY.at, Money("5")), r"Expected `int`, got `str` - at `\$\.price\.cents`"),  # type: ignore[arg-type]  # the wrong type is the point
-        (Bought(BUY.id, BUY.at, BUY.price, labels={"a": object()}), r"object"),  # type: ignore[dict-item]  # the same
+        (Bought(BUY.id, BUY.at, BUY.price, labels={"a": object()}), r"object"),  # type: ignore[dict-item]  # the wrong type is the point
     ],
 )
 def test_what_json_cannot_carry_is_refused_where_it_is_made_with_the_path_of_the_field(event: Bought, why: str) -> None:
@@ -102,7 +102,7 @@ def test_a_retired_name_is_read_with_its_upcaster_and_never_written() -> None:
 
 
 def test_an_upcaster_that_raises_makes_the_bytes_undecodable() -> None:
-    with pytest.raises(Undecodable, match=r"no 'crm.renamed.v1': nobody has no last name"):
+    with pytest.raises(Undecodable, match=r"not a 'crm.renamed.v1': nobody has no last name"):
         names.decode("crm.renamed.v1", b'{"first": "Ada", "last": ""}')
 
 
@@ -112,7 +112,7 @@ def test_unknown_fields_are_ignored_and_missing_ones_take_their_default() -> Non
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"name": 1}', b'{"since": 1}', b"\xff", b"null"])
 def test_bytes_of_another_shape_are_undecodable(data: bytes) -> None:
-    with pytest.raises(Undecodable, match=r"These bytes are no 'crm.renamed.v2'"):
+    with pytest.raises(Undecodable, match=r"These bytes are not a 'crm.renamed.v2'"):
         names.decode("crm.renamed.v2", data)
 
 

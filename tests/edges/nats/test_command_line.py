@@ -80,7 +80,10 @@ async def test_dead_letters_are_listed_shown_and_sent_again(
     assert "ce-type: shop.order_placed.v1" in out
     assert out.endswith('{"number":5,"customer":"","behaviour":"raises once","seconds":0.0}\n')
     code, out, err = await here("dead-letters", *at, "send", "SHOP", "1", "--group", "shipping")
-    assert (code, err) == (1, "python -m pyventus_typed: not of the group 'shipping': 1. Nothing was sent.\n")
+    assert (code, err) == (
+        1,
+        "python -m pyventus_typed nats dead-letters send: not of the group 'shipping': 1. Nothing was sent.\n",
+    )
     code, out, err = await here("dead-letters", *at, "send", "SHOP", "--all")
     assert (code, out) == (0, "1 was sent to billing again, as sequence 2\n")
     second = await workers.start(attempts=2)
@@ -116,7 +119,7 @@ async def test_what_cannot_be_done_is_one_line_and_exit_code_1_or_2_if_it_makes_
 async def test_a_demo_with_more_kills_than_moments_is_refused(here: Run) -> None:
     code, out, err = await here("demo", "--orders", "10", "--kills", "6")
     assert (code, out) == (2, "")
-    assert err == "python -m pyventus_typed: 6 kills are too many for 10 orders: half as many at most.\n"
+    assert err == "python -m pyventus_typed nats demo: 6 kills are too many for 10 orders: half as many at most.\n"
 
 
 async def test_no_server_is_one_line_and_exit_code_1(here: Run) -> None:
@@ -128,10 +131,15 @@ async def test_no_server_is_one_line_and_exit_code_1(here: Run) -> None:
     ):
         code, out, err = await here("dead-letters", *arguments)
         assert (code, out) == (1, "")
-        assert re.fullmatch(r"python -m pyventus_typed: No NATS server answers at nats://127.0.0.1:1 .*\n", err)
+        assert re.fullmatch(
+            r"python -m pyventus_typed nats dead-letters list: No NATS server answers at nats://127.0.0.1:1 .*\n", err
+        )
     code, out, err = await here("dead-letters", "--server", "nats://127.0.0.1:port", "list", "SHOP")
     assert (code, out) == (2, "")
-    assert re.fullmatch(r"python -m pyventus_typed: 'nats://127.0.0.1:port' is no address of a NATS server: .*\n", err)
+    assert re.fullmatch(
+        r"python -m pyventus_typed nats dead-letters list: 'nats://127.0.0.1:port' is not the address of a NATS server: .*\n",
+        err,
+    )
 
 
 async def test_foreign_letters_are_listed_and_nothing_gives_orders_to_the_terminal(
@@ -167,7 +175,7 @@ async def test_health_is_0_for_a_group_that_is_served_and_1_with_the_reason_for_
     assert await here(*at) == (
         1,
         "",
-        "python -m pyventus_typed: The stream 'SHOP' has no group 'billing'. Start a worker of it.\n",
+        "python -m pyventus_typed nats health: The stream 'SHOP' has no group 'billing'. Start a worker of it.\n",
     )
     worker = await workers.start()
     await stream.publish(OrderPlaced(1))
@@ -193,12 +201,12 @@ async def test_health_is_0_for_a_group_that_is_served_and_1_with_the_reason_for_
     lane = lane_of("ada", 4)
     code, out, err = await here(*at)
     assert (code, out) == (1, f"consumers  5 of 5\nasked      no\nlag        3 (lane {lane}: 3)\n")
-    assert err == "python -m pyventus_typed: No worker of the group asks for events.\n"
+    assert err == "python -m pyventus_typed nats health: No worker of the group asks for events.\n"
     await stream.opened.js.delete_consumer("SHOP", "billing@2")
     code, out, err = await here(*at)
     assert (code, err) == (
         1,
-        "python -m pyventus_typed: The group has no consumer billing@2. Start a worker of it: that creates them.\n",
+        "python -m pyventus_typed nats health: The group has no consumer billing@2. Start a worker of it: that creates them.\n",
     )
 
 

@@ -232,7 +232,7 @@ async def test_a_connection_in_either_of_the_modes_of_python_312_is_used_as_it_s
 
 
 async def test_an_outbox_of_sqlite3_refuses_other_connections() -> None:
-    with pytest.raises(TypeError, match=r"object is no sqlite3.Connection. For psycopg there is"):
+    with pytest.raises(TypeError, match=r"object is not a sqlite3.Connection. For psycopg there is"):
         outbox.add(object(), OrderPlaced(1))  # type: ignore[arg-type]  # the wrong kind is the point
 
 

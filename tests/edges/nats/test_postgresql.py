@@ -202,9 +202,9 @@ async def test_what_would_be_committed_alone_or_not_at_all_is_refused(postgresql
         assert connection.execute("SELECT count(*) FROM outbox").fetchone() == (1,)
     async with await psycopg.AsyncConnection.connect(postgresql) as other:
         with pytest.raises(
-            TypeError, match="AsyncConnection is no psycopg.Connection. Use the method whose name ends in _async"
+            TypeError, match="AsyncConnection is not a psycopg.Connection. Use the method whose name ends in _async"
         ):
             outbox.add(other, OrderPlaced(1))  # type: ignore[arg-type]  # the wrong kind is the point
     with psycopg.connect(postgresql) as connection:
-        with pytest.raises(TypeError, match=r"Connection is no psycopg.AsyncConnection. Open one with psycopg 3"):
-            await outbox.add_async(connection, OrderPlaced(1))  # type: ignore[arg-type]  # the same
+        with pytest.raises(TypeError, match=r"Connection is not a psycopg.AsyncConnection. Open one with psycopg 3"):
+            await outbox.add_async(connection, OrderPlaced(1))  # type: ignore[arg-type]  # the wrong kind is the point

@@ -14,9 +14,9 @@ sys.modules["tests"].__path__ = [str(Path(__file__).parents[2])]
 
 from tests.windows import Loop  # noqa: E402, I001 - before anything of ours is imported
 
-from pyventus_typed.nats import local_server  # noqa: E402
-from pyventus_typed.nats.errors import NoServer  # noqa: E402
-from tests.edges.nats import worker_process  # noqa: E402
+from pyventus_typed.nats import local_server  # noqa: E402 - needs our `tests`
+from pyventus_typed.nats.errors import NoServer  # noqa: E402 - needs our `tests`
+from tests.edges.nats import worker_process  # noqa: E402 - needs our `tests`
 
 
 async def serve(store: str) -> None:

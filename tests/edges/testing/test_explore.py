@@ -394,7 +394,7 @@ def test_an_exception_that_nobody_takes_fails_the_run_and_is_in_the_group() -> N
         await pause(2)
         del task
 
-    with pytest.raises(BackgroundError, match=r"nobody took care of this: KeyError: 'lost'") as caught:
+    with pytest.raises(BackgroundError, match=r"this was left behind: KeyError: 'lost'") as caught:
         run(body)
     assert [type(error) for error in caught.value.exceptions] == [KeyError]
 

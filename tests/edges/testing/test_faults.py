@@ -95,7 +95,7 @@ def test_a_sleep_may_take_longer_than_a_time_out() -> None:
     with pytest.raises(InterleavingError, match="TimeoutError") as caught:
         explore(body)
     sentence = r"The sleep of body at test_faults\.py:\d+ \(await asyncio\.sleep\(0\.6\)\) took 1 s instead of 0\.6 s"
-    assert re.search(sentence + ", until a time-out was over", str(caught.value))
+    assert re.search(sentence + ", until a timeout was over", str(caught.value))
     with pytest.raises(TimeoutError):
         run(body, schedule=caught.value.schedule)
 

@@ -121,12 +121,12 @@ def test_a_registered_strategy_is_honoured() -> None:
     [
         (events, "needs at least one event class"),
         (lambda: events(untyped(Money(1))), "takes event classes, and Money.* is none. Did you mean Money"),
-        (lambda: events(int), "int is no dataclass"),
+        (lambda: events(int), "int is not a dataclass"),
         (
             lambda: events(Money, amuont=st.integers()),
             "No field is called 'amuont' in Money. Their fields: amount, currency",
         ),
-        (lambda: events(Money, amount=untyped(3)), r"amount=3 is no strategy. .* amount=st.just\(3\)"),
+        (lambda: events(Money, amount=untyped(3)), r"amount=3 is not a strategy. .* amount=st.just\(3\)"),
     ],
 )
 def test_what_is_no_event_or_no_field_is_named(make: Callable[[], object], message: str) -> None:

@@ -183,7 +183,7 @@ def test_a_schedule_that_does_not_fit_is_an_error_of_the_test(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--replay=2", "--replay: '2' is no schedule"),
+        ("--replay=2", "--replay: '2' is not a schedule"),
         ("--schedules=0", "--schedules is the number of schedules to try, at least 1, not 0."),
     ],
 )

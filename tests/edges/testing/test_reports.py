@@ -189,8 +189,8 @@ def test_a_time_out_that_was_late_is_called_one() -> None:
     with pytest.raises(InterleavingError, match="got") as caught:
         explore(waits.timeout_that_loses_an_item)
     report = str(caught.value)
-    assert "  A time-out fell due 3 steps late: produce#1 and consume#1 went first." in report.splitlines()
-    assert re.search(r"\* +\d+ the end of a sleep falls due, ahead of a time-out\n", report)
+    assert "  A timeout fell due 3 steps late: produce#1 and consume#1 went first." in report.splitlines()
+    assert re.search(r"\* +\d+ the end of a sleep falls due, ahead of a timeout\n", report)
 
 
 def test_what_waits_in_a_function_of_asyncio_is_told_by_the_name_that_was_called() -> None:
@@ -205,7 +205,7 @@ def test_what_waits_in_a_function_of_asyncio_is_told_by_the_name_that_was_called
 # ---------------------------------------------------------------- what a race is about
 def conflicts(body: Callable[[], object]) -> list[str]:
     with pytest.raises(InterleavingError, match="in another order") as caught:
-        explore(body)  # type: ignore[arg-type]  # as above
+        explore(body)  # type: ignore[arg-type]  # a parameter of a test
     found = re.findall(r"^The lines that conflict over .*?\n\n", f"{caught.value}\n", re.DOTALL | re.MULTILINE)
     return [re.sub(r"\.py:\d+", "", one).strip() for one in found]
 

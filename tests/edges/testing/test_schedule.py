@@ -31,7 +31,7 @@ def test_a_schedule_reads_what_it_writes(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["2", "2:", "a:b", "2:1;5:1", "2:1,,5:1", "-1:1", "2:1 5:1"])
 def test_a_text_that_is_no_schedule_is_refused_with_the_form_it_should_have(text: str) -> None:
-    with pytest.raises(ScheduleError, match=r"is no schedule: .* deviations such as '2:1,5:1'"):
+    with pytest.raises(ScheduleError, match=r"is not a schedule: .* deviations such as '2:1,5:1'"):
         run(three_letters, schedule=text)
 
 

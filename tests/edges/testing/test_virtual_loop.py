@@ -448,7 +448,9 @@ def test_a_body_that_stops_the_loop_is_told_so() -> None:
         asyncio.get_running_loop().stop()
         await pause()
 
-    with pytest.raises(RuntimeError, match=r"stopped before the body was done: loop.stop\(\) is for who runs the loop"):
+    with pytest.raises(
+        RuntimeError, match=r"stopped before the body was done: only the code that runs the loop may stop it"
+    ):
         run(body)
 
 

@@ -106,8 +106,8 @@ def test_what_was_recorded_is_shown_however_the_function_ends(
         (["nope:plain"], 2, "there is no module 'nope'"),
         (["broken:plain"], 2, "broken cannot be imported: broken.py:1: ZeroDivisionError"),
         (["shop:nope"], 2, "the module has no 'nope'."),
-        (["shop:number"], 2, "this is no function but an int."),
-        (["shop:Ordered"], 2, "this is no function but a class."),
+        (["shop:number"], 2, "this is not a function but an int."),
+        (["shop:Ordered"], 2, "this is not a function but a class."),
         (
             ["shop:needs"],
             2,

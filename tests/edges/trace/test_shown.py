@@ -141,8 +141,8 @@ def test_the_tree_shows_causes_and_outcomes_by_signs() -> None:
         "│   ├── ✗ shop.bill waited 1 s, ran 3 s, failed: ...",
         "│   └── Event(2) at 2 s",
         "│       ├── - shop.ship discarded: cancelled",
-        "│       └── Event(3) at 3 s nobody receives it",
-        "└── Event(4) at 4 s nobody receives it",
+        "│       └── Event(3) at 3 s no handler receives it",
+        "└── Event(4) at 4 s no handler receives it",
     ]
 
 

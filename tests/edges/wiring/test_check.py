@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import TypeAliasType
 
+import pyventus_typed.wiring
 from pyventus_typed import Emitter, Event, Linker, Request, Subscriber, answers, handles
 from pyventus_typed.wiring import Finding, NotAFamily, NotALinker, Report, Rule, check
 from tests.edges.wiring.notes import own_notes
@@ -192,7 +193,7 @@ def test_what_is_no_family_is_refused_by_name(family: object) -> None:
 
 
 def test_what_is_no_linker_is_refused_by_name() -> None:
-    with pytest.raises(NotALinker, match="The wiring of a Linker is checked, and 3 is none"):
+    with pytest.raises(NotALinker, match="The wiring of a Linker is checked, and 3 is not a Linker"):
         check(3)  # type: ignore[arg-type]  # which a type checker tells, too
 
 
@@ -235,7 +236,9 @@ def test_a_request_that_methods_only_handle_is_unanswered_until_one_answers() ->
     linker.bind(Hears())
     (fault,) = check(linker).faults
     assert (fault.rule, fault.event) == (Rule.UNANSWERED, DepthOf)
-    assert fault.message == "nobody answers DepthOf; Hears.hear handles it, and only linker.answer and @answers answer"
+    assert (
+        fault.message == "no handler answers DepthOf; Hears.hear handles it, and only linker.answer and @answers answer"
+    )
     linker.bind(Answers())
     assert check(linker).faults == ()
 
@@ -272,3 +275,13 @@ def test_the_page_says_of_each_rule_whether_it_is_a_fault_or_a_note(rule: Rule) 
     page = (HOUSE / "docs" / "how-to" / "check-the-wiring.md").read_text(encoding="utf-8")
     faults, _, notes = page.partition("## Notes")
     assert f"| `{rule}` |" in (faults if rule.is_fault else notes)
+
+
+def test_every_function_of_a_rule_is_run_and_every_rule_has_one() -> None:
+    folder = Path(pyventus_typed.wiring.__file__).parent
+    source = (folder / "_rules.py").read_text(encoding="utf-8")
+    functions = set(re.findall(r"^def (\w+)\(facts: Facts\) -> Iterator\[Finding\]:", source, re.MULTILINE))
+    (run,) = re.findall(r"^RULES = \(\n(.*?)^\)", source, re.MULTILINE | re.DOTALL)
+    assert functions == set(re.findall(r"\w+", run))
+    found = set(re.findall(r"Finding\(\s*Rule\.(\w+)", source + (folder / "_check.py").read_text(encoding="utf-8")))
+    assert found == {rule.name for rule in Rule}

@@ -158,7 +158,7 @@ def test_an_event_that_is_made_may_be_emitted_where_nobody_can_read_it(books: Pa
 def test_an_event_that_only_other_code_emits_and_nobody_receives_says_where(books: Path) -> None:
     (books / "events.py").write_text(EVENTS.replace("@linker.on(BookEvent)", ""))
     assert (
-        "bookshop/events.py:16: unhandled: nobody receives Sold; bookshop.web emits it at bookshop/web.py:21"
+        "bookshop/events.py:16: unhandled: no handler receives Sold; bookshop.web emits it at bookshop/web.py:21"
         in found(report("bookshop"), Rule.UNHANDLED)
     )
 

@@ -1,6 +1,5 @@
 """``check`` as a command: exit codes, messages without tracebacks, and what goes to which stream."""
 
-import argparse
 import json
 import os
 import re
@@ -13,17 +12,12 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from pyventus_typed.cli import main
-from pyventus_typed.wiring import add_parser
 
 SOUND = ["sound.wiring:orders", "sound.wiring:mail"]
 
 
 def command(*arguments: str) -> int:
-    parser = argparse.ArgumentParser(prog="pyventus_typed")
-    add_parser(parser.add_subparsers())
-    options = parser.parse_args(["check", *arguments])
-    code: int = options.run(options)
-    return code
+    return main(["check", *arguments])
 
 
 @pytest.fixture
@@ -69,13 +63,13 @@ def test_notes_alone_end_with_0(folder: Path, capsys: pytest.CaptureFixture[str]
         "linker.subscribe(Tick, lambda tick: emitter.emit(Tick()))",
     )
     assert command("loops:linker") == 0
-    assert "loops.py:7: note: these set each other off: Tick -> lambda -> Tick" in capsys.readouterr().out
+    assert "loops.py:7: note: these trigger each other: Tick -> lambda -> Tick" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("family", [["sound.events:Family"], ["sound.events:Placed", "--family", "sound.events:Paid"]])
 def test_a_family_is_an_alias_or_given_in_several_parts(family: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert command("sound.wiring:mail", "--family", *family) == 1
-    assert "unhandled: nobody receives Placed" in capsys.readouterr().out
+    assert "unhandled: no handler receives Placed" in capsys.readouterr().out
 
 
 def test_a_graph_is_alone_on_stdout_and_the_findings_are_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,7 +77,7 @@ def test_a_graph_is_alone_on_stdout_and_the_findings_are_on_stderr(capsys: pytes
     assert command(*arguments, "--format", "svg") == 1
     out, err = capsys.readouterr()
     assert ET.fromstring(out).tag.endswith("svg")
-    assert "unhandled: nobody receives OrderLost" in err
+    assert "unhandled: no handler receives OrderLost" in err
     assert command(*arguments, "--format", "json") == 1
     assert json.loads(capsys.readouterr().out)["faults"]
     assert command(*arguments, "--format", "mermaid") == 1
@@ -110,8 +104,8 @@ def test_what_a_module_prints_does_not_end_up_in_a_graph(folder: Path, capsys: p
         (["import json", "json.loads('x')"], "broken cannot be imported: broken.py:2: JSONDecodeError: Expecting"),
         (["class E(BaseException):", "    def __str__(self): 1 / 0", "raise E"], "broken.py:3: E: (its message"),
         (["def __getattr__(name): raise OSError(name)"], "'linker' raised OSError: linker"),
-        (["linker = 3"], "broken:linker: this is no Linker but an int. broken holds no linker."),
-        (["def linker(): ..."], "broken:linker: this is no Linker but a function"),
+        (["linker = 3"], "broken:linker: this is not a Linker but an int. broken holds no linker."),
+        (["def linker(): ..."], "broken:linker: this is not a Linker but a function"),
         (
             ["from pyventus_typed import *", "import pyventus_typed as p", "mine = p.Linker()"],
             "Did you mean broken:mine?",
@@ -129,7 +123,7 @@ def test_a_module_that_cannot_be_used_ends_with_2_and_one_sentence(
     assert command("broken:linker") == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("pyventus_typed check: broken:linker: ")
+    assert err.startswith("python -m pyventus_typed check: broken:linker: ")
     assert message in err
     assert err.count("\n") == 1
 
@@ -168,10 +162,9 @@ def test_a_module_is_found_in_the_current_directory(folder: Path) -> None:
     with (folder / "here.py").open("a") as file:
         file.write("linker.subscribe(Paid, print)\n")
     program = (
-        "import argparse, sys; from pyventus_typed.wiring import add_parser, run; "
-        "parser = argparse.ArgumentParser(); add_parser(parser.add_subparsers()); "
+        "import sys; from pyventus_typed.cli import main; "
         "sys.path = [path for path in sys.path if path]; "
-        "sys.exit(run(parser.parse_args(['check', 'here:linker'])))"
+        "sys.exit(main(['check', 'here:linker']))"
     )
     project = Path(__file__).parents[3]
     done = subprocess.run(
@@ -220,7 +213,9 @@ def app(folder: Path) -> Path:
 def test_a_linker_without_handlers_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("bus:linker") == 1
     out = capsys.readouterr().out
-    assert out.endswith(f"unhandled: nobody receives Lost\n{ADVICE}\n2 faults, 0 notes; 2 events, 0 handlers checked\n")
+    assert out.endswith(
+        f"unhandled: no handler receives Lost\n{ADVICE}\n2 faults, 0 notes; 2 events, 0 handlers checked\n"
+    )
 
 
 @pytest.mark.usefixtures("app")
@@ -228,7 +223,7 @@ def test_a_linker_without_handlers_and_events_ends_with_2(capsys: pytest.Capture
     assert command("bus:plain") == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"pyventus_typed check: {ADVICE}\n")
+    assert err.startswith(f"python -m pyventus_typed check: {ADVICE}\n")
 
 
 @pytest.mark.usefixtures("app")
@@ -253,7 +248,7 @@ def test_a_module_to_import_that_is_none_ends_with_2(
 ) -> None:
     write(app, "broken", "1 / 0")
     assert command("bus:linker", "--import", name) == 2
-    assert capsys.readouterr().err.startswith(f"pyventus_typed check: {message}")
+    assert capsys.readouterr().err.startswith(f"python -m pyventus_typed check: {message}")
 
 
 def test_ctrl_c_while_a_module_is_imported_is_no_fault_of_the_module(folder: Path) -> None:

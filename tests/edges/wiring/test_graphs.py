@@ -81,7 +81,7 @@ def test_text_says_who_receives_and_who_emits(report: Report) -> None:
     text = render(report, "text")
     assert re.search(r"^Placed  .*\n  -> pay .*, emits Paid\n  -> audit ", text, re.MULTILINE)
     assert re.search(r"^PriceOf  .*\n  answered by price ", text, re.MULTILINE)
-    assert re.search(r"^Orphan  .*, nobody receives it$", text, re.MULTILINE)
+    assert re.search(r"^Orphan  .*, no handler receives it$", text, re.MULTILINE)
     assert text.endswith(f"{report}\n")
 
 
@@ -132,11 +132,11 @@ def test_an_svg_tells_faults_without_colour_and_in_words(report: Report) -> None
     assert titles == {("Paid", True), ("Orphan", True)}
     words = root.findtext(f"{SVG}desc") or ""
     assert "pay emits Paid." in words
-    assert "Fault: nobody receives Orphan." in words
+    assert "Fault: no handler receives Orphan." in words
 
 
 def test_another_format_is_refused_by_name(report: Report) -> None:
-    with pytest.raises(InvalidOption, match="'png' is no format of a report. Take one of text, json, mermaid, svg."):
+    with pytest.raises(InvalidOption, match="'png' is not a format of a report. Take one of text, json, mermaid, svg."):
         render(report, "png")  # type: ignore[arg-type]  # which a type checker tells, too
 
 

@@ -63,7 +63,7 @@ def test_a_base_whose_class_variables_name_it_can_be_subscribed_to(run: Run) -> 
 
 def test_a_forgotten_decorator_is_still_what_is_wrong(run: Run) -> None:
     shop = run("class Paid(Event):\n    receipt: Later")
-    with pytest.raises(NotAnEvent, match=r"Paid has fields but is no dataclass\. Decorate it"):
+    with pytest.raises(NotAnEvent, match=r"Paid has fields but is not a dataclass\. Decorate it"):
         Linker().subscribe(shop.Paid, print)
 
 

@@ -4,7 +4,8 @@ import array
 import collections
 import re
 import typing
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, NewType, Optional, TypeVar
@@ -117,7 +118,7 @@ def test_a_field_that_can_change_is_a_fault(annotation: object, names: str) -> N
         bytes,
         Sequence[int],
         Mapping[str, int],
-        Set[int],
+        AbstractSet[int],
         Tight,
         Node,
         Point,

@@ -1,6 +1,4 @@
-# mypy: ignore-errors
-# ruff: noqa: B008, PLC0415, PLW0406
-# Handlers as they are written where nobody checks types.
+# ruff: noqa: B008, PLC0415, PLW0406 - handlers as they are written where nobody checks them
 
 import asyncio
 import copy

@@ -1,4 +1,3 @@
-# mypy: ignore-errors
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
@@ -68,7 +67,7 @@ class OrderPacked(OrderEvent):
     crate: Crate  # fault: mutable
     row: Row  # fault: mutable
     options: Options  # fault: mutable
-    tags: Optional[Tags]  # fault: mutable  # noqa: UP045
+    tags: Optional[Tags]  # fault: mutable  # noqa: UP045 - the old form is tested
     box: Box[bytearray]  # fault: mutable
     prices: tuple[tuple[list[Decimal], ...], ...]  # fault: mutable
     checked: Annotated[set[int], "by hand"] = field(default_factory=set)  # fault: mutable

@@ -1,4 +1,3 @@
-# mypy: ignore-errors
 from faulty.events import (
     Newsletter,
     OrderAudited,

@@ -1,4 +1,3 @@
-# mypy: ignore-errors
 from pyventus_typed import Emitter, Event, Linker
 from sound.events import Family, Paid, Placed, PriceOf, Shipped
 

@@ -42,7 +42,7 @@ text { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mo
 """.strip()
 
 
-class Paper:
+class Drawing:
     """A picture under construction; lengths in pixels, the origin at the top left."""
 
     def __init__(self, title: str, width: float, height: float) -> None:
