@@ -38,6 +38,7 @@ ASK = ("tests/processors/test_ask.py",)
 ROOM = ("tests/processors/test_room.py",)
 WAITING = ("tests/processors/test_waiting.py",)
 SUBSCRIPTION = ("tests/test_subscription.py",)
+STREAM = ("tests/test_stream.py",)
 SUBSCRIBER = ("tests/test_subscriber.py",)
 RELOADING = ("tests/test_reloading.py",)
 EVENT = ("tests/test_event.py",)
@@ -920,6 +921,41 @@ MUTANTS = (
         "one.events == new.events or not is_same(before, callee)",
         "one.events == new.events and is_same(before, callee)",
         RELOADING,
+    ),
+    Mutant(
+        "a stream is read in any loop",
+        "_stream.py",
+        "        if self._phase is not _Phase.NEW and not runs_here(self._loop()):\n",
+        "        if self._phase is _Phase.NEW and not runs_here(self._loop()):\n",
+        STREAM,
+    ),
+    Mutant(
+        "who has only entered the block of a stream may not await what another task may make room for",
+        "_stream.py",
+        "(owner or self._has_read) and ",
+        "",
+        STREAM,
+    ),
+    Mutant(
+        "a delivery that waits for room does not ask whether its reader waits for it",
+        "_stream.py",
+        "            loop.call_soon_threadsafe(self._judge, context=Context())\n",
+        "            pass\n",
+        STREAM,
+    ),
+    Mutant(
+        "a reader that waits is failed for what came after its wait",
+        "processors/_waiting.py",
+        "of.number <= epoch.number",
+        "of.number > 0",
+        STREAM,
+    ),
+    Mutant(
+        "who is refused a place gives one that it never had",
+        "processors/_capacity.py",
+        " and future.exception() is None",
+        "",
+        STREAM,
     ),
     Mutant(
         "annotations are evaluated to be looked at",

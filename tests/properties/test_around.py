@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from pyventus_typed import Delivery, Discarded
+from pyventus_typed import Completed, Delivery, Discarded
 from pyventus_typed.testing import Ending, afterwards, given_interleavings
 from tests.processors.ends import End, LoopFactory, no_complaints
 from tests.processors.world import ORDERINGS, Emit, Errand, Script, Step, World
@@ -107,6 +107,56 @@ def test_each_manager_that_was_entered_is_left_once_at_every_end(ordering: str) 
 
     run()
     assert entered > examples, "a generator that never gets there proves nothing"
+
+
+@pytest.mark.parametrize("ordering", ORDERINGS)
+def test_none_is_around_a_stream_and_that_gets_what_handlers_with_managers_get_at_every_end(ordering: str) -> None:
+    got = 0
+    examples = max(10, settings().max_examples // 2)
+
+    @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+    @given(
+        steps=MAIN, case=st.sampled_from(ALIVE), kinds=KINDS_AROUND, maxsize=st.integers(1, 3), more=st.integers(0, 20)
+    )
+    def run(steps: list[Step], case: tuple[End, LoopFactory], kinds: list[str], maxsize: int, more: int) -> None:
+        nonlocal got
+        end, factory = case
+        world, read = Surrounded(ordering, kinds=kinds), list[int]()
+        events = world.emitter.stream(Errand, maxsize=maxsize)
+
+        async def consume() -> None:
+            async for errand in events:
+                read.append(errand.n)
+
+        async def main() -> None:
+            async with events:
+                reading = asyncio.create_task(consume())
+                await asyncio.sleep(0)  # it begins to read before the block may end
+                await world.main(steps)()
+                for _ in range(more):
+                    await asyncio.sleep(0)
+            await reading
+
+        with no_complaints():
+            end.bring(main, factory)
+            world.check_counts()
+            world.check_managers()
+        arrived = set[int]()
+        for emission in world.emissions:
+            for delivery in emission.deliveries:
+                if getattr(delivery.subscription.handler, "__self__", None) is events:
+                    assert world.marks.get(delivery, []) == []
+                    if isinstance(delivery.outcome, Completed):
+                        arrived.add(emission.event.n)
+        assert len(read) == len(set(read)), "an event comes once"
+        assert set(read) <= arrived
+        assert len(arrived - set(read)) <= maxsize, "no more than these were left unread"
+        if ordering != "per key":
+            assert read == sorted(read)
+        got += len(read)
+
+    run()
+    assert got > examples // 4, "a stream that gets nothing proves nothing"
 
 
 @pytest.mark.parametrize("ending", ["cancel", "close"])
