@@ -23,7 +23,7 @@ PROJECT = load_toml(ROOT / "pyproject.toml")
 DECLARED = python_versions(PROJECT)
 SUPPORTED = [version for version in DECLARED if not version.endswith("t")]
 TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py", "hatch_build.py")
-EXTRAS = "[cli,testing,nats,nats-server,postgresql]"
+EXTRAS = "[cli,testing,nats,nats-server,opentelemetry,postgresql]"
 WORKERS = (os.cpu_count() or 1) + 1  # one more than there are cores: some tests wait for processes
 # Typing cases are programs for the type checkers, so they are judged in `types`.
 PYTEST = ("python", "-m", "pytest", f"--numprocesses={WORKERS}", "--ignore=tests/typing")

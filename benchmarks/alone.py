@@ -38,6 +38,6 @@ def work(name: str, contender: str, times: int) -> None:
 
 if __name__ == "__main__":
     jobs = [word.split(":") for word in sys.argv[1:]]
-    load(frozenset(contender for _, contender, _ in jobs))
+    load(frozenset(contender.partition(" ")[0] for _, contender, _ in jobs))
     for row_, contender_, times_ in jobs:
         work(row_, contender_, int(times_))

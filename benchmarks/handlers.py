@@ -1,6 +1,8 @@
 """Handlers that do nothing, for timing, and handlers that count, for the check before it."""
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from .works import Handler, Handlers
 
@@ -45,6 +47,12 @@ def suspending(count: int) -> Handlers:
         return named(handler, index)
 
     return Handlers(tuple(make(index) for index in range(count)), turns=2)
+
+
+@contextmanager
+def managed(about: object) -> Generator[None]:
+    """What stands around a handler, and does nothing. It is given the event, or the delivery."""
+    yield
 
 
 def counting(like: Handlers, calls: list[int]) -> Handlers:

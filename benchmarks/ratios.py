@@ -43,6 +43,22 @@ def ratio(rounds: Rounds, contender: str, baseline: str, *, by_cpu: bool = False
     return Ratio(middle, low, high, cpu)
 
 
+def added(rounds: Rounds, contender: str, baseline: str) -> tuple[float, float]:
+    """How many seconds *contender* takes longer than the same "without", and how many times as much that is as it is for
+    *baseline*: the median over the rounds.
+    """
+    seconds: list[float] = []
+    times: list[float] = []
+    for timings in rounds:
+        if {contender, f"{contender} without", baseline} <= timings.keys():
+            without = timings.get(f"{baseline} without")
+            ours = timings[contender].wall - timings[f"{contender} without"].wall
+            theirs = timings[baseline].wall - (0 if without is None else without.wall)
+            seconds.append(ours)
+            times.append(ours / theirs)
+    return median(seconds), median(times)
+
+
 def typical(rounds: Rounds, contender: str) -> float:
     """Median seconds of one unit of work. It depends on who else used the machine: only ratios mean something."""
     return median(timings[contender].wall for timings in rounds if contender in timings)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .contenders import HAND, US
 from .measuring import Rounds
-from .ratios import ratio, typical
+from .ratios import added, ratio, typical
 from .rows import Row
 from .works import Batch, BatchInLoop
 
@@ -34,6 +34,9 @@ def lines(row: Row[Batch] | Row[BatchInLoop], rounds: Rounds) -> Iterator[str]:
             f"  {name:<12}{number(one.median):>9}   {spread:>19}   cpu {number(one.cpu):>8} {doubt}"
             f"{seconds(typical(rounds, name)):>10}"
         )
+    if row.added is not None and {US, f"{US} without"} <= names:
+        more, times = added(rounds, US, row.baseline)
+        yield f"  us adds {seconds(more)}, {number(times)} x what {row.baseline} adds, goal {row.added}"
     if {HAND, US} <= names:
         yield f"  us is {number(ratio(rounds, US, HAND).median)} x hand"
 

@@ -9,7 +9,7 @@ from . import checking, growth
 from .contenders import LIMIT
 from .handlers import plain, straight, suspending
 from .measuring import Pace, Rounds, plan, run, run_in_loop
-from .works import BURST, CHURN, EACH, EMIT, MAILBOX, PUBLISH, B, Batch, BatchInLoop, Handlers, Work
+from .works import AROUND, BURST, CHURN, EACH, EMIT, MAILBOX, PASS, PUBLISH, B, Batch, BatchInLoop, Handlers, Work
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Row(Generic[B]):
     count: int = 1
     goal: float | None = None
     """How many times the baseline is good enough for us."""
+    added: float | None = None
+    """The same for what is added to the work of "us without", beside what is added to that of "limit without", or to nothing."""
     burst: int | None = None
     batch: float | None = None
     """Seconds, where a batch must be longer than usual."""
@@ -78,6 +80,7 @@ WITHOUT_LOOP = (
     Row("sync-10", "no loop, 10 sync handlers", EMIT, plain, 10, 2.8),
     Row("sync-100", "no loop, 100 sync handlers", EMIT, plain, 100, 1.35),
     Row("sync-1000", "no loop, 1,000 sync handlers", EMIT, plain, 1000),
+    Row("around", "no loop, 1 sync handler in a context manager, until done", AROUND, plain, 1, added=4),
     Row("fresh-loop", "no loop, 1 async handler, until done", EMIT, straight, 1, 0.5),
     Row("churn", "no loop, subscribe the fourth of 4 handlers, emit, unsubscribe it", CHURN, plain, 4),
     Row("types", "emit, with so many event types subscribed to", growth.TYPES, plain, 1, 1.05, baseline="us 1"),
@@ -97,6 +100,7 @@ WITHOUT_LOOP = (
 )
 IN_LOOP = (
     Row("burst", "in a loop, burst of 10,000 to 1 sync handler, drained", BURST, plain, 1, 10.8, burst=10_000),
+    Row("stream", "in a loop, burst of 1,000, read by another task", PASS, plain, 1, added=2, burst=1_000),
     Row("task-1", "in a loop, 1 async handler that does not suspend, until done", EACH, straight, 1, 1.25),
     Row("task-10", "in a loop, 10 async handlers that suspend once, until done", EACH, suspending, 10, 1.05),
     Row("mailbox", "in a loop, mailbox, burst of 1,000, not suspending", MAILBOX, straight, 1, 0.6, burst=1_000),

@@ -64,8 +64,10 @@ class Ping:
 PING = Ping(1, "ping")
 
 EMIT = Work[Batch]("no loop is running: emit, until done")
+AROUND = Work[Batch]("no loop is running: emit, until done; each handler inside of a context manager")
 CHURN = Work[Batch]("no loop is running: subscribe one more handler, emit, unsubscribe it")
 BURST = Work[BatchInLoop]("in a loop: emit n times in a row, then wait until all is done")
+PASS = Work[BatchInLoop]("in a loop: emit n times in a row, and another task reads them and calls the handlers")
 EACH = Work[BatchInLoop]("in a loop: n times, emit and wait until it is done; each async handler in a task")
 MAILBOX = Work[BatchInLoop]("in a loop: as a burst, and each handler takes one event at a time")
 PUBLISH = Work[BatchInLoop]("in a loop: handlers awaited one after the other, in the caller's own task")

@@ -52,7 +52,16 @@ toc_object_entries_show_parents = "hide"
 # ---------------------------------------------------------------- what is checked
 nitpicky = True
 ELSEWHERE = sorted(
-    {*sys.stdlib_module_names, *vars(builtins), "typing_extensions", "hypothesis", "nats", "msgspec", "psycopg"}
+    {
+        *sys.stdlib_module_names,
+        *vars(builtins),
+        "typing_extensions",
+        "hypothesis",
+        "nats",
+        "msgspec",
+        "opentelemetry",
+        "psycopg",
+    }
 )
 nitpick_ignore_regex = [
     # Python's own names, and those of libraries: their inventories would have to be fetched.

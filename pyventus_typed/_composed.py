@@ -98,7 +98,7 @@ class Composed:
         return self
 
     def run(self, delivery: Delivering, *, owned: bool, threads: bool) -> Coroutine[Any, Any, Verdict]:  # Any: a loop's
-        """Run the handler and what is around it, from outside in: callbacks, managers, time-out, handler.
+        """Run the handler and what is around it, from outside in: callbacks, managers, timeout, handler.
 
         It awaits `OWN` where it needs a task, unless it is *owned* by one. With *threads* a blocking handler goes to a
         worker thread. Raises nothing that is an `Exception`.
@@ -317,7 +317,7 @@ def _is_async(manager: object, make: Call, preferred: bool) -> bool:  # noqa: FB
     if isinstance(manager, CoroutineType):
         manager.close()  # nobody awaits it
     raise NotAManager(
-        f"{spell(make)} returned {spell(manager)}, which is no context manager. "
+        f"{spell(make)} returned {spell(manager)}, which is not a context manager. "
         "Put @contextmanager or @asynccontextmanager above a function with one yield, or return such a manager.",
         make,
     )

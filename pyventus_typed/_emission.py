@@ -12,7 +12,7 @@ from weakref import ref
 
 from typing_extensions import TypeVar, override
 
-from ._errors import PyventusError
+from ._errors import LEFT_BEHIND, PyventusError
 from ._event import Event
 from ._loops import HAS_GIL, complete, here, runs_here
 from ._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
@@ -83,7 +83,10 @@ def current_emission() -> "Emission[Event] | None":
 
 
 class WouldDeadlock(PyventusError, RuntimeError):
-    """A handler waits for its own end. *chain* are the emissions, from the one waited for to the one that waits."""
+    """A handler waits for its own end, or the reader of a full stream for what waits for room there.
+
+    *chain* are the emissions, from the one waited for to the one that waits.
+    """
 
     chain: tuple["Emission[Event]", ...]
 
@@ -115,14 +118,13 @@ class EmissionFailed(PyventusError, ExceptionGroup[Exception]):
     def emission(self) -> "Emission[Event]":
         """Whose handlers failed."""
         if self._emission is None:
-            raise AttributeError(
-                "This EmissionFailed was pickled, and an emission stays in the process that emitted it."
-            )
+            raise AttributeError  # it was pickled: see __getattr__
         return self._emission
 
     @override
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...], dict[str, object]]:
-        state = {name: value for name, value in self.__dict__.items() if name == "__notes__"}
+        state: dict[str, object] = {name: value for name, value in self.__dict__.items() if name == "__notes__"}
+        state[LEFT_BEHIND] = ["emission"]
         return type(self), (self.message, [_picklable(error) for error in self.exceptions], None), state
 
     def __copy__(self) -> Self:
@@ -401,7 +403,7 @@ class Emission(Generic[_T_co]):
         """Wait until it is settled, from any loop; never raises what a handler raised.
 
         A waiter that is cancelled, or times out, changes nothing. Raises `WouldDeadlock` in a handler's own task
-        if that would wait for itself.
+        if that would wait for itself, and in the task that reads a stream if this waits for room there.
         """
         return await _Wait(self)
 
@@ -549,7 +551,7 @@ def adopt(emission: AnyEmission) -> AnyEmission | None:
 
 
 def use_up(emission: AnyEmission) -> None:
-    """Use up the ``once`` of those who receive it: a subscription that another emission took meanwhile is no receiver."""
+    """Use up the ``once`` of those who receive it: a subscription that another emission took meanwhile is not a receiver."""
     receivers = emission._route.receivers
     if not emission._route.has_once:
         return

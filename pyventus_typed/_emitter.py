@@ -20,14 +20,33 @@ from ._routing import Route
 from ._spelling import spell, spell_event
 from ._stream import Expected, Readers, Stream, StreamOverflow
 from ._subscription import Options, check_seconds
-from ._typing import T1, T2, T3, T4, T5, T6, T7, T8, E_contra, EventClass, EventIn, R, RequestIn, T, When
+from ._typing import (
+    T1,
+    T2,
+    T3,
+    T4,
+    T5,
+    T6,
+    T7,
+    T8,
+    AnyClass,
+    ClassVariable,
+    E_contra,
+    EventClass,
+    EventIn,
+    Filter,
+    R,
+    RequestIn,
+    T,
+    When,
+)
 from .processors._asyncio import AsyncIOProcessor
 
 
 class Emitter(Generic[E_contra]):
     """Emits the events of a family to the handlers of a linker, run by a processor.
 
-    All methods may be called from any thread. ``async with Emitter(...)`` makes the running loop its home: emissions from
+    All methods may be called from any thread. ``async with Emitter(...)`` makes the running loop its home loop: emissions from
     threads without a loop of their own are handed to it, and the end of the block waits for everything.
     """
 
@@ -36,11 +55,13 @@ class Emitter(Generic[E_contra]):
     def __init__(self, linker: Linker[E_contra], processor: Processor | None = None) -> None:
         """*processor* may be shared with other emitters; ``None`` is a new ``AsyncIOProcessor()``."""
         if not isinstance(linker, Linker):
-            raise DefinitionError(f"{linker!r} is no linker. Make one: Emitter(Linker()).", linker)
+            raise DefinitionError(f"{linker!r} is not a linker. Make one: Emitter(Linker()).", linker)
         if isinstance(processor, type):
             raise DefinitionError(f"{spell(processor)} is a class. Did you mean {spell(processor)}()?", processor)
         if processor is not None and not hasattr(processor, "submit"):
-            raise DefinitionError(f"{processor!r} is no processor. Use AsyncIOProcessor(), or leave it out.", processor)
+            raise DefinitionError(
+                f"{processor!r} is not a processor. Use AsyncIOProcessor(), or leave it out.", processor
+            )
         self._linker = linker
         self._routes = linker._routes
         self._processor: Processor = AsyncIOProcessor() if processor is None else processor
@@ -73,7 +94,7 @@ class Emitter(Generic[E_contra]):
         raises. Predicates (``when``) are evaluated here, in order.
 
         Raises `EmissionRejected` if nothing was accepted: `EmitterClosed`, or `NoRoom` where ``capacity`` is used up;
-        `DefinitionError` for what is no event, or none of this linker's.
+        `DefinitionError` for what is not an event, or none of this linker's.
         """
         try:
             route = self._routes.table[type(event)]
@@ -116,7 +137,8 @@ class Emitter(Generic[E_contra]):
     async def emit_wait(self, event: Any, /) -> Emission[Any]:  # Any: as for emit
         """As `emit`, but waits for a place, first come first served; a waiter that is cancelled emits nothing.
 
-        Raises `WouldDeadlock` in a handler whose own end alone could free a place.
+        Raises `WouldDeadlock` in a handler whose own end alone could free a place, and in the task that reads a stream if each
+        place is held by what waits for room there.
         """
         emission = self._draft(event)
         await self._processor.submit_wait(emission, self._state)
@@ -149,16 +171,16 @@ class Emitter(Generic[E_contra]):
         answer: Any = await self._processor.ask(
             self._asked(request), self._state
         )  # Any: answer() checked that it is an R
-        return answer  # type: ignore[no-any-return]  # as above
+        return answer  # type: ignore[no-any-return]  # answer() has checked that it is an R
 
     def ask_sync(self, request: RequestIn[E_contra, R], /) -> R:
-        """As `ask`, without awaiting: a plain answer is called at once, also where a loop runs.
+        """As `ask`, without awaiting: a plain answer is called at once, whether a loop runs or not.
 
         Without a running loop an ``async`` answer runs to its end, as by `emit`. Where a loop runs, an answer that must be
         awaited, or has ``in_thread``, raises `DefinitionError` before it is called: ``await ask`` there.
         """
         answer: Any = self._processor.ask_sync(self._asked(request), self._state)  # Any: as in ask
-        return answer  # type: ignore[no-any-return]  # as above
+        return answer  # type: ignore[no-any-return]  # answer() has checked that it is an R
 
     # fmt: off
     # -- overloads of stream: one for each number of events, written by tests/typing/overloads.py
@@ -209,6 +231,21 @@ class Emitter(Generic[E_contra]):
         e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *,
         when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, maxsize: int = 100, overflow: StreamOverflow = "wait",
     ) -> Stream[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+    @overload
+    def stream(
+        self, event: AnyClass[..., E_contra, T], /, *, when: When[T] = None, maxsize: int = 100,
+        overflow: StreamOverflow = "wait",
+    ) -> Stream[T]: ...
+    @overload
+    def stream(
+        self: "Emitter[Event]", event: ClassVariable[T], /, *, when: When[T] = None, maxsize: int = 100,
+        overflow: StreamOverflow = "wait",
+    ) -> Stream[T]: ...
+    @overload
+    def stream(
+        self, event: ClassVariable[E_contra], /, *, when: Filter[E_contra] | None = None, maxsize: int = 100,
+        overflow: StreamOverflow = "wait",
+    ) -> Stream[E_contra]: ...
     # -- end of overloads
     # fmt: on
     def stream(
@@ -228,8 +265,11 @@ class Emitter(Generic[E_contra]):
 
         At most *maxsize* events wait to be read. With one more, the delivery stays open until there is room (``"wait"``),
         so that ``capacity`` and `emit_wait` hold up who emits; or the oldest unread one (``"drop_old"``) or the new one
-        (``"drop_new"``) is lost, and counted in ``dropped``. `wait_for_tasks` and `aclose` in the task that reads raise
-        `WouldDeadlock` where they would wait for room. When the block ends, what waits for room is discarded.
+        (``"drop_new"``) is lost, and counted in ``dropped``. When the block ends, what waits for room is discarded.
+
+        In the task that reads, ``await emission``, `emit_wait`, `wait_for_tasks` and `aclose` raise `WouldDeadlock` as soon as
+        they wait for what waits for room here. For the last two a task that has entered the block counts, too, until another
+        one reads. Not judged are `ask`, the turn of `publish`, and waits in other tasks.
 
         ``when`` is evaluated as for ``on``. Raises `DefinitionError` for what cannot work; entering the block raises
         `EmitterClosed` where nothing can come any more.
@@ -284,6 +324,18 @@ class Emitter(Generic[E_contra]):
         e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *,
         when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, timeout: float | None = None,
     ) -> Future[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+    @overload
+    def expect(
+        self, event: AnyClass[..., E_contra, T], /, *, when: When[T] = None, timeout: float | None = None,
+    ) -> Future[T]: ...
+    @overload
+    def expect(
+        self: "Emitter[Event]", event: ClassVariable[T], /, *, when: When[T] = None, timeout: float | None = None,
+    ) -> Future[T]: ...
+    @overload
+    def expect(
+        self, event: ClassVariable[E_contra], /, *, when: Filter[E_contra] | None = None, timeout: float | None = None,
+    ) -> Future[E_contra]: ...
     # -- end of overloads
     # fmt: on
     def expect(
@@ -316,8 +368,7 @@ class Emitter(Generic[E_contra]):
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
         """Wait until what the processor has accepted in this loop is settled, and what that leads to; see there."""
-        async with self._readers.judging("waits for what is pending"):
-            return await self._processor.wait_for_tasks(timeout)
+        return await self._processor.wait_for_tasks(timeout)
 
     async def aclose(self, *, grace: float | None = None) -> bool:
         """Refuse new emissions and wait for those that are pending, and for what they still emit; whether all ended.
@@ -327,8 +378,7 @@ class Emitter(Generic[E_contra]):
         """
         if grace is not None:
             check_seconds("grace", grace)
-        async with self._readers.judging("closes the emitter"):
-            is_done = await self._processor.close(self._state, grace)
+        is_done = await self._processor.close(self._state, grace)
         self._gave_up = self._gave_up or not is_done
         self._readers.end()
         return is_done
@@ -346,8 +396,8 @@ class Emitter(Generic[E_contra]):
             if not self._gave_up:
                 await self.aclose()
         finally:
-            self._state.home = None
-            self._readers.end()  # also if it was cancelled: nobody comes back to close it
+            self._state.home_loop = None
+            self._readers.end()  # whether it was cancelled or not: nobody comes back to close it
 
     @override
     def __repr__(self) -> str:
@@ -366,7 +416,7 @@ class Emitter(Generic[E_contra]):
         event = request
         if not isinstance(event, Request):
             check_event(event)
-            raise NotAnEvent(f"{spell_event(event)} is no request, so nobody answers it. Use emit.", event)
+            raise NotAnEvent(f"{spell_event(event)} is not a request, so nobody answers it. Use emit.", event)
         route = self._routes.table.get(type(event)) or self._linker._route(event)
         if route.answer is None:
             name = spell(type(event))

@@ -1,8 +1,58 @@
 """Everything that pyventus_typed raises or warns about, but for what refers to emissions: see `_emission`."""
 
+import pickle
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from typing_extensions import override
+
+LEFT_BEHIND: Final = "_left_behind"
+"""The names of the attributes that a pickled error does not have."""
+E = TypeVar("E", bound="PyventusError")
+
 
 class PyventusError(Exception):
-    """The root of the tree."""
+    """The root of the tree. It can be pickled; an attribute that cannot stays in its process, and is an `AttributeError`."""
+
+    @override
+    def __reduce__(self) -> str | tuple[Any, ...]:  # Any: as that of an object
+        kept: dict[str, object] = {}
+        left: list[str] = []
+        for name, value in self.__dict__.items():
+            if _can_be_pickled(value):
+                kept[name] = value
+            else:
+                left.append(name)
+        if left:
+            kept[LEFT_BEHIND] = left
+        return _read_again, (type(self), self.args), kept
+
+    if not TYPE_CHECKING:  # a checker must go on seeing that there is no such attribute
+
+        def __copy__(self) -> Self:
+            twin = _read_again(type(self), self.args)
+            twin.__dict__.update(self.__dict__)
+            return twin
+
+        def __getattr__(self, name: str) -> object:
+            kind = type(self).__name__
+            if name in self.__dict__.get(LEFT_BEHIND, ()):
+                raise AttributeError(f"{kind}.{name} stayed in the process that raised: it cannot be pickled.")
+            raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=self)
+
+
+def _read_again(kind: type[E], args: tuple[object, ...]) -> E:
+    # Not by a call: what a class takes is not what Exception keeps as its args.
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
+
+
+def _can_be_pickled(value: object) -> bool:
+    try:
+        pickle.loads(pickle.dumps(value))  # noqa: S301 - what was made in the line itself
+    except Exception:  # noqa: BLE001 - pickling runs code of the value's own class
+        return False
+    return True
 
 
 # ---------------------------------------------------------------- the program is wrong: found when it is wired or emits

@@ -7,7 +7,7 @@ from typing import Generic, Self, get_origin
 from typing_extensions import Format, TypeVar, get_annotations
 
 from ._errors import NotAnEvent
-from ._spelling import spell, spell_event
+from ._spelling import is_class, spell, spell_event
 
 _E_co = TypeVar("_E_co", covariant=True)
 _R_co = TypeVar("_R_co", covariant=True)
@@ -78,7 +78,7 @@ class Request(Event, Generic[_R_co]):
 
 def check_event_class(value: object) -> type[Event]:
     """*value*, if it can be subscribed to; else `NotAnEvent` in a sentence that names it and the cure."""
-    if isinstance(value, type):
+    if is_class(value):
         if not issubclass(value, Event):
             raise NotAnEvent(
                 f"{spell(value)} is not an event class. Derive it: @dataclass(frozen=True) class {value.__name__}(Event).",
@@ -127,7 +127,7 @@ def check_event(value: object) -> type[Event]:
                 value,
             )
         return kind
-    if isinstance(value, type) and issubclass(value, Event):
+    if is_class(value) and issubclass(value, Event):
         raise NotAnEvent(f"{spell(value)} is a class, and an event is meant. Did you mean {spell(value)}(...)?", value)
     raise NotAnEvent(
         f"Events are instances of frozen dataclasses that derive from Event, and {spell_event(value)} is not. "

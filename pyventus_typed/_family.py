@@ -10,7 +10,7 @@ import typing_extensions
 
 from ._errors import ForeignEvent
 from ._event import Event
-from ._spelling import spell, spell_apart
+from ._spelling import is_class, spell, spell_apart
 
 # typing_extensions has a class of its own where the standard library's is too old for it.
 _ALIASES = tuple(module.TypeAliasType for module in (typing, typing_extensions) if hasattr(module, "TypeAliasType"))
@@ -32,7 +32,7 @@ def members(form: object) -> Family | None:
         parts = [members(part) for part in get_args(form)]
         return tuple(kind for part in parts if part for kind in part) if all(parts) else None
     kind = origin or form
-    return (kind,) if isinstance(kind, type) and issubclass(kind, Event) else None
+    return (kind,) if is_class(kind) and issubclass(kind, Event) else None
 
 
 def declared_family(kind: type, generic: type) -> Family | None:

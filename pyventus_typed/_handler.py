@@ -11,19 +11,21 @@ from collections.abc import Callable, Sequence
 from types import CodeType, FunctionType, MethodType
 from typing import Any, NoReturn
 
-from typing_extensions import Format
+from typing_extensions import Format, TypeIs
 
-from ._errors import InvalidOption, NotAHandler
-from ._spelling import spell, spell_event
+from ._errors import DefinitionError, InvalidOption, NotAHandler
+from ._spelling import is_class, spell, spell_event
 
 _VARARGS, _COROUTINE = inspect.CO_VARARGS, inspect.CO_COROUTINE
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+_ANYTHING = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 # Since 3.14 annotations are evaluated when they are asked for, and a name may exist for type checkers only.
 _UNEVALUATED: dict[str, Any] = (
     {"annotation_format": Format.STRING} if sys.version_info >= (3, 14) else {}
 )  # Any: as inspect's
 
 Refuse = Callable[[str], NoReturn]
+_SUBSCRIBER = "Derive the class from Subscriber, decorate the method with @handles(...) and use linker.bind(instance)."
 
 
 def check_handler(callee: object) -> bool:
@@ -37,14 +39,14 @@ def check_handler(callee: object) -> bool:
         flags = code.co_flags
         name = callee.__qualname__
         dot = name.rfind(".")
-        if dot > 0 and name[dot - 1] != ">":
-            _check_no_method(callee)  # before its arguments, of which self would be one too many
-        if code.co_argcount == 1 and not code.co_kwonlyargcount and not flags & _GENERATORS:
+        is_method = dot > 0 and name[dot - 1] != ">"
+        if not is_method and code.co_argcount == 1 and not code.co_kwonlyargcount and not flags & _GENERATORS:
             return flags & _COROUTINE != 0
 
     def refuse(reason: str) -> NoReturn:
         raise NotAHandler(f"{spell_callee(callee)} {reason}", callee)
 
+    check_no_method(callee, refuse, "event", _SUBSCRIBER)
     return _check_call(
         callee,
         refuse,
@@ -79,14 +81,21 @@ def _check_option(option: str, callee: object, arguments: Sequence[str], a_class
         wrong = "cannot be called without arguments. Give every argument a default."
     else:
         count = "one positional argument" if len(arguments) == 1 else f"{len(arguments)} positional arguments"
-        first = f"Take {'it' if len(arguments) == 1 else 'them'} first and give everything else a default."
-        wrong = f"cannot be called with {count}, {' and '.join(arguments)}. {first}"
+        way_out = f"Take {'it' if len(arguments) == 1 else 'them'} first and give everything else a default."
+        if _is_defined_in_class(callee) and takes(callee, len(arguments) + 1):  # for self
+            way_out = (
+                "It is a function of a class body: pass the method of an instance, or decorate it with @staticmethod."
+            )
+        wrong = f"cannot be called with {count}, {' and '.join(arguments)}. {way_out}"
     not_callable = "cannot be called. Pass a function, or leave it out."
     return _check_call(callee, refuse, len(arguments), not_callable=not_callable, a_class=a_class, arguments=wrong)
 
 
 def is_surely_sync(callee: object) -> bool:
-    """Whether nothing awaitable can come of a call: a lambda, or what is wrapped around an ``async def``, may return it."""
+    """Whether nothing awaitable can come of a call: a lambda, or what stands for another callable, may return it.
+
+    What takes whatever it is given, ``*args`` and ``**kwargs``, stands for another one: a decorator's wrapper, a mock.
+    """
     function = unwrapped(callee)
     for _ in range(100):  # a __wrapped__ that leads back to itself must end
         if type(function) is MethodType:
@@ -96,14 +105,15 @@ def is_surely_sync(callee: object) -> bool:
             break
         function = unwrapped(inner)
     is_lambda = type(function) is FunctionType and function.__name__ == "<lambda>"
-    return not is_lambda and not flags_of(function) & _COROUTINE
+    flags = flags_of(function)
+    return not is_lambda and not flags & _COROUTINE and flags & _ANYTHING != _ANYTHING
 
 
-def name_of(callee: object) -> tuple[str, str]:
-    """The module and the qualified name by which *callee* is known again when it was defined anew; else `NotAHandler`."""
+def name_of(callee: object, error: type[DefinitionError]) -> tuple[str, str]:
+    """The module and the qualified name by which *callee* is known again when it was defined anew; else *error*."""
     name = find_name(callee)
     if name is None:
-        raise NotAHandler(
+        raise error(
             f"{spell_callee(callee)} has no name of its own, so replace=True cannot tell what it replaces. "
             "Define it with def, or leave replace out.",
             callee,
@@ -116,7 +126,7 @@ def find_name(callee: object) -> tuple[str, str] | None:
     if type(callee) is MethodType and type(callee.__func__) is FunctionType:
         owner = _owner_of(callee)
         return owner.__module__, f"{owner.__qualname__}.{callee.__func__.__name__}"
-    if type(callee) is FunctionType and callee.__name__ != "<lambda>":
+    if is_class(callee) or (type(callee) is FunctionType and callee.__name__ != "<lambda>"):
         return callee.__module__, callee.__qualname__
     return None
 
@@ -138,7 +148,7 @@ def is_method_of(callee: object, kind: type) -> bool:
 
 def _owner_of(method: MethodType) -> type:
     owner: object = method.__self__
-    return owner if isinstance(owner, type) else type(owner)
+    return owner if is_class(owner) else type(owner)
 
 
 def _check_call(
@@ -223,24 +233,31 @@ def spell_callee(callee: object) -> str:
     return spell(callee) if callable(callee) else spell_event(callee)
 
 
-def _check_no_method(function: FunctionType) -> None:
-    """Refuse a function of a class body: it would be called with the event as ``self``."""
+def check_no_method(callee: object, refuse: Refuse, what: str, way_out: str) -> None:
+    """Refuse a function of a class body: it would be called with *what* is delivered as ``self``."""
+    if type(callee) is classmethod:  # nobody but a class body has one that is not bound
+        refuse(f"is a class method that belongs to no class yet. {way_out}")
+    if not _is_defined_in_class(callee):
+        return
+    reason = f"is a function of a class body: it would be called with the {what} as self. {way_out}"
+    function = callee
     outer, _, name = function.__qualname__.rpartition(".")
     frame = inspect.currentframe()
     while frame is not None:  # the body of the class is running: one of our decorators is in it
         if frame.f_locals.get("__qualname__") == outer and frame.f_locals.get("__module__") == function.__module__:
-            _refuse_method(function)
+            refuse(reason)
         frame = frame.f_back
     owner: object = sys.modules.get(function.__module__)
     for part in outer.split("."):
         owner = getattr(owner, part, None)
-    if isinstance(owner, type) and owner.__dict__.get(name) is function:  # a static method is there as a staticmethod
-        _refuse_method(function)
+    if is_class(owner) and owner.__dict__.get(name) is function:  # a static method is there as a staticmethod
+        refuse(reason)
 
 
-def _refuse_method(function: FunctionType) -> NoReturn:
-    raise NotAHandler(
-        f"{spell(function)} is a function of a class body: it would be called with the event as self. "
-        "Derive the class from Subscriber, decorate the method with @handles(...) and use linker.bind(instance).",
-        function,
-    )
+def _is_defined_in_class(callee: object) -> TypeIs[FunctionType]:
+    """Whether *callee* is a function whose name says that it was defined in the body of a class."""
+    if type(callee) is not FunctionType:
+        return False
+    name = callee.__qualname__
+    dot = name.rfind(".")
+    return dot > 0 and name[dot - 1] != ">"

@@ -6,8 +6,11 @@ the delivery, but it keeps its place in the order until the thread returns, and 
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any, Protocol, TypeAlias
+
+from typing_extensions import override
 
 from ._loops import complete, here
 from ._reports import warn_late
@@ -27,6 +30,29 @@ class Running(Protocol):
     def _scheduler(self) -> object: ...
 
 
+class _Begun(asyncio.Future[None]):
+    """The thread has begun, or never will.
+
+    A task that awaits it passes a cancellation on to it at once, and gets it in its next step: a worker that becomes free in
+    between must not begin what was cancelled. Once it has begun, it cannot be cancelled.
+    """
+
+    def __init__(self, claim: list[bool], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self._claim = claim
+
+    @override
+    def cancel(self, msg: object = None) -> bool:
+        return _take(self._claim) and super().cancel(msg)
+
+
+def _take(claim: list[bool]) -> bool:
+    try:
+        return claim.pop()
+    except IndexError:
+        return False
+
+
 class Thread:
     """One call of a blocking handler in a worker thread of the running loop."""
 
@@ -37,8 +63,8 @@ class Thread:
         self._delivery = delivery
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
-        self._begun: asyncio.Future[None] = self._loop.create_future()
         self._claim = [True]  # whoever pops it, in one atomic step, decides whether the thread begins
+        self._begun = _Begun(self._claim, self._loop)
         self.context: Context = copy_context()
         self.late: asyncio.Future[Any] | None = None  # Any: ends when the thread returns after its timeout
 
@@ -51,9 +77,10 @@ class Thread:
                 f"{spell(self._handler)} has in_thread=True, and there is no worker thread for it: {error}. Python starts no "
                 "more of them once the main thread has ended, so keep that alive until your loop is done."
             ) from error
-        await self._patiently({running, self._begun}, until=asyncio.FIRST_COMPLETED)
+        running.add_done_callback(self._has_begun)  # an executor that is shut down may cancel it
+        await self._until_it_begins()
         self._delivery._begin()
-        if not await self._patiently({running}, timeout=self._timeout):
+        if not await self._patiently(running):
             self.late = running
             running.add_done_callback(self._ignore)
             name = spell(self._handler)
@@ -63,7 +90,7 @@ class Thread:
 
     def _call(self) -> Result:
         # In the worker thread. It writes nothing that belongs to the loop.
-        if not self._take_claim():
+        if not _take(self._claim):
             return None, None
         self._loop.call_soon_threadsafe(complete, self._begun)
         here.elsewhere = self._delivery._scheduler  # what the handler emits is handed over to this loop
@@ -75,28 +102,29 @@ class Thread:
         finally:
             here.elsewhere = None
 
-    def _take_claim(self) -> bool:
-        try:
-            return self._claim.pop()
-        except IndexError:
-            return False
+    def _has_begun(self, _running: "asyncio.Future[Any]") -> None:
+        complete(self._begun)
 
-    async def _patiently(
-        self, futures: "set[asyncio.Future[Any]]", *, timeout: float | None = None, until: str = asyncio.ALL_COMPLETED
-    ) -> bool:
-        """Wait through cancellations, once the handler has begun; whether one of *futures* is done."""
-        while True:
+    async def _until_it_begins(self) -> None:
+        """Wait until it begins; cancelled before that, no thread will."""
+        while not self._begun.done():
             try:
-                done, _ = await asyncio.wait(futures, timeout=timeout, return_when=until)
+                await self._begun
             except asyncio.CancelledError:
-                if self._take_claim():  # no thread has begun it, so none will
+                if self._begun.cancelled() or _take(self._claim):
                     raise
-                self._delivery._begin()
             except GeneratorExit:
-                if not self._take_claim():
+                if not _take(self._claim):
                     self._delivery._begin()
                 raise
-            else:
+
+    async def _patiently(self, running: "asyncio.Future[Any]") -> bool:
+        """Wait through cancellations, as long as its timeout allows; whether the thread has returned."""
+        end = None if self._timeout is None else self._loop.time() + self._timeout
+        while True:
+            with suppress(asyncio.CancelledError):
+                left = None if end is None else max(0, end - self._loop.time())
+                done, _ = await asyncio.wait({running}, timeout=left)
                 return bool(done)
 
     def _ignore(self, late: "asyncio.Future[Result]") -> None:

@@ -1,13 +1,13 @@
 """Linker[E]: the face of registry and routing."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Generic, TypeAlias, get_args, overload
 
 from typing_extensions import TypeVar, override
 
 from ._emission import Delivery
-from ._errors import DefinitionError, NotAnEvent, SeveralHandlers, TooManySubscriptions
+from ._errors import DefinitionError, NotAHandler, NotAManager, NotAnEvent, SeveralHandlers, TooManySubscriptions
 from ._event import Event, check_event, check_event_class, check_request_class, is_decorated
 from ._family import Family, declared_family, holds, members, outside_family_error
 from ._handler import find_name, is_method_of, is_same, name_of
@@ -15,9 +15,9 @@ from ._manager import Surrounding
 from ._registry import Registry
 from ._routes import Routes, check_routes
 from ._routing import Route, RouteTable
-from ._spelling import several, spell, spell_apart
+from ._spelling import is_class, several, spell, spell_apart
 from ._subscriber import Subscriber, methods_of
-from ._subscription import PLAIN, Options, Subscription, check_bool, check_count
+from ._subscription import PLAIN, Call, Options, Registration, Subscription, check_bool, check_count
 from ._typing import (
     T1,
     T2,
@@ -400,50 +400,52 @@ class Linker(Generic[E_contra]):
     # -- overloads of around: one for each number of events, written by tests/typing/overloads.py
     @overload
     def around(
-        self,
+        self, *, replace: bool = False,
     ) -> Around[Event]: ...
     @overload
     def around(
-        self, e1: EventClass[E_contra, T1], /,
+        self, e1: EventClass[E_contra, T1], /, *, replace: bool = False,
     ) -> Around[T1]: ...
     @overload
     def around(
-        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /, *, replace: bool = False,
     ) -> Around[T1 | T2]: ...
     @overload
     def around(
-        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *,
+        replace: bool = False,
     ) -> Around[T1 | T2 | T3]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], /,
+        e4: EventClass[E_contra, T4], /, *, replace: bool = False,
     ) -> Around[T1 | T2 | T3 | T4]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /,
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, replace: bool = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /,
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
+        replace: bool = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5 | T6]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
-        e7: EventClass[E_contra, T7], /,
+        e7: EventClass[E_contra, T7], /, *, replace: bool = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
-        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /,
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *, replace: bool = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
     # -- end of overloads
     # fmt: on
-    def around(self, *events: Any) -> Around[Any]:  # Any: as for on
+    def around(self, *events: Any, replace: bool = False) -> Around[Any]:  # Any: as for on
         """Decorate a context manager: from now on it is around each handler of these events, and of their subclasses.
 
         Without *events* it is around all handlers of this linker. ``manager(delivery)`` is called and entered for each
@@ -466,49 +468,52 @@ class Linker(Generic[E_contra]):
                 with database:  # commits, or rolls back if the handler raises
                     yield
 
-        Raises `NotAManager` for what cannot make a context manager from a delivery.
+        ``replace`` ends, in this linker, what the manager of the same module and qualified name was around before, as for
+        ``on``. Raises `NotAManager` for what cannot make a context manager from a delivery.
         """
         kinds = self._distinct(events)
-        return Around(lambda manager: self._surround(kinds, manager))
+        check_bool("replace", replace)
+        return Around(lambda manager: self._surround(kinds, manager, replace=replace))
 
     # fmt: off
     # -- overloads of surround: one for each number of events, written by tests/typing/overloads.py
     @overload
     def surround(
-        self, manager: Callable[[Delivery[Event]], Manager], /,
+        self, manager: Callable[[Delivery[Event]], Manager], /, *, replace: bool = False,
     ) -> Surrounding[Event]: ...
     @overload
     def surround(
-        self, manager: Callable[[Delivery[T1]], Manager], e1: EventClass[E_contra, T1], /,
+        self, manager: Callable[[Delivery[T1]], Manager], e1: EventClass[E_contra, T1], /, *, replace: bool = False,
     ) -> Surrounding[T1]: ...
     @overload
     def surround(
         self, manager: Callable[[Delivery[T1] | Delivery[T2]], Manager], e1: EventClass[E_contra, T1],
-        e2: EventClass[E_contra, T2], /,
+        e2: EventClass[E_contra, T2], /, *, replace: bool = False,
     ) -> Surrounding[T1 | T2]: ...
     @overload
     def surround(
         self, manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3]], Manager], e1: EventClass[E_contra, T1],
-        e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /,
+        e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *, replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3]: ...
     @overload
     def surround(
         self, manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4]], Manager],
         e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], /,
+        e4: EventClass[E_contra, T4], /, *, replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3 | T4]: ...
     @overload
     def surround(
         self, manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5]], Manager],
         e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /,
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5]: ...
     @overload
     def surround(
         self,
         manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5] | Delivery[T6]],
         Manager], e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /,
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
+        replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6]: ...
     @overload
     def surround(
@@ -516,7 +521,7 @@ class Linker(Generic[E_contra]):
         manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5] | Delivery[T6] |
         Delivery[T7]], Manager], e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2],
         e3: EventClass[E_contra, T3], e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5],
-        e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], /,
+        e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], /, *, replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
     @overload
     def surround(
@@ -524,16 +529,32 @@ class Linker(Generic[E_contra]):
         manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5] | Delivery[T6] |
         Delivery[T7] | Delivery[T8]], Manager], e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2],
         e3: EventClass[E_contra, T3], e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5],
-        e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /,
+        e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *,
+        replace: bool = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[T]], Manager], event: AnyClass[..., E_contra, T], /, *, replace: bool = False,
+    ) -> Surrounding[T]: ...
+    @overload
+    def surround(
+        self: "Linker[Event]", manager: Callable[[Delivery[T]], Manager], event: ClassVariable[T], /, *,
+        replace: bool = False,
+    ) -> Surrounding[T]: ...
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[E_contra]], Manager], event: ClassVariable[E_contra], /, *,
+        replace: bool = False,
+    ) -> Surrounding[E_contra]: ...
     # -- end of overloads
     # fmt: on
-    def surround(self, manager: Any, /, *events: Any) -> Surrounding[Any]:  # Any: as for on
+    def surround(self, manager: Any, /, *events: Any, replace: bool = False) -> Surrounding[Any]:  # Any: as for on
         """Put *manager* around the handlers of these events, as ``around`` does, and return what can end it.
 
         In a ``with`` it ends with the block. Emissions accepted before keep the managers that they had.
         """
-        return self._surround(self._distinct(events), manager)
+        check_bool("replace", replace)
+        return self._surround(self._distinct(events), manager, replace=replace)
 
     @staticmethod
     def of(routes: Routes[T], /) -> "Linker[T]":
@@ -602,7 +623,7 @@ class Linker(Generic[E_contra]):
 
     def _as_shared_tuple(self, value: Any) -> tuple[type[Event], ...]:
         """The one event type, checked once; all subscriptions to it share the tuple."""
-        kinds = self._singles.get(value) if isinstance(value, type) else None
+        kinds = self._singles.get(value) if is_class(value) else None
         if kinds is None:
             kind = self._checked_class(value)
             kinds = self._singles.setdefault(kind, (kind,))
@@ -624,14 +645,8 @@ class Linker(Generic[E_contra]):
         return subscription
 
     def _end_older(self, new: Subscription[Event]) -> None:
-        """End what the handler of this name has here: of an older function all, of this very one what *new* repeats.
-
-        So a function may be linked several times, to several events, and a decorator that changes its events is believed.
-        """
-        name = name_of(new.handler)
-        for one in self._registry.all():
-            if find_name(one.handler) == name and (one.events == new.events or not is_same(one.handler, new.handler)):
-                one.unsubscribe()
+        name = name_of(new.handler, NotAHandler)
+        _end_older(((one, one.handler) for one in self._registry.all()), name, new, new.handler)
 
     def _add_answer(self, subscription: Subscription[Event]) -> None:
         # First in, then looked at: of two threads that race, the later one withdraws.
@@ -649,10 +664,27 @@ class Linker(Generic[E_contra]):
     def _distinct(self, events: tuple[Any, ...]) -> tuple[type[Event], ...]:  # Any: as for on
         return tuple(dict.fromkeys(map(self._checked_class, events))) if events else (Event,)
 
-    def _surround(self, kinds: tuple[type[Event], ...], manager: Callable[..., object]) -> Surrounding[Any]:
+    def _surround(
+        self, kinds: tuple[type[Event], ...], manager: Callable[..., object], *, replace: bool = False
+    ) -> Surrounding[Any]:
         surrounding: Surrounding[Event] = Surrounding(kinds, manager, self._managers)
+        if replace:
+            name = name_of(manager, NotAManager)
+            _end_older(((one, one.manager) for one in self._managers.all()), name, surrounding, manager)
         self._managers.add(surrounding)
         return surrounding
 
     def _find(self, kind: type[Event]) -> Route:
         return Route.of(kind, self._registry.of(kind.__mro__), self._managers.of(kind.__mro__))
+
+
+def _end_older(
+    older: Iterable[tuple[Registration[Event], Call]], name: tuple[str, str], new: Registration[Event], callee: Call
+) -> None:
+    """End what a callable of this *name* has here: of an older function all, of this very one what *new* repeats.
+
+    So a function may be linked several times, to several events, and a decorator that changes its events is believed.
+    """
+    for one, before in older:
+        if find_name(before) == name and (one.events == new.events or not is_same(before, callee)):
+            one.unsubscribe()

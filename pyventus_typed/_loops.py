@@ -1,6 +1,6 @@
 """Whether this thread runs a loop, asked cheaply, and where an emission belongs that is made in a thread without one.
 
-Also what tasks and loops of asyncio do not say publicly: each private name stands here and nowhere else in the core, with
+Also what tasks and loops of asyncio do not say publicly: each private name is used here and nowhere else in the core, with
 what is done where it is missing. `docs/contributing/map.md` says why each is used.
 """
 
@@ -42,7 +42,7 @@ class Runner:
 
     __slots__ = ("running", "runs")
 
-    running: Any  # Any: an emission, or None; this stands above them
+    running: Any  # Any: an emission, or None; this file is above them
     runs: bool
 
 

@@ -8,8 +8,8 @@ from typing import Final, NoReturn, TypeVar
 from typing_extensions import override
 
 from ._errors import NotAManager
-from ._handler import flags_of, spell_callee, takes, unwrapped
-from ._spelling import spell
+from ._handler import check_no_method, flags_of, spell_callee, takes, unwrapped
+from ._spelling import is_class, spell
 from ._subscription import Call, Registration, Store
 
 _T_co = TypeVar("_T_co", covariant=True)
@@ -68,7 +68,10 @@ def check_manager(callee: object) -> bool:
     def refuse(reason: str) -> NoReturn:
         raise NotAManager(f"{spell_callee(callee)} {reason}", callee)
 
-    if isinstance(callee, type):
+    check_no_method(
+        callee, refuse, "delivery", "Pass the method of an instance: linker.surround(instance.method, ...)."
+    )
+    if is_class(callee):
         is_plain, is_async = hasattr(callee, "__enter__"), hasattr(callee, "__aenter__")
         if not is_plain and not is_async:
             refuse(f"is a class whose instances are not context managers. {_WAY_OUT}")

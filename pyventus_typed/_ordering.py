@@ -38,7 +38,7 @@ class KeyedOrdering:
 
     def chosen(self, event: Event) -> tuple[Hashable] | None:
         """The key of *event*; ``None`` if it is none of its family's."""
-        raise TypeError(f"{self!r} is no ordering, and has no key for {event!r}. Use PerKey(family, key).")
+        raise TypeError(f"{self!r} is not an ordering, and has no key for {event!r}. Use PerKey(family, key).")
 
 
 @final
@@ -86,7 +86,7 @@ class Row:
 class Gate:
     """One emission at a time for each key. What enters is a *place*, and what is given back when its turn comes.
 
-    A stranger's code, the key function and the comparing of keys, runs in `prepare` alone: from there to `enter`, and in
+    The user's code, the key function and the comparing of keys, runs in `prepare` alone: from there to `enter`, and in
     `leave`, nothing is called that could emit.
     """
 
@@ -118,7 +118,7 @@ class Gate:
             fresh = Row(value, number) if row is None else None
             after = before if fresh is None else (*before, fresh)
             # What was compared may have emitted. From here on nothing is called.
-            if (rows[number] if number in rows else ()) is before:  # noqa: SIM401 - as above
+            if (rows[number] if number in rows else ()) is before:  # noqa: SIM401 - get would be a call
                 if fresh is not None:
                     rows[number] = after
                     row = fresh
@@ -165,12 +165,12 @@ class Gate:
     def _forget(self, row: Row) -> None:
         """An idle key costs nothing."""
         while True:
-            before = self._rows[row.number] if row.number in self._rows else ()  # noqa: SIM401 - as above
+            before = self._rows[row.number] if row.number in self._rows else ()  # noqa: SIM401 - get would be a call
             after = tuple([one for one in before if one is not row])
             # From here on nothing is called.
             if row.entries or row.entering:
                 return
-            if (self._rows[row.number] if row.number in self._rows else ()) is before:  # noqa: SIM401 - as above
+            if (self._rows[row.number] if row.number in self._rows else ()) is before:  # noqa: SIM401 - get would be a call
                 if after:
                     self._rows[row.number] = after
                 elif before:
@@ -190,5 +190,6 @@ def check_ordering(found: object) -> Ordering | KeyedOrdering:
     if isinstance(found, Ordering | KeyedOrdering):
         return found
     raise InvalidOption(
-        f"ordering={found!r} is no ordering. Use Ordering.CONCURRENT, MAILBOX, SERIAL, or PerKey(family, key).", found
+        f"ordering={found!r} is not an ordering. Use Ordering.CONCURRENT, MAILBOX, SERIAL, or PerKey(family, key).",
+        found,
     )

@@ -15,16 +15,16 @@ from ._outcome import Tally
 class EmitterState:
     """What a processor remembers of an emitter. The emitter makes it, and hands it over with each emission.
 
-    ``closed`` is whether it refuses what comes from outside. The rest is the processor's: ``home`` is where emissions from
+    ``closed`` is whether it refuses what comes from outside. The rest is the processor's: ``home_loop`` is where emissions from
     threads without a loop go, and ``limit`` and ``closing`` say which emissions were pending when the closing began. With
     ``lock`` a thread that accepts for another one keeps that from closing in between.
     """
 
-    __slots__ = ("closed", "closing", "home", "limit", "lock")
+    __slots__ = ("closed", "closing", "home_loop", "limit", "lock")
 
     def __init__(self) -> None:
         self.closed: bool = False
-        self.home: object = None
+        self.home_loop: object = None
         self.limit: int = 0
         self.closing: object = None
         # Re-entrant: a destructor or signal handler that emits may come while it is held.
@@ -59,7 +59,7 @@ class Observer(Protocol):
 
 
 def check_observer(value: object) -> None:
-    """Raise `InvalidOption` if *value* is no `Observer`."""
+    """Raise `InvalidOption` if *value* is not an `Observer`."""
     for name in ("accepted", "started", "ended", "settled"):
         if isinstance(value, type) or not callable(getattr(value, name, None)):
             why = "is a class" if isinstance(value, type) else f"has no method {name}"
@@ -168,11 +168,11 @@ class Processor(Protocol):
         ...
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
-        """Wait until all that was accepted in this loop, and what it leads to, is settled; ``False`` on time-out."""
+        """Wait until all that was accepted in this loop, and what it leads to, is settled; ``False`` on timeout."""
         ...
 
     def open(self, state: EmitterState, /) -> None:
-        """The emitter's block begins in the running loop: that is its home now."""
+        """The emitter's block begins in the running loop: that is its home loop now."""
         ...
 
     async def close(self, state: EmitterState, grace: float | None, /) -> bool:

@@ -7,12 +7,19 @@ from contextlib import suppress
 from pathlib import Path
 from types import MethodType
 
+from typing_extensions import TypeIs
+
 _LONGEST = 200  # characters of a user's repr in one of our messages: a batch event must not bury what went wrong
+
+
+def is_class(thing: object) -> TypeIs[type]:
+    """Whether *thing* is a class by its type, whatever it claims: a mock with the spec of a class says that it is one."""
+    return issubclass(type(thing), type)
 
 
 def spell(thing: object) -> str:
     """*thing* as a reader knows it: a class by its name, a callable by module and name, anything else by its repr."""
-    if isinstance(thing, type):
+    if is_class(thing):
         return short_name(thing.__qualname__)
     if callable(thing):
         return _callable(thing)
@@ -64,8 +71,8 @@ def shown_path(file: str) -> str:
 def _callable(thing: object) -> str:
     if isinstance(thing, functools.partial):
         return f"partial({_callable(thing.func)})"
-    if isinstance(thing, MethodType):
-        owner = thing.__self__ if isinstance(thing.__self__, type) else type(thing.__self__)
+    if type(thing) is MethodType:
+        owner = thing.__self__ if is_class(thing.__self__) else type(thing.__self__)
         return f"{owner.__module__}.{short_name(owner.__qualname__)}.{getattr(thing, '__name__', '?')}"
     name, module = text_attribute(thing, "__qualname__"), text_attribute(thing, "__module__")
     if name is not None:

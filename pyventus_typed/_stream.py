@@ -8,10 +8,11 @@ may run in another thread than the reader.
 import asyncio
 from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from contextvars import Context
 from enum import Enum
+from functools import partial
 from threading import RLock, get_ident
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, Protocol, Self, TypeAlias, final, get_args
@@ -28,7 +29,7 @@ from ._outcome import Discarded
 from ._registry import Registry
 from ._spelling import several, spell, spell_event
 from ._subscription import Call, Options, Subscription, check_choice, check_count
-from .processors._scheduler import Scheduler
+from .processors._scheduler import Judge, Scheduler
 from .processors._schedulers import scheduler_of
 
 StreamOverflow: TypeAlias = Literal["wait", "drop_old", "drop_new"]
@@ -89,32 +90,6 @@ class Readers:
         for reader in [*self._open]:
             reader._end()
 
-    @asynccontextmanager
-    async def judging(self, does: str) -> AsyncGenerator[None]:
-        """The caller waits for what is pending: `WouldDeadlock` if that waits for room in a stream which the caller reads,
-        now or as soon as it does.
-        """
-        task = asyncio.current_task() if self._open else None
-        own = [one for one in [*self._open] if isinstance(one, Stream) and one._reader() is task]
-        if not own:
-            yield
-            return
-        limit: asyncio.Timeout | None = None
-        try:
-            async with asyncio.timeout(None) as limit:
-                for one in own:
-                    one._refuse_full(does)
-                    one._limit = limit
-                yield
-        except TimeoutError:
-            if limit is not None and limit.expired():
-                for one in own:
-                    one._refuse_full(does)
-            raise
-        finally:
-            for one in own:
-                one._limit = None
-
 
 @final
 class _Place:
@@ -145,6 +120,7 @@ class Stream(Generic[_T_co]):
 
     Events come in the order in which their deliveries start. It ends with its block; when the emitter has closed, after what
     came before has been read; and with its loop. Leaving an ``async for`` loses nothing: the next one goes on there.
+    Reading it outside of its block, in two tasks at once, or in another loop raises `DefinitionError`.
 
     .. code-block:: python
 
@@ -158,7 +134,7 @@ class Stream(Generic[_T_co]):
         "_buffer",
         "_dropped",
         "_events",
-        "_limit",
+        "_has_read",
         "_line",
         "_lock",
         "_loop",
@@ -172,6 +148,7 @@ class Stream(Generic[_T_co]):
         "_scheduler",
         "_subscription",
         "_thread",
+        "_wait",
         "_wake",
     )
 
@@ -192,14 +169,16 @@ class Stream(Generic[_T_co]):
         self._line: deque[_Place] = deque()  # deliveries that wait for room, first come first served
         self._dropped = 0
         self._subscription: Subscription[Event] | None = None
-        # Loop, scheduler and tasks weakly: the linker holds this, and must not keep a dropped loop alive.
+        # Loop, scheduler, tasks and futures weakly: the linker holds this, and must not keep a dropped loop alive.
         self._loop: Callable[[], AbstractEventLoop | None] = nothing
         self._scheduler: Callable[[], Scheduler | None] = nothing
         self._owner: Callable[[], asyncio.Task[Any] | None] = nothing  # Any: whoever's. It has entered the block
         self._reader: Callable[[], asyncio.Task[Any] | None] = nothing  # the task that has iterated last
         self._thread = 0
         self._wake: Waiter | None = None  # of the reader, while it waits
-        self._limit: asyncio.Timeout | None = None  # of a wait of the reader's own, which ends when this is full
+        self._has_read = False  # the reader: it has not only entered the block
+        # By what the reader waits for something else, and whether that needs room here.
+        self._wait: tuple[ref[asyncio.Future[None]], ref[Judge]] | None = None
 
     @property
     def dropped(self) -> int:
@@ -219,7 +198,7 @@ class Stream(Generic[_T_co]):
         except BaseException:
             self._phase = _Phase.NEW
             raise
-        scheduler.at_end[self._cut] = None
+        scheduler.at_end[self._cut] = scheduler.streams[self] = None
         return self
 
     async def __aexit__(
@@ -234,26 +213,26 @@ class Stream(Generic[_T_co]):
     def __aiter__(self) -> Self:
         if self._phase is _Phase.NEW or self._phase is _Phase.LEFT:
             raise self._outside()
+        if not runs_here(self._loop()):
+            raise self._elsewhere()
         if self._wake is not None:
             raise self._twice()
-        reader = _current_task()
-        if reader() is not self._reader():
-            self._reader, self._limit = reader, None
+        self._take_over()
         return self
 
     async def __anext__(self) -> _T_co:
+        if self._phase is not _Phase.NEW and not runs_here(self._loop()):
+            raise self._elsewhere()
         while True:
             with self._lock:
                 if self._buffer:
                     event: _T_co = self._buffer.popleft()
+                    if self._wait is not None:  # who waits for something else does not read: this is another task
+                        self._take_over()
                     following = self._next_in_line() if self._line else None
                     break
                 if self._phase is not _OPEN and not self._line:
-                    # Whoever has left the block reads outside of it; for another task it has ended.
-                    is_left = self._phase is _Phase.LEFT and _current_task()() is self._owner()
-                    if self._phase is _Phase.NEW or is_left:
-                        raise self._outside()
-                    raise StopAsyncIteration
+                    raise self._at_end()
                 if self._wake is not None:
                     raise self._twice()
                 scheduler = self._scheduler()
@@ -261,7 +240,7 @@ class Stream(Generic[_T_co]):
                 waiting = scheduler.waiting
                 future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 self._wake = wake = Waiter(future)
-                self._reader = _current_task()
+                self._take_over()
             # Its loop holds the waiter: a reader that nobody else refers to must not be collected.
             waiting.add(future)
             try:
@@ -275,6 +254,10 @@ class Stream(Generic[_T_co]):
         if following is not None:
             following()
         return event
+
+    def _take_over(self) -> None:
+        """The running task is the reader."""
+        self._reader, self._has_read, self._wait = _current_task(), True, None
 
     @override
     def __repr__(self) -> str:
@@ -308,14 +291,14 @@ class Stream(Generic[_T_co]):
             return _Room(self, event, None)  # a loop that was lost, and could not say so
         if runs_here(loop):
             if current_task(loop) is self._reader() is not None:
-                raise self._deadlock(f"A delivery of {spell_event(event)} waits for room in", current_emission())
+                raise self._deadlock(f"A delivery of {spell_event(event)} waits for room in", (current_emission(),))
         elif self._thread == get_ident():
             who = f"A delivery of {spell_event(event)} waits, while its loop does not run, for room in"
-            raise self._deadlock(who, current_emission())
+            raise self._deadlock(who, (current_emission(),))
         place = _Place()
         self._line.append(place)
-        if self._limit is not None:
-            loop.call_soon_threadsafe(self._end_wait_of_reader, context=Context())
+        if self._wait is not None:
+            loop.call_soon_threadsafe(self._judge, context=Context())
         return _Room(self, event, place)
 
     def _enter(self, event: object, place: _Place) -> Generator[Any, None, Verdict | None]:  # Any: a loop's
@@ -380,25 +363,51 @@ class Stream(Generic[_T_co]):
         scheduler = self._scheduler()
         if scheduler is not None:
             scheduler.at_end.pop(self._cut, None)
+            scheduler.streams.pop(self, None)
 
     # -- internal: a reader that waits for its own end ------------------------------------------------------------------
-    def _end_wait_of_reader(self) -> None:
-        if self._limit is not None and self._line:
-            with suppress(RuntimeError):  # it is over just now
-                self._limit.reschedule(0)
+    def _watch(self, future: asyncio.Future[None], judge: Judge, /, *, owner: bool) -> None:
+        """A task of this loop waits by *future* for something else; if it reads this, *judge* says whether that needs room."""
+        if (owner or self._has_read) and _current_task()() is self._reader():
+            self._wait = ref(future), ref(judge)
+            future.add_done_callback(partial(self._forget, judge), context=Context())
+            # Not at once: a task that was made before this, in order to read, begins to read first.
+            future.get_loop().call_soon(self._judge, context=Context())
 
-    def _refuse_full(self, does: str) -> None:
-        """Raise `WouldDeadlock` if a delivery waits for room: its own reader waits for what is pending."""
+    def _forget(self, _judge: Judge, future: asyncio.Future[None]) -> None:
+        if self._wait is not None and self._wait[0]() is future:
+            self._wait = None
+
+    def _judge(self) -> None:
+        """Its reader waits for something else: if that needs room here, the reader gets an error instead."""
+        wait = self._wait
+        if wait is None or (future := wait[0]()) is None or (judge := wait[1]()) is None or future.done():
+            return
         with self._lock:
-            place = self._line[0] if self._line else None
-        if place is not None:
-            raise self._deadlock(f"The reader {does}, and that waits for room in", place.emission)
+            full = {place.emission: None for place in self._line if place.emission is not None}
+        found = judge(full) if full else None
+        if found is not None:
+            does, chain = found
+            future.set_exception(self._deadlock(f"The reader {does}, and that waits for room in", chain))
+            future.exception()  # else asyncio logs that nobody has asked, if the reader is cancelled at this moment
 
     # -- internal: what is wrong --------------------------------------------------------------------------------------
     def _outside(self) -> DefinitionError:
         return DefinitionError(
             "A stream is read inside of its block: async with emitter.stream(...) as events, and then "
             "async for event in events.",
+            self,
+        )
+
+    def _at_end(self) -> Exception:
+        # Whoever has left the block reads outside of it; for another task it has ended.
+        is_left = self._phase is _Phase.LEFT and _current_task()() is self._owner()
+        return self._outside() if self._phase is _Phase.NEW or is_left else StopAsyncIteration()
+
+    def _elsewhere(self) -> DefinitionError:
+        return DefinitionError(
+            f"{self} was opened in another event loop, and only tasks of that loop can read it. Open one here, which gets "
+            "what the emitter emits in any loop: async with emitter.stream(...).",
             self,
         )
 
@@ -409,11 +418,11 @@ class Stream(Generic[_T_co]):
             self,
         )
 
-    def _deadlock(self, who_waits_for: str, emission: AnyEmission | None) -> WouldDeadlock:
+    def _deadlock(self, who_waits_for: str, chain: tuple[AnyEmission | None, ...]) -> WouldDeadlock:
         return WouldDeadlock(
             f"{who_waits_for} {self}, which is full ({several(self._maxsize, 'event')}) and has no other reader. "
             "Read it in another task, or choose overflow='drop_old' or 'drop_new'.",
-            () if emission is None else (emission,),
+            [emission for emission in chain if emission is not None],
         )
 
 

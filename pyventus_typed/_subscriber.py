@@ -9,7 +9,7 @@ from typing_extensions import override
 from ._errors import DefinitionError, NotAHandler, NotAnEvent
 from ._event import Event, check_event_class, check_request_class
 from ._family import declared_family, holds, outside_family_error
-from ._spelling import spell, spell_apart
+from ._spelling import is_class, spell, spell_apart
 from ._subscription import Options
 from ._typing import (
     T1,
@@ -176,7 +176,7 @@ def answers(
 
 def methods_of(subscriber: object) -> Iterator[tuple[Callable[..., object], Mark]]:
     """The marked methods of an instance, bound, in the order of definition, base classes first."""
-    if isinstance(subscriber, type):
+    if is_class(subscriber):
         raise DefinitionError(
             f"{spell(subscriber)} is a class, and bind takes an instance. Did you mean {spell(subscriber)}()?",
             subscriber,

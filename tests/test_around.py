@@ -15,7 +15,7 @@ from contextlib import (
 from contextvars import ContextVar
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -43,6 +43,8 @@ from pyventus_typed.errors import (
     NotAnEvent,
 )
 from tests.events import OrderPaid, OrderPlaced, OrderRefunded, Price, ShopEvent, untyped
+
+T = TypeVar("T")
 
 Log = list[str]
 Made = Callable[[Delivery[Any]], AbstractContextManager[None]]
@@ -765,6 +767,41 @@ def test_what_makes_no_manager_is_refused_at_once(linker: Linker[Event], wrong: 
     assert emission.deliveries == ()
 
 
+@pytest.mark.parametrize("form", [contextmanager, lambda function: function, classmethod])
+def test_a_manager_decorated_in_a_class_body_is_refused_there(linker: Linker[Event], form: Any) -> None:
+    def around(method: T) -> T:  # what a checker thinks of a decorator that nobody typed
+        return untyped(linker.around(OrderPaid))(form(method))  # type: ignore[no-any-return]  # called with what no checker lets through
+
+    with pytest.raises(
+        NotAManager, match=r"class.* Pass the method of an instance: linker\.surround\(instance\.method"
+    ):
+
+        class Shop:
+            @around
+            def transaction(self, delivery: Delivery[OrderPaid]) -> Generator[None]:
+                yield
+
+    with pytest.raises(NotAManager, match=r"class.* Pass the method of an instance"):
+
+        class Shop:  # type: ignore[no-redef]  # once more: called with the delivery as self, it would even fit
+            @around
+            def transaction(self) -> Generator[None]:
+                yield
+
+
+class Accounts:
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        yield
+
+
+def test_a_manager_that_is_a_function_of_a_class_is_refused(linker: Linker[Event]) -> None:
+    with pytest.raises(
+        NotAManager, match=r"Accounts\.transaction is a function of a class body: .*the delivery as self"
+    ):
+        linker.surround(untyped(Accounts.transaction), OrderPaid)
+
+
 def test_what_is_no_event_is_refused_at_once(linker: Linker[Event]) -> None:
     wrong: Any = int
     with pytest.raises(NotAnEvent, match="int"):
@@ -787,7 +824,7 @@ def test_a_manager_that_returns_no_manager_fails_the_delivery(
     linker.subscribe(OrderPaid, lambda event: None)
     (outcome,) = outcomes(emitter.emit(OrderPaid()))
     assert isinstance(outcome, Failed)
-    with pytest.raises(NotAManager, match="which is no context manager. Put @contextmanager"):
+    with pytest.raises(NotAManager, match="which is not a context manager. Put @contextmanager"):
         raise outcome.error
 
 

@@ -286,7 +286,7 @@ def test_failures_can_be_pickled_with_texts_and_notes_and_those_errors_that_can(
     assert type(second) is RuntimeError
     assert "Unpicklable" in str(second) and "not this" in str(second)
     assert [len(error.__notes__) for error in twin.exceptions] == [1, 1]
-    with pytest.raises(AttributeError, match="stays in the process that emitted it"):
+    with pytest.raises(AttributeError, match="stayed in the process that raised"):
         _ = twin.emission
     assert isinstance(twin.subgroup(ValueError), EmissionFailed)
 

@@ -369,15 +369,15 @@ def test_two_emitters_may_share_a_processor_and_its_books() -> None:
 
 @pytest.mark.parametrize("wrong", [Linker, None, 7, "linker"])
 def test_an_emitter_wants_a_linker(wrong: object) -> None:
-    with pytest.raises(DefinitionError, match=re.escape(f"{wrong!r} is no linker. Make one: Emitter(Linker()).")):
+    with pytest.raises(DefinitionError, match=re.escape(f"{wrong!r} is not a linker. Make one: Emitter(Linker()).")):
         untyped(Emitter)(wrong)
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (7, "7 is no processor. Use AsyncIOProcessor(), or leave it out."),
-        ("fast", "'fast' is no processor. Use AsyncIOProcessor(), or leave it out."),
+        (7, "7 is not a processor. Use AsyncIOProcessor(), or leave it out."),
+        ("fast", "'fast' is not a processor. Use AsyncIOProcessor(), or leave it out."),
         (AsyncIOProcessor, "AsyncIOProcessor is a class. Did you mean AsyncIOProcessor()?"),
     ],
 )

@@ -232,7 +232,7 @@ async def test_what_is_no_event_is_not_awaited_either(function: str) -> None:
 
 
 async def test_an_event_that_is_no_request_is_not_asked() -> None:
-    message = "OrderPlaced(order=1) is no request, so nobody answers it. Use emit."
+    message = "OrderPlaced(order=1) is not a request, so nobody answers it. Use emit."
     with pytest.raises(NotAnEvent, match=re.escape(message)):
         await Emitter(Linker()).ask(untyped(OrderPlaced(1)))
 

@@ -4,13 +4,14 @@ import asyncio
 import functools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import nullcontext
 from typing import Any, TypeVar
 from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec
 
 import pytest
 
 from pyventus_typed import Completed, Emitter, Event, Failed, Linker, Status
-from pyventus_typed.errors import NotAHandler
+from pyventus_typed.errors import NotAHandler, NotAnEvent
 from tests.events import OrderPlaced, untyped
 
 T = TypeVar("T")
@@ -320,6 +321,15 @@ def test_a_method_decorated_in_a_class_body_is_refused_there() -> None:
             @on_placed
             def placed(self, event: OrderPlaced) -> None: ...
 
+    with pytest.raises(
+        NotAHandler, match=r"is a class method that belongs to no class yet\. Derive the class from Subs"
+    ):
+
+        class Orders:  # type: ignore[no-redef]  # and a third form
+            @on_placed
+            @classmethod
+            def placed(cls, event: OrderPlaced) -> None: ...
+
     assert linker.subscriptions() == ()
 
 
@@ -358,9 +368,7 @@ def test_an_async_handler_does_not_run_in_a_thread(handler: Callable[[OrderPlace
         Linker().subscribe(OrderPlaced, handler, in_thread=True)
 
 
-@pytest.mark.parametrize(
-    "handler", [synchronous, Desk(), functools.partial(synchronous), Desk().plain, print, Mock(spec=synchronous)]
-)
+@pytest.mark.parametrize("handler", [synchronous, Desk(), functools.partial(synchronous), Desk().plain, print])
 def test_a_sync_handler_has_no_timeout_unless_it_runs_in_a_thread(handler: Callable[[OrderPlaced], object]) -> None:
     with pytest.raises(NotAHandler, match=re.escape(SYNC_TIMEOUT)):
         Linker().subscribe(OrderPlaced, handler, timeout=1)
@@ -371,6 +379,46 @@ def test_a_lambda_may_return_a_coroutine_so_it_may_have_a_timeout() -> None:
     Linker().subscribe(OrderPlaced, lambda event: asynchronous(event), timeout=1)
 
 
+def passed_on(function: Callable[[OrderPlaced], object]) -> Callable[..., object]:
+    """A decorator that does not say what it is around."""
+
+    def wrapper(*args: Any, **kwargs: Any) -> object:  # Any: whatever the function takes
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+class PassedOn:
+    """The same, as a class."""
+
+    def __init__(self, function: Callable[[OrderPlaced], object]) -> None:
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> object:  # Any: as above
+        return self.function(*args, **kwargs)
+
+
+async def never_ends(event: OrderPlaced) -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        passed_on(never_ends),
+        PassedOn(never_ends),
+        create_autospec(never_ends, side_effect=never_ends),
+        Mock(side_effect=never_ends),
+    ],
+)
+async def test_what_stands_for_an_async_handler_may_have_a_timeout(handler: Callable[[OrderPlaced], object]) -> None:
+    linker = Linker()
+    linker.subscribe(OrderPlaced, handler, timeout=0.01)
+    (delivery,) = (await Emitter(linker).emit(OrderPlaced()).wait()).deliveries
+    assert isinstance(delivery.outcome, Failed)
+    assert isinstance(delivery.outcome.error, TimeoutError)
+
+
 def test_a_decorated_handler_is_the_very_function() -> None:
     def handler(event: Event) -> str:
         return "called"
@@ -378,6 +426,21 @@ def test_a_decorated_handler_is_the_very_function() -> None:
     decorated = Linker().on(OrderPlaced)(handler)
     assert decorated is handler
     assert decorated(OrderPlaced()) == "called"
+
+
+def test_a_mock_that_claims_to_be_a_class_is_none() -> None:
+    linker = Linker()
+    for mock in (Mock(spec=type), MagicMock(spec=OrderPlaced)):
+        for wrong in (linker.on, linker.receivers, linker.unhandled, linker.around):
+            with pytest.raises(NotAnEvent, match="Mock"):
+                untyped(wrong)(mock)
+        with pytest.raises(NotAnEvent, match="Mock"):
+            linker.subscribe(mock, synchronous)
+        with pytest.raises(NotAnEvent, match="Mock"):
+            Emitter(linker).emit(mock)
+    linker.surround(Mock(spec=type, return_value=nullcontext()), OrderPlaced)
+    linker.subscribe(OrderPlaced, Mock(spec=type), on_success=Mock(spec=type), when=Mock(spec=type))
+    assert Emitter(linker).emit(OrderPlaced()).status is Status.COMPLETED
 
 
 def test_a_builtin_that_tells_nobody_what_it_takes_shows_it_when_called() -> None:

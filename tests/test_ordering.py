@@ -46,7 +46,7 @@ ALL: list[Ordering | KeyedOrdering] = [*Ordering, PerKey(Parcel, lambda parcel: 
 
 @pytest.mark.parametrize("bad", ["serial", None, 3, KeyedOrdering])
 def test_what_is_no_ordering_is_refused_by_name(bad: object) -> None:
-    with pytest.raises(InvalidOption, match=r"ordering=.* is no ordering. Use Ordering.CONCURRENT"):
+    with pytest.raises(InvalidOption, match=r"ordering=.* is not an ordering. Use Ordering.CONCURRENT"):
         AsyncIOProcessor(ordering=bad)  # type: ignore[arg-type]  # that is the point  # pyright: ignore[reportArgumentType]
 
 

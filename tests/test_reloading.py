@@ -4,6 +4,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +12,14 @@ from typing import Any, Protocol
 import pytest
 
 from pyventus_typed import Emitter, Event, Linker, Request, Subscriber, handles
-from pyventus_typed.errors import ForeignEvent, InvalidOption, NoHandler, NotAHandler, SeveralHandlers
+from pyventus_typed.errors import (
+    ForeignEvent,
+    InvalidOption,
+    NoHandler,
+    NotAHandler,
+    NotAManager,
+    SeveralHandlers,
+)
 from tests.events import OrderPaid, OrderPlaced, untyped
 from tests.programs import run_python
 
@@ -153,7 +161,8 @@ class Linked:
     def load(self, *sources: str) -> None:
         """Load the file, once with each of these contents."""
         for number, source in enumerate(sources, 1):
-            self._file.write_text(f"from pyventus_typed import Subscriber, handles\n{source}")
+            imports = "from contextlib import contextmanager\nfrom pyventus_typed import Subscriber, handles"
+            self._file.write_text(f"{imports}\n{source}")
             given = {"linker": self.linker, "OrderPlaced": OrderPlaced, "OrderPaid": OrderPaid, "Price": Price}
             self._load("handlers", "handlers.py", note=self._note(number), **given)
 
@@ -202,6 +211,56 @@ wire()
 def test_a_handler_that_is_loaded_again_takes_the_place_of_the_older_one(source: str, linked: Linked) -> None:
     linked.load(source, source, source)
     assert linked.emit(OrderPlaced(1)) == ["placed 3"]
+
+
+AROUND = """
+@linker.around(OrderPlaced, replace=True)
+@contextmanager
+def shown(delivery):
+    note("entered")
+    yield
+"""
+SURROUND = """
+@contextmanager
+def shown(delivery):
+    note("entered")
+    yield
+linker.surround(shown, OrderPlaced, replace=True)
+"""
+CLASS = """
+@linker.around(OrderPlaced, replace=True)
+class Shown:
+    def __init__(self, delivery): ...
+    def __enter__(self): note("entered")
+    def __exit__(self, *error): ...
+"""
+OF_ALL = AROUND.replace("OrderPlaced, ", "")
+
+
+@pytest.mark.parametrize("source", [AROUND, SURROUND, CLASS, OF_ALL])
+def test_a_manager_that_is_loaded_again_takes_the_place_of_the_older_one(source: str, linked: Linked) -> None:
+    linked.linker.subscribe(OrderPlaced, lambda event: None)
+    linked.load(source, source, source)
+    assert linked.emit(OrderPlaced(1)) == ["entered 3"]
+
+
+def test_a_manager_of_another_name_or_without_replace_stays(linked: Linked) -> None:
+    linked.linker.subscribe(OrderPlaced, lambda event: None)
+    linked.load(AROUND, AROUND.replace("def shown", "def other"), AROUND.replace(", replace=True", ""))
+    assert linked.emit(OrderPlaced(1)) == ["entered 1", "entered 2", "entered 3"]
+
+
+def test_one_manager_may_be_around_several_events_one_by_one(linked: Linked) -> None:
+    linked.linker.on(OrderPlaced, OrderPaid)(lambda event: None)
+    twice = AROUND.replace("@context", "@linker.around(OrderPaid, replace=True)\n@context")
+    linked.load(twice, twice)
+    assert (linked.emit(OrderPlaced(1)), linked.emit(OrderPaid(1))) == (["entered 2"], ["entered 2"])
+
+
+def test_a_manager_without_a_name_cannot_replace() -> None:
+    linker = Linker()
+    with pytest.raises(NotAManager, match=r"has no name of its own, so replace=True cannot tell what it replaces\."):
+        linker.surround(lambda delivery: nullcontext(), OrderPlaced, replace=True)
 
 
 def test_without_replace_a_reload_adds_a_subscription(linked: Linked) -> None:
@@ -317,13 +376,15 @@ def test_a_handler_without_a_name_cannot_replace(nameless: Callable[[Event], obj
     assert linker.subscriptions() == ()
 
 
-@pytest.mark.parametrize("function", ["on", "subscribe", "answer", "bind"])
+@pytest.mark.parametrize("function", ["on", "subscribe", "answer", "bind", "around", "surround"])
 def test_replace_is_true_or_false(function: str) -> None:
     arguments: dict[str, tuple[object, ...]] = {
         "on": (OrderPlaced,),
         "subscribe": (OrderPlaced, handler),
         "answer": (Price,),
         "bind": (Subscriber(),),
+        "around": (OrderPlaced,),
+        "surround": (lambda delivery: nullcontext(), OrderPlaced),
     }
     with pytest.raises(InvalidOption, match=re.escape("replace=1 is neither True nor False.")):
         untyped(getattr(Linker(), function))(*arguments[function], replace=1)

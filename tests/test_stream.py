@@ -4,7 +4,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from weakref import ref
 
 import pytest
@@ -377,6 +377,268 @@ async def test_who_entered_the_block_may_wait_for_a_reader_that_is_slow() -> Non
     assert got == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("turn", range(8))
+async def test_a_reader_that_waits_never_gets_a_time_out_that_nobody_set(turn: int) -> None:
+    linker: Linker[Event] = Linker()
+    linker.subscribe(OrderPlaced, lambda event: turns(20))
+    emitter = Emitter(linker)
+
+    async def make_room(emission: Emission[OrderPlaced]) -> None:
+        await turns(turn)
+        emission.cancel()
+
+    async with emitter.stream(OrderPlaced, maxsize=1):
+        _, second = emit(emitter, 0, 1)
+        cancelling = asyncio.create_task(make_room(second))
+        chain: tuple[Emission[Event], ...] = (second,)
+        try:
+            assert await emitter.wait_for_tasks()
+        except WouldDeadlock as error:
+            chain = error.chain
+        await cancelling
+    assert await emitter.wait_for_tasks()
+    assert chain == (second,)
+
+
+async def test_what_is_emitted_after_the_wait_of_the_reader_began_does_not_concern_it() -> None:
+    linker: Linker[Event] = Linker()
+    linker.subscribe(OrderPaid, lambda event: turns(10))
+    emitter = Emitter(linker)
+    async with emitter.stream(OrderPlaced, maxsize=1) as events:
+        emitter.emit(OrderPaid())
+
+        async def others() -> None:
+            emit(emitter, 0, 1)
+
+        emitting = asyncio.create_task(others())
+        assert await emitter.wait_for_tasks()
+        await emitting
+        assert await read(events, 2) == [0, 1]
+
+
+WAITS = ["await", "wait", "emit_wait"]
+
+
+async def wait_for(how: str, emitter: Emitter[Event], emission: Emission[OrderPlaced]) -> object:
+    if how == "emit_wait":
+        return await emitter.emit_wait(OrderPlaced(9))
+    return await (emission if how == "await" else emission.wait())
+
+
+@pytest.mark.parametrize("how", WAITS)
+@pytest.mark.parametrize("is_full_before", [True, False])
+@pytest.mark.parametrize("ordering", list(Ordering))
+async def test_the_reader_that_waits_for_an_emission_which_waits_for_it_gets_an_error(
+    ordering: Ordering, is_full_before: bool, how: str
+) -> None:
+    emitter = asyncio_emitter(Linker(), ordering=ordering, capacity=2)
+    async with emitter.stream(OrderPlaced, maxsize=1) as events:
+        emit(emitter, -1)
+        async for event in events:
+            assert event.order == -1
+            break
+        await turns()
+        emit(emitter, 0)
+        await turns()
+        emissions = emit(emitter, 1, 2)
+        if is_full_before:
+            await turns()
+        with pytest.raises(WouldDeadlock) as caught:
+            await wait_for(how, emitter, emissions[1])
+        behind = ", which waits for OrderPlaced(order=1)" if ordering in {Ordering.SERIAL, Ordering.MAILBOX} else ""
+        first = (
+            f"OrderPlaced(order=2){behind}" if how != "emit_wait" else "capacity, which is held by OrderPlaced(order=1)"
+        )
+        assert str(caught.value) == (
+            f"The reader waits for {first}, and that waits for room in <Stream of OrderPlaced, open>, which is full (1 event) "
+            "and has no other reader. Read it in another task, or choose overflow='drop_old' or 'drop_new'."
+        )
+        assert caught.value.chain[-1] is emissions[1 if how != "emit_wait" and not behind else 0]
+        # Nothing was lost, and there is as much room as before.
+        assert await read(events, 3) == [0, 1, 2]
+        assert await emitter.wait_for_tasks()
+        assert [emitter.try_emit(OrderPlaced(order)) is not None for order in range(3)] == [True, True, False]
+    assert await emitter.wait_for_tasks()
+
+
+@pytest.mark.parametrize("how", WAITS)
+async def test_a_handler_that_reads_gets_it_too(how: str) -> None:
+    linker: Linker[Event] = Linker()
+    emitter = asyncio_emitter(linker, capacity=3)
+    errors: list[WouldDeadlock] = []
+
+    @linker.on(OrderPaid)
+    async def handle(paid: OrderPaid) -> None:
+        async with emitter.stream(OrderPlaced, maxsize=1) as events:
+            emit(emitter, 0)
+            async for _ in events:
+                break
+            _, second = [emitter.emit(OrderPlaced(1)), emitter.emit(OrderPlaced(2))]
+            await turns()
+            emit(emitter, 3)
+            try:
+                await wait_for(how, emitter, second)
+            except WouldDeadlock as error:
+                errors.append(error)
+
+    await emitter.emit(OrderPaid())
+    (error,) = errors
+    assert "and that waits for room in <Stream of OrderPlaced" in str(error)
+
+
+@pytest.mark.parametrize("how", WAITS)
+async def test_who_only_entered_the_block_may_wait_for_a_reader_that_begins_later(how: str) -> None:
+    emitter = asyncio_emitter(Linker(), capacity=2)
+    got: list[int] = []
+
+    async def connect_and_read() -> None:
+        await turns(10)
+        got.extend(await read_all(events))
+
+    async with emitter.stream(OrderPlaced, maxsize=1) as events:
+        reading = asyncio.create_task(connect_and_read())
+        emit(emitter, 0)
+        await turns()
+        emissions = emit(emitter, 1, 2)
+        await turns()
+        await wait_for(how, emitter, emissions[1])
+        await emitter.aclose()
+        await reading
+    assert got == [0, 1, 2, 9][: 4 if how == "emit_wait" else 3]
+
+
+@pytest.mark.parametrize("how", [*WAITS, "wait_for_tasks"])
+async def test_a_reader_that_has_just_been_made_is_known_in_time(how: str) -> None:
+    emitter = asyncio_emitter(Linker(), capacity=2)
+    async with emitter.stream(OrderPlaced, maxsize=1) as events:
+        emit(emitter, -1)
+        assert await read(events, 1) == [-1]
+        emit(emitter, 0)
+        await turns()
+        emissions = emit(emitter, 1, 2)
+        await turns()
+        reading = asyncio.create_task(read_all(events))
+        if how == "wait_for_tasks":
+            assert await emitter.wait_for_tasks()
+        else:
+            await wait_for(how, emitter, emissions[1])
+        await emitter.aclose()
+        assert (await reading)[:3] == [0, 1, 2]
+
+
+async def test_a_reader_may_wait_for_capacity_that_somebody_else_gives_back() -> None:
+    linker: Linker[Event] = Linker()
+    linker.subscribe(OrderPaid, lambda event: turns(10))
+    emitter = asyncio_emitter(linker, capacity=2)
+    async with emitter.stream(OrderPlaced, maxsize=1) as events:
+        emit(emitter, -1)
+        assert await read(events, 1) == [-1]
+        emitter.emit(OrderPaid())
+        emit(emitter, 0)
+        await turns()
+        emit(emitter, 1)
+        await emitter.emit_wait(OrderPlaced(2))
+        assert await read(events, 3) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("is_loop", [True, False])
+async def test_a_wait_is_no_concern_of_a_stream_once_another_task_reads_that(is_loop: bool) -> None:
+    linker: Linker[Event] = Linker()
+    linker.subscribe(OrderPaid, lambda event: turns(10))
+    emitter = asyncio_emitter(linker, ordering=Ordering.SERIAL)
+    got: list[int] = []
+
+    async def read_slowly() -> None:
+        await turns(3)
+        if is_loop:
+            async for event in events:
+                got.append(event.order)
+                await turns(10)
+        else:
+            for _ in range(4):
+                got.extend(await read(events, 1))
+                await turns(10)
+
+    async with emitter.stream(OrderPlaced, maxsize=1) as events:
+        emit(emitter, -2, -1)
+        assert await read(events, 1) == [-2]
+        emitter.emit(OrderPaid())
+        emissions = emit(emitter, 0, 1, 2)
+        reading = asyncio.create_task(read_slowly())
+        await emissions[2]
+        await emitter.aclose()
+        await reading
+    assert got == [-1, 0, 1, 2]
+
+
+async def test_a_place_that_a_handler_holds_who_waits_for_one_too_is_stuck_like_the_others() -> None:
+    linker: Linker[Event] = Linker()
+    emitter = asyncio_emitter(linker, capacity=2)
+    linker.subscribe(OrderPaid, lambda event: emitter.emit_wait(OrderPlaced(9)))
+    async with emitter.stream(OrderPlaced, maxsize=1) as events:
+        emit(emitter, -1, 0)
+        assert await read(events, 1) == [-1]
+        await turns()
+        emitter.emit(OrderPaid())
+        emission = emitter.emit(OrderPlaced(1))
+        with pytest.raises(WouldDeadlock, match=r"capacity, which is held by OrderPlaced\(order=1\), and") as caught:
+            await emitter.emit_wait(OrderPlaced(2))
+        assert caught.value.chain == (emission,)
+        assert await read(events, 3) == [0, 1, 9]
+    assert await emitter.wait_for_tasks()
+
+
+@pytest.mark.parametrize("turn", range(8))
+async def test_who_is_refused_takes_no_place_and_gives_none_whenever_one_becomes_free(turn: int) -> None:
+    linker: Linker[Event] = Linker()
+    linker.subscribe(OrderPaid, lambda event: None)
+    emitter = asyncio_emitter(linker, capacity=2)
+
+    async def make_room(emission: Emission[OrderPlaced]) -> None:
+        await turns(turn)
+        emission.cancel()
+
+    async with emitter.stream(OrderPlaced, maxsize=1) as events:
+        emit(emitter, -1, 0)
+        assert await read(events, 1) == [-1]
+        await turns()
+        cancelling = asyncio.create_task(make_room(emit(emitter, 1, 2)[0]))
+        with suppress(WouldDeadlock):
+            await emitter.emit_wait(OrderPlaced(3))
+        await cancelling
+        assert set(await read(events, 2)) >= {0, 2}
+    assert await emitter.wait_for_tasks()
+    assert [emitter.try_emit(OrderPaid(order)) is not None for order in range(3)] == [True, True, False]
+    assert await emitter.wait_for_tasks()
+
+
+def test_under_every_schedule_a_reader_that_waits_for_its_own_emissions_goes_on_or_gets_an_error() -> None:
+    async def main() -> None:
+        emitter = asyncio_emitter(Linker(), capacity=2)
+
+        async def others() -> None:
+            for emission in [await emitter.emit_wait(OrderPlaced(order)) for order in (10, 11)]:
+                emission.cancel()
+
+        async with emitter.stream(OrderPlaced, maxsize=1) as events:
+            emitting = asyncio.create_task(others())
+            await emitter.emit_wait(OrderPlaced(0))
+            refused = False
+            async for event in events:
+                if event.order == 0:
+                    try:
+                        await (await emitter.emit_wait(OrderPlaced(1)))
+                    except WouldDeadlock:
+                        refused = True
+                    break
+            sometimes("it was refused", refused)
+            sometimes("it went on", not refused)
+        await emitting
+        await emitter.wait_for_tasks()
+
+    explore(main, schedules=300)
+
+
 async def test_a_reader_that_publishes_into_its_own_full_stream_gets_a_failed_delivery() -> None:
     emitter = Emitter(Linker())
     async with emitter.stream(OrderPlaced, maxsize=1) as events:
@@ -619,6 +881,29 @@ async def test_two_tasks_that_iterate_one_stream_at_once_get_an_error() -> None:
         emit(emitter, 1)
         await turns()
     assert await reading == [1]
+
+
+@pytest.mark.parametrize("unread", [0, 2])
+def test_a_stream_is_read_in_the_loop_that_opened_it_alone_and_loses_nothing_to_another(unread: int) -> None:
+    emitter = Emitter(Linker())
+
+    def read_elsewhere(events: Stream[OrderPlaced]) -> None:
+        for reading in (read_all(events), read(events, 1)):
+            with pytest.raises(DefinitionError, match="opened in another event loop, .* Open one here") as caught:
+                asyncio.run(reading)
+            assert caught.value.found is events
+
+    async def enter_and_ask() -> Stream[OrderPlaced]:
+        events = await emitter.stream(OrderPlaced).__aenter__()
+        emit(emitter, *range(unread))
+        await turns()
+        await asyncio.to_thread(read_elsewhere, events)
+        emit(emitter, unread)
+        assert await read(events, unread + 1) == [*range(unread + 1)]
+        return events
+
+    # The same where the loop that opened it is closed.
+    read_elsewhere(asyncio.run(enter_and_ask()))
 
 
 @pytest.mark.parametrize("maxsize", [0, -1, True, 1.5, None, "2"])

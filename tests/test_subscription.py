@@ -286,11 +286,17 @@ class Told:
     def generate(self, event: Event, error: Exception | None = None) -> Iterator[int]:
         yield 1
 
+    def is_large(self, event: Event) -> bool:
+        return True
+
+    def failed(self, event: Event, error: Exception) -> None: ...
+
     def __call__(self, event: Event, error: Exception) -> None: ...
 
 
 ONE = "cannot be called with one positional argument, {}. Take it first and give everything else a default."
 TWO = "cannot be called with 2 positional arguments, the event and the error. Take them first and give everything else a default."
+IN_CLASS = "It is a function of a class body: pass the method of an instance, or decorate it with @staticmethod."
 NEVER_RUNS = "is a generator function: calling it runs none of it. Use a plain or an async def, without yield."
 CLASS = "Told is a class; calling it would make an instance. Pass a function or a method."
 
@@ -304,6 +310,12 @@ REFUSED: list[tuple[str, object, str]] = [
     ("on_failure", one, f"test_subscription.one {TWO}"),
     ("on_failure", three, f"test_subscription.three {TWO}"),
     ("on_failure", functools.partial(two, OrderPlaced()), f"partial(tests.test_subscription.two) {TWO}"),
+    ("when", Told.is_large, f"Told.is_large cannot be called with one positional argument, the event. {IN_CLASS}"),
+    (
+        "on_failure",
+        Told.failed,
+        f"Told.failed cannot be called with 2 positional arguments, the event and the error. {IN_CLASS}",
+    ),
     *((option, Told, CLASS) for option in ("when", "on_success", "on_failure")),
     *(
         (option, callback, f"{name} {NEVER_RUNS}")

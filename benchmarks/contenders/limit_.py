@@ -4,7 +4,8 @@ import asyncio
 from collections import deque
 from itertools import repeat
 
-from ..works import BURST, CHURN, EACH, EMIT, MAILBOX, PING, PUBLISH, Batch, BatchInLoop, Handlers, Ping
+from ..handlers import managed
+from ..works import AROUND, BURST, CHURN, EACH, EMIT, MAILBOX, PASS, PING, PUBLISH, Batch, BatchInLoop, Handlers, Ping
 
 
 @EMIT.of("limit")
@@ -30,6 +31,26 @@ def look_up_and_call(handlers: Handlers) -> Batch:
         def batch(n: int) -> None:
             for _ in repeat(None, n):
                 emit(event)
+
+    return batch
+
+
+AROUND.of("limit without")(look_up_and_call)
+
+
+@AROUND.of("limit")
+def look_up_and_call_in_a_manager(handlers: Handlers) -> Batch:
+    table = {Ping: tuple(handlers)}
+    event = PING
+
+    def emit(event: Ping) -> None:
+        for handler in table[type(event)]:
+            with managed(event):
+                handler(event)
+
+    def batch(n: int) -> None:
+        for _ in repeat(None, n):
+            emit(event)
 
     return batch
 
@@ -77,6 +98,28 @@ def queue_and_drain(handlers: Handlers) -> BatchInLoop:
             emit(event)
         loop.call_soon(drain, done)
         await done
+
+    return batch
+
+
+@PASS.of("limit")
+def through_a_queue(handlers: Handlers) -> BatchInLoop:
+    table: dict[type[Ping], asyncio.Queue[Ping]] = {Ping: asyncio.Queue()}
+
+    async def read(n: int) -> None:
+        queue = table[Ping]
+        while n:
+            event = await queue.get()
+            for handler in handlers:
+                handler(event)
+            n -= 1
+
+    async def batch(n: int) -> None:
+        event = PING
+        reader = asyncio.create_task(read(n))
+        for _ in repeat(None, n):
+            table[type(event)].put_nowait(event)
+        await reader
 
     return batch
 

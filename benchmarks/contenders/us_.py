@@ -1,12 +1,14 @@
 """This package."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import repeat
 
-from pyventus_typed import Emitter, Event, Linker, Ordering, asyncio_emitter
+from pyventus_typed import Emitter, Event, Linker, Ordering, Stream, asyncio_emitter
 
-from ..works import BURST, CHURN, EACH, EMIT, MAILBOX, PUBLISH, Batch, BatchInLoop, Handler, Handlers
+from ..handlers import managed
+from ..works import AROUND, BURST, CHURN, EACH, EMIT, MAILBOX, PASS, PUBLISH, Batch, BatchInLoop, Handler, Handlers
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,25 @@ def emit(handlers: Handlers) -> Batch:
     return batch
 
 
+AROUND.of("us without")(emit)
+
+
+@AROUND.of("us")
+def emit_into_a_manager(handlers: Handlers) -> Batch:
+    linker = Linker[Event]()
+    linker.surround(managed, Pinged)
+    for handler in handlers:
+        linker.subscribe(Pinged, handler)
+    emit = asyncio_emitter(linker).emit
+    event = PINGED
+
+    def batch(n: int) -> None:
+        for _ in repeat(None, n):
+            emit(event)
+
+    return batch
+
+
 @CHURN.of("us")
 def subscribe_emit_unsubscribe(handlers: Handlers) -> Batch:
     linker = Linker[Event]()
@@ -51,6 +72,32 @@ def subscribe_emit_unsubscribe(handlers: Handlers) -> Batch:
             subscription = linker.subscribe(Pinged, passing)
             emitter.emit(event)
             subscription.unsubscribe()
+
+    return batch
+
+
+@PASS.of("us")
+def through_a_stream(handlers: Handlers) -> BatchInLoop:
+    emitter = asyncio_emitter(Linker[Event]())
+    entered: list[Stream[Pinged]] = []
+
+    async def read(stream: Stream[Pinged], n: int) -> None:
+        async for event in stream:
+            for handler in handlers:
+                handler(event)
+            n -= 1
+            if not n:
+                break
+
+    async def batch(n: int) -> None:
+        if not entered:
+            stream = emitter.stream(Pinged, maxsize=1_000_000)  # a queue has no limit, either
+            entered.append(await handlers.closing.enter_async_context(stream))
+        event, emit = PINGED, emitter.emit
+        reader = asyncio.create_task(read(entered[0], n))
+        for _ in repeat(None, n):
+            emit(event)
+        await reader
 
     return batch
 
@@ -98,4 +145,5 @@ def drained(ordering: Ordering) -> Callable[[Handlers], BatchInLoop]:
 
 
 BURST.of("us")(drained(Ordering.CONCURRENT))
+PASS.of("us without")(drained(Ordering.CONCURRENT))
 MAILBOX.of("us")(drained(Ordering.MAILBOX))

@@ -21,6 +21,7 @@ from nats.js.api import StreamConfig, StreamInfo
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
 from typing_extensions import TypeVar, override
 
+from pyventus_typed.nats._options import check_fields
 from pyventus_typed.nats._wire import read_header_block, size_of_headers
 from pyventus_typed.nats.errors import (
     AccessDenied,
@@ -150,6 +151,7 @@ class Server:
     """How long to keep trying to reach a server at the start. 0 raises ``NoServer`` at once."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for url in listed(self.urls) or [""]:
             _check_url(url)
         if (self.user is None) != (self.password is None):
@@ -214,6 +216,8 @@ async def connect(server: Server, *, name: str, on_silence: Callable[[], None] =
     """
     # nats-py has one setting for the first connection and for all later ones: either a missing server
     # is reported at once, or a lost one is waited for. We want both, so the first attempt is a probe.
+    if any(url.startswith(("ws:", "wss:")) for url in listed(server.urls)) and find_spec("aiohttp") is None:
+        raise NoServer("A ws or wss address needs the package 'aiohttp'. Run: pip install 'nats-py[aiohttp]'.")
     loop = asyncio.get_running_loop()
     deadline = loop.time() + server.start_patience
     while True:

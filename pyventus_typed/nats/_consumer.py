@@ -17,6 +17,7 @@ from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from pyventus_typed import Event, Linker
 from pyventus_typed.nats._connection import logger, patiently
+from pyventus_typed.nats._options import check_fields
 from pyventus_typed.nats._stream import JetStream, Opened, side_by_side
 from pyventus_typed.nats._wire import again_subject, consumer_name, covers, event_subject
 from pyventus_typed.nats.errors import NoServer, NothingToDo, NoWireName, Refused, WouldLoop
@@ -30,7 +31,7 @@ _NANO_ROUNDING = 1e-6  # seconds; the server counts in whole nanoseconds
 _OVERTAKEN = {"create": frozenset({10013, 10105, 10148}), "update": frozenset({10149})}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """What a group is on the server."""
 
@@ -41,6 +42,7 @@ class Group:
     replicas: int | None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.ack_wait < 0.5:  # noqa: PLR2004  # below it the server would give events away while they run
             raise ValueError(f"ack_wait={self.ack_wait} must be half a second or more.")
         if isinstance(self.start, datetime) and self.start.tzinfo is None:

@@ -1,10 +1,9 @@
 """What a worker holds, from arrival to acknowledgement: attempts, limits, and how each message is settled."""
 
 import asyncio
-import inspect
 from collections import deque
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -19,10 +18,13 @@ from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
 from typing_extensions import TypeVar
 
 from pyventus_typed import AsyncIOProcessor, Emission, Emitter, Event, Linker, Status
+from pyventus_typed._spelling import several
 from pyventus_typed.nats._connection import logger
 from pyventus_typed.nats._consumer import Group, Puller
 from pyventus_typed.nats._dead_letters import GivenUp, store_dead_letter
+from pyventus_typed.nats._options import check_callback, check_fields
 from pyventus_typed.nats._stream import JetStream, Opened
+from pyventus_typed.nats._tracing import find_tracing
 from pyventus_typed.nats._wire import Received, read, set_received
 from pyventus_typed.nats.errors import HandlerFailed, NatsError, UnknownWireName
 
@@ -186,9 +188,10 @@ class RetryPolicy:
     """How often an event is tried, and how long to wait in between."""
 
     attempts: int
-    backoff: tuple[float, ...]
+    backoff: Sequence[float]
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.attempts < 1:
             raise ValueError(f"attempts={self.attempts} must be 1 or more.")
         if not self.backoff or min(self.backoff) < 0:
@@ -211,13 +214,13 @@ class WorkerOptions:
     on_dead: Callable[[Failure], object] | None
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        for name in ("context", "on_failure", "on_dead"):
+            check_callback(name, getattr(self, name))
         if self.concurrency < 1:
             raise ValueError(f"concurrency={self.concurrency} must be 1 or more.")
         if self.grace is not None and self.grace < 0:
             raise ValueError(f"grace={self.grace} must not be negative; None waits for every handler.")
-        for name, hook in {"on_failure": self.on_failure, "on_dead": self.on_dead}.items():
-            if inspect.iscoroutinefunction(hook):
-                raise ValueError(f"{name}={hook!r} is async, and nobody would await it. Give a plain function.")
         pending = self.group.max_ack_pending
         if pending is not None and pending < self.concurrency:
             raise ValueError(
@@ -278,14 +281,16 @@ class Deliveries(Generic[_E]):
         seconds = None if deadline is None else max(0.0, deadline - self._opened.loop.time())
         await _wait_for_one(self._empty, at_once, seconds=seconds)
         if self._held:
-            logger.warning("%d events are still being handled: they are cancelled and handed back", len(self._held))
+            held = several(len(self._held), "event")
+            logger.warning("%s still being handled: cancelled and handed back", held)
             self._cut_off = True
             for emission in tuple(self._running):
                 emission.cancel()
             await _wait_for_one(self._empty, seconds=_HAND_BACK)
         if self._held:
             logger.error(
-                "%d handlers do not end when cancelled; their events come again after ack_wait", len(self._held)
+                "cancelled, and not ended yet: the handlers of %s, to be delivered again after ack_wait",
+                several(len(self._held), "event"),
             )
             for task in tuple(self._settling):
                 task.cancel()
@@ -365,7 +370,9 @@ class Deliveries(Generic[_E]):
         """Run the handlers. Returns why they did not all succeed, or ``None``."""
         set_received(message)  # this task is the message's own, and the emission copies its context
         try:
-            with self._options.context(message):
+            tracing = find_tracing()
+            traced = nullcontext() if tracing is None else tracing.receiving(message)
+            with traced, self._options.context(message):
                 emission = self._emitter.emit(event)
                 self._running.add(emission)
                 try:

@@ -18,7 +18,9 @@ from typing_extensions import TypeVar
 from pyventus_typed import Event
 from pyventus_typed.nats._codec import Codec
 from pyventus_typed.nats._connection import logger
+from pyventus_typed.nats._options import check_callback, check_option
 from pyventus_typed.nats._stream import JetStream, Outgoing, side_by_side
+from pyventus_typed.nats._tracing import trace_headers
 from pyventus_typed.nats._wire import MSG_ID, check_extra, check_size, check_token, cloud_event, lane_of
 from pyventus_typed.nats.errors import NoTransaction, NotStored, Refused, StreamFull
 
@@ -89,6 +91,9 @@ class OutboxRows(Generic[_E]):
         headers: Callable[[_E], Mapping[str, str]] | None = None,
         table: str = "outbox",
     ) -> None:
+        check_option("source", source, str)
+        check_callback("key", key)
+        check_callback("headers", headers)
         self.codec = codec
         self._source = source
         self._key = key
@@ -106,6 +111,7 @@ class OutboxRows(Generic[_E]):
             time=datetime.now(UTC),
             content_type=self.codec.content_type,
         )
+        headers.update(trace_headers())
         if self._headers is not None:
             headers.update(check_extra(self._headers(event)))
         check_size(encoded.name, encoded.data, headers, _MAX_PAYLOAD)
@@ -258,6 +264,8 @@ class Relay(Generic[_E, _C_contra]):
         poll: float = 0.1,
         batch: int = 500,
     ) -> None:
+        check_option("poll", poll, float)
+        check_option("batch", batch, int)
         if poll <= 0 or batch < 1:
             raise ValueError(f"poll={poll} must be positive and batch={batch} 1 or more.")
         self._outbox = outbox

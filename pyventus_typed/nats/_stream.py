@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, Self, final
@@ -17,6 +17,8 @@ from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 from typing_extensions import TypeVar
 
 from pyventus_typed import Event
+from pyventus_typed._spelling import spell_event
+from pyventus_typed.errors import InvalidOption
 from pyventus_typed.nats._codec import Codec, Encoded
 from pyventus_typed.nats._connection import (
     FULL,
@@ -34,6 +36,8 @@ from pyventus_typed.nats._connection import (
     shut,
 )
 from pyventus_typed.nats._dead_letters import DeadLetters
+from pyventus_typed.nats._options import check_callback, check_fields, check_option
+from pyventus_typed.nats._tracing import find_tracing
 from pyventus_typed.nats._wire import (
     check_extra,
     check_size,
@@ -47,6 +51,7 @@ from pyventus_typed.nats._wire import (
 from pyventus_typed.nats.errors import (
     AccessDenied,
     NatsError,
+    NoServer,
     NoStream,
     NotAllStored,
     NotOpen,
@@ -110,6 +115,7 @@ class StreamSettings:
     """Dead letters older than this are deleted. ``None`` keeps them."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0 <= self.lanes <= 1024:  # noqa: PLR2004  # each lane is a consumer of every group
             raise ValueError(f"lanes={self.lanes} is not between 0 and 1024.")
         for name in ("max_bytes", "max_msgs", "max_age", "dead_max_bytes", "dead_max_age"):
@@ -264,7 +270,8 @@ class JetStream(Generic[_E]):
     *key* gives events their order: those with an equal key are handled one after the other by each group,
     in the order of publishing. ``None`` means no order. It needs ``StreamSettings(lanes=...)``.
     *source* is CloudEvents' ``source``; the name of the stream, if not given.
-    *headers* is called for each event in the publisher's context and may add headers, ``traceparent`` say.
+    *headers* is called for each event in the publisher's context and may add headers, of the tenant say. ``traceparent``
+    and ``tracestate`` are there by themselves where `pyventus_typed.opentelemetry` instruments anything.
     *patience* is how many seconds ``publish`` tries before it raises ``NotStored``. At the start, of a worker too, each
     question to the server is asked for so long: about a stream, and about each consumer.
     *domain* is JetStream's domain, where the server that we connect to is a leaf node of another one;
@@ -290,6 +297,20 @@ class JetStream(Generic[_E]):
         domain: str | None = None,
         api_prefix: str | None = None,
     ) -> None:
+        if not isinstance(server, str | Server | Client):
+            raise InvalidOption(
+                f"{spell_event(server)} is not a server: give an address, a Server, or a connected nats-py client.",
+                server,
+            )
+        check_option("settings", settings, StreamSettings | None)
+        check_callback("key", key)
+        check_option("source", source, str | None)
+        check_callback("headers", headers)
+        check_option("patience", patience, float)
+        if patience <= 0:
+            raise InvalidOption(f"patience={patience} must be positive.", patience)
+        check_option("domain", domain, str | None)
+        check_option("api_prefix", api_prefix, str | None)
         self.stream: str = check_token("stream", stream)
         self.codec = codec
         self._server = Server(server) if isinstance(server, str) else server
@@ -309,6 +330,8 @@ class JetStream(Generic[_E]):
         if self._open is not None:
             raise NotOpen("This JetStream is open already: it is one connection in one loop.")
         given = self._server
+        if isinstance(given, Client) and not (given.is_connected or given.is_reconnecting):
+            raise NoServer("The given client is not connected: connect it before the block, and close it after that.")
         client = given if isinstance(given, Client) else await self._connect(given)
         try:
             js = client.jetstream(prefix=self._api_prefix)
@@ -397,7 +420,7 @@ class JetStream(Generic[_E]):
         Raises ``NoWireName`` and ``NotFaithful`` (never sent), ``StreamFull``, ``PayloadTooLarge`` and
         ``Refused`` (not stored), ``NotStored`` (not known).
         """
-        return await self.send(self.prepare(event, event_id=event_id))
+        return await self._send_traced(self.prepare(event, event_id=event_id))
 
     async def publish_all(
         self, events: Iterable[_E], /, *, event_ids: Sequence[str] | None = None
@@ -429,7 +452,7 @@ class JetStream(Generic[_E]):
         async def send(chain: Sequence[tuple[int, Outgoing]]) -> None:
             try:
                 for place, outgoing in chain:
-                    stored[place] = await self.send(outgoing)
+                    stored[place] = await self._send_traced(outgoing)
             except NatsError as error:
                 errors.append(error)
 
@@ -438,6 +461,13 @@ class JetStream(Generic[_E]):
         if errors:
             raise NotAllStored(stored, ids, errors) from errors[0]
         return confirmed
+
+    async def _send_traced(self, outgoing: Outgoing) -> Stored:
+        tracing = find_tracing()
+        if tracing is None:
+            return await self.send(outgoing)
+        with tracing.sending(self.stream, outgoing.name, outgoing.id, len(outgoing.data)) as headers:
+            return await self.send(replace(outgoing, headers={**headers, **outgoing.headers}))
 
     async def send(self, outgoing: Outgoing, /) -> Stored:
         """Store what ``prepare`` made; as often as wanted, it is stored once within the duplicates window."""

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from nats.aio.msg import Msg
 
+from pyventus_typed.nats._options import check_option
 from pyventus_typed.nats.errors import BadWire, PayloadTooLarge
 
 ANY: Final = "any"
@@ -29,6 +30,7 @@ _LONGEST = 200  # the server takes more, but a consumer repeats the names of all
 
 def check_token(kind: str, value: str) -> str:
     """Return *value* if it can be the name of a stream or a group."""
+    check_option(kind, value, str)
     if not _TOKEN.fullmatch(value):
         raise ValueError(f"{value!r} cannot name a {kind}: use 1 to 64 letters, digits, '_' or '-'.")
     return value

@@ -24,7 +24,9 @@ from pyventus_typed.nats._consumer import (
     wanted_names,
 )
 from pyventus_typed.nats._deliveries import Counts, Deliveries, Failure, Records, RetryPolicy, WorkerOptions
+from pyventus_typed.nats._options import check_option
 from pyventus_typed.nats._stream import JetStream, Opened, ensure_dead_stream
+from pyventus_typed.nats._tracing import find_tracing
 from pyventus_typed.nats._wire import Received, attempts_bucket, check_token
 
 _E = TypeVar("_E", bound=Event)
@@ -78,7 +80,7 @@ class Worker(Generic[_E]):
 
     *max_ack_pending* is how many events without a key the whole group may have in hand or waiting for a retry;
     *replicas* is on how many servers the position of the group is kept, if not on as many as the stream.
-    *context* is entered around the handlers of each message, to carry on a trace for example. *on_failure* is called
+    *context* is entered around the handlers of each message, to set a tenant for example. *on_failure* is called
     after each attempt that failed, *on_dead* after a message became a dead letter; both in the event loop, so they must
     be quick. What they raise is logged and changes nothing. ::
 
@@ -106,6 +108,8 @@ class Worker(Generic[_E]):
         on_failure: Callable[[Failure], object] | None = None,
         on_dead: Callable[[Failure], object] | None = None,
     ) -> None:
+        check_option("stream", stream, JetStream)
+        check_option("linker", linker, Linker)
         self._stream = stream
         self._linker = linker
         self._options = WorkerOptions(
@@ -117,7 +121,7 @@ class Worker(Generic[_E]):
                 replicas=replicas,
             ),
             concurrency=concurrency,
-            retry=RetryPolicy(attempts=attempts, backoff=tuple(backoff)),
+            retry=RetryPolicy(attempts=attempts, backoff=backoff),
             grace=grace,
             context=context,
             on_failure=on_failure,
@@ -174,36 +178,41 @@ class Worker(Generic[_E]):
         names = wanted_names(self._stream.codec.names(), self._linker, self._stream.stream)
         with answered(f"group {self._options.group.name!r} of the stream {self._stream.stream!r}"):
             records, consumers = await self._prepare(opened, names)
+        tracing = find_tracing()
+        shown = (
+            nullcontext() if tracing is None else tracing.working(self, self._stream.stream, self._options.group.name)
+        )
         try:
-            async with _signals(stop_on, self._on_signal), asyncio.TaskGroup() as tasks:
-                deliveries = Deliveries(
-                    self._stream,
-                    self._linker,
-                    self._options,
-                    records=records,
-                    counts=self._counts,
-                    stopping=self._stop,
-                    tasks=tasks,
-                )
-                pullers = [
-                    Puller(
-                        opened,
-                        self._stream.stream,
-                        consumer,
-                        room=self._options.concurrency if consumer.lane is None else 1,
-                        take=deliveries.take,
+            with shown:
+                async with _signals(stop_on, self._on_signal), asyncio.TaskGroup() as tasks:
+                    deliveries = Deliveries(
+                        self._stream,
+                        self._linker,
+                        self._options,
+                        records=records,
+                        counts=self._counts,
+                        stopping=self._stop,
+                        tasks=tasks,
                     )
-                    for consumer in consumers
-                ]
-                for puller in pullers:
-                    tasks.create_task(puller.run())
-                tasks.create_task(deliveries.beat())
-                self._running = True
-                await self._stop.wait()
-                grace = self._options.grace
-                deadline = None if grace is None else opened.loop.time() + grace
-                await asyncio.gather(*(puller.close() for puller in pullers))
-                await deliveries.finish(deadline=deadline, at_once=self._at_once)
+                    pullers = [
+                        Puller(
+                            opened,
+                            self._stream.stream,
+                            consumer,
+                            room=self._options.concurrency if consumer.lane is None else 1,
+                            take=deliveries.take,
+                        )
+                        for consumer in consumers
+                    ]
+                    for puller in pullers:
+                        tasks.create_task(puller.run())
+                    tasks.create_task(deliveries.beat())
+                    self._running = True
+                    await self._stop.wait()
+                    grace = self._options.grace
+                    deadline = None if grace is None else opened.loop.time() + grace
+                    await asyncio.gather(*(puller.close() for puller in pullers))
+                    await deliveries.finish(deadline=deadline, at_once=self._at_once)
         except ExceptionGroup as several:
             # Every lane notices the same loss: one of these errors says it all.
             if len({type(error) for error in several.exceptions}) == 1:

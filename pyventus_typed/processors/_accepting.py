@@ -40,7 +40,7 @@ def _is_descendant(state: EmitterState) -> bool:
 
 
 def key_of(queue: Queue, emission: AnyEmission) -> Key:
-    """The key of its event: a stranger's code, so before anything is decided. A key that fails fails all of it."""
+    """The key of its event: the user's code, so before anything is decided. A key that fails fails all of it."""
     if queue.gate is None:
         return None
     try:
@@ -51,12 +51,12 @@ def key_of(queue: Queue, emission: AnyEmission) -> Key:
 
 
 def row_of(queue: Queue, emission: AnyEmission, key: Key) -> Row | None:
-    """The row of *key*, among those that are there; comparing keys is a stranger's code, too."""
+    """The row of *key*, among those that are there; comparing keys calls the user's code, too."""
     if queue.gate is None:
         return None
     try:
         return queue.gate.prepare(key)
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:  # noqa: BLE001 - it is the outcome of these deliveries
         _fail_all(emission, error)
         return None
 
@@ -82,7 +82,7 @@ def accept(
     publisher: Publisher | None = None,
     has_place: bool = False,
 ) -> None:
-    """Accept *emission*, or raise `EmissionRejected`. No foreign code runs from here to where it stands in the queue.
+    """Accept *emission*, or raise `EmissionRejected`. No code of the user's is called before it has its place in the queue.
 
     With a *publisher* it is run there; else it is run as soon as it may. *has_place* is whether capacity was given.
     """
@@ -228,7 +228,7 @@ def _is_droppable(queue: Queue, emission: AnyEmission) -> bool:
 
 
 def _abandon(queue: Queue, emission: AnyEmission, reason: str) -> None:
-    """Ctrl-C, or what else is no `Exception`, came while *emission* was accepted: its emitter gets no handle."""
+    """Ctrl-C, or what else is not an `Exception`, came while *emission* was accepted: its emitter gets no handle."""
     scheduler = queue.scheduler
     if scheduler.loop is None and not scheduler.runs:
         scheduler.abandon(reason)  # it was to be run before emit returns
@@ -258,13 +258,13 @@ def _hand_over(queue: Queue, emission: AnyEmission, context: Context, key: Key) 
         emission._cursor, emission._open = EMPTY, 0
     else:
         use_up(emission)
-    take = _count
+    take = partial(_count, queue, emission, context)
     if emission._open:
-        take = _take_over
+        take = partial(_take_over, queue, emission)
         emission._queue = queue.ref
         queue.handed[emission] = (context, key)
         queue.ledger.open[emission] = ()
-    queue.scheduler.put(partial(take, queue, emission), is_late=not queue.scheduler.is_here)
+    queue.scheduler.put(take, is_late=not queue.scheduler.is_here)
 
 
 def _take_over(queue: Queue, emission: AnyEmission) -> None:
@@ -292,11 +292,14 @@ def _take_over(queue: Queue, emission: AnyEmission) -> None:
     queue.go_on(now)
 
 
-def _count(queue: Queue, emission: AnyEmission) -> None:
+def _count(queue: Queue, emission: AnyEmission, context: Context) -> None:
     """Count what another thread has settled."""
     if emission not in queue.ledger.open:
         queue.ledger.accept(emission)
+        if queue.observers:
+            queue.observe(emission, context)
         queue.ledger.settle(emission, emission._worst())
+        queue.end_observing(emission)
         if queue.capacity is not None:  # what it was to call was a ``once`` that another one took meanwhile
             queue.capacity.give_back(emission)
         if queue.scheduler.is_closed:

@@ -116,7 +116,7 @@ def _run_in_fresh_loop(queue: Queue, what: Any) -> object:  # Any: known to be a
         finally:
             scheduler = current_scheduler()
             scheduler.take_all()
-            await over(scheduler.end_epochs(), scheduler.waiting, None)
+            await over(scheduler.end_epochs(), scheduler, None)
 
     # Without a factory the runner would change the thread's current event loop.
     with asyncio.Runner(loop_factory=queue.settings.loop_factory or asyncio.new_event_loop) as runner:

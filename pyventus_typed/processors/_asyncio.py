@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
+from functools import partial
 from threading import get_ident
 from typing import Any
 from weakref import ref
@@ -27,7 +28,7 @@ from ._queue import Queue
 from ._scheduler import Scheduler, numbers
 from ._schedulers import current_scheduler
 from ._settings import LoopFactory, OnDiscard, Overflow, Settings
-from ._waiting import over, refuse, waiting_emission
+from ._waiting import over, refuse, waiting_emission, waits_for_capacity
 
 _deliver = Queue.deliver  # a function: a method would be made anew for each call
 
@@ -39,7 +40,7 @@ class AsyncIOProcessor:
     without a loop.
 
     - In a running loop an emission goes on in the background. Handlers that are plain calls need no task; every other one
-      gets a task of its own; under ``MAILBOX`` those that stand in one mailbox may share one.
+      gets a task of its own; under ``MAILBOX`` those of one mailbox may share one.
     - Without one, the emission and all that it leads to is run before ``emit`` returns: plain handlers in the caller's
       thread, and as soon as something must be awaited, the rest in one fresh loop from ``loop_factory`` (default: what
       ``asyncio.run`` uses). The thread's current event loop is left as it was. Inside of trio's loop, which that would block,
@@ -99,7 +100,7 @@ class AsyncIOProcessor:
         if waiter is not None:
             is_own = waiter in queue.ledger.open
             refuse([waiter] if is_own else queue.emissions(), waiter, "waits for")
-        return await over([queue.end_epoch()], scheduler.waiting, timeout)
+        return await over([queue.end_epoch()], scheduler, timeout)
 
     @override
     def __repr__(self) -> str:
@@ -122,7 +123,7 @@ class AsyncIOProcessor:
             if scheduler.loop is None:
                 if (
                     scheduler.thread == get_ident()
-                    and state.home is None
+                    and state.home_loop is None
                     and get_running_loop() is None
                     and "trio" not in sys.modules  # else see current_scheduler
                 ):
@@ -194,7 +195,7 @@ class AsyncIOProcessor:
                 if waiter is not None and not capacity.is_free:
                     does = "waits for capacity, which is held by"
                     refuse(capacity.in_order(), waiter, does, stuck=capacity.stuck)
-                await capacity.wait(waiter)
+                await capacity.wait(waiter, partial(queue.scheduler.watch, judge=waits_for_capacity(capacity)))
                 has_place = True
             except BaseException:
                 release(queue, row)
@@ -231,7 +232,7 @@ class AsyncIOProcessor:
 
     def open(self, state: EmitterState, /) -> None:
         """The running loop is where emissions from threads without one are handed over to."""
-        state.home = ref(self._queue_here().scheduler)  # weak: a home does not keep its loop alive
+        state.home_loop = ref(self._queue_here().scheduler)  # weak: an emitter does not keep its loop alive
 
     async def close(self, state: EmitterState, grace: float | None, /) -> bool:
         """Refuse what comes from outside, and wait for what is pending in this loop, and for what it leads to.
@@ -248,7 +249,7 @@ class AsyncIOProcessor:
             with state.lock:
                 state.closed = True
         scheduler.take_all()  # what was handed over before
-        if await over(scheduler.end_epochs(), scheduler.waiting, grace):
+        if await over(scheduler.end_epochs(), scheduler, grace, "closes the emitter"):
             return True
         for _, emission in scheduler.pending():
             if any(one._state is state for one in lineage(emission)):
@@ -261,7 +262,7 @@ class AsyncIOProcessor:
     def _find(self, state: EmitterState) -> Queue:
         """The queue for what is emitted here."""
         scheduler = None
-        is_worker = here.elsewhere is not None or state.home is not None
+        is_worker = here.elsewhere is not None or state.home_loop is not None
         if is_worker and here.closing is None and get_running_loop() is None:
             scheduler = self._elsewhere(state)
         return self._queue_here() if scheduler is None else self._queue(scheduler)
@@ -288,8 +289,8 @@ class AsyncIOProcessor:
 
     def _elsewhere(self, state: EmitterState) -> Scheduler | None:
         """The loop that an emission from this thread, which runs none, is handed over to."""
-        home = state.home  # looked at once: the emitter may close meanwhile, in its own thread
-        for scheduler in (here.elsewhere, home() if isinstance(home, ref) else None):
+        home_loop = state.home_loop  # looked at once: the emitter may close meanwhile, in its own thread
+        for scheduler in (here.elsewhere, home_loop() if isinstance(home_loop, ref) else None):
             loop = scheduler.loop if isinstance(scheduler, Scheduler) else None
             if isinstance(scheduler, Scheduler) and loop is not None and not scheduler.is_closed:
                 if scheduler.process != os.getpid():

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import repeat
 
@@ -47,9 +47,9 @@ class Capacity:
                 return
         self._free.append(None)
 
-    async def wait(self, waiter: AnyEmission | None) -> None:
+    async def wait(self, waiter: AnyEmission | None, watch: "Callable[[asyncio.Future[None]], object]") -> None:
         """Wait for a place, which is the caller's then: to enter in `holders`, or to `offer`. *waiter* is the emission whose
-        handler's own task this is.
+        handler's own task this is. *watch* is called with the future of a wait, which it may fail.
         """
         try:
             self._free.pop()
@@ -64,11 +64,12 @@ class Capacity:
             self._free.pop()
             self.offer()
         try:
+            watch(future)
             await future
         except BaseException:
             if entry in self._waiting:
                 self._waiting.remove(entry)
-            elif future.done() and not future.cancelled():
+            elif future.done() and not future.cancelled() and future.exception() is None:
                 self.offer()  # it was given already: a cancelled waiter takes none
             raise
 

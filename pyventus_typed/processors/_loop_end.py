@@ -68,7 +68,7 @@ def hook(loop: AbstractEventLoop, scheduler: Scheduler) -> None:
 def finish(scheduler: Scheduler, close: Callable[[], None], reason: str) -> None:
     """The loop will not turn again: what is open is discarded and reported, and *close* closes the loop.
 
-    Raises what a coroutine raised that was closed here, if that is no `Exception`; the rest is done all the same.
+    Raises what a coroutine raised that was closed here, if that is not an `Exception`; the rest is done all the same.
     """
     cut = _close_all(scheduler, reason)
     try:

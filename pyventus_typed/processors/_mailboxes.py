@@ -50,7 +50,7 @@ class Publisher:
 
 
 class _Turn:
-    """What stands in `ready` for an emission that is delivered in another way; a call is made when its turn comes."""
+    """What is in `ready` for an emission that is delivered in another way; a call is made when its turn comes."""
 
     __slots__ = ("_call",)
 

@@ -24,7 +24,7 @@ from .._emission import (
     set_current,
 )
 from .._event import Event
-from .._ledger import Epoch, Ledger, Totals
+from .._ledger import Epoch, Epochs, Ledger, Totals
 from .._loops import HAS_GIL, complete, runs_here
 from .._ordering import Ordering, gate_of
 from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
@@ -38,7 +38,7 @@ from ._scheduler import LOST, Scheduler, numbers
 from ._schedulers import scheduler_of
 from ._settings import Settings
 from ._tasks import Rest, work
-from ._waiting import refuse, waiting_emission
+from ._waiting import refuse, waiting_emission, waits_for
 
 _CANCELLED_BEFORE: Final = Discarded("cancelled", started=False)
 _LOST_WHILE_IT_RAN: Final = Discarded(LOST, started=True)
@@ -103,7 +103,7 @@ class Queue:
             {} if settings.ordering is Ordering.MAILBOX else None
         )
         self.capacity = None if settings.capacity is None else Capacity(settings.capacity)
-        self.late: dict[AnyEmission, int] = {}  # how many threads of it have not returned after their time-outs
+        self.late: dict[AnyEmission, int] = {}  # how many threads of it have not returned after their timeouts
 
     def look_for_observers(self) -> None:
         """Take over who observes. From any thread: an emission that is accepted meanwhile is observed, or it is not."""
@@ -198,6 +198,11 @@ class Queue:
         if context is not None and delivery.started:
             self._tell_observers(context, "ended", delivery)
 
+    def end_observing(self, emission: AnyEmission) -> None:
+        """*emission* is settled."""
+        if self._contexts and (context := self._contexts.pop(emission, None)) is not None:
+            self._tell_observers(context, "settled", emission)
+
     def _tell_observers(self, context: Context, what: str, about: object) -> None:
         for observer in self.observers:
             context.run(guarded, getattr(observer, what), about)
@@ -270,7 +275,7 @@ class Queue:
                 yield call
 
     def _cut_short(self, emission: AnyEmission, error: BaseException) -> None:
-        """What is no `Exception` leaves a call, or our own code between two calls."""
+        """What is not an `Exception` leaves a call, or our own code between two calls."""
         index = self.index_of(emission)
         note = None if emission._notes is None else emission._notes.get(index)
         if index >= 0 and (note is None or note is CALLED):
@@ -458,7 +463,7 @@ class Queue:
         until.add_done_callback(partial(self._returned_late, emission, subscription))
 
     def _returned_late(self, emission: AnyEmission, subscription: Subscription[Event], _thread: object) -> None:
-        """A thread has returned after its time-out: it gives up its place."""
+        """A thread has returned after its timeout: it gives up its place."""
         now: Entry | None = None
         self.late[emission] -= 1
         if not self.late[emission]:
@@ -523,8 +528,7 @@ class Queue:
                     epoch.check()
         finally:
             scheduler.busy = was
-        if self._contexts and (context := self._contexts.pop(emission, None)) is not None:
-            self._tell_observers(context, "settled", emission)
+        self.end_observing(emission)
         if self.is_orphan or scheduler.on_idle is not None:
             self._emptied()
         if scheduler.is_closed:  # handed over a moment too late
@@ -547,7 +551,7 @@ class Queue:
             scheduler.check_idle()
 
     def reason_of(self, error: BaseException) -> str:
-        """Why a task was left by *error*, which is no `Exception`; one that goes on through the loop is remembered."""
+        """Why a task was left by *error*, which is not an `Exception`; one that goes on through the loop is remembered."""
         scheduler = self.scheduler
         if isinstance(error, GeneratorExit) and not runs_here(scheduler.loop):
             return scheduler.ending or LOST
@@ -603,6 +607,8 @@ class Queue:
         scheduler = self.scheduler
         was, scheduler.busy = scheduler.busy, True
         try:
+            if self.observers and emission in self.handed:  # it is accepted and settled in one
+                self.observe(emission, self.handed[emission][0])
             discarded = Discarded(reason, started=False)
             total = len(emission._route.calls)
             before = emission._notes or {}
@@ -666,6 +672,10 @@ class Queue:
         """What is open, and to whom it is reported if it is cut off."""
         return [(self.settings.on_discard, emission) for emission in self.emissions()]
 
+    def epochs_of(self, emission: AnyEmission, /) -> Epochs:
+        """Those that *emission* belongs to, if it is pending here."""
+        return self.ledger.open.get(emission, ())
+
     def end_epoch(self) -> Epoch:
         """What is accepted from now on belongs to a later epoch; the one that has ended."""
         return self.ledger.end_epoch(next(numbers))
@@ -717,6 +727,8 @@ class Queue:
         waiting = None if get_current() is None and not scheduler.below.runs else self.refuse_deadlock(emission)
         assert scheduler.loop is not None  # it is running
         future: asyncio.Future[None] = scheduler.loop.create_future()
+        if scheduler.streams:
+            scheduler.watch(future, waits_for(emission))
         scheduler.waiting.add(future)  # whoever waits is held by nobody else
         return future, scheduler.waiting.discard, waiting
 

@@ -1,4 +1,4 @@
-"""What a processor that calls its handlers stands on: `Runs` accepts emissions and counts them, a `Run` settles one.
+"""What a processor that calls its handlers is made of: `Runs` accepts emissions and counts them, a `Run` settles one.
 
 `AsyncIOProcessor` settles deliveries by its own queues, because they must be fast; any other processor does it by this.
 A call may come from any thread and, in a destructor or signal handler, at any instant. So who may do a thing that is done
@@ -92,7 +92,7 @@ class Run:
 
         It runs in the emission's context. ``in_thread`` changes nothing here. What a call returns that would have to be
         awaited is closed, and the outcome is `Failed`. Where the emission was cancelled meanwhile nothing is called,
-        and the outcome is `Discarded`. Ctrl-C, `SystemExit` and what else is no `Exception` is raised: `discard` then.
+        and the outcome is `Discarded`. Ctrl-C, `SystemExit` and what else is not an `Exception` is raised: `discard` then.
         """
         index = delivery._index
         if self._waiting.pop(index, _TAKEN) is _TAKEN:

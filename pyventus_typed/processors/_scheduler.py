@@ -9,7 +9,7 @@ import asyncio
 import os
 from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from contextvars import Context
 from itertools import count, repeat
@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from weakref import ref
 
 from .._emission import EMPTY, AnyEmission
-from .._ledger import Epoch
+from .._ledger import Epoch, Epochs
 from .._loops import Runner, make_task, runs_here
 from .._reports import Tell, report_lost
 from ._settings import LoopFactory
@@ -48,8 +48,20 @@ class Queue(Delivering, Protocol):
     def discard_all(self, reason: str, /, *, queued: bool = True) -> None: ...
     def forget(self) -> None: ...
     def end_epoch(self) -> Epoch: ...
+    def epochs_of(self, emission: AnyEmission, /) -> Epochs: ...
     @property
     def is_under_way(self) -> bool: ...
+
+
+Judge: TypeAlias = Callable[[Collection[AnyEmission]], tuple[str, tuple[AnyEmission, ...]] | None]
+"""Of emissions that wait for room in a stream: what somebody does who cannot go on before one of them has room, and for whom
+he waits; ``None`` if he can, or may."""
+
+
+class Stream(Protocol):
+    """One that is open in this loop."""
+
+    def _watch(self, future: "asyncio.Future[None]", judge: Judge, /, *, owner: bool) -> None: ...
 
 
 Entry: TypeAlias = tuple[Delivering, AnyEmission, Context]
@@ -82,6 +94,7 @@ class Scheduler(Runner):
         "queues",
         "ready",
         "starting",
+        "streams",
         "tasks",
         "thread",
         "waiting",
@@ -122,6 +135,7 @@ class Scheduler(Runner):
         self.ending: str | None = None  # why nothing may start any more
         self.is_closed = False
         self.on_idle: Callable[[], object] | None = None  # called when nothing is under way
+        self.streams: dict[Stream, None] = {}  # a task that reads one must not wait for what waits for that
         self.at_end: dict[Callable[[], object], None] = {}  # called when the loop ends; other threads write it, too
 
     # -- who is next --------------------------------------------------------------------------------------------------
@@ -220,7 +234,7 @@ class Scheduler(Runner):
             self.loop.call_soon(self._take_called, context=self._context)
 
     def take(self) -> None:
-        """Make the calls that stand in the inbox now."""
+        """Make the calls that are in the inbox now."""
         was, self.is_taking = self.is_taking, True
         try:
             _call_each(self.inbox, len(self.inbox))
@@ -286,7 +300,7 @@ class Scheduler(Runner):
 
     # -- the end ------------------------------------------------------------------------------------------------------
     def begin_end(self, reason: str) -> None:
-        """Nothing starts from here on; what waited is discarded, so that nobody waits for it in vain."""
+        """Nothing starts from here on; what waited is discarded, so that nobody waits for what will not come."""
         self.ending = reason
         self.busy = False
         self.take_all()
@@ -310,6 +324,14 @@ class Scheduler(Runner):
     def pending(self) -> list[tuple[Tell | None, AnyEmission]]:
         """What is open."""
         return [one for queue in [*self.queues.values()] for one in queue.pending()]
+
+    def watch(self, future: "asyncio.Future[None]", judge: Judge, *, owner: bool = False) -> None:
+        """Whoever waits by *future* gets `WouldDeadlock` if that needs room in a stream which nobody else reads, now or later.
+
+        With *owner* a task counts as the reader, too, that has entered the block, as long as no other one has read.
+        """
+        for stream in [*self.streams]:
+            stream._watch(future, judge, owner=owner)
 
     def end_epochs(self) -> list[Epoch]:
         """What is accepted from now on belongs to later epochs; those of all queues that have ended."""

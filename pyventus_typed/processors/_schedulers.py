@@ -32,7 +32,7 @@ def scheduler_of(loop: AbstractEventLoop) -> Scheduler:
 def current_scheduler() -> Scheduler:
     """The scheduler of the running loop, or of this thread."""
     if here.closing is not None:
-        return cast("Scheduler", here.closing)  # it stands above this file, so its type cannot name schedulers
+        return cast("Scheduler", here.closing)  # that file is above this one, so its type cannot name schedulers
     loop = get_running_loop()
     if loop is not None:
         return scheduler_of(loop)

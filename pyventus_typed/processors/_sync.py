@@ -1,4 +1,4 @@
-"""The processor without a loop: emit runs everything to its end, in the caller. It stands on public names alone."""
+"""The processor without a loop: emit runs everything to its end, in the caller. It uses public names alone."""
 
 from collections import deque
 from threading import local
@@ -23,7 +23,7 @@ class _Thread(local):
     def run(self, first: Run | None = None, *, log: bool = True) -> None:
         """Run *first* at once, and then all that waits, unless somebody does that already.
 
-        If an exception leaves that is no `Exception`, the rest is not run behind the user's back.
+        If something leaves that is not an `Exception`, the rest is not run behind the user's back.
         """
         if self.is_running:
             if first is not None:
@@ -52,7 +52,7 @@ _here = _Thread()
 class SyncProcessor:
     """Runs handlers without a loop: ``emit`` returns when the emission, and all that its handlers emitted, is settled.
 
-    For command-line programs, desktop programs and games: handlers run in the thread that emits, also where it runs a loop,
+    For command-line programs, desktop programs and games: handlers run in the thread that emits, even if it runs a loop,
     of asyncio or another one. What a handler emits goes behind what was accepted before it, through whichever emitter of this
     kind; another kind of processor runs it as its own. For any number of emitters and threads.
 

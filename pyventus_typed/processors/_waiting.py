@@ -13,11 +13,15 @@ from .._event import Event
 from .._ledger import Epoch
 from .._loops import current_task, get_running_loop
 from .._spelling import spell_event
+from ._capacity import Capacity
+from ._scheduler import Judge, Scheduler
 
 Chain = tuple[Emission[Event], ...]
 
 
-async def over(epochs: list[Epoch], waiting: "set[asyncio.Future[None]]", timeout: float | None) -> bool:
+async def over(
+    epochs: list[Epoch], scheduler: Scheduler, timeout: float | None, does: str = "waits for what is pending"
+) -> bool:
     """Wait until *epochs*, which have ended, are over; whether they are, after *timeout* seconds at most."""
     left = {epoch for epoch in epochs if epoch.has_ended and not epoch.is_over}
     if not left:
@@ -37,7 +41,9 @@ async def over(epochs: list[Epoch], waiting: "set[asyncio.Future[None]]", timeou
         epoch.wait(is_over)
     left.difference_update([epoch for epoch in [*left] if epoch.is_over])  # a signal handler was quicker
     alarm = None if timeout is None else loop.call_later(timeout, waiter)
+    waiting = scheduler.waiting
     waiting.add(future)
+    scheduler.watch(future, _waits_for_all(left, scheduler, does), owner=True)
     try:
         if left:
             await future
@@ -76,12 +82,57 @@ def refuse(
         if chain and (not found or chain[-1] is waiter):
             found = chain
     if found:
-        links = ", which waits for ".join(spell_event(one.event) for one in found)
         raise WouldDeadlock(
-            f"A handler of {spell_event(waiter.event)} {does} {links}: that is its own end. "
+            f"A handler of {spell_event(waiter.event)} {does} {links(found)}: that is its own end. "
             "Return instead, or wait in another task.",
             found,
         )
+
+
+def _waits_for_all(epochs: Collection[Epoch], scheduler: Scheduler, does: str) -> Judge:
+    """Whether a wait for *epochs* needs room in a stream."""
+
+    def judge(full: Collection[AnyEmission]) -> tuple[str, Chain] | None:
+        for one in full:
+            for queue in [*scheduler.queues.values()]:
+                for of in queue.epochs_of(one):
+                    if any(of.waiters is epoch.waiters and of.number <= epoch.number for epoch in epochs):
+                        return does, (one,)
+        return None
+
+    return judge
+
+
+def waits_for(emission: AnyEmission) -> Judge:
+    """Whether a wait for *emission* needs room in a stream."""
+
+    def judge(full: Collection[AnyEmission]) -> tuple[str, Chain] | None:
+        chain = _chain(emission, full)
+        return (f"waits for {links(chain)}", chain) if chain else None
+
+    return judge
+
+
+def waits_for_capacity(capacity: Capacity) -> Judge:
+    """Whether a wait for capacity needs room in a stream: each one that has a place does."""
+
+    def judge(full: Collection[AnyEmission]) -> tuple[str, Chain] | None:
+        found: Chain = ()
+        ends = {*full, *capacity.stuck}
+        for holder in capacity.in_order():
+            chain = _chain(holder, ends)
+            if not chain:
+                return None
+            if not found and chain[-1] in full:
+                found = chain
+        return (f"waits for capacity, which is held by {links(found)}", found) if found else None
+
+    return judge
+
+
+def links(chain: Chain) -> str:
+    """Who waits for whom."""
+    return ", which waits for ".join(spell_event(one.event) for one in chain)
 
 
 def _chain(target: AnyEmission, ends: Collection[AnyEmission]) -> Chain:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import pyventus_typed
-from tests.docs.test_words import LATER
 from tests.programs import HOUSE
 
 PACKAGE = Path(pyventus_typed.__file__).parent
@@ -40,11 +39,6 @@ def silenced(comment: str) -> str | None:
     return None if len(re.findall(r"\w\w+", rest)) > 1 else "it gives no reason"
 
 
-def is_later(file: Path) -> bool:
-    """Whether its comments change with its code."""
-    return file.is_relative_to(PACKAGE) and file.relative_to(PACKAGE).parts[0] in LATER
-
-
 def comments(file: Path) -> Iterator[tuple[int, str]]:
     with tokenize.open(file) as source:
         yield from (
@@ -59,7 +53,7 @@ def test_a_silenced_rule_has_its_reason_on_its_line() -> None:
         f"{file}:{line}: {why}: {comment}"
         for file in FILES
         for line, comment in comments(file)
-        if (why := silenced(comment)) and not (why == "its reason is elsewhere" and is_later(file))
+        if (why := silenced(comment))
     ]
     assert len(FILES) > 300, "all of them are read"
     assert wrong == []

@@ -76,9 +76,15 @@ def test_the_map_names_the_files_of_the_wiring_check_from_top_to_bottom() -> Non
     assert re.findall(r"`(_\w+)`", table) == wiring
 
 
+def test_the_map_names_the_files_of_opentelemetry_from_top_to_bottom() -> None:
+    telemetry = [line.removeprefix("opentelemetry.") for line in LINES if line.startswith("opentelemetry.")]
+    table = MAP[MAP.index("| Files of `pyventus_typed/opentelemetry/`") : MAP.index("## NATS")]
+    assert re.findall(r"^\| `(_\w+)`", table, re.MULTILINE) == telemetry
+
+
 def test_the_map_names_the_files_of_the_timeline_from_top_to_bottom() -> None:
     trace = [line.removeprefix("trace.") for line in LINES if line.startswith("trace.")]
-    table = MAP[MAP.index("| Files of `pyventus_typed/trace/`") : MAP.index("## NATS")]
+    table = MAP[MAP.index("| Files of `pyventus_typed/trace/`") : MAP.index("## OpenTelemetry")]
     assert re.findall(r"`(_\w+)`", table) == trace
 
 

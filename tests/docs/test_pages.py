@@ -17,13 +17,15 @@ OTHERS = {
     "how-to/move-from-pyventus.md",
     "how-to/django.md",
 }
+# Sentry stays in the process where it was started: in its logging, and in the hooks for exceptions that nobody catches.
+ALONE = {"how-to/structured-logging.md"}
 # All checkers judge this one, in tests/typing.
 JUDGED = {"explanation/reading-errors.md"}
 WITH_MISTAKES = [page for page in PAGES if page not in JUDGED and wrong_blocks(page)]
 WITH_EXAMPLES = [page for page in PAGES if page not in OTHERS and "```python" in (DOCS / page).read_text("utf-8")]
 
 
-@pytest.mark.parametrize("page", WITH_EXAMPLES)
+@pytest.mark.parametrize("page", [page for page in WITH_EXAMPLES if page not in ALONE])
 def test_the_examples_of_a_page_run_and_print_what_it_says(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -36,6 +38,15 @@ def test_the_examples_of_a_page_run_and_print_what_it_says(
     assert [one for one in logged if one not in text] == [], (
         "a reader sees this on stderr, and the page does not say so"
     )
+
+
+@pytest.mark.parametrize("page", sorted(ALONE))
+def test_the_examples_of_a_page_that_changes_its_process_run_and_print_what_it_says(page: str, tmp_path: Path) -> None:
+    program = f"from tests.docs.pages import Page; Page({page!r}).run()"
+    ended = run_python("-c", program, cwd=tmp_path)
+    text = (DOCS / page).read_text(encoding="utf-8")
+    said = [line for line in ended.stderr.splitlines() if not line.startswith(("Traceback", " "))]
+    assert ([line for line in said if line not in text], ended.code) == ([], 0)
 
 
 def mypy(folder: Path, *modules: str) -> str:

@@ -10,27 +10,11 @@ from tests.docs.pages import DOCS
 from tests.programs import HOUSE
 
 PACKAGE = Path(pyventus_typed.__file__).parent
-# The engine and what is around an emission: their words change with their code.
-LATER = {
-    "_composed.py",
-    "_emission.py",
-    "_emitter.py",
-    "_ledger.py",
-    "_loops.py",
-    "_ordering.py",
-    "_processing.py",
-    "processors",
-}
 PAGES = [
     *(page for page in DOCS.rglob("*.md") if "_build" not in page.parts),
     *(HOUSE / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md")),
 ]
-CODE = [
-    file
-    for pattern in ("*.py", "*.html")
-    for file in PACKAGE.rglob(pattern)
-    if file.relative_to(PACKAGE).parts[0] not in LATER
-]
+CODE = [file for pattern in ("*.py", "*.html") for file in PACKAGE.rglob(pattern)]
 READ = {file.relative_to(PACKAGE if file in CODE else HOUSE).as_posix(): file for file in (*PAGES, *CODE)}
 
 WORDS = {
@@ -59,7 +43,6 @@ WORDS = {
 NAMES = re.compile(r"`Door`|\.Door`|Home: 0")
 ALLOWED = {
     ("docs/explanation/comparison-typing.md", "is no event"),  # its rows are written by benchmarks/typing/compare.py
-    ("docs/reference/errors.md", "'orders' is no linker"),  # messages of the files above
 }
 
 

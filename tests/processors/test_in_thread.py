@@ -4,15 +4,16 @@ import asyncio
 import contextvars
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
 import pytest
 from typing_extensions import override
 
 from pyventus_typed import (
+    AsyncIOProcessor,
     Cancelled,
     Completed,
     Discarded,
@@ -221,6 +222,35 @@ async def test_one_that_still_waits_for_a_worker_never_runs_when_it_is_cancelled
     assert second.deliveries[0].outcome == Discarded("cancelled", started=False)
 
 
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX])
+@pytest.mark.parametrize("way", ["emit", "emit around which there is a manager", "publish"])
+async def test_one_that_was_cancelled_does_not_begin_when_a_worker_is_free_in_the_same_step(
+    way: str, ordering: Ordering
+) -> None:
+    linker, go, seen, executor = Linker(), threading.Event(), list[object](), ThreadPoolExecutor(1)
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(executor)
+    blocks = executor.submit(go.wait, SOON)
+    linker.subscribe(OrderPlaced, seen.append, in_thread=True)
+    if "manager" in way:
+        linker.surround(lambda delivery: nullcontext(), OrderPlaced)
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering))
+    cancel: Callable[[], bool]
+    if way == "publish":
+        cancel = asyncio.ensure_future(emitter.publish(OrderPlaced())).cancel
+    else:
+        cancel = emitter.emit(OrderPlaced()).cancel
+    for _ in range(5):
+        await asyncio.sleep(0)  # it waits for a worker
+    assert cancel()
+    go.set()
+    blocks.result()
+    executor.submit(int).result()  # behind it: the worker has been free, and the loop has not turned
+    assert await emitter.wait_for_tasks()
+    assert seen == []
+    assert emitter.tally.completed == 0
+
+
 def test_a_timeout_counts_from_its_first_instruction_not_from_the_queue() -> None:
     async def main(loop: HandTurned) -> None:
         linker, begun, go, seen = Linker(), asyncio.Event(), threading.Semaphore(0), list[int]()
@@ -240,6 +270,29 @@ def test_a_timeout_counts_from_its_first_instruction_not_from_the_queue() -> Non
             go.release()
             await emission
         assert seen == [0, 1, 2, 3]
+
+    by_hand(main)
+
+
+def test_a_timeout_counts_once_however_often_it_is_cancelled() -> None:
+    async def main(loop: HandTurned) -> None:
+        linker, begun, go = Linker(), asyncio.Event(), threading.Event()
+
+        def handler(event: OrderPlaced) -> None:
+            loop.call_soon_threadsafe(begun.set)
+            go.wait(SOON)
+
+        linker.subscribe(OrderPlaced, handler, in_thread=True, timeout=10)
+        emission = Emitter(linker).emit(OrderPlaced())
+        await begun.wait()
+        for _ in range(3):
+            await loop.advance(4)
+            emission.cancel()
+        await loop.advance(0)
+        (delivery,) = emission.deliveries
+        go.set()
+        assert isinstance(delivery.outcome, Failed)
+        assert isinstance(delivery.outcome.error, TimeoutError)
 
     by_hand(main)
 

@@ -9,6 +9,7 @@ import pytest
 
 from pyventus_typed import (
     AsyncIOProcessor,
+    Delivery,
     Discarded,
     Emission,
     Emitter,
@@ -160,6 +161,48 @@ async def test_an_emission_can_be_cancelled_from_another_thread() -> None:
     assert [one.status for one in emissions] == [Status.CANCELLED, Status.DISCARDED]
     assert emissions[1].deliveries[0].outcome == Discarded("cancelled", started=False)
     assert not await asyncio.to_thread(emissions[0].cancel)
+
+
+@pytest.mark.parametrize("end", ["no capacity", "nobody receives it", "cancelled", "loop closed"])
+def test_an_observer_sees_what_a_thread_hands_over_however_soon_it_ends(end: str) -> None:
+    seen, emissions = list[tuple[str, object]](), list[Emission[Letter]]()
+
+    class Book:
+        def accepted(self, emission: Emission[Event]) -> None:
+            seen.append(("accepted", emission))
+
+        def started(self, delivery: Delivery[Event]) -> None:
+            seen.append(("started", delivery.emission))
+
+        def ended(self, delivery: Delivery[Event]) -> None:
+            seen.append(("ended", delivery.emission))
+
+        def settled(self, emission: Emission[Event]) -> None:
+            seen.append(("settled", emission))
+
+    linker = Linker[Event]()
+    capacity = 1 if end == "no capacity" else None
+    processor = AsyncIOProcessor(capacity=capacity, overflow="drop_new", observer=Book(), on_discard=lambda _: None)
+    emitter = Emitter(linker, processor)
+    linker.subscribe(Parcel, lambda event: None)
+    if end != "nobody receives it":
+        linker.subscribe(Letter, lambda event: None)
+
+    async def main() -> None:
+        await emitter.__aenter__()  # and never left
+        if capacity:
+            emitter.emit(Parcel(0, 0))  # it takes the place
+        thread = threading.Thread(target=lambda: emissions.append(emitter.emit(Letter())))
+        thread.start()
+        thread.join(10)  # the loop does not turn meanwhile
+        if end == "cancelled":
+            assert emissions[0].cancel()
+        if end != "loop closed":
+            assert await emitter.wait_for_tasks(10)
+
+    asyncio.run(main())
+    assert [what for what, emission in seen if emission is emissions[0]] == ["accepted", "settled"]
+    assert emitter.tally.accepted == [what for what, _ in seen].count("settled")
 
 
 def test_what_a_thread_hands_over_after_the_report_of_the_end_is_reported_too() -> None:

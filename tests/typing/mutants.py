@@ -185,7 +185,12 @@ _SUBSCRIBE: Final = (
         "event: EventClass[Event, T]",
         3,
     ),
-    Mutant("subscribe(when=...) takes a filter of anything", "when: When[T] =", "when: When[Any] =", 5),
+    Mutant(
+        "subscribe(when=...), or that of a stream, takes a filter of anything",
+        "when: When[T] =",
+        "when: When[Any] =",
+        9,
+    ),
     Mutant(
         "subscribe(on_failure=...) takes a callback of anything",
         "on_failure: OnFailure[T] =",

@@ -17,8 +17,9 @@ MOST: Final = 8  # events of one handler
 Overload: TypeAlias = tuple[list[str], str]  # its parameters, and what it returns
 
 _WIDTH: Final = 120
+_REPLACE: Final = "replace: bool = False"
 _CALLED: Final = ["timeout: float | None = None", "in_thread: bool = False"]
-_SUBSCRIBED: Final = ["once: bool = False", "priority: int = 0", *_CALLED, "replace: bool = False"]
+_SUBSCRIBED: Final = ["once: bool = False", "priority: int = 0", *_CALLED, _REPLACE]
 PLACE: Final = re.compile(
     r"(?P<begin>^(?P<indent> *)# -- overloads of (?P<name>\w+):.*?$\n)(?P<body>.*?)(?P<end>^ *# -- end of overloads)",
     re.DOTALL | re.MULTILINE,
@@ -68,18 +69,26 @@ def _handles() -> Iterator[Overload]:
 
 
 def _around() -> Iterator[Overload]:
-    yield ["self"], "Around[Event]"
+    yield ["self", "*", _REPLACE], "Around[Event]"
     for count, union in _unions():
-        yield ["self", *(f"e{n}: EventClass[E_contra, T{n}]" for n in range(1, count + 1)), "/"], f"Around[{union}]"
+        yield (
+            ["self", *(f"e{n}: EventClass[E_contra, T{n}]" for n in range(1, count + 1)), "/", "*", _REPLACE],
+            f"Around[{union}]",
+        )
 
 
 def _surround() -> Iterator[Overload]:
-    yield ["self", "manager: Callable[[Delivery[Event]], Manager]", "/"], "Surrounding[Event]"
+    yield ["self", "manager: Callable[[Delivery[Event]], Manager]", "/", "*", _REPLACE], "Surrounding[Event]"
     for count, union in _unions():
         events = [f"e{n}: EventClass[E_contra, T{n}]" for n in range(1, count + 1)]
         # Of `Delivery[T1 | T2]`, which stands before the events, pyright would make `Delivery[T2]`.
         each = " | ".join(f"Delivery[T{n}]" for n in range(1, count + 1))
-        yield ["self", f"manager: Callable[[{each}], Manager]", *events, "/"], f"Surrounding[{union}]"
+        yield ["self", f"manager: Callable[[{each}], Manager]", *events, "/", "*", _REPLACE], f"Surrounding[{union}]"
+    for owner, event, union in _variables("Linker"):
+        yield (
+            [owner, f"manager: Callable[[Delivery[{union}]], Manager]", event, "/", "*", _REPLACE],
+            f"Surrounding[{union}]",
+        )
 
 
 def _stream() -> Iterator[Overload]:
@@ -96,6 +105,16 @@ def _reading() -> Iterator[tuple[list[str], str]]:
     for count, union in _unions():
         events = [f"e{n}: EventClass[E_contra, T{n}]" for n in range(1, count + 1)]
         yield ["self", *events, "/", "*", f"when: When[{union}] = None"], union
+    for owner, event, union in _variables("Emitter"):
+        when = f"Filter[{union}] | None" if union == "E_contra" else f"When[{union}]"
+        yield [owner, event, "/", "*", f"when: {when} = None"], union
+
+
+def _variables(owner: str) -> Iterator[tuple[str, str, str]]:
+    """For generic code, where the class is a ``type[E]``: the first for pyrefly and ty, the others for mypy and zuban."""
+    yield "self", "event: AnyClass[..., E_contra, T]", "T"
+    yield f'self: "{owner}[Event]"', "event: ClassVariable[T]", "T"
+    yield "self", "event: ClassVariable[E_contra]", "E_contra"
 
 
 FORMS: Final[Mapping[str, Callable[[], Iterable[Overload]]]] = {

@@ -1,9 +1,11 @@
 """One scan from its first event to its report."""
 
 import asyncio
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,17 +14,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pyventus_typed.cli.demo import tables
 from pyventus_typed.cli.demo.events import FileFound, Found, ModuleParsed, ParseFailed
-from pyventus_typed.cli.demo.handlers import emitter, linker, report
+from pyventus_typed.cli.demo.handlers import emitter, report
 
 _console = Console()
+_HAS_GIL = "free-threading build" not in sys.version
 
 
 def read(places: Sequence[Found]) -> bool:
     """Read every Python file at or below *places* into the report. Return False if Ctrl-C cut that off."""
     began = time.perf_counter()
     try:
-        with _progress(), _no_warnings_about_what_is_read():
-            asyncio.run(_emit(places))
+        with _no_warnings_about_what_is_read():
+            # A bar is for somebody who sees it.
+            asyncio.run(_emit_and_show(places) if _console.is_interactive else _emit(places))
     except KeyboardInterrupt:
         unread = f"{report.found - report.files:,} of {report.found:,} files found were not read"
         _console.print(f"Interrupted: {unread}, and {report.cut_off:,} events were cut off.\n", highlight=False)
@@ -45,26 +49,23 @@ def show(root: Path) -> None:
 
 
 async def _emit(places: Sequence[Found]) -> None:
-    for place in places:
-        emitter.emit(place)
-    await emitter.wait_for_tasks()
+    # Parsing holds the GIL: with more threads the loop would seldom get it, and the bar would stand still.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1 if _HAS_GIL else None))
+    async with emitter:
+        for place in places:
+            emitter.emit(place)
 
 
-@contextmanager
-def _progress() -> Iterator[None]:
-    """Show how many of the files found so far have been read, if stdout is a terminal."""
-    if not _console.is_interactive:
-        yield
-        return
+async def _emit_and_show(places: Sequence[Found]) -> None:
+    """Show meanwhile how many of the files found so far have been read. Only the latest state matters."""
     columns = (TextColumn("Reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeElapsedColumn())
     with Progress(*columns, console=_console, transient=True) as progress:
         reading = progress.add_task("", total=0)
-
-        @linker.on(FileFound, ModuleParsed, ParseFailed)
-        def show(_: FileFound | ModuleParsed | ParseFailed) -> None:
-            progress.update(reading, completed=report.files, total=report.found)
-
-        yield
+        async with emitter.stream(FileFound, ModuleParsed, ParseFailed, maxsize=1, overflow="drop_old") as steps:
+            emitting = asyncio.create_task(_emit(places))
+            async for _ in steps:  # until the emitter has closed
+                progress.update(reading, completed=report.files, total=report.found)
+            await emitting
 
 
 @contextmanager

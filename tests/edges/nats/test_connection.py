@@ -4,11 +4,14 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
+import nats
 import nkeys  # type: ignore[import-untyped]  # it has no annotations
 import pytest
 import trustme
+from nats.aio.client import Client
 
 from pyventus_typed.nats import JetStream, LocalServer, Server
 from pyventus_typed.nats.errors import AccessDenied, NoServer, NotSecure
@@ -172,3 +175,20 @@ def test_a_server_is_written_without_its_secrets() -> None:
 def test_ways_in_that_contradict_each_other_are_refused(make: Callable[[], Server], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         make()
+
+
+@pytest.mark.skipif(find_spec("aiohttp") is not None, reason="aiohttp is installed, so there is nothing to say")
+async def test_a_websocket_address_without_the_package_for_it_is_told_so_at_once() -> None:
+    server = Server("wss://127.0.0.1:1", start_patience=60)
+    with pytest.raises(NoServer, match=r"needs the package 'aiohttp'\. Run: pip install 'nats-py\[aiohttp\]'"):
+        async with asyncio.timeout(5), JetStream(server, codec, stream="SHOP"):
+            pass
+
+
+async def test_a_client_that_is_not_connected_is_refused(server: LocalServer) -> None:
+    closed = await nats.connect(server.url)
+    await closed.close()
+    for given in (Client(), closed):
+        with pytest.raises(NoServer, match="The given client is not connected: connect it before the block"):
+            async with JetStream(given, codec, stream="SHOP"):
+                pass

@@ -154,7 +154,7 @@ def test_options_of_a_worker_that_contradict_each_other_are_refused() -> None:
     async def tell(_failure: Failure) -> None:
         """Never awaited."""
 
-    with pytest.raises(ValueError, match="on_dead=.* is async, and nobody would await it"):
+    with pytest.raises(ValueError, match="on_dead=.* is async or a generator function, and nobody would await it"):
         Worker(stream, linker, group="billing", on_dead=tell)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -86,6 +87,43 @@ def test_chrome_events_of_one_thread_do_not_overlap_and_hold_waiting_apart() -> 
         ("waiting", "shop.ship (2)", 2e6, 9e6),
     ]
     assert [one["args"]["said"] for one in events if one["name"] == EVIL] == ["cancelled"]
+
+
+def test_chrome_events_of_one_thread_do_not_overlap_as_readers_count_however_many_wait_and_run_at_once() -> None:
+    clock = Random(7)
+    instants = sorted(
+        clock.uniform(0, 0.001) for _ in range(300)
+    )  # many are what one ends with, and another begins with
+    deliveries = [
+        replace(RAN, started=instants[n + clock.randrange(40)], ended=instants[n + clock.randrange(40, 60)])
+        for n in range(200)
+    ]
+    busy = Timeline(
+        emissions=tuple(replace(emission(n, one), accepted=instants[n]) for n, one in enumerate(deliveries))
+    )
+    events = [one for one in json.loads(busy.chrome())["traceEvents"] if one["ph"] == "X"]
+    ends: dict[int, int] = {}
+    rows: dict[int, set[int]] = {1: set(), 2: set()}
+    for one in sorted(events, key=lambda one: (one["tid"], one["ts"])):
+        begin, lasts = int(one["ts"] * 1000), int(one["dur"] * 1000)  # as Perfetto does: cut off, to nanoseconds
+        assert begin >= ends.get(one["tid"], 0)
+        assert (begin, lasts) == (one["ts"] * 1000, one["dur"] * 1000)  # nothing is cut off
+        ends[one["tid"]] = begin + lasts
+        rows[one["pid"]].add(one["tid"])
+    assert all(len(tids) > MOST_ROWS for tids in rows.values())  # the page has no more, and lets them cross
+    assert rows[1].isdisjoint(rows[2])
+    assert {1, 2, 3}.isdisjoint(ends)
+    running = [one for one in events if one["pid"] == 1]
+    assert sorted(one["args"]["emission"] for one in running) == [*range(200)]
+    for one in running:
+        delivery = deliveries[one["args"]["emission"]]
+        assert delivery.started is not None
+        assert abs(one["ts"] - delivery.started * 1e6) <= 0.0625
+
+
+def test_who_does_not_wait_has_no_chrome_event_of_waiting() -> None:
+    at_once = Timeline(emissions=(emission(3, RAN),))
+    assert [one["pid"] for one in json.loads(at_once.chrome())["traceEvents"] if one["ph"] == "X"] == [1]
 
 
 def test_the_tree_shows_causes_and_outcomes_by_signs() -> None:

@@ -47,6 +47,17 @@ def of_all(delivery: Delivery[Event]) -> Generator[None, None, None]:
     yield
 
 
+@linker.around(OrderPaid, replace=True)
+@contextmanager
+def of_a_reloaded_module(delivery: Delivery[OrderPaid]) -> Generator[None, None, None]:
+    assert_type(delivery.event, OrderPaid)
+    yield
+
+
+linker.surround(of_a_reloaded_module, OrderPaid, replace=True)
+linker.surround(of_all, replace=True)
+
+
 @shop.around(OrderPaid)
 class Timer:
     def __init__(self, delivery: Delivery[OrderPaid]) -> None: ...
@@ -139,3 +150,5 @@ linker.surround(undecorated, OrderPaid)  # E: a generator function
 linker.surround(of_some_paid, OrderPlaced, OrderPaid)  # E: one of the two is missing
 linker.surround(nullcontext(), OrderPaid)  # E: a context manager, and not what makes one
 shop.surround(of_all, UserSignedUp)  # E: outside of the family
+shop.surround(of_all, replace="yes")  # E: neither True nor False
+linker.around(OrderPaid, replace=1)  # E: as above

@@ -1,11 +1,25 @@
 """Code that is generic over a family itself, as a library on top of this one would be."""
 
+from asyncio import Future
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar, assert_type
 
 from shop import OrderPaid, OrderPlaced, ShopEvent, UserSignedUp
 
-from pyventus_typed import Emission, Emitter, Event, Linker, Routes, Subscription, asyncio_emitter, route
+from pyventus_typed import (
+    Delivery,
+    Emission,
+    Emitter,
+    Event,
+    Linker,
+    Routes,
+    Stream,
+    Subscription,
+    Surrounding,
+    asyncio_emitter,
+    route,
+)
 
 E = TypeVar("E", bound=Event)
 F = TypeVar("F", bound=Event)
@@ -188,6 +202,87 @@ def emit_what_may_be_another(emitter: Emitter[E], event: OrderPaid) -> None:
 
 def emit_and_say_less(emitter: Emitter[E], event: E) -> Emission[OrderPaid]:
     return emitter.emit(event)  # E: E may be another event
+
+
+def watch(emitter: Emitter[Event], event: type[E]) -> Stream[E]:
+    return emitter.stream(event, maxsize=3)  # FP[pyrefly]: it sees the bound of E, not E
+
+
+def watch_all(emitter: Emitter[E], event: type[E], when: Callable[[E], bool]) -> Stream[E]:
+    return emitter.stream(event, when=when)  # FP[zuban]: it sees the bound of E, not E
+
+
+def watch_the_shop(emitter: Emitter[ShopEvent], event: type[S]) -> Stream[S]:
+    return emitter.stream(event)  # FP[mypy,pyrefly]: they see the bound of S, not S
+
+
+def watch_out_of_a_table(emitter: Emitter[ShopEvent], kinds: list[type[ShopEvent]]) -> list[Stream[ShopEvent]]:
+    return [emitter.stream(kind) for kind in kinds]
+
+
+def watch_another(emitter: Emitter[E], event: type[F]) -> None:
+    emitter.stream(event)  # E: F may be outside of the family
+
+
+def watch_outside(emitter: Emitter[ShopEvent], event: type[E]) -> None:
+    emitter.stream(event)  # E: E may be outside of the family
+
+
+def watch_and_say_less(emitter: Emitter[Event], event: type[E]) -> Stream[OrderPaid]:
+    return emitter.stream(event)  # E: E may be another event
+
+
+def watch_wrongly(emitter: Emitter[E], event: type[E], when: Callable[[OrderPaid], bool]) -> None:
+    emitter.stream(event, when=when)  # E: the filter does not take E
+
+
+def next_of(emitter: Emitter[Event], event: type[E]) -> Future[E]:
+    return emitter.expect(event, timeout=3)  # FP[pyrefly]: it sees the bound of E, not E
+
+
+def next_of_all(emitter: Emitter[E], event: type[E]) -> Future[E]:
+    return emitter.expect(event)  # FP[zuban]: it sees the bound of E, not E
+
+
+def next_of_another(emitter: Emitter[E], event: type[F]) -> None:
+    emitter.expect(event)  # E: F may be outside of the family
+
+
+def next_and_say_less(emitter: Emitter[Event], event: type[E]) -> Future[OrderPaid]:
+    return emitter.expect(event)  # E: E may be another event
+
+
+def measure(
+    linker: Linker[Event], event: type[E], manager: Callable[[Delivery[E]], AbstractContextManager[None]]
+) -> Surrounding[E]:
+    return linker.surround(manager, event)
+
+
+def measure_all(
+    linker: Linker[E], event: type[E], manager: Callable[[Delivery[E]], AbstractContextManager[None]]
+) -> Surrounding[E]:
+    return linker.surround(manager, event)  # FP[zuban]: it sees the bound of E, not E
+
+
+def measure_out_of_a_table(
+    linker: Linker[ShopEvent],
+    kinds: list[type[ShopEvent]],
+    manager: Callable[[Delivery[ShopEvent]], AbstractContextManager[None]],
+) -> None:
+    for kind in kinds:
+        linker.surround(manager, kind)
+
+
+def measure_wrongly(
+    linker: Linker[E], event: type[E], manager: Callable[[Delivery[OrderPaid]], AbstractContextManager[None]]
+) -> None:
+    linker.surround(manager, event)  # E: it takes the deliveries of another event
+
+
+def measure_outside(
+    linker: Linker[ShopEvent], event: type[E], manager: Callable[[Delivery[E]], AbstractContextManager[None]]
+) -> None:
+    linker.surround(manager, event)  # E: E may be outside of the family
 
 
 def one_route(event: type[E], handler: Callable[[E], object]) -> Routes[E]:
