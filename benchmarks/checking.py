@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from .handlers import counting
-from .works import Batch, BatchInLoop, Handlers
+from .workloads import Batch, BatchInLoop, Handlers
 
 TIMES = (1, 7)
 

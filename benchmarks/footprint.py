@@ -18,7 +18,7 @@ from pyventus_typed import Event, Linker, asyncio_emitter
 from .contenders import LIMIT, PEERS, US
 from .contenders.us_ import PINGED, Pinged
 from .handlers import plain
-from .works import PING, Handler, Ping
+from .workloads import PING, Handler, Ping
 
 MANY = 2_000
 GROUND = "import dataclasses, typing_extensions, asyncio"

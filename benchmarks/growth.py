@@ -9,7 +9,7 @@ from types import new_class
 
 from pyventus_typed import Event, Linker, asyncio_emitter
 
-from .works import EMIT, Batch, BatchInLoop, Handlers, Work
+from .workloads import EMIT, Batch, BatchInLoop, Handlers, Work
 
 TYPES = Work[Batch]("no loop is running: emit one of many event types")
 OTHERS = Work[Batch]("no loop is running: emit, while another type has many subscriptions")

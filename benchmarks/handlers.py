@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from .works import Handler, Handlers
+from .workloads import Handler, Handlers
 
 
 def named(handler: Handler, index: int) -> Handler:

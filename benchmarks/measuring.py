@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import perf_counter, process_time
 from typing import TypeAlias
 
-from .works import Batch, BatchInLoop
+from .workloads import Batch, BatchInLoop
 
 LONG = 0.05
 """Seconds. A batch that cannot be made shorter than this is taken in fewer rounds."""

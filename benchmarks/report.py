@@ -9,7 +9,7 @@ from .contenders import HAND, US
 from .measuring import Rounds
 from .ratios import added, ratio, typical
 from .rows import Row
-from .works import Batch, BatchInLoop
+from .workloads import Batch, BatchInLoop
 
 
 def build() -> str:

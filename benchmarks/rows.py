@@ -9,7 +9,7 @@ from . import checking, growth
 from .contenders import LIMIT
 from .handlers import plain, straight, suspending
 from .measuring import Pace, Rounds, plan, run, run_in_loop
-from .works import AROUND, BURST, CHURN, EACH, EMIT, MAILBOX, PASS, PUBLISH, B, Batch, BatchInLoop, Handlers, Work
+from .workloads import AROUND, BURST, CHURN, EACH, EMIT, MAILBOX, PASS, PUBLISH, B, Batch, BatchInLoop, Handlers, Work
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-HOUSE = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,17 @@ def hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def run_python(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = HOUSE) -> Ended:
-    """Run this interpreter with *arguments*, without a terminal, in the root of the house if not told otherwise.
+def run_python(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Ended:
+    """Run this interpreter with *arguments*, without a terminal, in the root of the project unless told otherwise.
 
-    What *env* names is added to the environment. The package is that of the house; where the house holds none, because
+    What *env* names is added to the environment. The package is that of the checkout; if it has none, because
     the tests were taken out of the checkout, it is the installed one.
     """
     began = time.monotonic()
     ended = subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(HOUSE), **(env or {})},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

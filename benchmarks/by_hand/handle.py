@@ -10,7 +10,7 @@ from weakref import ref
 
 from typing_extensions import override
 
-from ..works import Handler, Ping
+from ..workloads import Handler, Ping
 
 
 class Returned:

@@ -7,7 +7,7 @@ from itertools import repeat
 from typing import Final
 from weakref import ref
 
-from ..works import Handler, Ping
+from ..workloads import Handler, Ping
 from .handle import NOTHING, Books, Handle, Outcome, Raised, Returned, Route, Spread, current, misplaced, running_loop
 
 get_current = current.get

@@ -7,7 +7,7 @@ from types import coroutine
 from typing import Any, Final
 from weakref import ref
 
-from ..works import Handler, Ping
+from ..workloads import Handler, Ping
 from .handle import Books, Handle, Raised, Returned, Route, current, misplaced, running_loop
 
 get_current = current.get

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 from weakref import ref
 
-from ..works import Handler, Ping
+from ..workloads import Handler, Ping
 from .handle import NOTHING, Books, Handle, InTurn, Outcome, Raised, Returned, Route, current, left
 
 get_current = current.get

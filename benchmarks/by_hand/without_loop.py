@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from weakref import ref
 
-from ..works import Handler, Ping
+from ..workloads import Handler, Ping
 from .handle import (
     NOTHING,
     Books,

@@ -4,7 +4,7 @@ from itertools import repeat
 
 from aiosignal import Signal
 
-from ..works import PING, PUBLISH, BatchInLoop, Handlers, Ping
+from ..workloads import PING, PUBLISH, BatchInLoop, Handlers, Ping
 
 
 @PUBLISH.of("aiosignal")

@@ -5,7 +5,7 @@ from itertools import repeat
 
 from blinker import Signal
 
-from ..works import BURST, CHURN, EMIT, PING, PUBLISH, Batch, BatchInLoop, Handler, Handlers
+from ..workloads import BURST, CHURN, EMIT, PING, PUBLISH, Batch, BatchInLoop, Handler, Handlers
 
 
 def signal(handlers: Iterable[Handler]) -> Signal:

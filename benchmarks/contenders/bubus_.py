@@ -5,7 +5,7 @@ from itertools import repeat
 
 from bubus import BaseEvent, EventBus  # type: ignore[import-untyped]  # it ships no py.typed
 
-from ..works import BURST, EACH, BatchInLoop, Handlers
+from ..workloads import BURST, EACH, BatchInLoop, Handlers
 
 ROOM = 50
 """A bus refuses more than 100 pending events."""

@@ -6,7 +6,7 @@ from itertools import repeat
 
 from eventkit import Event  # type: ignore[import-untyped]  # it ships no types
 
-from ..works import BURST, CHURN, EACH, EMIT, PING, Batch, BatchInLoop, Handler, Handlers
+from ..workloads import BURST, CHURN, EACH, EMIT, PING, Batch, BatchInLoop, Handler, Handlers
 
 
 def pinged(handlers: Iterable[Handler]) -> Event:

@@ -8,7 +8,7 @@ from ..by_hand.in_loop import to_many_tasks, to_one_soon, to_one_task
 from ..by_hand.mailbox import to_one_mailbox
 from ..by_hand.published import publish_to_many, publish_to_one
 from ..by_hand.without_loop import in_a_fresh_loop, to_many, to_one
-from ..works import BURST, EACH, EMIT, MAILBOX, PING, PUBLISH, Batch, BatchInLoop, Handler, Handlers, Ping
+from ..workloads import BURST, EACH, EMIT, MAILBOX, PING, PUBLISH, Batch, BatchInLoop, Handler, Handlers, Ping
 
 
 @EMIT.of("hand")

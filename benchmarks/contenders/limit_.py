@@ -5,7 +5,21 @@ from collections import deque
 from itertools import repeat
 
 from ..handlers import managed
-from ..works import AROUND, BURST, CHURN, EACH, EMIT, MAILBOX, PASS, PING, PUBLISH, Batch, BatchInLoop, Handlers, Ping
+from ..workloads import (
+    AROUND,
+    BURST,
+    CHURN,
+    EACH,
+    EMIT,
+    MAILBOX,
+    PASS,
+    PING,
+    PUBLISH,
+    Batch,
+    BatchInLoop,
+    Handlers,
+    Ping,
+)
 
 
 @EMIT.of("limit")

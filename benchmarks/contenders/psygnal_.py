@@ -7,7 +7,7 @@ from itertools import repeat
 from psygnal import Signal, SignalInstance
 from psygnal._async import clear_async_backend, set_async_backend
 
-from ..works import BURST, CHURN, EACH, EMIT, PING, Batch, BatchInLoop, Handler, Handlers, Ping
+from ..workloads import BURST, CHURN, EACH, EMIT, PING, Batch, BatchInLoop, Handler, Handlers, Ping
 
 
 class Sender:

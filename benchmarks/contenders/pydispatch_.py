@@ -4,7 +4,7 @@ from itertools import repeat
 
 from pydispatch import dispatcher  # type: ignore[import-untyped]  # it ships no types
 
-from ..works import BURST, CHURN, EMIT, PING, Batch, BatchInLoop, Handlers
+from ..workloads import BURST, CHURN, EMIT, PING, Batch, BatchInLoop, Handlers
 
 
 @EMIT.of("pydispatch")

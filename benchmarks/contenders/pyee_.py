@@ -5,7 +5,7 @@ from itertools import repeat
 from pyee import EventEmitter
 from pyee.asyncio import AsyncIOEventEmitter
 
-from ..works import BURST, CHURN, EACH, EMIT, PING, Batch, BatchInLoop, Handlers
+from ..workloads import BURST, CHURN, EACH, EMIT, PING, Batch, BatchInLoop, Handlers
 
 
 @EMIT.of("pyee")

@@ -5,7 +5,7 @@ from itertools import repeat
 
 from pymitter import EventEmitter
 
-from ..works import BURST, CHURN, EACH, EMIT, PING, Batch, BatchInLoop, Handler, Handlers
+from ..workloads import BURST, CHURN, EACH, EMIT, PING, Batch, BatchInLoop, Handler, Handlers
 
 
 def emitter(handlers: Iterable[Handler]) -> EventEmitter:

@@ -6,7 +6,7 @@ from itertools import repeat
 from pyventus.core.processing.asyncio import AsyncIOProcessingService  # type: ignore[import-untyped]  # no py.typed
 from pyventus.events import EventEmitter, EventLinker  # type: ignore[import-untyped]  # no py.typed
 
-from ..works import BURST, CHURN, EACH, EMIT, PING, Batch, BatchInLoop, Handler, Handlers, Ping
+from ..workloads import BURST, CHURN, EACH, EMIT, PING, Batch, BatchInLoop, Handler, Handlers, Ping
 
 
 def linked(handlers: Iterable[Handler]) -> type[EventLinker]:

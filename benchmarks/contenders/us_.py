@@ -8,7 +8,7 @@ from itertools import repeat
 from pyventus_typed import Emitter, Event, Linker, Ordering, Stream, asyncio_emitter
 
 from ..handlers import managed
-from ..works import AROUND, BURST, CHURN, EACH, EMIT, MAILBOX, PASS, PUBLISH, Batch, BatchInLoop, Handler, Handlers
+from ..workloads import AROUND, BURST, CHURN, EACH, EMIT, MAILBOX, PASS, PUBLISH, Batch, BatchInLoop, Handler, Handlers
 
 
 @dataclass(frozen=True, slots=True)

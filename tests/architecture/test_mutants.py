@@ -3,7 +3,7 @@
 import pytest
 
 from tests.architecture.test_order import PACKAGE
-from tests.mutants.seeded import MUTANTS, Mutant
+from tests.mutants.core_mutants import MUTANTS, Mutant
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

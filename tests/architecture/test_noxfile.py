@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import HOUSE, Ended, run_python
+from tests.programs import ROOT, Ended, run_python
 
 NEWEST = '    "Programming Language :: Python :: Implementation :: CPython",\n'
 
@@ -14,8 +14,8 @@ NEWEST = '    "Programming Language :: Python :: Implementation :: CPython",\n'
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
     """The noxfile beside a project that declares a Python that nobody has."""
-    shutil.copy(HOUSE / "noxfile.py", tmp_path)
-    project = (HOUSE / "pyproject.toml").read_text(encoding="utf-8")
+    shutil.copy(ROOT / "noxfile.py", tmp_path)
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     declared = project.replace(NEWEST, f'    "Programming Language :: Python :: 3.99",\n{NEWEST}')
     assert declared != project
     (tmp_path / "pyproject.toml").write_text(declared, encoding="utf-8")

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 import pyventus_typed
-from tests.programs import HOUSE
+from tests.programs import ROOT
 
 PACKAGE = Path(pyventus_typed.__file__).parent
-FOLDERS = [PACKAGE, *(HOUSE / name for name in ("tests", "docs", "benchmarks", "stubs"))]
-CASES = HOUSE / "tests" / "typing" / "cases"  # wrong on purpose, and judged by markers of their own
+FOLDERS = [PACKAGE, *(ROOT / name for name in ("tests", "docs", "benchmarks", "stubs"))]
+CASES = ROOT / "tests" / "typing" / "cases"  # wrong on purpose, and judged by markers of their own
 FILES = sorted(
     file
     for folder in FOLDERS
     for file in folder.rglob("*.py*")
     if file.suffix in {".py", ".pyi"} and CASES not in file.parents
-) + [HOUSE / "noxfile.py", HOUSE / "hatch_build.py"]
+) + [ROOT / "noxfile.py", ROOT / "hatch_build.py"]
 
 CODES = r"[\w-]+(?:, ?[\w-]+)*"
 SILENCES = re.compile(
@@ -60,7 +60,7 @@ def test_a_silenced_rule_has_its_reason_on_its_line() -> None:
 
 
 def test_a_rule_that_ruff_is_not_to_apply_has_its_reason_on_its_line() -> None:
-    text = (HOUSE / "pyproject.toml").read_text(encoding="utf-8")
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     tables = text[text.index("[tool.ruff.lint]") : text.index("[tool.pytest")]
     rules = re.findall(r'^    "([A-Z]+\d*)",? *(.*)$', tables, re.MULTILINE)
     assert ("CPY001", "# one LICENSE, no header in each file") in rules

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from tests.programs import HOUSE, run_python
+from tests.programs import ROOT, run_python
 
-WORKFLOWS = {path.name: path.read_text(encoding="utf-8") for path in (HOUSE / ".github" / "workflows").glob("*.yml")}
-PROJECT = (HOUSE / "pyproject.toml").read_text(encoding="utf-8")
+WORKFLOWS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def test_each_session_that_ci_runs_is_one_of_nox() -> None:
@@ -34,7 +34,7 @@ def test_ci_runs_the_tests_on_each_python_that_is_declared() -> None:
     ],
 )
 def test_a_page_about_versions_names_each_python_that_is_declared(page: str, line: str) -> None:
-    named = ", ".join(re.findall(line, (HOUSE / page).read_text(encoding="utf-8"), re.MULTILINE))
+    named = ", ".join(re.findall(line, (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE))
     assert re.findall(r"3\.\d+", named) == re.findall(r"Python :: (3\.\d+)\"", PROJECT)
 
 

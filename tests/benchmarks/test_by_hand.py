@@ -12,7 +12,7 @@ from benchmarks.by_hand.in_loop import to_many_tasks, to_one_soon, to_one_task
 from benchmarks.by_hand.mailbox import to_one_mailbox
 from benchmarks.by_hand.published import publish_to_many, publish_to_one
 from benchmarks.by_hand.without_loop import in_a_fresh_loop, to_many, to_one
-from benchmarks.works import PING, Handler, Ping
+from benchmarks.workloads import PING, Handler, Ping
 
 Emit: TypeAlias = Callable[[Ping], Handle]
 Make: TypeAlias = Callable[[tuple[Handler, ...], Books], Emit]

@@ -10,7 +10,7 @@ from benchmarks import rows
 from benchmarks.checking import Miscounted, check, check_in_loop
 from benchmarks.contenders import HAND, LIMIT, US, load
 from benchmarks.handlers import plain, straight, suspending
-from benchmarks.works import EMIT, Batch, BatchInLoop, Handlers
+from benchmarks.workloads import EMIT, Batch, BatchInLoop, Handlers
 
 OURS = frozenset({LIMIT, HAND, US})
 load(OURS)

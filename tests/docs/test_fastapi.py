@@ -16,7 +16,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.docs.pages import Page
-from tests.programs import HOUSE
+from tests.programs import ROOT
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -82,7 +82,7 @@ def serve(folder: Path, grace: float = 30) -> Iterator[Served]:
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "served:app", *options],
         cwd=folder,
-        env={"PYTHONPATH": str(HOUSE), "SHOP_GRACE": str(grace), "PATH": ""},
+        env={"PYTHONPATH": str(ROOT), "SHOP_GRACE": str(grace), "PATH": ""},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

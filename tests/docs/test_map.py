@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyventus_typed
 from tests.docs.pages import DOCS
-from tests.programs import HOUSE
+from tests.programs import ROOT
 
 MAP = (DOCS / "contributing" / "map.md").read_text(encoding="utf-8")
-LINES = (HOUSE / "tests" / "architecture" / "order.txt").read_text(encoding="utf-8").splitlines()
+LINES = (ROOT / "tests" / "architecture" / "order.txt").read_text(encoding="utf-8").splitlines()
 
 
 def test_the_map_names_the_files_of_the_core_from_top_to_bottom() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import HOUSE, run_python
+from tests.programs import ROOT, run_python
 
 pytest.importorskip("pyventus", reason="pyventus is not installed; it is in the dependency group 'tests'")
 
@@ -20,7 +20,7 @@ with_services = pytest.mark.skipif(
     bool(MISSING), reason=f"{', '.join(MISSING)}: not installed; the dependency group 'migration' has them"
 )
 
-PAGE = (HOUSE / "docs" / "how-to" / "move-from-pyventus.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "move-from-pyventus.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(?:python|py)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 THEIRS = [block for block in BLOCKS if block.startswith("# pyventus 0.8")]
 WITHOUT_SERVICES = [block for block in THEIRS if block.startswith("# pyventus 0.8\n")]
@@ -29,7 +29,7 @@ OURS = [block for block in BLOCKS if block not in THEIRS]
 
 def run_page(folder: Path, blocks: list[str], *how: str) -> None:
     (folder / "page.py").write_text("\n".join(blocks), encoding="utf-8")
-    paths = os.pathsep.join([str(folder), str(HOUSE)])
+    paths = os.pathsep.join([str(folder), str(ROOT)])
     ended = run_python("-W", "error::RuntimeWarning", *how, env={"PYTHONPATH": paths}, cwd=folder)
     assert ended.code == 0, ended.stderr
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import DOCS, PAGES, Page, wrong_blocks
-from tests.programs import HOUSE, run_python
+from tests.programs import ROOT, run_python
 
 # These run in processes of their own, with a server, pyventus or Django: tests/edges/nats/test_pages.py, test_migration.py,
 # test_frameworks.py.
@@ -51,7 +51,7 @@ def test_the_examples_of_a_page_that_changes_its_process_run_and_print_what_it_s
 
 def mypy(folder: Path, *modules: str) -> str:
     options = ("--strict", "--no-error-summary", "--hide-error-context", "--cache-dir", str(folder / "cache"))
-    ended = run_python("-m", "mypy", *options, *modules, cwd=folder, env={"MYPYPATH": str(HOUSE)})
+    ended = run_python("-m", "mypy", *options, *modules, cwd=folder, env={"MYPYPATH": str(ROOT)})
     assert ended.stderr == ""
     return ended.stdout
 

@@ -6,9 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.programs import HOUSE, run_python
+from tests.programs import ROOT, run_python
 
-FOLDER = HOUSE / "docs" / "pictures"
+FOLDER = ROOT / "docs" / "pictures"
 PICTURES = [FOLDER / f"{name}.svg" for name in ("ends", "life", "orderings")]
 
 

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from tests.programs import HOUSE
+from tests.programs import ROOT
 
-PAGE = (HOUSE / "docs" / "explanation" / "promises.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "explanation" / "promises.md").read_text(encoding="utf-8")
 PROMISES = re.findall(r"^### ([A-Z]\d+): .*?\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL)
 HOW_MANY = {"E": 10, "R": 8, "O": 7, "F": 6, "L": 7, "W": 5, "C": 2, "Q": 4, "A": 4, "T": 3, "S": 8}
 """The promises of each chapter. One more needs a page entry, and this line says so."""
@@ -23,6 +23,6 @@ def test_a_promise_names_tests_and_all_of_them_exist(number: str, text: str) -> 
     proofs = re.findall(r"^- `([^`]+)::(\w+)`$", text, re.MULTILINE)
     assert len(proofs) == text.count("::") > 0, f"{number} names no test, or one in another form"
     for path, name in proofs:
-        tree = ast.parse((HOUSE / path).read_text(encoding="utf-8"))
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
         found = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
         assert name in found, f"{number}: {path} has no {name}"

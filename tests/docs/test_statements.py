@@ -10,7 +10,7 @@ import pyventus_typed
 from pyventus_typed import Linker, asyncio_emitter, errors
 from tests.docs.pages import DOCS, Page
 from tests.events import OrderPlaced
-from tests.programs import HOUSE, run_python
+from tests.programs import ROOT, run_python
 
 
 def page(name: str) -> str:
@@ -53,7 +53,7 @@ def test_the_warning_of_the_last_chapter_but_one_is_seen_without_catch_warnings_
 
 # ---------------------------------------------------------------- how to install
 def test_no_page_and_no_message_installs_an_extra_from_an_index_that_does_not_have_it() -> None:
-    files = [*DOCS.rglob("*.md"), HOUSE / "README.md", *Path(pyventus_typed.__file__).parent.rglob("*.py")]
+    files = [*DOCS.rglob("*.md"), ROOT / "README.md", *Path(pyventus_typed.__file__).parent.rglob("*.py")]
     bare = re.compile(r"pip install [\"']pyventus-typed(\[[\w,-]+\])?[\"']")
     texts = {file.name: file.read_text(encoding="utf-8") for file in files if "_build" not in file.parts}
     assert {name for name, text in texts.items() if bare.search(text)} == {"_install.py"}  # its docstring says why

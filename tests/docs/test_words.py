@@ -7,15 +7,15 @@ import pytest
 
 import pyventus_typed
 from tests.docs.pages import DOCS
-from tests.programs import HOUSE
+from tests.programs import ROOT
 
 PACKAGE = Path(pyventus_typed.__file__).parent
 PAGES = [
     *(page for page in DOCS.rglob("*.md") if "_build" not in page.parts),
-    *(HOUSE / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md")),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md")),
 ]
 CODE = [file for pattern in ("*.py", "*.html") for file in PACKAGE.rglob(pattern)]
-READ = {file.relative_to(PACKAGE if file in CODE else HOUSE).as_posix(): file for file in (*PAGES, *CODE)}
+READ = {file.relative_to(PACKAGE if file in CODE else ROOT).as_posix(): file for file in (*PAGES, *CODE)}
 
 WORDS = {
     r"the books\b|\bbooks\b(?=.*\b(balance|add up)\b)": "tally, or counts",

@@ -4,9 +4,9 @@ import functools
 
 import pytest
 
-from tests.programs import HOUSE, Ended, run_python
+from tests.programs import ROOT, Ended, run_python
 
-EXAMPLES = HOUSE / "docs" / "examples"
+EXAMPLES = ROOT / "docs" / "examples"
 
 PRINTED = {
     "manual_configuration": ["Order 1 is on its way."],

@@ -9,9 +9,9 @@ import pytest
 from hatch_build import with_absolute_links
 from tests.docs.test_promises import PROMISES
 from tests.edges.testing.zoo import SPECIMENS
-from tests.programs import HOUSE, run_python
+from tests.programs import ROOT, run_python
 
-README = (HOUSE / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXT = re.sub(r"\s+", " ", README)
 LINKS = re.findall(r"\]\(([^)]+)\)", README)
 
@@ -27,7 +27,7 @@ PRINTED, MYPY_SAYS = blocks("text")
 def mypy(folder: Path, program: str) -> str:
     (folder / "shop.py").write_text(program, encoding="utf-8")
     options = ("--strict", "--no-error-summary", "--cache-dir", str(folder / "cache"))
-    ended = run_python("-m", "mypy", *options, "shop.py", cwd=folder, env={"MYPYPATH": str(HOUSE)})
+    ended = run_python("-m", "mypy", *options, "shop.py", cwd=folder, env={"MYPYPATH": str(ROOT)})
     assert ended.stderr == ""
     return ended.stdout
 
@@ -54,7 +54,7 @@ def test_the_readme_has_one_command_to_run_it_and_one_to_test_it() -> None:
 
 # ---------------------------------------------------------------- its numbers
 def docs(name: str) -> str:
-    return (HOUSE / "docs" / name).read_text(encoding="utf-8")
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
 def test_the_mistakes_that_checkers_find_are_those_of_the_comparison() -> None:
@@ -95,7 +95,7 @@ def test_the_demo_over_nats_emits_and_kills_as_many_as_it_says() -> None:
 
 
 def test_the_versions_are_those_that_the_package_declares() -> None:
-    declared = re.findall(r"Python :: (3\.\d+)\"", (HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = re.findall(r"Python :: (3\.\d+)\"", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert f"CPython {', '.join(declared[:-1])} and {declared[-1]} on" in TEXT
 
 
@@ -134,7 +134,7 @@ def test_the_picture_needs_no_network() -> None:
 @pytest.mark.parametrize("link", sorted({link for link in LINKS if not re.match("[a-z]+:", link)}))
 def test_what_it_links_to_is_there(link: str) -> None:
     path, _, anchor = link.partition("#")
-    assert (HOUSE / path).exists()
+    assert (ROOT / path).exists()
     assert not anchor, "the anchors of a Markdown file are not the same everywhere"
 
 

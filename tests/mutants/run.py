@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic
 
-from tests.mutants.seeded import MUTANTS, Mutant
+from tests.mutants.core_mutants import MUTANTS, Mutant
 
-HOUSE = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 # A mutant may hang: that is noticed, too.
 PYTEST = (
     "-m",
@@ -34,7 +34,7 @@ def copy_of_the_house(folder: Path) -> Path:
     """The house without what is made in it."""
     house = folder / "house"
     shutil.copytree(
-        HOUSE, house, ignore=shutil.ignore_patterns(".*", "__pycache__", "_build", "edges", "typing", "examples")
+        ROOT, house, ignore=shutil.ignore_patterns(".*", "__pycache__", "_build", "edges", "typing", "examples")
     )
     return house
 

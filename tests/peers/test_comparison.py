@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.programs import HOUSE
+from tests.programs import ROOT
 
-PAGE = (HOUSE / "docs" / "explanation" / "comparison.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "explanation" / "comparison.md").read_text(encoding="utf-8")
 
 
 def peer(module: str) -> Any:  # Any: a library without types, or without stubs of ours

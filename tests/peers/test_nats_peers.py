@@ -14,9 +14,9 @@ import pytest
 from nats.js.api import ConsumerInfo
 
 from pyventus_typed.nats import LocalServer
-from tests.programs import HOUSE
+from tests.programs import ROOT
 
-PAGE = (HOUSE / "docs" / "explanation" / "between-processes.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "explanation" / "between-processes.md").read_text(encoding="utf-8")
 NAMES = {"FastStream": "faststream", "taskiq-nats": "taskiq_nats"}
 
 

@@ -29,7 +29,7 @@ from pyventus_typed import (
     Status,
 )
 from pyventus_typed.errors import DiscardedEmissionsWarning
-from tests.programs import HOUSE, hear_ctrl_c, run_python
+from tests.programs import ROOT, hear_ctrl_c, run_python
 
 from .ends import CASES, DROP, ENDS, LOOPS, End, LoopFactory, Main, named, no_complaints
 from .world import ORDERINGS, Absorb, Emit, Hang, Late, Leave, Raise, Script, Step, Turns, World
@@ -1221,7 +1221,7 @@ def _interrupt(run: str, ordering: str, *, twice: bool) -> tuple[list[str], str]
     program = CTRL_C % {"run": RUNS[run], "ordering": ordering, "twice": twice}
     process = subprocess.Popen(
         [sys.executable, "-W", "error::ResourceWarning", "-c", program],
-        cwd=HOUSE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", preexec_fn=hear_ctrl_c,
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", preexec_fn=hear_ctrl_c,
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

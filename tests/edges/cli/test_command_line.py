@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.programs import HOUSE, run_python
+from tests.programs import ROOT, run_python
 
 
 def test_without_a_command_it_says_which_there_are() -> None:
@@ -33,7 +33,7 @@ def test_the_picture_in_the_readme_is_what_the_check_draws() -> None:
     demo = "pyventus_typed.cli.demo"
     command = ("check", f"{demo}.handlers:linker", "--source", demo, "--format", "svg")
     drawn = run_python("-m", "pyventus_typed", *command).stdout
-    kept = (HOUSE / "docs" / "pictures" / "demo-wiring.svg").read_text(encoding="utf-8")
+    kept = (ROOT / "docs" / "pictures" / "demo-wiring.svg").read_text(encoding="utf-8")
     # Where the files stand depends on where the package is installed, and their lines on everything.
     assert re.sub(r"\(\S+:\d+\)", "", kept) == re.sub(r"\(\S+:\d+\)", "", drawn)
 
@@ -42,7 +42,7 @@ def test_output_that_cannot_be_written_is_one_line_of_complaint() -> None:
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "pyventus_typed", "demo", "docs/examples"],
-            cwd=HOUSE,
+            cwd=ROOT,
             stdout=full,
             stderr=subprocess.PIPE,
             encoding="utf-8",

@@ -15,7 +15,7 @@ from pyventus_typed import Emitter, Linker
 from pyventus_typed._install import install_command
 from pyventus_typed.cli.demo.events import DirectoryFound, FileFound, ModuleParsed, ParseFailed
 from pyventus_typed.cli.demo.report import Report
-from tests.programs import HOUSE, Ended, hear_ctrl_c, run_python
+from tests.programs import ROOT, Ended, hear_ctrl_c, run_python
 
 
 def demo(*arguments: str | Path, env: dict[str, str] | None = None) -> Ended:
@@ -142,7 +142,7 @@ def test_links_and_pipes_neither_loop_nor_hang(tmp_path: Path) -> None:
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -m pyventus_typed demo docs/examples | head -c 1"
-    ended = subprocess.run(command, shell=True, cwd=HOUSE, capture_output=True, encoding="utf-8", check=True)
+    ended = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     assert ended.stderr == ""
 
 
@@ -160,7 +160,7 @@ def test_on_a_terminal_it_shows_progress_and_after_ctrl_c_the_tally_still_adds_u
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "pyventus_typed", "demo"],
-        cwd=HOUSE,
+        cwd=ROOT,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -231,7 +231,7 @@ sys.meta_path.insert(0, Press())
 )
 def test_ctrl_c_while_the_command_is_still_imported_is_quiet(module: str, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(PRESS)
-    ended = demo("docs/examples", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{HOUSE}", "PRESS_CTRL_C_AT": module})
+    ended = demo("docs/examples", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "PRESS_CTRL_C_AT": module})
     # Python imports the package before any code of the command runs. The shell says 130 in both cases.
     early = not module.startswith("pyventus_typed.cli") and module not in {"argparse", "rich.console", "rich.progress"}
     assert (ended.code, ended.stdout, ended.stderr) == (-signal.SIGINT if early else 130, "", "")

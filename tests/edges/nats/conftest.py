@@ -23,8 +23,7 @@ import pytest
 from pyventus_typed.nats import JetStream, LocalServer, StreamSettings
 from pyventus_typed.nats._local_server import find_server
 from tests.edges.nats.shop import ShopEvent, codec, customer
-
-ROOT = Path(__file__).parents[3]
+from tests.programs import ROOT
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -13,9 +13,10 @@ from pyventus_typed import Linker
 from pyventus_typed.cli import main
 from pyventus_typed.nats import JetStream, LocalServer, Worker
 from pyventus_typed.nats._wire import lane_of
-from tests.edges.nats.conftest import ROOT, Workers, eventually
+from tests.edges.nats.conftest import Workers, eventually
 from tests.edges.nats.raw import RawClient, header_block
 from tests.edges.nats.shop import OrderPlaced, ShopEvent
+from tests.programs import ROOT
 
 PAGE = (ROOT / "docs" / "how-to" / "go-beyond-one-process.md").read_text(encoding="utf-8")
 

@@ -15,9 +15,10 @@ import pytest
 from pyventus_typed import Linker
 from pyventus_typed.nats import Inbox, JetStream, LocalServer, Worker, postgresql
 from pyventus_typed.nats.errors import NoTransaction
-from tests.edges.nats.conftest import ROOT, eventually
+from tests.edges.nats.conftest import eventually
 from tests.edges.nats.raw import RawClient, header_block
 from tests.edges.nats.shop import OrderPlaced, ShopEvent, codec
+from tests.programs import ROOT
 
 EFFECTS = "CREATE TABLE effects (number INTEGER)"
 

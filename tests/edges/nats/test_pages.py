@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.edges.nats.conftest import ROOT
+from tests.programs import ROOT
 
 PAGES = {
     "go-beyond-one-process.md": "invoice for order 1, attempt 1\n",

@@ -15,9 +15,10 @@ import pytest
 from pyventus_typed.nats import JetStream, LocalServer, Relay
 from pyventus_typed.nats.errors import NoTransaction
 from pyventus_typed.nats.postgresql import Outbox
-from tests.edges.nats.conftest import ROOT, eventually
+from tests.edges.nats.conftest import eventually
 from tests.edges.nats.shop import OrderPlaced, ShopEvent, codec, customer
 from tests.edges.nats.test_server_loss import stored_numbers
+from tests.programs import ROOT
 
 outbox = Outbox(codec, source="shop", key=customer)
 

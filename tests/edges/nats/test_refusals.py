@@ -33,8 +33,9 @@ from pyventus_typed.nats.errors import (
     StreamFull,
     WouldLoop,
 )
-from tests.edges.nats.conftest import ROOT, eventually, free_port, run_server
+from tests.edges.nats.conftest import eventually, free_port, run_server
 from tests.edges.nats.shop import OrderPaid, OrderPlaced, ShopEvent, codec, customer
+from tests.programs import ROOT
 
 
 async def test_no_server_is_said_at_once_and_without_the_password() -> None:

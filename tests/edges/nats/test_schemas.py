@@ -15,7 +15,7 @@ from pyventus_typed import Event
 from pyventus_typed.cli import main
 from pyventus_typed.nats import JetStream, JsonCodec, StreamSettings, Wire
 from pyventus_typed.nats._schemas import asyncapi, event_schemas, schema_changes
-from tests.edges.nats.conftest import ROOT
+from tests.programs import ROOT
 
 
 class ShopEvent(Event):
@@ -124,6 +124,7 @@ MODULE = """
 from dataclasses import dataclass
 from pyventus_typed import Event
 from pyventus_typed.nats import JetStream, JsonCodec, Wire
+from tests.programs import ROOT
 
 print("imported")
 

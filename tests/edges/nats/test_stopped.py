@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pyventus_typed.nats import JetStream, LocalServer
-from tests.edges.nats.conftest import ROOT, eventually
+from tests.edges.nats.conftest import eventually
 from tests.edges.nats.shop import OrderPlaced, ShopEvent
+from tests.programs import ROOT
 
 
 @pytest.mark.timeout(90)

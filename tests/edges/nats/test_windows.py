@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pyventus_typed.nats import JetStream
-from tests.edges.nats.conftest import ROOT, Process, Workers
+from tests.edges.nats.conftest import Process, Workers
 from tests.edges.nats.shop import OrderPlaced, ShopEvent
-from tests.programs import hear_ctrl_c, run_python
+from tests.programs import ROOT, hear_ctrl_c, run_python
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from pyventus_typed.testing._leaks import LeakDetector
 from pyventus_typed.testing._policies import POLICIES, portfolio
 from pyventus_typed.testing._run import Options, run_once
 
-if TYPE_CHECKING:  # a checker knows the zoo by its path from the root of the house, a script by what lies beside it
+if TYPE_CHECKING:  # a checker knows the zoo by its path from the root of the project, a script by what lies beside it
     from tests.edges.testing.zoo import SPECIMENS
     from tests.edges.testing.zoo.specimen import Specimen
 else:

@@ -15,7 +15,7 @@ import pyventus_typed.wiring
 from pyventus_typed import Emitter, Event, Linker, Request, Subscriber, answers, handles
 from pyventus_typed.wiring import Finding, NotAFamily, NotALinker, Report, Rule, check
 from tests.edges.wiring.notes import own_notes
-from tests.programs import HOUSE
+from tests.programs import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +272,7 @@ def test_nothing_is_called_while_it_is_checked() -> None:
 
 @pytest.mark.parametrize("rule", Rule)
 def test_the_page_says_of_each_rule_whether_it_is_a_fault_or_a_note(rule: Rule) -> None:
-    page = (HOUSE / "docs" / "how-to" / "check-the-wiring.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "how-to" / "check-the-wiring.md").read_text(encoding="utf-8")
     faults, _, notes = page.partition("## Notes")
     assert f"| `{rule}` |" in (faults if rule.is_fault else notes)
 
