@@ -304,8 +304,10 @@ class Stream(Generic[_T_co]):
     def _enter(self, event: object, place: _Place) -> Generator[Any, None, Verdict | None]:  # Any: a loop's
         """Wait until there is room, put *event* there, and say what became of the delivery."""
         try:
-            while place.is_waiting:
+            while True:
                 with self._lock:
+                    if not place.is_waiting:
+                        return _CLOSED
                     if self._line and self._line[0] is place and len(self._buffer) < self._maxsize:
                         place.is_waiting = False
                         self._line.popleft()
@@ -316,8 +318,6 @@ class Stream(Generic[_T_co]):
                     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                     place.wake = Waiter(future)
                 yield from future
-            else:
-                return _CLOSED
         finally:
             self._give_up(place)
         _wake(wake, following)

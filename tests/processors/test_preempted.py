@@ -29,9 +29,11 @@ from pyventus_typed.errors import EmissionFailed, EmissionRejected, EmitterClose
 from tests.events import OrderPlaced
 from tests.threads import TIMES
 
+pytestmark = pytest.mark.timeout(300 * TIMES)  # each tries hundreds of places
 SOON = 20  # seconds after which something hangs
 BLOCKED = 0.01  # seconds after which the other thread waits for a lock that the stopped one holds
-STEP = max(1, 31 // TIMES)  # of the bytecodes that are many; `nox -s stress` tries each
+# Of the bytecodes of what is long, and of what is short; `nox -s stress` tries each.
+FAR, NEAR = max(1, 31 // TIMES), max(1, 3 // TIMES)
 ORDERINGS: list[Ordering | KeyedOrdering] = [*Ordering, PerKey(OrderPlaced, lambda event: event.order % 2)]
 
 
@@ -173,7 +175,7 @@ def test_an_emitter_closes_while_another_thread_emits(ordering: Ordering | Keyed
         assert not world.lost
         return stop
 
-    at_every_bytecode(attempt, step=1 if ordering is Ordering.CONCURRENT else STEP)
+    at_every_bytecode(attempt, step=NEAR if ordering is Ordering.CONCURRENT else FAR)
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS, ids=str)
@@ -192,7 +194,7 @@ def test_a_home_loop_closes_while_another_thread_emits(ordering: Ordering | Keye
         assert world.lost == [one for one in world.emissions if one.status is Status.DISCARDED]
         return stop
 
-    at_every_bytecode(attempt, step=1 if ordering is Ordering.CONCURRENT else STEP)
+    at_every_bytecode(attempt, step=NEAR if ordering is Ordering.CONCURRENT else FAR)
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS, ids=str)
@@ -217,7 +219,7 @@ def test_a_loop_runs_an_emission_while_another_thread_cancels_it(ordering: Order
         world.check()
         return stop
 
-    at_every_bytecode(attempt, step=1)
+    at_every_bytecode(attempt, step=NEAR)
 
 
 def test_a_loop_emits_while_another_thread_subscribes_and_counts() -> None:
@@ -252,7 +254,7 @@ def test_a_loop_emits_while_another_thread_subscribes_and_counts() -> None:
         assert [one for one in world.seen if one[0] == "plain"] == [("plain", 1), ("plain", 2)]
         return stop
 
-    at_every_bytecode(attempt, step=STEP)
+    at_every_bytecode(attempt, step=FAR)
 
 
 @pytest.mark.parametrize("is_home", [True, False], ids=["handed over", "run in its own thread"])
@@ -275,7 +277,7 @@ def test_the_block_of_a_stream_ends_while_another_thread_emits_into_it(overflow:
                     thread = threading.Thread(target=emit, daemon=True)
                     thread.start()
                     with suppress(TimeoutError):  # it waits for room, which the end of the block gives it
-                        async with asyncio.timeout(1):
+                        async with asyncio.timeout(0.05):
                             await reached.wait()
                 stop.acted.set()
                 await asyncio.to_thread(join, thread)
@@ -293,7 +295,7 @@ def test_the_block_of_a_stream_ends_while_another_thread_emits_into_it(overflow:
         assert {one.status for one in emissions} <= {Status.COMPLETED, Status.DISCARDED}
         return stop
 
-    at_every_bytecode(attempt, step=3 * STEP)
+    at_every_bytecode(attempt, step=3 * (NEAR if overflow == "wait" and not is_home else FAR))
 
 
 def test_a_failure_is_raised_or_logged_whenever_who_waits_in_another_loop_gives_up(
@@ -337,7 +339,7 @@ def test_a_failure_is_raised_or_logged_whenever_who_waits_in_another_loop_gives_
         assert len(logged) == (not raised)
         return stop
 
-    at_every_bytecode(attempt, step=1)
+    at_every_bytecode(attempt, step=NEAR)
 
 
 async def _awaited(emission: Emission[OrderPlaced]) -> None:
@@ -379,4 +381,4 @@ def test_another_thread_acts_at_any_moment_of_a_loop(
         world.check()
         return stop
 
-    at_every_bytecode(attempt, step=STEP)
+    at_every_bytecode(attempt, step=FAR)
