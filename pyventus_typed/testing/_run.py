@@ -44,7 +44,7 @@ def check_flag(name: str, value: object) -> None:
 
 
 def check_count(text: str, value: object, least: int = 1) -> None:
-    """``ValueError``, beginning with *text*, if *value* is no int of at least so much."""
+    """``ValueError``, beginning with *text*, if *value* is not an int of at least so much."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{text}, at least {least}, not {value!r}.")
 
