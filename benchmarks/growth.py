@@ -161,3 +161,6 @@ for count in (1, 100, 10_000, 100_000):
     OTHERS.of(f"us {count:,}")(beside(count))
 for count in (1, 2, 5, 20, 100):
     DEPTH.of(f"us {count:,}")(below(count))
+for count in (1, 2, 8):
+    THREADS.of(f"us {count:,}")(shared("us", count))
+    THREADS.of(f"limit {count:,}")(shared("limit", count))

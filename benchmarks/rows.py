@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Generic
 
 from . import checking, growth
@@ -26,14 +26,9 @@ class Row(Generic[B]):
     added: float | None = None
     """The same for what is added to the work of "us without", beside what is added to that of "limit without", or to nothing."""
     burst: int | None = None
-    batch: float | None = None
-    """Seconds, where a batch must be longer than usual."""
     baseline: str = LIMIT
     by_cpu: bool = False
     """Whether processor time is compared: threads that race for one interpreter say nothing by wall time."""
-
-    def pace(self, pace: Pace) -> Pace:
-        return pace if self.batch is None else replace(pace, batch=self.batch)
 
 
 def contenders(row: Row[B], only: frozenset[str] | None) -> dict[str, Callable[[Handlers], B | None]]:
@@ -54,7 +49,7 @@ def measure(row: Row[Batch], pace: Pace, seed: int, only: frozenset[str] | None 
         if batch is not None:
             checking.check(name, make, handlers)
             batches[name] = batch
-    return run(plan(list(batches), row.pace(pace), seed, row.burst), batches)
+    return run(plan(list(batches), pace, seed, row.burst), batches)
 
 
 def measure_in_loop(row: Row[BatchInLoop], pace: Pace, seed: int, only: frozenset[str] | None = None) -> Rounds:
@@ -69,7 +64,7 @@ def measure_in_loop(row: Row[BatchInLoop], pace: Pace, seed: int, only: frozense
                 batch = make(handlers)
                 assert batch is not None
                 batches[name] = batch
-            return await run_in_loop(plan(list(batches), row.pace(pace), seed, row.burst), batches)
+            return await run_in_loop(plan(list(batches), pace, seed, row.burst), batches)
 
     return asyncio.run(main())
 
@@ -93,7 +88,7 @@ WITHOUT_LOOP = (
         growth.THREADS,
         plain,
         1,
-        batch=0.02,
+        burst=50_000,  # so many that starting the threads does not count
         baseline="limit 1",
         by_cpu=True,
     ),

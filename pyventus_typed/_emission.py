@@ -1,7 +1,6 @@
 """One emitted event and what becomes of it: the handle, and the facts that the engine writes down in it."""
 
 import asyncio
-import pickle
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
@@ -12,7 +11,7 @@ from weakref import ref
 
 from typing_extensions import TypeVar, override
 
-from ._errors import LEFT_BEHIND, PyventusError
+from ._errors import LEFT_BEHIND, PyventusError, can_be_pickled
 from ._event import Event
 from ._loops import HAS_GIL, complete, here, runs_here
 from ._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
@@ -139,15 +138,12 @@ class EmissionFailed(PyventusError, ExceptionGroup[Exception]):
 
 def _picklable(error: Exception) -> Exception:
     """*error*, or what keeps its text and its notes if it cannot be pickled and read again."""
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - what was made in the line itself
-    except Exception:  # noqa: BLE001 - pickling runs code of the error's own class
-        text = f"{type(error).__name__}: {spell_event(error)}"
-        stand_in = RuntimeError(text)
-        for note in getattr(error, "__notes__", ()):
-            stand_in.add_note(str(note))
-        return stand_in
-    return error
+    if can_be_pickled(error):
+        return error
+    stand_in = RuntimeError(f"{type(error).__name__}: {spell_event(error)}")
+    for note in getattr(error, "__notes__", ()):
+        stand_in.add_note(str(note))
+    return stand_in
 
 
 class EmissionPending(PyventusError, RuntimeError):

@@ -1,6 +1,5 @@
 """Everything that pyventus_typed raises or warns about, but for what refers to emissions: see `_emission`."""
 
-import pickle
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from typing_extensions import override
@@ -18,7 +17,7 @@ class PyventusError(Exception):
         kept: dict[str, object] = {}
         left: list[str] = []
         for name, value in self.__dict__.items():
-            if _can_be_pickled(value):
+            if can_be_pickled(value):
                 kept[name] = value
             else:
                 left.append(name)
@@ -47,7 +46,10 @@ def _read_again(kind: type[E], args: tuple[object, ...]) -> E:
     return error
 
 
-def _can_be_pickled(value: object) -> bool:
+def can_be_pickled(value: object) -> bool:
+    """Whether *value* can be pickled, and read again."""
+    import pickle  # noqa: PLC0415 - who pickles an error has imported it, and all others need not
+
     try:
         pickle.loads(pickle.dumps(value))  # noqa: S301 - what was made in the line itself
     except Exception:  # noqa: BLE001 - pickling runs code of the value's own class

@@ -1,9 +1,9 @@
 """Which events a ``Linker[A | B]`` or a ``Subscriber[A]`` is for, as far as that is known at run time."""
 
+import os
 import sys
 import types
 import typing
-from pathlib import Path
 from typing import Annotated, Union, get_args, get_origin
 
 import typing_extensions
@@ -75,12 +75,12 @@ def why_there_are_two(kind: type[Event], family: Family) -> str | None:
             file = _file_of(module)
             if file is not None and file == _file_of(other):
                 return (
-                    f"There are two classes {name}: {file.name} was loaded twice, as {other} and as {module}. "
+                    f"There are two classes {name}: {file.rpartition(os.sep)[2]} was loaded twice, as {other} and as {module}. "
                     "Import it under one name, and import nothing from what is run as a script."
                 )
     return None
 
 
-def _file_of(module: str) -> Path | None:
+def _file_of(module: str) -> str | None:
     file = getattr(sys.modules.get(module), "__file__", None)
-    return Path(file).resolve() if isinstance(file, str) else None
+    return os.path.realpath(file) if isinstance(file, str) else None

@@ -34,3 +34,9 @@ def is_in_library(frame: FrameType) -> bool:
     if file.startswith("<"):  # for whom it was generated, its globals know
         file = str(frame.f_globals.get("__file__", file))
     return is_library(file)
+
+
+def shown_path(file: str) -> str:
+    """The path of *file*: relative to the current directory if it is below that."""
+    here, path = Path.cwd(), Path(file).resolve()  # the current directory is resolved, too
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()

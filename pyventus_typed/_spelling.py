@@ -4,7 +4,6 @@ import functools
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from types import MethodType
 
 from typing_extensions import TypeIs
@@ -60,12 +59,6 @@ def text_attribute(thing: object, name: str) -> str | None:
     except Exception:  # noqa: BLE001 - an object may answer any attribute with an error of its own
         return None
     return value if isinstance(value, str) else None
-
-
-def shown_path(file: str) -> str:
-    """The path of *file*: relative to the current directory if it is below that."""
-    here, path = Path.cwd(), Path(file).resolve()  # the current directory is resolved, too
-    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
 def _callable(thing: object) -> str:

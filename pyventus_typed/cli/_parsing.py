@@ -11,8 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeAlias
 
-from pyventus_typed._libraries import is_library
-from pyventus_typed._spelling import shown_path, with_article
+from pyventus_typed._libraries import is_library, shown_path
+from pyventus_typed._spelling import with_article
 from pyventus_typed.errors import PyventusError
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyright: ignore[reportPrivateUsage]  # what add_subparsers() returns has no public name

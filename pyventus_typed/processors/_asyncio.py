@@ -131,7 +131,7 @@ class AsyncIOProcessor:
                         ledger.completed += 1
                         return
                     context = copy_context()
-                    if emission._open and not scheduler.runs and not scheduler.busy:
+                    if not scheduler.runs and not scheduler.busy:  # it is open, then
                         emission._queue = queue.ref
                         ledger.open[emission] = ledger.alone
                         ledger.epoch.open += 1

@@ -404,10 +404,11 @@ class Queue:
 
     def end_publishing(self, emission: AnyEmission) -> None:
         """The caller of publish has run it, or was cut off."""
-        publisher = self.published.get(emission)
-        for index in () if publisher is None else [*publisher.places]:
-            leave_published(self, emission, index)
-        self.published.pop(emission, None)  # else its loop was closed
+        publisher = self.published.get(emission)  # None if its loop was closed
+        if publisher is not None:
+            for index in [*publisher.places] if publisher.places else ():
+                leave_published(self, emission, index)
+            self.published.pop(emission, None)
         if emission._cursor is not EMPTY:
             emission._cursor = EMPTY
             emission._open -= 1
@@ -489,20 +490,24 @@ class Queue:
 
     def settle(self, emission: AnyEmission) -> None:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Each delivery of *emission* has its outcome."""
-        scheduler, ledger, notes = self.scheduler, self.ledger, emission._notes
-        if notes is None and self.is_simple:  # most of them: each has completed, and nobody waits for its place
+        ledger = self.ledger
+        if emission._notes is None and self.is_simple:  # most: each has completed, and nobody waits for its place
             epochs = ledger.open[emission]
             del ledger.open[emission]
             ledger.completed += 1
-            for epoch in epochs:
-                epoch.open -= 1
-                if epoch.has_ended and not epoch.open:
-                    epoch.check()
+            if epochs is ledger.alone:  # its epoch has not ended
+                ledger.epoch.open -= 1
+            else:
+                for epoch in epochs:
+                    epoch.open -= 1
+                    if epoch.has_ended and not epoch.open:
+                        epoch.check()
             if emission._rare is not None:
                 emission._call_waiters()
-            if self.is_orphan or scheduler.on_idle is not None:
+            if self.is_orphan or self.scheduler.on_idle is not None:
                 self._emptied()
             return
+        scheduler, notes = self.scheduler, emission._notes
         now: Entry | None = None
         was, scheduler.busy = scheduler.busy, True
         try:

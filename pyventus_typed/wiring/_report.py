@@ -8,7 +8,8 @@ from typing import Self
 from typing_extensions import override
 
 from pyventus_typed import Event
-from pyventus_typed._spelling import several, shown_path
+from pyventus_typed._libraries import shown_path
+from pyventus_typed._spelling import several
 
 
 class Rule(enum.StrEnum):

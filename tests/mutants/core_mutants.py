@@ -330,8 +330,8 @@ MUTANTS = (
     Mutant(
         "a wait is not called when most emissions end",
         "processors/_queue.py",
-        "                if epoch.has_ended and not epoch.open:\n                    epoch.check()\n            if emission._rare",
-        "                pass\n            if emission._rare",
+        "                    if epoch.has_ended and not epoch.open:\n                        epoch.check()\n            if emission._rare",
+        "                    pass\n            if emission._rare",
         WAITING,
     ),
     Mutant(
@@ -624,7 +624,7 @@ MUTANTS = (
     Mutant(
         "an error that cannot be pickled whole is not pickled",
         "_errors.py",
-        "            if _can_be_pickled(value):\n",
+        "            if can_be_pickled(value):\n",
         "            if value is value:\n",
         ("tests/test_errors.py",),
     ),
