@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ class Ended:
     code: int
     stdout: str
     stderr: str
-    seconds: float
 
 
 def hear_ctrl_c() -> None:
@@ -33,7 +31,6 @@ def run_python(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path 
     What *env* names is added to the environment. The package is that of the checkout; if it has none, because
     the tests were taken out of the checkout, it is the installed one.
     """
-    began = time.monotonic()
     ended = subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,
@@ -43,4 +40,4 @@ def run_python(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path 
         encoding="utf-8",
         check=False,
     )
-    return Ended(ended.returncode, ended.stdout, ended.stderr, time.monotonic() - began)
+    return Ended(ended.returncode, ended.stdout, ended.stderr)

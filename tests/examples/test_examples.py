@@ -38,16 +38,31 @@ def test_the_example_has_nothing_to_complain_about(name: str) -> None:
     assert ran(name).stderr == ""
 
 
+# From "Starting..." on: how long the interpreter takes to start says nothing about the example.
+STOPWATCH = """
+import builtins, runpy, sys, time
+first, show = [], print
+builtins.print = lambda *words: first.append(time.monotonic())
+runpy.run_path(sys.argv[1], run_name="__main__")
+show(time.monotonic() - first[0])
+"""
+
+
+@functools.cache
+def seconds(name: str) -> float:
+    return float(run_python("-c", STOPWATCH, f"docs/examples/{name}.py").stdout)
+
+
 def test_without_a_loop_the_emissions_run_one_after_the_other() -> None:
-    assert ran("sync_context").seconds >= 2 * 1.5
+    assert seconds("sync_context") >= 2 * 1.5
 
 
 def test_in_a_loop_the_emissions_run_together() -> None:
-    assert 1.5 <= ran("async_context").seconds <= 0.75 * ran("sync_context").seconds
+    assert 1.5 <= seconds("async_context") < 2 * 1.5
 
 
 def test_without_a_wait_nothing_hangs() -> None:
-    assert ran("without_waiting").seconds < 0.75 * ran("async_context").seconds
+    assert seconds("without_waiting") < 1.5
 
 
 def test_without_a_wait_one_warning_says_how_many_emissions_were_lost_and_which() -> None:

@@ -224,7 +224,7 @@ from hypothesis import settings, strategies as st
 from pyventus_typed import asyncio_emitter
 from pyventus_typed.testing import events, given_interleavings
 
-@settings(max_examples=5, database=None)
+@settings(max_examples=5, database=None, deadline=None)
 @given_interleavings(batch=st.lists(events(Paid), max_size=3), expect_choices=False)
 async def test_all_are_recorded(linker, recorder, batch):
     linker.subscribe(Paid, recorder)
