@@ -26,7 +26,8 @@ TYPED = ("pyventus_typed", "tests", "docs", "noxfile.py", "hatch_build.py")
 EXTRAS = "[cli,testing,nats,nats-server,opentelemetry,postgresql]"
 WORKERS = (os.cpu_count() or 1) + 1  # one more than there are cores: some tests wait for processes
 # Typing cases are programs for the type checkers, so they are judged in `types`.
-PYTEST = ("python", "-m", "pytest", f"--numprocesses={WORKERS}", "--ignore=tests/typing")
+# Who is done takes over what is left of others: else one process has the last minutes to itself.
+PYTEST = ("python", "-m", "pytest", f"--numprocesses={WORKERS}", "--dist=worksteal", "--ignore=tests/typing")
 
 
 def is_usable(version: str) -> bool:
