@@ -312,6 +312,8 @@ def test_ctrl_c_in_a_handler_ends_its_span(sdk: Sdk) -> None:
     assert (span.attributes or {})["pyventus_typed.outcome"] == "discarded"
 
 
+# The collector may close the sockets of a loop before the loop itself, whose own destructor then raises a ValueError.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_handler_whose_loop_is_lost_ends_its_span_when_it_is_closed(sdk: Sdk) -> None:
     shop = Shop(sdk, AsyncIOProcessor(on_discard=lambda _: None))
 
