@@ -158,7 +158,8 @@ class AsyncIOProcessor:
                     ledger.open[emission] = ledger.alone
                     ledger.epoch.open += 1
                     if emission._route.is_async and not scheduler.awake and not scheduler.ready:
-                        queue.deliver_now(emission, context)
+                        scheduler.awake = True  # what is emitted from here on goes behind it
+                        queue.go_on((queue, emission, context))
                     else:
                         scheduler.ready.append((queue, emission, context))
                         if not scheduler.awake:

@@ -76,7 +76,9 @@ class Owner(TaskOwner, Protocol):
     asked: dict[AnyEmission, "asyncio.Future[None] | None"]
 
     def index_of(self, emission: AnyEmission) -> int: ...
-    def open_delivery(self, emission: AnyEmission, index: int, progress: Progress) -> None: ...
+    def spawn(
+        self, emission: AnyEmission, index: int, context: Context, what: Any, progress: Progress
+    ) -> None: ...  # Any: see work
 
 
 def put(queue: Owner, emission: AnyEmission, index: int, context: Context, what: Any) -> None:  # Any: see work
@@ -102,14 +104,11 @@ def is_busy(queue: Owner, emission: AnyEmission, context: Context) -> bool:
     index = emission._begun - 1
     if emission._notes is not None or queue.scheduler.inbox:
         index = queue.index_of(emission)
-    mailbox = mailboxes.get(emission._route.receivers[index])
-    if mailbox is None:
+    if emission._route.receivers[index] not in mailboxes:
         return False
-    own = context if len(emission._route.calls) == 1 else context.copy()
     call = emission._route.calls[index]  # and not that of the cursor, where an observer may stand before it
     what = call if type(call) is Composed else Composed(call, PLAIN, is_async=False, is_bare=False)
-    mailbox.append((emission, (index, own, what)))
-    queue.open_delivery(emission, index, WAITING)
+    queue.spawn(emission, index, context, what, WAITING)
     return True
 
 

@@ -142,23 +142,12 @@ class Queue:
         scheduler.ready.append(entry)
         return None
 
-    def deliver_now(self, emission: AnyEmission, context: Context) -> None:
-        """Deliver at once what has just been accepted in a loop: to receivers that all need tasks, with nobody before it."""
-        scheduler = self.scheduler
-        scheduler.awake = True  # what is emitted from here on goes behind it
-        try:
-            self._start_all(emission, context)
-        finally:
-            scheduler.awake = False
-        if scheduler.ready or scheduler.inbox:
-            self.go_on()
-
     def go_on(self, now: "Entry | None" = None) -> None:
-        """After a change: what is to be delivered *now*, what came in between, and what is ready."""
+        """After a change: what is to be started *now*, as `place` says, what came in between, and what is ready."""
         scheduler = self.scheduler
         if now is not None:
             try:
-                now[2].run(Queue.deliver, self, now[1], now[2])
+                self._start_all(now[1], now[2])
             finally:
                 scheduler.awake = False
         if scheduler.inbox and not scheduler.busy and not scheduler.is_taking:
@@ -262,7 +251,7 @@ class Queue:
         emission._notes, emission._cursor = notes, EMPTY
         emission._open += total - begun - 1
         for index in waiting:  # what is discarded meanwhile gets its task, too, which does nothing
-            self._start(emission, index, context if total == 1 else context.copy(), calls[index])
+            self._start(emission, index, context, calls[index])
         if self.scheduler.inbox:
             self.scheduler.take()
         if begun == total and not emission._open:
@@ -321,7 +310,7 @@ class Queue:
             index = self.index_of(emission)
         if type(value) is Composed:
             if value.is_async or (value.in_thread and self.scheduler.loop is not None):
-                self._spawn(emission, index, context, value, WAITING)
+                self.spawn(emission, index, context, value, WAITING)
                 return True
             run = value.run(Delivery(emission, index), owned=False, threads=self.scheduler.loop is not None)
             try:
@@ -336,7 +325,7 @@ class Queue:
         elif not must_await(value):
             emission._write(index, Completed(value))
             return False
-        self._spawn(emission, index, context, value, STARTED)
+        self.spawn(emission, index, context, value, STARTED)
         return True
 
     def decide(self, emission: AnyEmission, index: int, verdict: Verdict) -> None:
@@ -373,24 +362,25 @@ class Queue:
             return
         emission._tell(index, error)
 
-    def _spawn(
+    def spawn(
         self, emission: AnyEmission, index: int, context: Context, what: Any, progress: Progress
     ) -> None:  # Any: see work
-        """A call has returned: give the delivery a task, in a context of its own."""
-        self.open_delivery(emission, index, progress)
-        self._start(emission, index, context if len(emission._route.calls) == 1 else context.copy(), what)
+        """A delivery whose call has returned, or is not to be made yet, goes on elsewhere."""
+        self._open_delivery(emission, index, progress)
+        self._start(emission, index, context, what)
 
     def _start(self, emission: AnyEmission, index: int, context: Context, what: Any) -> None:  # Any: see work
-        """Give a delivery its task, or a place in the mailbox of its receiver."""
+        """Give a delivery its task, or a place in the mailbox of its receiver, in a context of its own."""
+        own = context if len(emission._route.calls) == 1 else context.copy()
         if self.mailboxes is not None and emission not in self.asked:
-            put(self, emission, index, context, what)
+            put(self, emission, index, own, what)
             return
         begun = work(self, emission, index, what)
         begun.send(None)
-        self.scheduler.start(emission, index, begun, context, self.settings.loop_factory)
+        self.scheduler.start(emission, index, begun, own, self.settings.loop_factory)
 
-    def open_delivery(self, emission: AnyEmission, index: int, progress: Progress) -> None:
-        """A delivery whose call has returned goes on elsewhere."""
+    def _open_delivery(self, emission: AnyEmission, index: int, progress: Progress) -> None:
+        """A delivery is unfinished that is not the cursor's any more."""
         fresh: dict[int, Note] = {}
         # Look and write: nothing is called in between.
         if emission._notes is None:

@@ -274,8 +274,8 @@ MUTANTS = (
     Mutant(
         "deliveries of one receiver overlap in a mailbox",
         "processors/_mailboxes.py",
-        "    if mailbox is None:\n        return False\n    own =",
-        "    if mailbox is None or mailbox:\n        return False\n    own =",
+        "    if emission._route.receivers[index] not in mailboxes:\n",
+        "    if emission._route.receivers[index] not in mailboxes or mailboxes:\n",
         ORDER,
     ),
     Mutant(
@@ -288,8 +288,8 @@ MUTANTS = (
     Mutant(
         "tasks of one emission share a context",
         "processors/_queue.py",
-        "context if total == 1 else context.copy(), calls[index])",
-        "context, calls[index])",
+        "        own = context if len(emission._route.calls) == 1 else context.copy()\n",
+        "        own = context\n",
         DELIVERY,
     ),
     Mutant(
