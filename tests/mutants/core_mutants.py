@@ -274,8 +274,8 @@ MUTANTS = (
     Mutant(
         "deliveries of one receiver overlap in a mailbox",
         "processors/_mailboxes.py",
-        "    if emission._route.receivers[index] not in mailboxes:\n",
-        "    if emission._route.receivers[index] not in mailboxes or mailboxes:\n",
+        "    if mailbox is not None:\n        mailbox.append(waiting)\n",
+        "    if mailbox is not None and not mailbox:\n        mailbox.append(waiting)\n",
         ORDER,
     ),
     Mutant(
