@@ -9,20 +9,17 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from types import CodeType, FunctionType, MethodType
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from typing_extensions import Format, TypeIs
+from typing_extensions import TypeIs
 
 from ._errors import DefinitionError, InvalidOption, NotAHandler
+from ._signature import call_signature
 from ._spelling import is_class, spell, spell_event
 
 _VARARGS, _COROUTINE = inspect.CO_VARARGS, inspect.CO_COROUTINE
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _ANYTHING = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
-# Since 3.14 annotations are evaluated when they are asked for, and a name may exist for type checkers only.
-_UNEVALUATED: dict[str, Any] = (
-    {"annotation_format": Format.STRING} if sys.version_info >= (3, 14) else {}
-)  # Any: as inspect's
 
 Refuse = Callable[[str], NoReturn]
 _SUBSCRIBER = "Derive the class from Subscriber, decorate the method with @handles(...) and use linker.bind(instance)."
@@ -182,7 +179,7 @@ def takes(callee: object, count: int) -> bool:
         declared = inspect.getattr_static(callee, "__signature__", None)
         return _binds(declared, count) if type(declared) is inspect.Signature else _code_takes(call, count + 1)
     try:
-        signature = inspect.signature(callee, follow_wrapped=False, **_UNEVALUATED)  # type: ignore[arg-type]  # it was asked whether it is callable
+        signature = call_signature(callee, follow_wrapped=False)  # type: ignore[arg-type]  # it was asked whether it is callable
     except Exception:  # noqa: BLE001 - a builtin that does not say what it takes, or a mock inside of a partial
         return True
     return _binds(signature, count)

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import importlib
-import inspect
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from types import ModuleType
 from typing import TypeAlias
 
 from pyventus_typed._libraries import is_library, shown_path
+from pyventus_typed._signature import call_signature
 from pyventus_typed._spelling import with_article
 from pyventus_typed.errors import PyventusError
 
@@ -98,7 +98,7 @@ def load_function(target: str) -> Callable[[], object]:
         kind = "a class" if isinstance(found, type) else with_article(type(found).__name__)
         raise NotLoaded(target, f"this is not a function but {kind}.")
     try:
-        inspect.signature(found).bind()
+        call_signature(found).bind()
     except TypeError as error:
         raise NotLoaded(target, f"it is called without arguments, and that is not enough: {error}.") from None
     except ValueError:

@@ -8,6 +8,7 @@ from dataclasses import fields
 from types import FunctionType, MethodType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
+from pyventus_typed._signature import call_signature
 from pyventus_typed._spelling import spell, spell_event
 from pyventus_typed.errors import InvalidOption
 
@@ -54,7 +55,7 @@ def _code_flags(callback: object) -> int:
 
 def _takes_one(callback: Callable[..., object]) -> bool:
     try:
-        signature = inspect.signature(callback)
+        signature = call_signature(callback)
     except Exception:  # noqa: BLE001 - a builtin that does not say what it takes, or a mock
         return True
     try:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 from typing_extensions import ParamSpec
 
 from pyventus_typed import Linker
+from pyventus_typed._signature import call_signature
 
 from ._claims import Reached, check_names
 from ._events import SearchStrategy, hypothesis, untraced
@@ -89,7 +90,7 @@ def given_interleavings(
 
         @functools.wraps(test)
         def under_schedules(*args: Any, **kwargs: Any) -> None:  # Any: what the strategies make
-            drawn = inspect.signature(test).bind(*args, **kwargs).arguments
+            drawn = call_signature(test).bind(*args, **kwargs).arguments
             spelled_test = getattr(test, "__name__", "test")
 
             def example() -> Example:
@@ -113,9 +114,9 @@ def given_interleavings(
                     _try_schedules(search, _seed_of(drawn), schedules, progress.failed_before)
                 progress.add(search)
 
-        under_schedules.__signature__ = inspect.signature(test).replace(return_annotation=None)  # type: ignore[attr-defined]  # pytest's own attribute
+        under_schedules.__signature__ = call_signature(test).replace(return_annotation=None)  # type: ignore[attr-defined]  # pytest's own attribute
         # given() takes strategies by position or by name, not both.
-        names = list(inspect.signature(test).parameters)[-len(strategies) :] if strategies else []
+        names = list(call_signature(test).parameters)[-len(strategies) :] if strategies else []
         by_name = dict(zip(names, strategies, strict=True))
         decorated = hypothesis.given(**by_name, **named)(under_schedules)
 
@@ -130,7 +131,7 @@ def given_interleavings(
             reached.require_all(progress.runs)
 
         # Hypothesis keeps its settings on the function that it decorates: `@settings` must find it through ours.
-        signature = inspect.signature(decorated)
+        signature = call_signature(decorated)
         judged.__dict__ = vars(decorated)
         vars(judged)["__signature__"] = signature  # for pytest, which fills the parameters that are left
         vars(judged)["body"] = test  # for the regression tests that reports print

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from pyventus_typed import Event, Linker
-from pyventus_typed.errors import NotAHandler, NotAnEvent
+from pyventus_typed.cli._parsing import NotLoaded, load_function
+from pyventus_typed.errors import InvalidOption, NotAHandler, NotAnEvent
+from pyventus_typed.nats._options import check_callback
 from pyventus_typed.wiring import Report, Rule, check
 from tests.edges.wiring.notes import own_notes
 from tests.events import untyped
@@ -71,6 +73,37 @@ def test_what_a_partial_wraps_is_still_counted(run: Run) -> None:
     shop = run("import functools\ndef two(event: Later, other: Later) -> Later: ...\nhandler = functools.partial(two)")
     with pytest.raises(NotAHandler, match="cannot be called with one positional argument"):
         Linker().subscribe(Event, shop.handler)
+
+
+# ---------------------------------------------------------------- other edges
+def test_a_command_calls_a_function_whose_annotations_cannot_be_evaluated(run: Run) -> None:
+    run("def main() -> Later:\n    return 7\ndef of(later: Later) -> Later: ...")
+    assert load_function("lazy_shop:main")() == 7
+    with pytest.raises(NotLoaded, match="missing a required argument: 'later'"):
+        load_function("lazy_shop:of")
+
+
+def test_a_callback_of_jetstream_is_still_counted(run: Run) -> None:
+    shop = run("def one(event: Later) -> Later: ...\ndef two(event: Later, other: Later) -> Later: ...")
+    check_callback("key", shop.one)
+    with pytest.raises(InvalidOption, match=r"key=lazy_shop\.two cannot be called with one positional argument"):
+        check_callback("key", shop.two)
+
+
+def test_a_test_under_schedules_may_name_what_is_not_there(run: Run) -> None:
+    shop = run("""
+from hypothesis import settings, strategies
+from pyventus_typed.testing import given_interleavings
+drawn = []
+
+@settings(deadline=None)
+@given_interleavings(strategies.integers(), expect_choices=False)
+async def test(number: Later) -> Later:
+    drawn.append(number)
+""")
+    shop.test()
+    assert shop.drawn
+    assert {type(number) for number in shop.drawn} == {int}
 
 
 # ---------------------------------------------------------------- the check
