@@ -40,11 +40,16 @@ def is_usable(version: str) -> bool:
     return answer.stdout.strip() == version
 
 
-THIS = "{}.{}".format(*sys.version_info)
-MISSING = [version for version in SUPPORTED if version != THIS and not is_usable(version)]
+THIS = "{}.{}{}".format(*sys.version_info[:2], "t" * ("free-threading" in sys.version))
+MISSING = [version for version in DECLARED if version != THIS and not is_usable(version)]
 # A machine says which Pythons it is meant to have, as "3.12 3.13": for these the session stands in the list even if they
 # are missing, and nox makes an error of it. A machine that promises none tests on those that it finds.
 PROMISED = os.environ.get("PYVENTUS_PYTHONS", "").replace(",", " ").split()
+if undeclared := [version for version in PROMISED if version not in DECLARED]:
+    sys.exit(
+        f"PYVENTUS_PYTHONS={' '.join(PROMISED)} names {', '.join(undeclared)}, and pyproject.toml declares "
+        f"{', '.join(DECLARED)}. Add a classifier, or correct the variable."
+    )
 OTHERS = [version for version in SUPPORTED if version != THIS and (version in PROMISED or version not in MISSING)]
 FREE_THREADED = [
     version for version in DECLARED if version.endswith("t") and (version in PROMISED or is_usable(version))
