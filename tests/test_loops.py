@@ -141,6 +141,34 @@ def test_without_a_private_name_the_core_does_its_work(name: str) -> None:
     assert ended.stdout == "well\n", ended.stderr
 
 
+def test_in_the_loop_of_windows_the_core_does_its_work() -> None:
+    ended = run_python(
+        "-W",
+        "error",
+        "-c",
+        f"""
+import asyncio
+from tests.proactor import ProactorLoop
+made = []
+def make():
+    made.append(ProactorLoop())
+    return made[-1]
+asyncio.new_event_loop = asyncio.events.new_event_loop = make
+{PROGRAM}
+from pyventus_typed import _loops
+assert len(made) == len(Ordering) + 1, made
+assert all(loop.is_closed() for loop in made)
+# Of a loop that has stopped, a callback is always left: it is run once more.
+loop = make()
+loop.run_until_complete(asyncio.sleep(0))
+assert _loops.is_in_use(loop)
+loop.close()
+""",
+    )
+    assert ended.stdout == "well\n", ended.stderr
+    assert ended.stderr == ""
+
+
 def test_where_the_function_that_cancels_all_tasks_has_another_name_what_it_cancels_is_not_reported() -> None:
     ended = run_python(
         "-c",

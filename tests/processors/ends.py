@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 import uvloop
 from typing_extensions import override
 
+from tests.proactor import ProactorLoop
+
 Main: TypeAlias = Callable[[], Coroutine[Any, Any, object]]  # Any: what a loop and its futures say to each other
 LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 
@@ -40,8 +42,11 @@ class End:
 def _run(main: Main, factory: LoopFactory) -> None:
     if factory is uvloop.new_event_loop:
         uvloop.run(main())
-    else:
+    elif factory is asyncio.new_event_loop:
         asyncio.run(main())
+    else:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(main())
 
 
 def _runner(main: Main, factory: LoopFactory) -> None:
@@ -107,9 +112,9 @@ ENDS = (
     CLOSE,
     End("stopped in another thread", _stop_elsewhere, cancels=False),
 )
-LOOPS: tuple[LoopFactory, ...] = (asyncio.new_event_loop, uvloop.new_event_loop)
+LOOPS: tuple[LoopFactory, ...] = (asyncio.new_event_loop, ProactorLoop, uvloop.new_event_loop)
 # A dropped uvloop is never collected, with or without us: it does not take part in garbage collection.
-CASES = [*product(ENDS, LOOPS), (DROP, asyncio.new_event_loop)]
+CASES = [*product(ENDS, LOOPS), (DROP, asyncio.new_event_loop), (DROP, ProactorLoop)]
 
 
 def named(part: End | LoopFactory) -> str:
