@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 import pytest
-import uvloop
 from typing_extensions import override
 
 from pyventus_typed import (
@@ -29,6 +28,7 @@ from pyventus_typed import (
 from pyventus_typed.errors import EmissionFailed, EmissionPending
 from tests.events import OrderPaid, OrderPlaced, Shipped
 from tests.instants import Action, at_every_instant
+from tests.loops import LOOPS, LoopFactory
 
 
 def raising(error: Exception) -> Callable[[Event], None]:
@@ -152,10 +152,8 @@ async def test_a_handler_sees_its_emission_and_that_one_its_parent() -> None:
     assert current_emission() is None
 
 
-@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_what_is_emitted_in_a_loop_that_a_handler_runs_is_its_child(
-    factory: Callable[[], asyncio.AbstractEventLoop],
-) -> None:
+@pytest.mark.parametrize("factory", LOOPS)
+def test_what_is_emitted_in_a_loop_that_a_handler_runs_is_its_child(factory: LoopFactory) -> None:
     linker, loop = Linker(), factory()
     emitter, parents = Emitter(linker), list[object]()
     linker.subscribe(OrderPaid, lambda event: None)

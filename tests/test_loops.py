@@ -148,7 +148,7 @@ def test_in_the_loop_of_windows_the_core_does_its_work() -> None:
         "-c",
         f"""
 import asyncio
-from tests.proactor import ProactorLoop
+from tests.loops import ProactorLoop
 made = []
 def make():
     made.append(ProactorLoop())

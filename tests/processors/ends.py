@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, TypeAlias
 
-import uvloop
 from typing_extensions import override
 
-from tests.proactor import ProactorLoop
+from tests.loops import LOOPS, LoopFactory, ProactorLoop
 
 Main: TypeAlias = Callable[[], Coroutine[Any, Any, object]]  # Any: what a loop and its futures say to each other
-LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 
 
 class Boom(Exception):
@@ -40,9 +38,7 @@ class End:
 
 
 def _run(main: Main, factory: LoopFactory) -> None:
-    if factory is uvloop.new_event_loop:
-        uvloop.run(main())
-    elif factory is asyncio.new_event_loop:
+    if factory is asyncio.new_event_loop:
         asyncio.run(main())
     else:
         with asyncio.Runner(loop_factory=factory) as runner:
@@ -112,7 +108,6 @@ ENDS = (
     CLOSE,
     End("stopped in another thread", _stop_elsewhere, cancels=False),
 )
-LOOPS: tuple[LoopFactory, ...] = (asyncio.new_event_loop, ProactorLoop, uvloop.new_event_loop)
 # A dropped uvloop is never collected, with or without us: it does not take part in garbage collection.
 CASES = [*product(ENDS, LOOPS), (DROP, asyncio.new_event_loop), (DROP, ProactorLoop)]
 

@@ -29,10 +29,10 @@ from pyventus_typed import (
     Status,
 )
 from pyventus_typed.errors import DiscardedEmissionsWarning
-from tests.proactor import ProactorLoop
+from tests.loops import LOOPS, UVLOOP, LoopFactory
 from tests.programs import ROOT, hear_ctrl_c, run_python
 
-from .ends import CASES, DROP, ENDS, LOOPS, End, LoopFactory, Main, named, no_complaints
+from .ends import CASES, DROP, ENDS, End, Main, named, no_complaints
 from .world import ORDERINGS, Absorb, Emit, Hang, Late, Leave, Raise, Script, Step, Turns, World
 
 
@@ -446,7 +446,7 @@ def test_a_delivery_whose_task_has_not_begun_is_discarded_without_complaint(fact
         loop.close()
         del loop
     # A uvloop that is stopped turns once more, and the handler begins.
-    begun = factory not in (asyncio.new_event_loop, ProactorLoop)
+    begun = factory in UVLOOP
     assert kept[0].deliveries[0].outcome == Discarded("loop closed", started=begun)
 
 
@@ -1212,10 +1212,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted", emitter.tally.pending, emitter.tally.accepted)
 """
-RUNS = {
-    "asyncio": "asyncio.run(main())",
-    "uvloop": "import uvloop; uvloop.run(main())",
-}
+RUNS = {"asyncio": "asyncio.run(main())"} | ({"uvloop": "import uvloop; uvloop.run(main())"} if UVLOOP else {})
 
 
 def _interrupt(run: str, ordering: str, *, twice: bool) -> tuple[list[str], str]:

@@ -1,6 +1,6 @@
-"""asyncio's loop for Windows, as it is written in Python, over a proactor that works everywhere.
+"""The event loops in which the core is tested; also asyncio's for Windows, over a proactor that works everywhere.
 
-What asks the kernel of Windows is missing; how such a loop runs, stops and closes is asyncio's own code. `ProactorEventLoop`
+What asks the kernel of Windows is missing there; how such a loop runs, stops and closes is asyncio's own code. `ProactorEventLoop`
 adds to it that it listens to itself while it runs, and that a callback is left when it stops. Both are repeated here.
 """
 
@@ -8,9 +8,15 @@ import asyncio
 import selectors
 import socket
 from asyncio.proactor_events import BaseProactorEventLoop
+from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TypeAlias
 
 from typing_extensions import override
+
+LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 
 
 class Proactor:
@@ -62,3 +68,8 @@ class ProactorLoop(BaseProactorEventLoop):
             if self._self_reading_future is not None:
                 self._self_reading_future.cancel()
                 self._self_reading_future = None
+
+
+# There is none for PyPy and for Windows.
+UVLOOP: tuple[LoopFactory, ...] = (import_module("uvloop").new_event_loop,) if find_spec("uvloop") else ()
+LOOPS: tuple[LoopFactory, ...] = (asyncio.new_event_loop, ProactorLoop, *UVLOOP)
