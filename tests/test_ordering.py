@@ -23,6 +23,7 @@ from pyventus_typed import (
 )
 from pyventus_typed._ordering import Gate, gate_of
 from pyventus_typed.errors import InvalidOption
+from pyventus_typed.processors._queue import Queue
 from tests.events import untyped
 
 
@@ -454,9 +455,7 @@ async def test_ten_thousand_idle_keys_cost_nothing() -> None:
         emitter.emit(Parcel(0, house))
         if house % 1000 == 999:
             await emitter.wait_for_tasks()
-    (queue,) = [
-        one for one in gc.get_objects() if type(one).__name__ == "Queue" and one.settings is processor._settings
-    ]
+    (queue,) = [one for one in gc.get_objects() if type(one) is Queue and one.settings is processor._settings]
     assert queue.gate._rows == {}
     assert queue.gate._places == {}
     assert sys.getsizeof(queue.ledger.open) < 100_000
@@ -471,9 +470,7 @@ async def test_ten_thousand_idle_receivers_cost_nothing() -> None:
             emitter.emit(Parcel(n))
         if n % 1000 == 999:
             await emitter.wait_for_tasks()
-    (queue,) = [
-        one for one in gc.get_objects() if type(one).__name__ == "Queue" and one.settings is processor._settings
-    ]
+    (queue,) = [one for one in gc.get_objects() if type(one) is Queue and one.settings is processor._settings]
     assert queue.mailboxes == {}
 
 

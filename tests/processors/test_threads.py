@@ -99,7 +99,7 @@ async def test_what_another_one_took_in_the_middle_of_an_emit_from_a_thread_keep
     emitter = asyncio_emitter(linker, capacity=2)
     async with emitter:
         outer = await asyncio.to_thread(emitter.emit, Letter(0))
-        await asyncio.sleep(0)
+        assert await emitter.wait_for_tasks(5)
         assert [outer.deliveries, outer.status, inner[0].status] == [(), Status.COMPLETED, Status.COMPLETED]
         assert [emitter.emit(Parcel(n, 0)).status for n in range(2)] == [Status.PENDING] * 2
 
