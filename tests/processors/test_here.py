@@ -8,10 +8,10 @@ import warnings
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from types import ModuleType
 from typing import Any
 
 import pytest
+import trio
 
 from pyventus_typed import (
     AsyncIOProcessor,
@@ -615,9 +615,7 @@ def test_an_async_generator_that_a_handler_left_open_is_closed_before_emit_retur
     "way", ["emit", "emit_wait", "publish", "wait_for_tasks", "aclose", "async with", "stream", "expect"]
 )
 @pytest.mark.parametrize("seen", [True, False], ids=["the thread emitted before", "the thread did not"])
-def test_inside_of_trios_loop_each_way_to_emit_or_wait_is_refused_and_nothing_is_accepted(
-    trio: ModuleType, way: str, seen: bool
-) -> None:
+def test_inside_of_trios_loop_each_way_to_emit_or_wait_is_refused_and_nothing_is_accepted(way: str, seen: bool) -> None:
     linker = Linker[Event]()
     linker.subscribe(OrderPlaced, lambda event: None)
     emitter = Emitter(linker, AsyncIOProcessor())
@@ -651,7 +649,7 @@ def test_inside_of_trios_loop_each_way_to_emit_or_wait_is_refused_and_nothing_is
     assert emitter.emit(OrderPlaced(2)).status is Status.COMPLETED  # trio has been imported, and its loop is over
 
 
-def test_in_a_thread_beside_trios_loop_an_emission_runs_to_its_end(trio: ModuleType) -> None:
+def test_in_a_thread_beside_trios_loop_an_emission_runs_to_its_end() -> None:
     linker = Linker[Event]()
 
     @linker.on(OrderPlaced)

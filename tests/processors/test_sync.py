@@ -8,10 +8,10 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from types import ModuleType
 from typing import Any, NoReturn
 
 import pytest
+import trio
 from typing_extensions import override
 
 from pyventus_typed import (
@@ -94,9 +94,7 @@ async def test_emit_runs_all_of_it_to_the_end_inside_a_running_loop(linker: Link
     check_that_emit_runs_to_the_end(linker, emitter)
 
 
-def test_emit_runs_all_of_it_to_the_end_inside_a_loop_of_trio(
-    trio: ModuleType, linker: Linker, emitter: Emitter[Event]
-) -> None:
+def test_emit_runs_all_of_it_to_the_end_inside_a_loop_of_trio(linker: Linker, emitter: Emitter[Event]) -> None:
     async def main() -> None:
         await trio.lowlevel.checkpoint()
         check_that_emit_runs_to_the_end(linker, emitter)
