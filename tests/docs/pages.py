@@ -2,6 +2,7 @@
 
 import io
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 
@@ -46,9 +47,14 @@ class Page:
 
     def run(self) -> None:
         """Run every example, in the order of the page."""
-        for example in self:
-            with redirect_stdout(self._printed):
-                example.evaluate()
+        try:
+            for example in self:
+                with redirect_stdout(self._printed):
+                    example.evaluate()
+        finally:
+            for value in self.document.namespace.values():
+                if isinstance(value, sqlite3.Connection):  # since 3.13 it complains if it is collected, in a later test
+                    value.close()
         left = self._printed.getvalue()
         shows = any(example.region.evaluator == self._compare for example in self)
         assert not (shows and left), f"the page shows what its examples print, but not this: {left!r}"
