@@ -395,7 +395,7 @@ class Deliveries(Generic[_E]):
         # The next message is on its way while the server answers: that takes as long as everything else together. After a
         # crash nothing is taken beside a message, so that the window grows slowly.
         if msg.metadata.num_delivered == 1:
-            puller.handled(msg)
+            await puller.handled(msg)
         await self._answer(msg, Msg.Ack.Ack)
         self._counts.handled += 1
         self._counts.settled_at = datetime.now(UTC)
