@@ -448,24 +448,23 @@ async def scaling(messages: int, rounds: int) -> int:
 
             async def left() -> int:
                 found = await js.consumers_info("SCALE")
+                if len(found) <= LANES:  # the first worker has still to make them
+                    return messages
                 return sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in found)
-
-            async def publish() -> None:
-                await stream.publish_all([OrderPlaced(n, KEYS[n % LANES], 1999) for n in range(messages)])
 
             for _ in range(rounds):
                 for count in counts:
+                    await spread(
+                        messages, lambda n: stream.publish(OrderPlaced(n, KEYS[n % LANES], 1999)), tasks=4 * TASKS
+                    )
                     processes = [spawn.Process(target=_worker, args=(server.url,)) for _ in range(count)]
                     for process in processes:
                         process.start()
-                    await publish()
-                    while await left():  # noqa: ASYNC110  # the server tells nobody; they have started when these are handled
-                        await asyncio.sleep(0.05)
-                    await publish()
-                    before = await left()
+                    while (before := await left()) > messages * 0.8:  # noqa: ASYNC110  # the server tells nobody; all have started by then
+                        await asyncio.sleep(0.01)
                     began = time.perf_counter()
                     while now := await left():  # noqa: ASYNC110  # the server tells nobody
-                        await asyncio.sleep(0.02)
+                        await asyncio.sleep(0.01)
                     rates[count].append((before - now) / (time.perf_counter() - began))
                     for process in processes:
                         process.terminate()

@@ -125,7 +125,8 @@ class Limiter:
             if turn.done() and not turn.cancelled():
                 self.leave(alone=alone)
             else:
-                self._waiting.remove(place)
+                if place in self._waiting:
+                    self._waiting.remove(place)
                 self._admit()
             raise
 
@@ -143,10 +144,16 @@ class Limiter:
         self._alone = alone
 
     def _admit(self) -> None:
-        while self._waiting and self._fits(alone=self._waiting[0][1]):
-            turn, alone = self._waiting.popleft()
-            self._take(alone=alone)
-            turn.set_result(None)
+        while self._waiting:
+            turn, alone = self._waiting[0]
+            if (
+                not turn.cancelled()
+            ):  # else its task has still to find out: a loop that ends cancels all of them at once
+                if not self._fits(alone=alone):
+                    return
+                self._take(alone=alone)
+                turn.set_result(None)
+            self._waiting.popleft()
 
 
 _E = TypeVar("_E", bound=Event)
@@ -369,27 +376,35 @@ class Deliveries(Generic[_E]):
     async def _run(self, message: Received, event: _E) -> Exception | None:
         """Run the handlers. Returns why they did not all succeed, or ``None``."""
         set_received(message)  # this task is the message's own, and the emission copies its context
+        failure: Exception | None = None
         try:
             tracing = find_tracing()
             traced = nullcontext() if tracing is None else tracing.receiving(message)
             with traced, self._options.context(message):
-                emission = self._emitter.emit(event)
-                self._running.add(emission)
                 try:
-                    await emission.wait()
-                except asyncio.CancelledError:
-                    emission.cancel()
+                    await self._emit(message, event)
+                except Exception as error:
+                    failure = error
                     raise
-                finally:
-                    self._running.discard(emission)
-                emission.raise_failures()
-                if not emission.deliveries:
-                    raise HandlerFailed(f"This worker has no handler for {type(event).__qualname__}.")
-                if emission.status is not Status.COMPLETED:
-                    raise HandlerFailed(f"A handler of {message.name} was {emission.status.value}.")
         except Exception as error:  # noqa: BLE001  # the reason is kept, and in the end in the dead letter
             return error
-        return None
+        return failure  # one that the user's context swallowed is a failed attempt all the same
+
+    async def _emit(self, message: Received, event: _E) -> None:
+        emission = self._emitter.emit(event)
+        self._running.add(emission)
+        try:
+            await emission.wait()
+        except asyncio.CancelledError:
+            emission.cancel()
+            raise
+        finally:
+            self._running.discard(emission)
+        emission.raise_failures()
+        if not emission.deliveries:
+            raise HandlerFailed(f"This worker has no handler for {type(event).__qualname__}.")
+        if emission.status is not Status.COMPLETED:
+            raise HandlerFailed(f"A handler of {message.name} was {emission.status.value}.")
 
     async def _succeed(self, puller: Puller, msg: Msg) -> None:
         # The next message is on its way while the server answers: that takes as long as everything else together. After a

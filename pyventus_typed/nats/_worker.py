@@ -80,9 +80,10 @@ class Worker(Generic[_E]):
 
     *max_ack_pending* is how many events without a key the whole group may have in hand or waiting for a retry;
     *replicas* is on how many servers the position of the group is kept, if not on as many as the stream.
-    *context* is entered around the handlers of each message, to set a tenant for example. *on_failure* is called
-    after each attempt that failed, *on_dead* after a message became a dead letter; both in the event loop, so they must
-    be quick. What they raise is logged and changes nothing. ::
+    *context* is entered around the handlers of each message, to set a tenant for example. An attempt that failed stays a
+    failed one even if the context suppresses its error. *on_failure* is called after each attempt that failed, *on_dead*
+    after a message became a dead letter; both in the event loop, so they must be quick. What they raise is logged and
+    changes nothing. ::
 
         worker = Worker(stream, linker, group="billing")
         async with stream:
