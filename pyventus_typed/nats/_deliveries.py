@@ -262,7 +262,7 @@ class Deliveries(Generic[_E]):
         self._limiter = Limiter(options.concurrency + self._opened.lanes)
         self._held: dict[int, Msg] = {}  # by id(): nats-py's messages cannot be hashed
         self._running: set[Emission[_E]] = set()
-        self._settling: set[asyncio.Task[None]] = set()
+        self._settling: dict[int, asyncio.Task[None]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self._asks_no_more = asyncio.Event()
@@ -274,9 +274,7 @@ class Deliveries(Generic[_E]):
         self._empty.clear()
         self._counts.taken += 1
         self._counts.redelivered += msg.metadata.num_delivered > 1
-        task = self._tasks.create_task(self._settle(puller, msg))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        self._settling[id(msg)] = self._tasks.create_task(self._settle(puller, msg))
 
     async def finish(self, *, deadline: float | None, at_once: asyncio.Event) -> None:
         """Nothing is asked for any more: wait until everything is settled, then end the heartbeats.
@@ -299,7 +297,7 @@ class Deliveries(Generic[_E]):
                 "cancelled, and not ended yet: the handlers of %s, to be delivered again after ack_wait",
                 several(len(self._held), "event"),
             )
-            for task in tuple(self._settling):
+            for task in tuple(self._settling.values()):
                 task.cancel()
         self._over.set()
 
@@ -329,6 +327,7 @@ class Deliveries(Generic[_E]):
                 await self._fail(msg, msg.metadata.num_delivered, error)
         finally:
             del self._held[id(msg)]
+            self._settling.pop(id(msg), None)  # an eager task may be here before it is noted
             if not self._held:
                 self._empty.set()
             puller.done(msg)

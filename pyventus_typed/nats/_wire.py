@@ -154,6 +154,7 @@ _SHORTEST_REASON: Final = 200  # bytes; a letter without room for these goes in 
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # a token, as HTTP has it: nats-py writes no other name
 _VALUE = re.compile(r"[ -~]*")
+_SPACE = re.compile(r"\s")
 _KEPT = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _NEEDS_NO_ESCAPE = re.compile(r"[!#$&-~]*")  # the same characters
 
@@ -259,7 +260,7 @@ def read_header_block(block: bytes) -> dict[str, str]:
             found["Description"] = description
     for line in lines:
         key, colon, value = line.partition(":")
-        if colon and (key := key.strip()) and not any(map(str.isspace, key)):
+        if colon and (key := key.strip()) and not _SPACE.search(key):
             found[key] = value.strip()
     return found
 
