@@ -17,7 +17,7 @@ from nats.js.api import KeyValueConfig
 from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
 from typing_extensions import TypeVar
 
-from pyventus_typed import AsyncIOProcessor, Emission, Emitter, Event, Linker, Status
+from pyventus_typed import AsyncIOProcessor, Discarded, Emission, Emitter, Event, Linker, Status
 from pyventus_typed._spelling import several
 from pyventus_typed.nats._connection import logger
 from pyventus_typed.nats._consumer import Group, Puller
@@ -403,7 +403,9 @@ class Deliveries(Generic[_E]):
         if not emission.deliveries:
             raise HandlerFailed(f"This worker has no handler for {type(event).__qualname__}.")
         if emission.status is not Status.COMPLETED:
-            raise HandlerFailed(f"A handler of {message.name} was {emission.status.value}.")
+            cut_off = [each.outcome.reason for each in emission.deliveries if isinstance(each.outcome, Discarded)]
+            why = f": {', '.join(cut_off)}" if cut_off else ""
+            raise HandlerFailed(f"A handler of {message.name} was {emission.status.value}{why}.")
 
     async def _succeed(self, puller: Puller, msg: Msg) -> None:
         # The next message is on its way while the server answers: that takes as long as everything else together. After a

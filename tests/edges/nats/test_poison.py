@@ -138,6 +138,31 @@ async def test_a_dead_letter_stays_where_it_is_when_the_stream_has_no_room_for_i
         assert await letters(stream) == found
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (asyncio.CancelledError(), "A handler of shop.order_placed.v1 was cancelled."),
+        (GeneratorExit("no"), "A handler of shop.order_placed.v1 was discarded: GeneratorExit('no')."),
+    ],
+)
+async def test_what_is_no_exception_is_named_in_the_letter(
+    stream: JetStream[ShopEvent], error: BaseException, reason: str
+) -> None:
+    linker = Linker[ShopEvent]()
+
+    @linker.on(OrderPlaced)
+    async def end(event: OrderPlaced) -> None:
+        raise error
+
+    worker = Worker(stream, linker, group="billing", attempts=1)
+    running = asyncio.create_task(worker.run(stop_on=()))
+    await stream.publish(OrderPlaced(1))
+    (letter,) = await buried(stream, 1)
+    worker.stop()
+    await running
+    assert letter.reason == reason
+
+
 async def test_a_context_that_swallows_the_error_of_a_handler_does_not_make_it_a_success(
     stream: JetStream[ShopEvent],
 ) -> None:
