@@ -80,11 +80,10 @@ def accept(
     *,
     row: Row | None = None,
     publisher: Publisher | None = None,
-    has_place: bool = False,
 ) -> None:
     """Accept *emission*, or raise `EmissionRejected`. No code of the user's is called before it has its place in the queue.
 
-    With a *publisher* it is run there; else it is run as soon as it may. *has_place* is whether capacity was given.
+    With a *publisher* it is run there; else it is run as soon as it may.
     """
     scheduler = queue.scheduler
     assert not scheduler.busy  # else it is handed over
@@ -94,9 +93,8 @@ def accept(
         try:
             check_open(queue, emission._event, state)
             is_request = emission in queue.asked
-            if queue.capacity is not None and not is_request and not _has_place(queue, emission, has_place=has_place):
+            if queue.capacity is not None and not is_request and not _has_place(queue, emission):
                 return
-            has_place = False  # it is the emission's now
             use_up(emission)
             entry = _enter(queue, emission, context)
             if entry is None:
@@ -111,8 +109,8 @@ def accept(
                 publisher.turn = asyncio.get_running_loop().create_future()
         finally:
             scheduler.busy = False
-            if has_place and queue.capacity is not None:
-                queue.capacity.offer()  # nobody has taken it
+            if queue.capacity is not None and emission not in queue.ledger.open:
+                queue.capacity.give_back(emission)  # it was refused, or is settled already
             release(queue, row)
         queue.go_on(now)
     except EmissionRejected:
@@ -180,18 +178,13 @@ def _adopt(queue: Queue, emission: AnyEmission) -> AnyEmission | None:
     return adopt(emission)
 
 
-def _has_place(queue: Queue, emission: AnyEmission, *, has_place: bool, has_handle: bool = False) -> bool:
-    """Whether *emission* has a place. If not it was discarded, or `NoRoom` is raised, unless its emitter has the handle."""
+def _has_place(queue: Queue, emission: AnyEmission, *, has_handle: bool = False) -> bool:
+    """Whether *emission* has a place now, or needs none. If not it was discarded, or `NoRoom` is raised, unless its emitter
+    has the handle.
+    """
     capacity, overflow = queue.capacity, queue.settings.overflow
     assert capacity is not None  # whoever calls has looked
-    if not emission._open:
-        if has_place:
-            capacity.offer()
-        return True
-    if has_place:
-        capacity.holders[emission] = None
-        return True
-    while not capacity.take(emission):
+    while emission._open and emission not in capacity.holders and not capacity.take(emission):
         oldest = (
             next(filter(partial(_is_droppable, queue), capacity.in_order()), None) if overflow == "drop_old" else None
         )
@@ -220,7 +213,8 @@ def _no_room(queue: Queue, emission: AnyEmission) -> NoRoom:
 def _is_droppable(queue: Queue, emission: AnyEmission) -> bool:
     notes = emission._notes
     return (
-        emission not in queue.published
+        emission in queue.ledger.open  # and not about to be accepted
+        and emission not in queue.published
         and not queue.is_calling(emission)
         and (notes is None or all(note is WAITING for note in notes.values()))
         and emission._begun == len(notes or ())
@@ -280,8 +274,7 @@ def _take_over(queue: Queue, emission: AnyEmission) -> None:
     try:
         if queue.handed.pop(emission, None) is None:
             return
-        needs_place = queue.capacity is not None and emission._open and emission not in queue.capacity.holders
-        if needs_place and not _has_place(queue, emission, has_place=False, has_handle=True):
+        if queue.capacity is not None and not _has_place(queue, emission, has_handle=True):
             return
         entry = _enter(queue, emission, context)
         if entry is not None and (queue.gate is None or row is None or queue.gate.enter(row, emission, entry)):
