@@ -528,12 +528,19 @@ def _reason(error: BaseException) -> str:
     waiting = [error]
     while waiting and len(leaves) < _MOST_REASONS:
         found = waiting.pop()
-        if isinstance(found, BaseExceptionGroup):  # not by recursion: groups may be nested deeper than Python's stack
-            waiting.extend(reversed(found.exceptions))
-        else:
-            notes = "".join(f" [{_text(note)}]" for note in getattr(found, "__notes__", ()))
-            kind = "" if isinstance(found, NatsError) else f"{type(found).__qualname__}: "  # ours are whole sentences
-            leaves.append(f"{kind}{_text(found)}{notes}")
+        try:
+            if isinstance(
+                found, BaseExceptionGroup
+            ):  # not by recursion: groups may be nested deeper than Python's stack
+                waiting.extend(reversed(found.exceptions))
+            else:
+                notes = "".join(f" [{_text(note)}]" for note in getattr(found, "__notes__", ()))
+                kind = (
+                    "" if isinstance(found, NatsError) else f"{type(found).__qualname__}: "
+                )  # ours are whole sentences
+                leaves.append(f"{kind}{_text(found)}{notes}")
+        except Exception as fault:  # noqa: BLE001  # whatever a class of the user's does when it is asked
+            leaves.append(f"{type.__repr__(type(found))} (looking at it raised {type.__repr__(type(fault))})")
     more = f"; and {len(waiting)} more" if waiting else ""
     return ("; ".join(leaves) + more).encode("utf-8", "backslashreplace").decode()
 
