@@ -80,10 +80,11 @@ def accept(
     *,
     row: Row | None = None,
     publisher: Publisher | None = None,
+    has_place: bool = False,
 ) -> None:
     """Accept *emission*, or raise `EmissionRejected`. No code of the user's is called before it has its place in the queue.
 
-    With a *publisher* it is run there; else it is run as soon as it may.
+    With a *publisher* it is run there; else it is run as soon as it may. *has_place* is whether capacity was given.
     """
     scheduler = queue.scheduler
     assert not scheduler.busy  # else it is handed over
@@ -93,8 +94,9 @@ def accept(
         try:
             check_open(queue, emission._event, state)
             is_request = emission in queue.asked
-            if queue.capacity is not None and not is_request and not _has_place(queue, emission):
+            if queue.capacity is not None and not is_request and not _has_place(queue, emission, has_place=has_place):
                 return
+            has_place = False  # it is the emission's now
             use_up(emission)
             entry = _enter(queue, emission, context)
             if entry is None:
@@ -109,8 +111,8 @@ def accept(
                 publisher.turn = asyncio.get_running_loop().create_future()
         finally:
             scheduler.busy = False
-            if queue.capacity is not None and emission not in queue.ledger.open:
-                queue.capacity.give_back(emission)  # it was refused, or is settled already
+            if has_place and queue.capacity is not None:
+                queue.capacity.offer()  # nobody has taken it
             release(queue, row)
         queue.go_on(now)
     except EmissionRejected:
@@ -178,13 +180,18 @@ def _adopt(queue: Queue, emission: AnyEmission) -> AnyEmission | None:
     return adopt(emission)
 
 
-def _has_place(queue: Queue, emission: AnyEmission, *, has_handle: bool = False) -> bool:
-    """Whether *emission* has a place now, or needs none. If not it was discarded, or `NoRoom` is raised, unless its emitter
-    has the handle.
-    """
+def _has_place(queue: Queue, emission: AnyEmission, *, has_place: bool, has_handle: bool = False) -> bool:
+    """Whether *emission* has a place. If not it was discarded, or `NoRoom` is raised, unless its emitter has the handle."""
     capacity, overflow = queue.capacity, queue.settings.overflow
     assert capacity is not None  # whoever calls has looked
-    while emission._open and emission not in capacity.holders and not capacity.take(emission):
+    if not emission._open:
+        if has_place:
+            capacity.offer()
+        return True
+    if has_place:
+        capacity.holders[emission] = None
+        return True
+    while not capacity.take(emission):
         oldest = (
             next(filter(partial(_is_droppable, queue), capacity.in_order()), None) if overflow == "drop_old" else None
         )
@@ -213,8 +220,7 @@ def _no_room(queue: Queue, emission: AnyEmission) -> NoRoom:
 def _is_droppable(queue: Queue, emission: AnyEmission) -> bool:
     notes = emission._notes
     return (
-        emission in queue.ledger.open  # and not about to be accepted
-        and emission not in queue.published
+        emission not in queue.published
         and not queue.is_calling(emission)
         and (notes is None or all(note is WAITING for note in notes.values()))
         and emission._begun == len(notes or ())
@@ -274,7 +280,8 @@ def _take_over(queue: Queue, emission: AnyEmission) -> None:
     try:
         if queue.handed.pop(emission, None) is None:
             return
-        if queue.capacity is not None and not _has_place(queue, emission, has_handle=True):
+        needs_place = queue.capacity is not None and emission._open and emission not in queue.capacity.holders
+        if needs_place and not _has_place(queue, emission, has_place=False, has_handle=True):
             return
         entry = _enter(queue, emission, context)
         if entry is not None and (queue.gate is None or row is None or queue.gate.enter(row, emission, entry)):
