@@ -475,6 +475,7 @@ async def test_ten_thousand_idle_keys_cost_nothing() -> None:
         if house % 1000 == 999:
             await emitter.wait_for_tasks()
     (queue,) = [one for one in gc.get_objects() if type(one) is Queue and one.settings is processor._settings]
+    assert queue.gate is not None
     assert queue.gate._rows == {}
     assert queue.gate._places == {}
     assert sys.getsizeof(queue.ledger.open) < 100_000
