@@ -31,6 +31,8 @@ class Load(Protocol):
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     """Load a file under a name, as an import does, a reload, a notebook, or ``python FILE`` under ``__main__``."""
+    # Within one second another text of the same length would be taken for the one whose bytecode was written.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
     def load_as(name: str, file: str, **given: object) -> object:
         spec = spec_from_file_location(name, tmp_path / file)

@@ -6,6 +6,7 @@ import random
 import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ EFFECTS = "CREATE TABLE effects (number INTEGER)"
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database with an inbox and a table of effects: the path of a file, or a connection string."""
     if request.param == "sqlite3":
-        with sqlite3.connect(tmp_path / "shop.db") as connection:
+        with closing(sqlite3.connect(tmp_path / "shop.db")) as connection, connection:
             Inbox().create(connection)
             connection.execute(EFFECTS)
         return str(tmp_path / "shop.db")
@@ -43,7 +44,7 @@ def effects(place: str) -> list[int]:
     if "=" in place:
         with psycopg.connect(place) as other:
             return [number for (number,) in other.execute(query).fetchall()]
-    with sqlite3.connect(place, timeout=20) as connection:
+    with closing(sqlite3.connect(place, timeout=20)) as connection:
         return [number for (number,) in connection.execute(query).fetchall()]
 
 
