@@ -79,6 +79,9 @@ def _what(task: asyncio.Task[object], names: Names, holders: Holders) -> str:
     if frame is None or is_users(frame.f_code):
         return "a future" if waiter is not None else "nothing that can be seen"
     owner = frame.f_locals.get("self")
+    if not isinstance(owner, asyncio.Lock):  # who waits for a lock is told that, whatever took it on the way
+        frame = _called_of_asyncio(task) or frame
+        owner = frame.f_locals.get("self")
     if not type(owner).__module__.startswith("asyncio."):
         return f"{_called(task)}()"
     made = holders.made(owner)
@@ -96,6 +99,18 @@ def _called(task: asyncio.Task[object]) -> str:
         elif not name:
             name = short_name(code.co_qualname)
     return name
+
+
+def _called_of_asyncio(task: asyncio.Task[object]) -> FrameType | None:
+    """The method of asyncio that *task* has called: ``Queue.join``, which waits for an event of its own."""
+    found: FrameType | None = None
+    for code, frame in await_stack(task.get_coro()):
+        if frame is None or is_users(code):
+            found = None
+        elif found is None and not code.co_name.startswith("__"):
+            owner = frame.f_locals.get("self")
+            found = frame if type(owner).__module__.startswith("asyncio.") else None
+    return found
 
 
 def _innermost(task: asyncio.Task[object]) -> FrameType | None:

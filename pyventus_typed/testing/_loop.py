@@ -481,7 +481,7 @@ class VirtualLoop(OrderedLoop):
         error = self.fails_with()
         self.injected.append(error)
         if self.observer is not None:
-            self.observer.suffers(fault, entry)
+            self.observer.suffers(fault, entry, error)
         waiter = waiter_of(task)
         if waiter is None:  # it is in a `sleep(0)`, which waits for nothing
             self._to_raise[number_of(task)] = error

@@ -129,8 +129,8 @@ class Observer(Protocol):
     def postpones(self, sleep: Timer, other: Timer, /) -> object:
         """*sleep* was due, and goes on until *other*, which is due next, has gone."""
 
-    def suffers(self, fault: Fault, entry: Entry | Timer | None, /) -> object:
-        """*fault* has been made: to the task of *entry*, if there is one."""
+    def suffers(self, fault: Fault, entry: Entry | Timer | None, error: Exception | None = None, /) -> object:
+        """*fault* has been made: to the task of *entry*, if there is one; *error*: what it waits for fails with that."""
 
     def begins(self, entry: Entry | Timer, /) -> object:
         """The step of *entry* is about to be made."""

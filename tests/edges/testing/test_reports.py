@@ -114,7 +114,7 @@ def test_a_thread_is_called_by_what_it_runs() -> None:
 
     with pytest.raises(InterleavingError, match="ValueError: done") as caught:
         explore(body)
-    assert "the thread of charge" in names(caught.value.trace)
+    assert "thread 1 (charge)" in names(caught.value.trace)
 
 
 # ---------------------------------------------------------------- places
