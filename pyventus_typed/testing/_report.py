@@ -120,8 +120,8 @@ def report(
         lines += ["The emission, and the emissions whose handlers emitted it", *(f"  {line}" for line in chain), ""]
     if schedule:
         shrunk = f", shrunk from {found}" if found > len(schedule) else ""
-        by = f"; found by {origin}" if origin else ""
-        differs = f"schedule '{schedule}', {several(len(schedule), 'deviation')}{shrunk}{by}"
+        origin = f"; {origin}" if origin else ""
+        differs = f"schedule '{schedule}', {several(len(schedule), 'deviation')}{shrunk}{origin}"
         lines += [f"How it differs from first come, first served ({differs})"]
         lines += [*(f"  {sentence}" for sentence in sentences(story)), ""]
     for about, *places in story.conflicts[:_MOST_CONFLICTS]:

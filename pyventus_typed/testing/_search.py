@@ -21,7 +21,7 @@ from pyventus_typed.trace import StepRecord, Timeline, Trace
 from ._leaks import LeakDetector
 from ._names import MACHINERY
 from ._outside import Outside
-from ._policies import POLICIES, AlwaysCollect, Chooser, Faults, RandomFaults, as_far_as_it_fits, portfolio
+from ._policies import AlwaysCollect, Chooser, Faults, RandomFaults, as_far_as_it_fits, portfolio
 from ._ready import MAX_OVERTAKES
 from ._report import Example, first_line, report
 from ._run import Body, Options, Run, run_once, users_traceback
@@ -208,7 +208,7 @@ class Search:
         if isinstance(result.error, ScheduleError):
             raise result.error
         if result.error is not None:
-            self.fail(result, "--replay")
+            self.fail(result, "given as --replay")
         return Exploration(1, result.choices, frozenset(), 0, complete=False)
 
     def repeat_failures(self) -> None:
@@ -217,7 +217,7 @@ class Search:
         memory, key = settings.memory, self._key
         for text in list((memory or {}).get(key, ())):
             schedule = Schedule.parse(text)
-            self.attempt(as_far_as_it_fits(schedule), "a schedule that has failed before", Faults(schedule.faults))
+            self.attempt(as_far_as_it_fits(schedule), "it has failed before", Faults(schedule.faults))
             if memory is not None:
                 memory[key] = [one for one in memory[key] if one != text]
 

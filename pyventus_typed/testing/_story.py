@@ -106,7 +106,9 @@ class _Calls:
 class _Note:
     """One step, as long as what it is called is still open."""
 
-    __slots__ = ("ahead_of", "behind", "caller", "code", "late", "number", "slept_longer", "time", "visit", "what", "where", "who")
+    __slots__ = (
+        "ahead_of", "behind", "caller", "code", "late", "number", "slept_longer", "time", "visit", "what", "where", "who",
+    )  # fmt: skip
 
     def __init__(self, number: int, time: float, who: int | str, what: str) -> None:
         self.slept_longer = False
