@@ -685,6 +685,8 @@ def test_a_thousand_tasks_cost_a_few_times_what_asyncio_takes_for_them(policy: i
     # In turns, and the best of each: the machine may have other work.
     both = [(explored(), ordinary()) for _ in range(5)]
     ours, plain = (min(times) for times in zip(*both, strict=True))
+    if sys.gettrace() is not None:  # a coverage measurement traces our lines, and none of asyncio's
+        most *= 10
     assert ours < most * plain, f"{ours / plain:.1f} times as long"
 
 
