@@ -146,9 +146,8 @@ class Limiter:
     def _admit(self) -> None:
         while self._waiting:
             turn, alone = self._waiting[0]
-            if (
-                not turn.cancelled()
-            ):  # else its task has still to find out: a loop that ends cancels all of them at once
+            # A loop that ends cancels all of them at once, and the task of this one may still have to find out.
+            if not turn.cancelled():
                 if not self._fits(alone=alone):
                     return
                 self._take(alone=alone)
@@ -529,15 +528,13 @@ def _reason(error: BaseException) -> str:
     while waiting and len(leaves) < _MOST_REASONS:
         found = waiting.pop()
         try:
-            if isinstance(
-                found, BaseExceptionGroup
-            ):  # not by recursion: groups may be nested deeper than Python's stack
+            # Not by recursion: groups may be nested deeper than Python's stack.
+            if isinstance(found, BaseExceptionGroup):
                 waiting.extend(reversed(found.exceptions))
             else:
                 notes = "".join(f" [{_text(note)}]" for note in getattr(found, "__notes__", ()))
-                kind = (
-                    "" if isinstance(found, NatsError) else f"{type(found).__qualname__}: "
-                )  # ours are whole sentences
+                # Ours are whole sentences.
+                kind = "" if isinstance(found, NatsError) else f"{type(found).__qualname__}: "
                 leaves.append(f"{kind}{_text(found)}{notes}")
         except Exception as fault:  # noqa: BLE001  # whatever a class of the user's does when it is asked
             leaves.append(f"{type.__repr__(type(found))} (looking at it raised {type.__repr__(type(fault))})")

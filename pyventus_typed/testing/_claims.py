@@ -64,14 +64,14 @@ def _evaluate(what: str, check: Callable[[], object], label: str, when: str, ent
     try:
         verdict = check()
         if verdict is False:
-            raise AssertionError(f"{label} no longer held")  # handled with what the check itself raises
+            raise AssertionError(f"{label!r} no longer held")  # handled with what the check itself raises
         if asyncio.iscoroutine(verdict):
             verdict.close()
             raise TypeError(
                 f"{what}() takes a plain function, and {label} returned a coroutine: it could not be awaited."
             )
     except Exception as error:
-        error.add_note(f"{what}: {label} was broken {when}")
+        error.add_note(f"{what}: {label!r} was broken {when}")
         _remember_emission(error, entry)
         raise
 

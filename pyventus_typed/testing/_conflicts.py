@@ -100,7 +100,21 @@ def conflict_of(visits: Sequence[Visit], late: int, index: int) -> Conflict | No
                 after = _first(later, name)
                 if after is not None and (best is None or (before is not None and best.before is None)):
                     best = Conflict(name, late, visit.who, before, changed, after)
-    return best
+    if best is not None and best.before is not None:
+        return best
+    return _changed_too_late(visits, between, late, index) or best
+
+
+def _changed_too_late(visits: Sequence[Visit], between: Sequence[Visit], late: int, index: int) -> Conflict | None:
+    """What somebody who went first had looked at before *late* changed it, and went on to use."""
+    for changed in visits[index].lines:
+        for name in sorted(_accesses(*changed)[1]):
+            for visit in between:
+                before = _last([visit], name)
+                after = _first([one for one in visits[index + 1 :] if one.who == visit.who], name)
+                if visit.who not in {late, -1} and before is not None and after is not None:
+                    return Conflict(name, visit.who, late, before, changed, after)
+    return None
 
 
 def text_of_line(line: Line) -> str:

@@ -1,17 +1,20 @@
-"""Who waits for what, and who holds it: the account of a deadlock."""
+"""Who waits for what, and who holds it: where locks, semaphores, events and queues were made, and the account of a deadlock."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
+from pyventus_typed._libraries import is_in_library
 from pyventus_typed._loops import get_running_loop
 from pyventus_typed._spelling import short_name
 
-from ._holders import Holders
 from ._names import Names, await_stack, is_users, place, place_of, source_line
 from ._schedule import join_names
 from ._tasks import number_of, waiter_of
@@ -20,6 +23,88 @@ from .errors import DeadlockError, SimulationBoundaryError
 _ADDRESS = re.compile(r" (object )?at 0x[0-9a-f]+")
 
 
+# ---------------------------------------------------------------- who holds what
+_KINDS: tuple[type[Any], ...] = (  # Any: they have nothing in common
+    asyncio.Lock,
+    asyncio.Semaphore,
+    asyncio.Event,
+    asyncio.Condition,
+    asyncio.Queue,
+    asyncio.Barrier,
+)
+_HELD: tuple[type[Any], ...] = (asyncio.Lock, asyncio.Semaphore)
+
+
+class Holders:
+    """Watches while it is entered; for the few runs of which a report is made."""
+
+    def __init__(self) -> None:
+        self._made: WeakKeyDictionary[object, str] = WeakKeyDictionary()
+        self._held: WeakKeyDictionary[object, list[tuple[int, str]]] = WeakKeyDictionary()
+
+    def made(self, thing: object) -> str:
+        """Where *thing* was made, as ``shop.py:11``, or nothing."""
+        return self._made.get(thing, "")
+
+    def of(self, thing: object) -> list[tuple[int, str]]:
+        """The number of each task that holds *thing*, and the line at which it took it."""
+        return self._held.get(thing, [])
+
+    @contextmanager
+    def entered(self) -> Generator[None, None, None]:
+        """Watch, through the methods of asyncio's own classes."""
+        before = [(kind, "__init__", kind.__init__) for kind in _KINDS]
+        before += [(kind, name, getattr(kind, name)) for kind in _HELD for name in ("acquire", "release")]
+        for kind, name, method in before:
+            watch = {"__init__": self._watch_making, "acquire": self._watch_taking, "release": self._watch_giving}[name]
+            setattr(kind, name, watch(method))
+        try:
+            yield
+        finally:
+            for kind, name, method in before:
+                setattr(kind, name, method)
+
+    def _watch_making(self, make: Any) -> Any:  # Any: a method of asyncio's, as below
+        def made(thing: Any, *args: Any, **options: Any) -> None:
+            make(thing, *args, **options)
+            self._made[thing] = _line_of_the_user()
+
+        return made
+
+    def _watch_taking(self, take: Any) -> Any:
+        async def taken(thing: Any) -> Any:
+            result = await take(thing)
+            self._held.setdefault(thing, []).append((_current(), _line_of_the_user()))
+            return result
+
+        return taken
+
+    def _watch_giving(self, give: Any) -> Any:
+        def given(thing: Any) -> None:
+            give(thing)
+            held = self._held.get(thing)
+            if held:
+                task = _current()  # a semaphore may be released by another one than took it
+                held.remove(next((one for one in held if one[0] == task), held[0]))
+
+        return given
+
+
+def _current() -> int:
+    task = asyncio.current_task()
+    return -1 if task is None else number_of(task)
+
+
+def _line_of_the_user() -> str:
+    frame = sys._getframe(2)
+    while frame.f_back is not None and is_in_library(frame):
+        frame = frame.f_back
+    if is_in_library(frame):
+        return ""
+    return place_of(frame.f_code.co_filename, frame.f_lineno)
+
+
+# ---------------------------------------------------------------- who waits
 class StuckLoop(Protocol):
     """What the account of a deadlock needs to know of a loop."""
 
@@ -79,6 +164,9 @@ def _what(task: asyncio.Task[object], names: Names, holders: Holders) -> str:
     if frame is None or is_users(frame.f_code):
         return "a future" if waiter is not None else "nothing that can be seen"
     owner = frame.f_locals.get("self")
+    if not isinstance(owner, asyncio.Lock):  # who waits for a lock is told that, whatever took it on the way
+        frame = _called_of_asyncio(task) or frame
+        owner = frame.f_locals.get("self")
     if not type(owner).__module__.startswith("asyncio."):
         return f"{_called(task)}()"
     made = holders.made(owner)
@@ -96,6 +184,18 @@ def _called(task: asyncio.Task[object]) -> str:
         elif not name:
             name = short_name(code.co_qualname)
     return name
+
+
+def _called_of_asyncio(task: asyncio.Task[object]) -> FrameType | None:
+    """The method of asyncio that *task* has called: ``Queue.join``, which waits for an event of its own."""
+    found: FrameType | None = None
+    for code, frame in await_stack(task.get_coro()):
+        if frame is None or is_users(code):
+            found = None
+        elif found is None and not code.co_name.startswith("__"):
+            owner = frame.f_locals.get("self")
+            found = frame if type(owner).__module__.startswith("asyncio.") else None
+    return found
 
 
 def _innermost(task: asyncio.Task[object]) -> FrameType | None:

@@ -98,7 +98,7 @@ def explore(
             return search.replay(settings.replay)
         fifo = search.fifo_twice()
         for schedule in [Schedule.of(one) for one in first]:
-            search.attempt(as_far_as_it_fits(schedule), "a schedule given as first=", Faults(schedule.faults))
+            search.attempt(as_far_as_it_fits(schedule), "given as first=", Faults(schedule.faults))
         search.repeat_failures()
         search.collect_garbage()
         if exhaustive is not None:

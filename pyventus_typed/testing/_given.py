@@ -181,7 +181,7 @@ def _try_schedules(search: Search, seed: int, schedules: int, failed_before: lis
     __tracebackhide__ = True
     with search.leaks:
         if settings.replay is not None:
-            search.attempt(as_far_as_it_fits(settings.replay), "--replay", Faults(settings.replay.faults))
+            search.attempt(as_far_as_it_fits(settings.replay), "given as --replay", Faults(settings.replay.faults))
             return
         schedules = settings.schedules or schedules
         search.fifo_once()

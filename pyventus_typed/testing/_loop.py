@@ -15,8 +15,7 @@ from weakref import ref
 
 from typing_extensions import TypeVarTuple, Unpack, override
 
-from ._deadlock import nothing_to_do
-from ._holders import Holders
+from ._deadlock import Holders, nothing_to_do
 from ._names import Names, is_users_task, waits_in_sleep
 from ._policies import Chooser, Faults, replay
 from ._ready import SLEEP_IS_OVER, Entry, OrderedLoop, Timer, WeakOrderedSet
@@ -481,7 +480,7 @@ class VirtualLoop(OrderedLoop):
         error = self.fails_with()
         self.injected.append(error)
         if self.observer is not None:
-            self.observer.suffers(fault, entry)
+            self.observer.suffers(fault, entry, error)
         waiter = waiter_of(task)
         if waiter is None:  # it is in a `sleep(0)`, which waits for nothing
             self._to_raise[number_of(task)] = error

@@ -109,7 +109,7 @@ class Names:
         if number not in self._given:
             plain = _plain_name(task, runs)
             self._count[plain] = ordinal = self._count.get(plain, 0) + 1
-            self._given[number] = f"{plain}#{ordinal}" if plain != "body" else plain
+            self._given[number] = plain if plain in {"body", EMITTER} else f"{plain}#{ordinal}"
         return self._given[number]
 
     def of_number(self, number: int) -> str:
@@ -150,7 +150,7 @@ def _is_ours(file: str) -> bool:
 def name_of_callback(entry: Entry | Timer) -> str:
     callback: object = entry._callback
     if isinstance(callback, ThreadStep):
-        return f"the thread of {short_name(callback.name)}"
+        return f"thread {callback.number} ({callback.name})"
     name = getattr(callback, "__qualname__", None) or type(callback).__qualname__
     module = str(getattr(callback, "__module__", None) or type(getattr(callback, "__self__", None)).__module__)
     if module.partition(".")[0] == _PACKAGE:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias, overload
 
 from typing_extensions import override
 
@@ -22,7 +22,58 @@ POLICIES = ("pct2", "walk", "bursts", "deep", "holds")
 
 FEW = 64
 """Of so many candidates a policy looks at each."""
-_LOOKED_AT = 16
+_LOOKED_AT = 8
+
+
+class Candidate(Protocol):
+    """What is ready; ``key`` is that of its task."""
+
+    key: int
+
+
+class ManyKeys(Sequence[int]):
+    """The keys of more than `FEW` candidates: those that are free, one that stays in its order, those that are kept back.
+
+    There is no list of them, or a step would cost in proportion to what is ready.
+    """
+
+    def __init__(
+        self,
+        free: Sequence[Candidate],
+        of_free: int,
+        head: Candidate | None,
+        kept: Sequence[Candidate],
+        size: int,
+    ) -> None:
+        self._free, self._head, self._kept = free, head, kept
+        self._size = size
+        self.newest: int = of_free
+        """The place behind the one that has become ready last, of those that are not kept back."""
+
+    @override
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int, /) -> int: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> Sequence[int]: ...
+    @override
+    def __getitem__(self, index: int | slice, /) -> int | Sequence[int]:
+        if isinstance(index, int):
+            if not 0 <= index < self._size:
+                raise IndexError(index)
+            return self[index : index + 1][0]
+        start, stop, _ = index.indices(self._size)
+        of_free = self.newest
+        keys = [one.key for one in self._free[start : min(stop, of_free)]]
+        if self._head is not None:
+            if start <= of_free < stop:
+                keys.append(self._head.key)
+            of_free += 1
+        if stop > of_free:
+            keys += [one.key for one in self._kept[max(start - of_free, 0) : stop - of_free]]
+        return keys
 
 
 def replay(schedule: Schedule) -> Chooser:
@@ -87,12 +138,13 @@ def walk(random: Random, stay: float) -> Chooser:
     def choose(_: int, keys: Sequence[int]) -> int:
         nonlocal current
         size = len(keys)
-        if size > FEW:  # what ran last is ready again as one of the last
-            for index in range(size - 1, size - 1 - _LOOKED_AT, -1):
-                if keys[index] == current and draw() < stay:
-                    return index
-        elif current in keys and draw() < stay:
-            return keys.index(current)
+        start = 0
+        some = keys
+        if isinstance(keys, ManyKeys):  # what ran last is one of those that have become ready last
+            start = max(keys.newest - _LOOKED_AT, 0)
+            some = keys[start : keys.newest]
+        if current in some and draw() < stay:
+            return start + some.index(current)
         index = int(draw() * size)
         current = keys[index]
         return index
@@ -108,32 +160,39 @@ def pct(random: Random, depth: int, horizon: int) -> Chooser:
     looked at, or a step would cost in proportion to them.
     """
     draw = random.random
-    priorities: dict[int, float] = {}
+    priorities = _Priorities(draw)
     changes = {int(draw() * horizon) for _ in range(depth - 1)}
     lowest = 0.0
 
-    def some_of(keys: Sequence[int]) -> list[tuple[int, int]]:
-        places = sorted({int(draw() * len(keys)) for _ in range(_LOOKED_AT)})
-        return [(place, keys[place]) for place in places]
-
     def choose(choice: int, keys: Sequence[int]) -> int:
         nonlocal lowest
-        best, highest = 0, -(2.0**62)
-        candidates: Iterable[tuple[int, int]] = enumerate(keys) if len(keys) <= FEW else some_of(keys)
-        for index, key in candidates:
-            priority = priorities.get(key)
-            if priority is None:
-                priority = priorities[key] = draw()
-            if priority > highest:
-                best, highest = index, priority
+        start = 0
+        some = keys
+        if isinstance(keys, ManyKeys):
+            start = int(draw() * (len(keys) - _LOOKED_AT))
+            some = keys[start : start + _LOOKED_AT]
+        ranks = [priorities[key] for key in some]
+        best = ranks.index(max(ranks))
         if choice in changes:
             lowest -= 1.0
-            priorities[keys[best]] = lowest
+            priorities[some[best]] = lowest
             changes.discard(choice)
             return choose(choice, keys)
-        return best
+        return start + best
 
     return choose
+
+
+class _Priorities(dict[int, float]):
+    """The priority of each task; who has none yet draws one."""
+
+    def __init__(self, draw: Callable[[], float]) -> None:
+        super().__init__()
+        self._draw = draw
+
+    def __missing__(self, key: int) -> float:
+        self[key] = priority = self._draw()
+        return priority
 
 
 def holds(random: Random, horizon: int) -> Chooser:
@@ -143,7 +202,7 @@ def holds(random: Random, horizon: int) -> Chooser:
     held: dict[int, int] = {}
 
     def choose(choice: int, keys: Sequence[int]) -> int:
-        for index, key in enumerate(keys):
+        for index, key in enumerate(keys[:_LOOKED_AT] if isinstance(keys, ManyKeys) else keys):
             if held.get(key, -1) >= choice:
                 continue
             if draw() < rate:

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
 from operator import attrgetter
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar
 
 from typing_extensions import override
 
-from ._policies import FEW, Chooser
+from ._policies import FEW, Chooser, ManyKeys
 from ._schedule import Fault
 from ._threads import LoopWithThreads
 
@@ -31,11 +31,11 @@ _T = TypeVar("_T")
 class Entry(asyncio.Handle):
     """A callback that is ready.
 
-    ``seq``: since when. ``held``: everything that is not held goes first, ``until`` patience ends. ``passed``: how many
-    younger ones went first.
+    ``seq``: since when. ``until``: 0, or, of one that is held, so that everything that is not goes first, when patience ends.
+    ``passed``: how many younger ones went first.
     """
 
-    __slots__ = ("held", "key", "passed", "seq", "until")
+    __slots__ = ("key", "passed", "seq", "until")
 
     # What we use of Handle and typeshed leaves out.
     _context: Context
@@ -66,14 +66,13 @@ class Entry(asyncio.Handle):
         self.seq: int = seq
         self.key: int = FIFO_KEY
         self.passed: int = 0
-        self.held: bool = False
         self.until: float = 0.0
 
 
 class Timer(asyncio.TimerHandle):
     """A callback with a deadline; once that is reached it is ready as any entry. ``began`` and ``latest``: of a sleep."""
 
-    __slots__ = ("began", "held", "key", "latest", "passed", "seq", "until")
+    __slots__ = ("began", "key", "latest", "passed", "seq", "until")
 
     # What we use of TimerHandle and typeshed leaves out.
     _callback: Callable[..., object]
@@ -92,7 +91,6 @@ class Timer(asyncio.TimerHandle):
         self.seq: int = seq
         self.key: int = FIFO_KEY
         self.passed: int = 0
-        self.held: bool = False
         self.until: float = 0.0
         self.began: float = when
         self.latest: float = when
@@ -131,8 +129,8 @@ class Observer(Protocol):
     def postpones(self, sleep: Timer, other: Timer, /) -> object:
         """*sleep* was due, and goes on until *other*, which is due next, has gone."""
 
-    def suffers(self, fault: Fault, entry: Entry | Timer | None, /) -> object:
-        """*fault* has been made: to the task of *entry*, if there is one."""
+    def suffers(self, fault: Fault, entry: Entry | Timer | None, error: Exception | None = None, /) -> object:
+        """*fault* has been made: to the task of *entry*, if there is one; *error*: what it waits for fails with that."""
 
     def begins(self, entry: Entry | Timer, /) -> object:
         """The step of *entry* is about to be made."""
@@ -174,7 +172,7 @@ class OrderedLoop(LoopWithThreads):
         self._chooser = chooser
         self._free: list[Entry | Timer] = []
         self._kept: list[Entry | Timer] = []
-        self._holding: deque[tuple[float, Entry | Timer]] = deque()
+        self._holding: deque[Entry | Timer] = deque()
         self._timers: list[tuple[float, int, Timer]] = []
 
     @override
@@ -219,7 +217,7 @@ class OrderedLoop(LoopWithThreads):
                         few += [entry.key for entry in kept[:of_kept]]
                     index = choose(choice, few)
                 else:
-                    index = choose(choice, _Keys(free, of_free, head, kept, count))
+                    index = choose(choice, ManyKeys(free, of_free, head, kept, count))
                 if index:
                     self.deviations.append((choice, index))
                     # Whom somebody was preferred to stays back until nothing else can go, or until a deviation takes it:
@@ -240,9 +238,9 @@ class OrderedLoop(LoopWithThreads):
         else:
             chosen = kept[index - before_kept]
             del kept[index - before_kept]
-            chosen.held = False
+            chosen.until = 0.0
         if kept:
-            self._rounds += 1.0 / max(1, before_kept)
+            self._rounds += 1.0 / (before_kept or 1)
             if self.observer is not None:
                 self._tell_who_is_passed(chosen, head)
         return chosen
@@ -260,29 +258,25 @@ class OrderedLoop(LoopWithThreads):
     def _overdue(self, of_kept: int) -> int | None:
         """The place of the one that has been kept back too long, if it is a candidate."""
         holding = self._holding
-        while holding and not (holding[0][1].held and holding[0][1].until == holding[0][0]):
+        while holding and not holding[0].until:  # it has gone
             holding.popleft()
-        self._patience_ends = holding[0][0] if holding else math.inf
-        if not holding or holding[0][0] > self._rounds:
+        self._patience_ends = holding[0].until if holding else math.inf
+        if not holding or self._patience_ends > self._rounds:
             return None
-        place = bisect_left(self._kept, holding[0][1].seq, key=_since)
+        place = bisect_left(self._kept, holding[0].seq, key=_since)
         return place if place < of_kept else None
 
     def _hold(self, count: int) -> None:
-        """Move the first *count* of those that are free to those that are kept back."""
-        kept = self._kept
+        """Move the first *count* of those that are free to those that are kept back, all of which are older."""
+        until = self._rounds + MAX_OVERTAKES
         entries = self._free[:count]
         del self._free[:count]
-        until = self._rounds + MAX_OVERTAKES
-        self._patience_ends = min(self._patience_ends, until)
-        in_order = not kept or kept[-1].seq < entries[0].seq
         for entry in entries:
-            entry.held = True
             entry.until = until
-            self._holding.append((until, entry))
-        kept += entries
-        if not in_order:
-            kept.sort(key=_since)
+        if not self._holding:
+            self._patience_ends = until
+        self._holding += entries
+        self._kept += entries
 
     def _fall_due(self) -> None:
         timers = self._timers
@@ -343,39 +337,6 @@ class OrderedLoop(LoopWithThreads):
     def _timer_handle_cancelled(self, handle: Entry | Timer) -> None:
         """asyncio calls it when a timer is cancelled: one that ties and waits for its turn is no longer a candidate."""
         if handle.key != FIFO_KEY:
+            handle.until = 0.0
             for entries in (self._free, self._kept):
                 entries[:] = [entry for entry in entries if entry is not handle]
-
-
-class _Keys(Sequence[int]):
-    """The keys of many candidates, without a list of them: who takes the first one need not pay for the others."""
-
-    def __init__(
-        self,
-        free: Sequence[Entry | Timer],
-        of_free: int,
-        head: Entry | Timer | None,
-        kept: Sequence[Entry | Timer],
-        count: int,
-    ) -> None:
-        self._free, self._of_free, self._head, self._kept, self._count = free, of_free, head, kept, count
-
-    @override
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int, /) -> int: ...
-    @overload
-    def __getitem__(self, index: slice, /) -> Sequence[int]: ...
-    @override
-    def __getitem__(self, index: int | slice, /) -> int | Sequence[int]:
-        if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(self._count))]
-        if not 0 <= index < self._count:
-            raise IndexError(index)
-        if index < self._of_free:
-            return self._free[index].key
-        if self._head is None:
-            return self._kept[index - self._of_free].key
-        return self._head.key if index == self._of_free else self._kept[index - self._of_free - 1].key

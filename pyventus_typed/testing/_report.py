@@ -99,13 +99,16 @@ def report(
     story: Story,
     *,
     runs: int,
-    policy: str,
+    origin: str,
     found: int,
     example: Example | None = None,
     outside: Sequence[str] = (),
     draw: Callable[[], Timeline],
 ) -> InterleavingError:
-    """The error for *error*, which *body* raises under *schedule*; *example*: the events it was given, if any."""
+    """The error for *error*, which *body* raises under *schedule*; *example*: the events it was given, if any.
+
+    *origin*: where the schedule comes from, if it was known before.
+    """
     reproducer = regression_test(body, options, schedule, example)
     lines = [_headline(error, schedule, runs), ""]
     if example is not None and example.values:
@@ -117,7 +120,8 @@ def report(
         lines += ["The emission, and the emissions whose handlers emitted it", *(f"  {line}" for line in chain), ""]
     if schedule:
         shrunk = f", shrunk from {found}" if found > len(schedule) else ""
-        differs = f"schedule '{schedule}', {several(len(schedule), 'deviation')}{shrunk}; found by {policy}"
+        origin = f"; {origin}" if origin else ""
+        differs = f"schedule '{schedule}', {several(len(schedule), 'deviation')}{shrunk}{origin}"
         lines += [f"How it differs from first come, first served ({differs})"]
         lines += [*(f"  {sentence}" for sentence in sentences(story)), ""]
     for about, *places in story.conflicts[:_MOST_CONFLICTS]:
@@ -129,11 +133,11 @@ def report(
             "",
         ]
     lines += [
-        "Step by step",
+        "Step by step, without what asyncio does in between",
         *_steps(story),
         "",
         "To keep it from coming back",
-        *(f"  {line}" for line in reproducer.splitlines()),
+        *(f"  {line}".rstrip() for line in reproducer.splitlines()),
     ]
     return InterleavingError(
         "\n".join(lines), schedule=schedule, trace=story.trace, reproducer=reproducer, runs=runs, draw=draw
@@ -154,7 +158,7 @@ def _headline(error: BaseException, schedule: Schedule, runs: int) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    return next(iter(_message(error).splitlines()), "")
+    return next(iter(_message(error).splitlines()), "").removesuffix(":")
 
 
 def _message(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from pyventus_typed import Emission, Emitter, Event
 from pyventus_typed._loops import get_running_loop
 from pyventus_typed.errors import DiscardedEmissionsWarning
 
-from ._holders import Holders
+from ._deadlock import Holders
 from ._leaks import LeakDetector
 from ._loop import LATENCY, Reorder, VirtualLoop, check_latency, check_reorder
 from ._names import is_users

@@ -163,7 +163,8 @@ class Step:
 
     @override
     def __str__(self) -> str:
-        text = f"{self.number:4} {self.who} {self.what}"
+        number = "" if self.who == "time" else self.number  # no step is made while it passes
+        text = f"{number:4} {self.who} {self.what}"
         if self.where:
             text += f" at {self.where}"
         if self.ahead_of:

@@ -21,7 +21,7 @@ from pyventus_typed.trace import StepRecord, Timeline, Trace
 from ._leaks import LeakDetector
 from ._names import MACHINERY
 from ._outside import Outside
-from ._policies import POLICIES, AlwaysCollect, Chooser, Faults, RandomFaults, as_far_as_it_fits, portfolio
+from ._policies import AlwaysCollect, Chooser, Faults, RandomFaults, as_far_as_it_fits, portfolio
 from ._ready import MAX_OVERTAKES
 from ._report import Example, first_line, report
 from ._run import Body, Options, Run, run_once, users_traceback
@@ -31,6 +31,7 @@ from ._story import Story
 from ._tree import Node, Recording, Tree
 from .errors import (
     BackgroundError,
+    LivelockError,
     NonDeterminismError,
     NotABody,
     ScheduleError,
@@ -47,6 +48,9 @@ _MOST_DELAYS = 20
 """A program that tries again after each fault has schedules of any length, each longer than the one before."""
 _MOST_COLLECTIONS = 1_000
 _MOST_REMEMBERED = 10
+_MOST_COMPARED = 5_000
+"""Steps of FIFO that are put into words, in case that a second run differs."""
+_MOST_OF_A_LIVELOCK = 500
 _MOST_UNCOLLECTED = 63
 """On a build without a GIL ``gc.freeze`` shields nothing, so that a collection for each run would cost more than 50 ms."""
 
@@ -125,29 +129,29 @@ class Search:
         """Seed and index of the last schedule of the portfolio."""
 
     # ------------------------------------------------------------------ runs
-    def attempt(self, chooser: Chooser, policy: str, faults: Faults | None = None) -> Run[object]:
-        """One run; if it fails, shrink its schedule and raise the report."""
+    def attempt(self, chooser: Chooser, origin: str = "", faults: Faults | None = None) -> Run[object]:
+        """One run; if it fails, shrink its schedule and raise the report. *origin*: of a schedule that was known before."""
         __tracebackhide__ = True
         self.runs += 1
         is_last = HAS_GIL or len(self._uncollected) == _MOST_UNCOLLECTED
         result = self._run(chooser, faults, collect=is_last)
         self.seen.add(result.schedule)
         if is_last:
-            self._find_whose_garbage(result.error, policy)
+            self._find_whose_garbage(result.error)
         else:
             self._uncollected.append(result.schedule)
         if result.error is not None:
-            self.fail(result, policy)
+            self.fail(result, origin)
         return result
 
-    def _find_whose_garbage(self, error: BaseException | None, policy: str) -> None:
+    def _find_whose_garbage(self, error: BaseException | None) -> None:
         """*error* is of a collection that took the garbage of several runs: run them again, each with one of its own."""
         __tracebackhide__ = True
         earlier, self._uncollected = self._uncollected, []
         for schedule in earlier if isinstance(error, BackgroundError) else ():
             again = self._run(as_far_as_it_fits(schedule), Faults(schedule.faults) if schedule.faults else None)
             if again.error is not None:
-                self.fail(again, policy)
+                self.fail(again)
 
     def _run(
         self,
@@ -170,8 +174,10 @@ class Search:
             collect=collect,
         )
 
-    def _observe(self, schedule: Schedule, *, lines: bool = False) -> tuple[Run[object], Story]:
-        story = Story(lines=lines)
+    def _observe(
+        self, schedule: Schedule, *, lines: bool = False, most: int | None = None
+    ) -> tuple[Run[object], Story]:
+        story = Story(lines=lines, most=most)
         faults = Faults(schedule.faults) if schedule.faults else None
         return self._run(as_far_as_it_fits(schedule), faults, story=story), story
 
@@ -180,7 +186,7 @@ class Search:
         __tracebackhide__ = True
         recording = Recording(node.schedule, self.options.faults)
         self.last_policy = None
-        result = self.attempt(recording, "growing delays", recording if recording.at else None)
+        result = self.attempt(recording, faults=recording if recording.at else None)
         self.tree.add(node, recording.points)
         return result
 
@@ -191,7 +197,7 @@ class Search:
         kinds = self.options.faults
         random = Random(seed * 1_000_003 + index)  # noqa: S311  # nothing secret: it must be repeatable
         faults = RandomFaults(random, kinds, self._places) if kinds else None
-        return self.attempt(portfolio(seed, index, choices), POLICIES[index % len(POLICIES)], faults)
+        return self.attempt(portfolio(seed, index, choices), faults=faults)
 
     def replay(self, schedule: Schedule) -> Exploration:
         """Run *schedule* alone, which must fit, and report it as it is if it fails."""
@@ -202,7 +208,7 @@ class Search:
         if isinstance(result.error, ScheduleError):
             raise result.error
         if result.error is not None:
-            self.fail(result, "--replay")
+            self.fail(result, "given as --replay")
         return Exploration(1, result.choices, frozenset(), 0, complete=False)
 
     def repeat_failures(self) -> None:
@@ -211,7 +217,7 @@ class Search:
         memory, key = settings.memory, self._key
         for text in list((memory or {}).get(key, ())):
             schedule = Schedule.parse(text)
-            self.attempt(as_far_as_it_fits(schedule), "a schedule that has failed before", Faults(schedule.faults))
+            self.attempt(as_far_as_it_fits(schedule), "it has failed before", Faults(schedule.faults))
             if memory is not None:
                 memory[key] = [one for one in memory[key] if one != text]
 
@@ -229,10 +235,10 @@ class Search:
         """The FIFO run, which must not fail."""
         __tracebackhide__ = True
         self.runs += 1
-        result, story = self._observe(FIFO)
+        result, story = self._observe(FIFO, most=_MOST_COMPARED)
         self.seen.add(FIFO)
         if result.error is not None:
-            self.fail(result, "fifo")
+            self.fail(result)
         self._fifo = result, story.trace
         # Who busily waits for somebody who is held spins as often as patience allows, and no more: more is a livelock.
         self._most_at_once = 2 * MAX_OVERTAKES * result.steps + 1_000
@@ -290,7 +296,7 @@ class Search:
         faults = AlwaysCollect(1 + self._fifo[0].steps // _MOST_COLLECTIONS)
         result = self._run(as_far_as_it_fits(FIFO), faults)
         if result.error is not None:
-            self.fail(result, "garbage collections")
+            self.fail(result)
 
     def exhaust(self, delays: int) -> None:
         """Every schedule with at most *delays* delays."""
@@ -309,7 +315,7 @@ class Search:
             self.try_node(node)
 
     # ------------------------------------------------------------------ failures
-    def fail(self, result: Run[object], policy: str) -> None:
+    def fail(self, result: Run[object], origin: str = "") -> None:
         """Raise what *result* found: an `InterleavingError` for the smallest schedule that fails in the same way."""
         __tracebackhide__ = True
         error = result.error
@@ -325,7 +331,9 @@ class Search:
         if self._final and smallest:
             smallest = smallest_schedule(smallest, lambda: self._failing_as(wanted))
             smallest = self._with_fewer_delays(smallest, wanted)
-        last, story = self._observe(smallest, lines=bool(smallest.deviations))
+        # Of a livelock the end looks as the middle does, and there are a hundred thousand steps between.
+        most = _MOST_OF_A_LIVELOCK if isinstance(error, LivelockError) else None
+        last, story = self._observe(smallest, lines=bool(smallest.deviations), most=most)
         if last.error is None or _signature(last.error) != wanted:
             outcome = "passed" if last.error is None else f"raised {_shown(last.error)}"
             raise NonDeterminismError(
@@ -343,7 +351,7 @@ class Search:
             smallest,
             story,
             runs=self.runs,
-            policy=policy,
+            origin=origin,
             found=len(result.schedule),
             example=None if self._example is None else self._example(),
             outside=[] if smallest else self._outside.changes(),
@@ -440,9 +448,9 @@ class Search:
         __tracebackhide__ = True
         assert self._fifo is not None
         if self._uncollected:
-            self._find_whose_garbage(self.leaks.end(), "garbage collections")
+            self._find_whose_garbage(self.leaks.end())
         first, trace = self._fifo
-        again, story = self._observe(FIFO)
+        again, story = self._observe(FIFO, most=_MOST_COMPARED)
         if _same(first, again):
             return
         if isinstance(again.error, NotABody):  # it makes a coroutine once, and not again
@@ -453,11 +461,13 @@ class Search:
             min(len(trace), len(story.trace)),
         )
         before, now = (str(t[step]).strip() if step < len(t) else "the end" for t in (trace, story.trace))
-        difference = (
-            f"at step {step}: first {before!r}, then {now!r}"
-            if step < max(len(trace), len(story.trace))
-            else f"in the result: first {first.value!r}, then {_shown(again.error) if again.error else repr(again.value)}"
-        )
+        if step < max(len(trace), len(story.trace)):
+            difference = f"at step {step}: first {before!r}, then {now!r}"
+        elif first.log != again.log:
+            difference = f"after step {trace[-1].number}"
+        else:
+            result = _shown(again.error) if again.error else repr(again.value)
+            difference = f"in the result: first {first.value!r}, then {result}"
         if not _has_leaked(first, repeated):
             raise NonDeterminismError(
                 f"Two runs under the same schedule differed {difference}. The body depends on something that the schedule "

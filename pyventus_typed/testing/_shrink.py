@@ -43,7 +43,8 @@ def smallest_schedule(found: Schedule, attempts: Callable[[], Attempt]) -> Sched
 
     attempt(fifo)
     best = _shrink(of_few or found, attempt, heads[:_MOST_ALONE])
-    if of_few is not None and len(best) > _FEW:  # to begin elsewhere may well end elsewhere
+    # To begin elsewhere may well end elsewhere; and to keep an order may take more delays than what was found.
+    if of_few is not None and (len(best) > _FEW or found.delays < best.delays):
         best = min(best, _shrink(found, attempts(), heads[:_MOST_ALONE]), key=weight)
     return best
 

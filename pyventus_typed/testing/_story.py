@@ -31,6 +31,7 @@ from ._threads import ThreadStep
 
 _RUN = __name__.rpartition(".")[0] + "._run"
 _MOST_SENTENCES = 8
+_TIME = "time"
 
 
 class ToldLoop(Protocol):
@@ -105,9 +106,12 @@ class _Calls:
 class _Note:
     """One step, as long as what it is called is still open."""
 
-    __slots__ = ("ahead_of", "behind", "caller", "code", "late", "number", "time", "visit", "what", "where", "who")
+    __slots__ = (
+        "ahead_of", "behind", "caller", "code", "late", "number", "slept_longer", "time", "visit", "what", "where", "who",
+    )  # fmt: skip
 
     def __init__(self, number: int, time: float, who: int | str, what: str) -> None:
+        self.slept_longer = False
         self.number = number
         self.time = time
         self.who = who
@@ -120,9 +124,10 @@ class _Note:
 
 
 class Story:
-    """Writes a run down; for the few runs that somebody will read."""
+    """Writes a run down; for the few runs that somebody will read. Of its steps at most the first *most*."""
 
-    def __init__(self, *, lines: bool = False) -> None:
+    def __init__(self, *, lines: bool = False, most: int | None = None) -> None:
+        self._most = sys.maxsize if most is None else most
         self.trace: list[Step] = []
         self.conflicts: list[tuple[str, ...]] = []
         """What it is about, and the lines in the order of time, each with its task."""
@@ -133,6 +138,7 @@ class Story:
         self._overtook: dict[int, list[int | str]] = {}
         self._behind: dict[int, list[int | str]] = {}
         self._started: set[int] = set()
+        self._slept_longer: set[int] = set()
         self._emissions: dict[int, tuple[str, int | None]] = {}
         self._calls = _Calls()
         self._listens = False
@@ -152,7 +158,14 @@ class Story:
             return self._loop.steps
         return self.trace[-1].number + 1 if self.trace else 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it writes nothing down any more."""
+        return len(self._notes) >= self._most
+
     def overtakes(self, chosen: Entry | Timer, older: Sequence[Entry | Timer]) -> None:
+        if self.is_full:
+            return
         self._overtook[id(chosen)] = [_who(entry) for entry in older]
         for entry in older:
             self._behind.setdefault(id(entry), []).append(_who(chosen))
@@ -162,6 +175,7 @@ class Story:
         task = _sleeper(sleep)
         if task is None:
             return
+        self._slept_longer.add(number_of(task))
         at = place(task.get_coro())
         before, now = sleep.when() - sleep.began, other.when() - sleep.began
         after = _sleeper(other) if other._callback is SLEEP_IS_OVER else None
@@ -170,7 +184,7 @@ class Story:
         text = f"The sleep of {{}} at {at} ({source_line(task.get_coro())}) took {now:g} s instead of {before:g} s"
         self._said.append((f"{text}, until {what} was over.", [number_of(task), who]))
 
-    def suffers(self, fault: Fault, entry: Entry | Timer | None) -> None:
+    def suffers(self, fault: Fault, entry: Entry | Timer | None, error: Exception | None = None) -> None:
         assert self._loop is not None
         task = None if entry is None else task_of(entry._callback)
         if task is None:
@@ -180,7 +194,7 @@ class Story:
         text = {
             "cancel": f"{{}} was cancelled while it waited {at}",
             "cancel-late": f"{{}} was cancelled {at}, when what it waited for had happened and it had not gone on",
-        }.get(fault.kind, f"What {{}} waited for {at} failed")
+        }.get(fault.kind, f"What {{}} waited for {at} failed with {type(error).__name__}")
         self._said.append((f"{text} ({fault}).", [number_of(task)]))
 
     def emits(self, fault: Fault, event: object) -> None:
@@ -192,13 +206,20 @@ class Story:
         assert self._loop is not None
         if getattr(entry._callback, "__module__", None) == _RUN:
             return  # how a run is stopped does not belong into its story
+        if self.is_full:
+            if self._lines is not None:
+                self._lines.end()
+            return
         note = _Note(self._loop.steps, self._loop.time(), _who(entry), self._verb(entry))
         note.where = _where(entry)
         task = task_of(entry._callback)
         if task is not None:
             if note.what == "resumes":
                 note.code, note.caller = source_line(task.get_coro()), caller(task.get_coro())
-            self._started.add(number_of(task))
+            self._started.add(number := number_of(task))
+            if number in self._slept_longer:
+                self._slept_longer.discard(number)
+                note.slept_longer = True
         note.ahead_of = self._overtook.pop(id(entry), ())
         note.behind = self._behind.pop(id(entry), ())
         note.late = entry.passed
@@ -229,12 +250,17 @@ class Story:
                 note.where = place_of(calls.codes[0].co_filename, calls.codes[0].co_firstlineno)
             self._remember(calls.emission)
             calls.emission = None  # what is held here would not be collected
-        self._remember(emission_in(entry._context))
+        if not self.is_full:
+            self._remember(emission_in(entry._context))
 
     def time_passes(self) -> None:
         assert self._loop is not None
+        if self._notes and self._notes[-1].who == _TIME:
+            self._notes.pop()  # nothing has happened at that moment
+        if self.is_full:
+            return
         now = self._loop.time()
-        self._notes.append(_Note(self._loop.steps, now, "time", f"passes: it is {now:g} s"))
+        self._notes.append(_Note(self._loop.steps, now, _TIME, f"passes: it is {now:g} s"))
 
     def end(self) -> None:
         """Note who was still kept waiting, and put it all into words."""
@@ -247,7 +273,7 @@ class Story:
         names = loop.names
         for entry in loop.ready():
             if entry.passed:
-                verb = {"resumes": "resume", "starts": "start"}.get(self._verb(entry), "run")
+                verb = {"resumes": "resume", "starts": "start", "is over": "end"}.get(self._verb(entry), "run")
                 at = f" at {where}" if (where := _where(entry)) else ""
                 self.still_waiting.append(
                     f"{names.of_entry(entry)} was ready to {verb}{at}, and was still kept waiting at the end, "
@@ -285,7 +311,7 @@ class Story:
         if self._lines is None:
             return
         for note in self._notes:
-            if not note.behind or not isinstance(note.who, int):
+            if not (note.behind or note.slept_longer) or not isinstance(note.who, int):
                 continue
             found = conflict_of(self._lines.visits, note.who, note.visit)
             if found is None or found.other < 0:
@@ -320,6 +346,9 @@ class Story:
         task = task_of(entry._callback)
         if task is not None:
             return "resumes" if number_of(task) in self._started else "starts"
+        callback: object = entry._callback
+        if isinstance(callback, ThreadStep):
+            return "is over" if callback.ends else "runs"
         return "falls due" if isinstance(entry, Timer) else "runs"
 
 
@@ -335,7 +364,7 @@ def _where(entry: Entry | Timer) -> str:
     if task is not None:
         return place(task.get_coro())
     if isinstance(callback, ThreadStep):
-        callback = callback.function
+        callback = None if callback.ends else callback.function
     code = getattr(callback, "__code__", None)
     return place_of(code.co_filename, code.co_firstlineno) if code is not None and is_users(code) else ""
 
@@ -347,17 +376,22 @@ def _sleeper(timer: Timer) -> asyncio.Task[object] | None:
     return next((task for callback, _ in callbacks or () if (task := task_of(callback)) is not None), None)
 
 
+_PAST = {"resumes": "resumed", "starts": "started", "falls due": "fell due", "is over": "was over"}
+
+
 def sentences(story: Story) -> list[str]:
     """The deviations of a run: its faults, and one sentence for each who was late."""
     said = list(story.faults)
     for step in story.trace:
         if step.behind:
-            verb = {"resumes": "resumed", "starts": "started", "falls due": "fell due"}.get(step.what, "ran")
+            verb = _PAST.get(step.what, "ran")
             at = f" at {step.where}" if step.where else ""
             code = f" ({step.code}{', for ' if step.caller else ''}{step.caller})" if step.code else ""
             # Machinery went first, too, but that is rarely the point.
-            who = f"A{step.who[1:]}" if step.who.startswith("a ") else step.who
-            ahead = [name for name in step.behind if "#" in name] or step.behind
+            who = step.who
+            if who.startswith(("a ", "the ", "thread ")):
+                who = who[0].upper() + who[1:]
+            ahead = [name for name in step.behind if "#" in name or name.startswith("thread ")] or step.behind
             said.append(
                 f"{who} {verb} {several(step.late or 1, 'step')} late{at}{code}: {join_names(ahead)} went first."
             )

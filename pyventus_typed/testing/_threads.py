@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from typing_extensions import TypeVarTuple, Unpack, override
 
 from pyventus_typed._libraries import is_library
+from pyventus_typed._spelling import short_name
 
 from ._tasks import NumberingLoop
 from .errors import SimulationBoundaryError
@@ -33,12 +34,16 @@ def check_threads(threads: Threads) -> None:
 
 
 class ThreadStep:
-    """The beginning or the end of a virtual thread, as what is ready."""
+    """What is ready of a virtual thread: its function may run, or the loop may hear that it *ends*."""
 
-    __slots__ = ("_step", "function")
+    __slots__ = ("_step", "ends", "function", "number")
 
-    def __init__(self, step: Callable[[], object], function: Callable[..., object]) -> None:
+    def __init__(
+        self, step: Callable[[], object], function: Callable[..., object], number: int, *, ends: bool = False
+    ) -> None:
         self._step = step
+        self.number = number
+        self.ends = ends
         while isinstance(function, partial):  # `asyncio.to_thread` binds the context of its caller
             inner = function.args[0] if function.args and getattr(function.func, "__name__", "") == "run" else None
             function = inner if callable(inner) else function.func
@@ -50,7 +55,7 @@ class ThreadStep:
     @property
     def name(self) -> str:
         """What the thread was started for."""
-        return str(getattr(self.function, "__qualname__", None) or type(self.function).__qualname__)
+        return short_name(str(getattr(self.function, "__qualname__", None) or type(self.function).__qualname__))
 
 
 class NeverBlocks(concurrent.futures.Future[_T]):
@@ -93,6 +98,7 @@ class LoopWithThreads(NumberingLoop):
     foreign: SimulationBoundaryError | None = None
     _real_thread: int | None = None
     _threads: int = 0
+    _threads_so_far: int = 0
     _threads_ended: asyncio.Future[None] | None = None
 
     def free_entry(self, callback: Callable[[], object]) -> None:
@@ -126,13 +132,16 @@ class LoopWithThreads(NumberingLoop):
             )
         future: asyncio.Future[_T] = self.create_future()
         self._threads += 1
+        self._threads_so_far = number = self._threads_so_far + 1
 
         # Two moments are the schedule's: when the function runs, and when the loop hears of its result.
-        work = partial(self._work, future, func, partial(func, *args))
-        self.free_entry(ThreadStep(work, func))
+        work = partial(self._work, future, func, partial(func, *args), number)
+        self.free_entry(ThreadStep(work, func, number))
         return future
 
-    def _work(self, future: asyncio.Future[_T], function: Callable[..., object], call: Callable[[], _T]) -> None:
+    def _work(
+        self, future: asyncio.Future[_T], function: Callable[..., object], call: Callable[[], _T], number: int
+    ) -> None:
         if future.cancelled():  # while it was still queued: then it never runs
             self.thread_ended()
             return
@@ -144,7 +153,7 @@ class LoopWithThreads(NumberingLoop):
             raise
         except BaseException as error:  # noqa: BLE001  # whatever it is, it belongs to the future
             settle = partial(_fail, future, error)
-        self.free_entry(ThreadStep(partial(self.deliver, future, settle), function))
+        self.free_entry(ThreadStep(partial(self.deliver, future, settle), function, number, ends=True))
 
     def deliver(self, future: asyncio.Future[_T], settle: Callable[[], object]) -> None:
         """The loop hears of the end of a thread."""

@@ -151,7 +151,7 @@ def test_always_is_looked_at_after_every_step_and_names_the_one_that_broke_it() 
         always(lambda: level >= 0, "the level is never negative")
         await drain()
 
-    with pytest.raises(AssertionError, match="the level is never negative no longer held") as caught:
+    with pytest.raises(AssertionError, match="'the level is never negative' no longer held") as caught:
         run(body)
     assert "was broken after step 7, in which body ran" in caught.value.__notes__[0]
 
@@ -172,7 +172,7 @@ def test_always_names_the_emission_in_whose_handler_it_broke() -> None:
         emitter.emit(Placed(2))
         await emitter.wait_for_tasks()
 
-    with pytest.raises(InterleavingError, match="AssertionError: stock no longer held") as caught:
+    with pytest.raises(InterleavingError, match="AssertionError: 'stock' no longer held") as caught:
         explore(body)
     assert "Placed(order=2) (emission" in str(caught.value)
 
@@ -218,8 +218,8 @@ def test_afterwards_looks_when_the_loop_has_ended_and_names_what_was_broken(endi
     with pytest.raises((AssertionError, BackgroundError)) as caught:
         run(body, ending=ending)
     if ending == "cancel":
-        assert "tidied no longer held" in str(caught.value)
-        assert "afterwards: tidied was broken after the end of the loop" in caught.value.__notes__
+        assert "'tidied' no longer held" in str(caught.value)
+        assert "afterwards: 'tidied' was broken after the end of the loop" in caught.value.__notes__
 
 
 def test_afterwards_is_not_asked_when_the_run_has_failed_before() -> None:
@@ -245,7 +245,7 @@ def test_what_is_broken_afterwards_is_found_under_a_schedule() -> None:
         afterwards(lambda: log == ["a", "b"], "the order of the log")
         await asyncio.gather(go("a"), go("b"))
 
-    with pytest.raises(InterleavingError, match="the order of the log no longer held") as caught:
+    with pytest.raises(InterleavingError, match="'the order of the log' no longer held") as caught:
         explore(body)
     assert len(caught.value.schedule) == 1
 

@@ -185,7 +185,7 @@ def test_a_cancellation_that_comes_out_of_the_body_is_no_failure_and_claims_are_
         await asyncio.create_task(work())
 
     explore(lambda: body(careful=True), cancel=True)
-    with pytest.raises(InterleavingError, match="all are closed no longer held") as caught:
+    with pytest.raises(InterleavingError, match="'all are closed' no longer held") as caught:
         explore(lambda: body(careful=False), cancel=True)
     assert str(caught.value.schedule).startswith("cancel")
     assert "work#1 was cancelled while it waited at test_faults.py" in str(caught.value)

@@ -114,7 +114,7 @@ def test_a_thread_is_called_by_what_it_runs() -> None:
 
     with pytest.raises(InterleavingError, match="ValueError: done") as caught:
         explore(body)
-    assert "the thread of charge" in names(caught.value.trace)
+    assert "thread 1 (charge)" in names(caught.value.trace)
 
 
 # ---------------------------------------------------------------- places
@@ -359,3 +359,89 @@ def test_no_report_shows_the_folders_of_a_path_of_windows(body: str) -> None:
     report = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
     assert "shop.py" in report
     assert "ada" not in report, report
+
+
+# ---------------------------------------------------------------- words
+async def answer_late() -> None:
+    """Two updates without a lock, one after the other unless the first one takes longer."""
+    stock = 5
+
+    async def take(first: float) -> None:
+        nonlocal stock
+        await asyncio.sleep(first)
+        seen = stock
+        await asyncio.sleep(2)
+        stock = seen - 1
+
+    await asyncio.gather(take(0), take(2.5))
+    assert stock == 3, f"{stock} left"
+
+
+def test_who_slept_longer_conflicts_with_who_went_first() -> None:
+    with pytest.raises(InterleavingError, match="3 left|4 left") as caught:
+        explore(answer_late)
+    report = str(caught.value)
+    assert "took 2.5 s instead of 2 s, until that of take#2 was over" in report
+    assert re.findall(r"conflict over stock.*\n  (take#\d).*\n  (take#\d).*\n  (take#\d)", report) == [
+        ("take#2", "take#1", "take#2")
+    ]
+
+
+def test_a_moment_at_which_nothing_happens_is_not_told() -> None:
+    with pytest.raises(InterleavingError, match="left") as caught:
+        explore(answer_late)
+    moments = [step.time for step in caught.value.trace if step.who == "time"]
+    assert moments == sorted(set(moments))
+    assert 2.0 not in moments, "the sleep that was due then went on"
+    assert not re.search(r"\d+ time passes", str(caught.value)), "no step is made while time passes"
+
+
+def test_two_threads_of_one_function_are_told_apart() -> None:
+    async def body() -> None:
+        made: list[int] = []
+
+        def make() -> None:
+            made.append(1)
+
+        async def get(after: int) -> None:
+            await pause(after)
+            if not made:
+                await asyncio.to_thread(make)
+
+        await asyncio.gather(get(0), get(6))
+        assert made == [1], made
+
+    with pytest.raises(InterleavingError, match=r"\[1, 1\]") as caught:
+        explore(body)
+    steps = [str(step).split(maxsplit=1)[1] for step in caught.value.trace if step.who.startswith("thread ")]
+    line = r"test_reports.py:\d+"
+    assert [re.sub(line, "here", step).partition(",")[0] for step in steps] == [
+        "thread 2 (make) runs at here",
+        "thread 2 (make) is over",
+        "thread 1 (make) runs at here",
+        "thread 1 (make) is over",
+    ]
+    assert "\n  Thread 1 (make) ran 10 steps late at test_reports.py:" in str(caught.value)
+
+
+def test_what_waits_for_a_queue_is_told_so_and_the_error_that_was_put_in_too() -> None:
+    async def body() -> None:
+        orders: asyncio.Queue[int] = asyncio.Queue()
+
+        async def pack() -> None:
+            while True:
+                await orders.get()
+                await asyncio.sleep(1)
+                orders.task_done()
+
+        packing = asyncio.create_task(pack())
+        orders.put_nowait(1)
+        await orders.join()
+        packing.cancel()
+
+    with pytest.raises(InterleavingError, match="1 task waits") as caught:
+        explore(body, fail=True, expect_choices=False)
+    report = str(caught.value)
+    assert "- body waits for Queue.join() of the Queue made at test_reports.py:" in report
+    assert "(await asyncio.sleep(1)) failed with ConnectionError (raise@1)." in report
+    assert not re.search(r"[ \t]$", report, re.MULTILINE), "what is pasted into an editor has no blanks at the end"
