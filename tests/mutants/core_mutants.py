@@ -771,7 +771,7 @@ MUTANTS = (
     Mutant(
         "a loop that an exit has left is kept",
         "processors/_scheduler.py",
-        "        self.crashed.clear()\n",
+        "            self.crashed.clear()\n",
         "",
         END,
     ),
