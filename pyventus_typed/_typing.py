@@ -11,10 +11,11 @@ from typing import Any, Never, Protocol, TypeAlias, overload
 
 from typing_extensions import ParamSpec, TypeVar, override
 
-from ._event import Event, Member, Request
+from ._event import Event, Exactly, Member, Request
 
 E_contra = TypeVar("E_contra", contravariant=True, bound=Event, default=Event)
 E_co = TypeVar("E_co", covariant=True)
+E_inv = TypeVar("E_inv")
 T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
 A_co = TypeVar("A_co", covariant=True)
@@ -83,6 +84,28 @@ class AnyClass(Protocol[P, E_co, T_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> object: ...
 
 
+class ExactEvent(Protocol[E_inv]):
+    """An event of the very class ``E``."""
+
+    def __exact__(self) -> Exactly[E_inv]: ...
+
+
+class ExactType(Protocol[P, E_inv, T_co]):
+    """The class of an `ExactEvent` (checked) that makes a ``T`` (captured)."""
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ExactEvent[E_inv]: ...
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # stands for an intersection of types
+
+
+class ExactClass(Protocol[P, E_inv]):
+    """As `ExactType`, for a ``type[E]`` of generic code, as `AnyClass` is."""
+
+    def __exact__(self) -> Exactly[E_inv]: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> object: ...
+
+
 class NoArgument:
     """What no event class is made from."""
 
@@ -90,6 +113,10 @@ class NoArgument:
 # A ``type[E]`` of generic code, and no class that is known: where a function is wanted, mypy and zuban take a ``type[E]``
 # without a look at the parameters. Two of them, because `str` and some more can be made from any one object.
 ClassOf: TypeAlias = Callable[[NoArgument, NoArgument], T_opt]
+
+# What a route is for. With `type[T]` a checker that wants `Routes[A | B]` would take `route(A, print)` for one: `T` could be the
+# union, as `print` takes that as well.
+RouteClass: TypeAlias = ExactType[..., T_opt, T_opt] | ExactClass[..., T_opt] | ClassOf[T_opt]
 
 
 class Handler(Protocol[T_contra]):

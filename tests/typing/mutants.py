@@ -245,6 +245,7 @@ _LINKER: Final = (
         'other: "Routes[A]", /) -> "Routes[T_contra | A]":',
         'other: Any, /) -> "Routes[T_contra | Any]":',
     ),
+    Mutant("a route covers what its handler takes", "def route(event: RouteClass[T],", "def route(event: type[T],"),
     Mutant(
         "a route takes every function",
         "handler: Callable[[T], object], /) -> Routes[T]:",

@@ -361,7 +361,7 @@ def measure_outside(
 
 
 def one_route(event: type[E], handler: Callable[[E], object]) -> Routes[E]:
-    return route(event, handler)
+    return route(event, handler)  # FP[zuban]: it sees the bound of E, not E
 
 
 def keep(event: type[E]) -> tuple[list[E], Callable[[E], None]]:
