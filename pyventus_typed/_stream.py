@@ -112,6 +112,7 @@ class _Phase(Enum):
     """The block has ended."""
 
 
+_NEW: Final = _Phase.NEW
 _OPEN: Final = _Phase.OPEN
 
 
@@ -163,7 +164,7 @@ class Stream(Generic[_T_co]):
         self._options = options
         self._maxsize = maxsize
         self._overflow = overflow
-        self._phase = _Phase.NEW
+        self._phase = _NEW
         self._lock = RLock()  # the destructor of a delivery that waited may come while its own thread holds it
         self._buffer: deque[Any] = deque()  # Any: of the types that it was made for
         self._line: deque[_Place] = deque()  # deliveries that wait for room, first come first served
@@ -186,7 +187,7 @@ class Stream(Generic[_T_co]):
         return self._dropped
 
     async def __aenter__(self) -> Self:
-        if self._phase is not _Phase.NEW:
+        if self._phase is not _NEW:
             raise DefinitionError("This stream was entered before. Make a new one: emitter.stream(...).", self)
         loop = asyncio.get_running_loop()
         scheduler = scheduler_of(loop)
@@ -196,7 +197,7 @@ class Stream(Generic[_T_co]):
         try:
             self._subscription = self._readers.add(self, self._events, self._receive, self._options)
         except BaseException:
-            self._phase = _Phase.NEW
+            self._phase = _NEW
             raise
         scheduler.at_end[self._cut] = scheduler.streams[self] = None
         return self
@@ -211,7 +212,7 @@ class Stream(Generic[_T_co]):
         del unread  # not under the lock: an event may have a destructor
 
     def __aiter__(self) -> Self:
-        if self._phase is _Phase.NEW or self._phase is _Phase.LEFT:
+        if self._phase is _NEW or self._phase is _Phase.LEFT:
             raise self._outside()
         if not runs_here(self._loop()):
             raise self._elsewhere()
@@ -221,7 +222,7 @@ class Stream(Generic[_T_co]):
         return self
 
     async def __anext__(self) -> _T_co:
-        if self._phase is not _Phase.NEW and not runs_here(self._loop()):
+        if self._phase is not _NEW and not runs_here(self._loop()):
             raise self._elsewhere()
         while True:
             with self._lock:
@@ -402,7 +403,7 @@ class Stream(Generic[_T_co]):
     def _at_end(self) -> Exception:
         # Whoever has left the block reads outside of it; for another task it has ended.
         is_left = self._phase is _Phase.LEFT and _current_task()() is self._owner()
-        return self._outside() if self._phase is _Phase.NEW or is_left else StopAsyncIteration()
+        return self._outside() if self._phase is _NEW or is_left else StopAsyncIteration()
 
     def _elsewhere(self) -> DefinitionError:
         return DefinitionError(

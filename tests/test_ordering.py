@@ -148,6 +148,25 @@ def test_without_a_loop_an_async_handler_starts_between_the_plain_ones_too(order
     assert seen == [f"{which} {n}" for n in range(3) for which in ("first", "second", "third")]
 
 
+@pytest.mark.parametrize("ordering", ALL, ids=str)
+async def test_an_async_handler_starts_between_the_plain_ones_of_the_emissions_beside_it(ordering: Ordering) -> None:
+    linker, seen = Linker[Event](), list[Event]()
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering))
+    linker.subscribe(Letter, seen.append)
+
+    @linker.on(Parcel)
+    async def start(parcel: Parcel) -> None:
+        seen.append(parcel)
+
+    emitted = [one for n in range(3) for one in (Letter(n), Parcel(n, house=n))]
+    for _ in range(2):  # the first one makes the queue
+        seen.clear()
+        for event in emitted:
+            emitter.emit(event)
+        await emitter.wait_for_tasks()
+        assert seen == emitted
+
+
 async def test_an_async_handler_behind_a_plain_one_starts_in_the_same_turn() -> None:
     linker, log = Linker[Event](), list[str]()
     tasks: list[asyncio.Task[None]] = []

@@ -107,7 +107,7 @@ class AsyncIOProcessor:
         return f"<AsyncIOProcessor, {self._settings.ordering}: {self.tally.pending} pending>"
 
     # -- the port to the emitter --------------------------------------------------------------------------------------
-    def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:  # noqa: C901, PLR0912 - in one place, where its order can be read
+    def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:  # noqa: C901, PLR0912, PLR0915 - in one place, where its order can be read
         """Accept *emission*, or raise `EmissionRejected`."""
         # What most emissions need is done in this function, because a call costs as much as a handler. From each look at what
         # a signal handler or destructor could change to the last line that rests on it, nothing is called.
@@ -121,12 +121,11 @@ class AsyncIOProcessor:
         ):
             scheduler, ledger = queue.scheduler, queue.ledger
             if scheduler.loop is None:
-                if (
-                    scheduler.thread == get_ident()
-                    and state.home_loop is None
-                    and get_running_loop() is None
-                    and "trio" not in sys.modules  # else see current_scheduler
-                ):
+                if scheduler.thread == get_ident() and state.home_loop is None and get_running_loop() is None:
+                    if (
+                        "trio" in sys.modules and not scheduler.runs
+                    ):  # a look at what is imported costs less than a call
+                        refuse_trio()
                     if not emission._open and not scheduler.runs:  # nobody receives it
                         ledger.completed += 1
                         return

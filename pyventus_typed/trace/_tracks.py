@@ -61,7 +61,12 @@ def _give_rows(track: Track) -> None:
     track.bars.sort(key=lambda bar: bar.queued)
     rows = pack([(bar.queued, bar.end) for bar in track.bars])
     if max(rows) == MOST_ROWS - 1:  # so many wait that their lines may cross other bars; those that run shall not
-        track.bars.sort(key=lambda bar: bar.queued if bar.started is None else bar.started)
-        rows = pack([(bar.queued if bar.started is None else bar.started, bar.end) for bar in track.bars])
+        track.bars.sort(key=_beginning)
+        rows = pack([(_beginning(bar), bar.end) for bar in track.bars])
     for bar, row in zip(track.bars, rows, strict=True):
         bar.row = row
+
+
+def _beginning(bar: Bar) -> float:
+    """Where its bar begins. What never started is a mark at its end."""
+    return bar.end if bar.started is None else bar.started

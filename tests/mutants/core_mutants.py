@@ -925,8 +925,8 @@ MUTANTS = (
     Mutant(
         "a stream is read in any loop",
         "_stream.py",
-        "        if self._phase is not _Phase.NEW and not runs_here(self._loop()):\n",
-        "        if self._phase is _Phase.NEW and not runs_here(self._loop()):\n",
+        "        if self._phase is not _NEW and not runs_here(self._loop()):\n",
+        "        if self._phase is _NEW and not runs_here(self._loop()):\n",
         STREAM,
     ),
     Mutant(

@@ -659,7 +659,8 @@ def test_in_a_thread_beside_trios_loop_an_emission_runs_to_its_end() -> None:
     emitter = Emitter(linker, AsyncIOProcessor())
 
     async def main() -> Status:
-        return (await trio.to_thread.run_sync(emitter.emit, OrderPlaced(1))).status
+        emission: Emission[Event] = await trio.to_thread.run_sync(emitter.emit, OrderPlaced(1))
+        return emission.status
 
     assert trio.run(main) is Status.COMPLETED
 

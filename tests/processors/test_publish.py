@@ -158,6 +158,25 @@ async def test_handlers_run_in_the_callers_own_context() -> None:
     assert current_emission() is None
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_handler_that_publishes_is_in_its_own_emission_again_after_it(fails: bool) -> None:
+    linker, children = Linker(), list[Emission[Event]]()
+    emitter = Emitter(linker)
+    linker.subscribe(OrderPaid, lambda event: 1 // event.order)
+
+    @linker.on(OrderPlaced)
+    async def placed(event: OrderPlaced) -> None:
+        outer = current_emission()
+        with suppress(EmissionFailed):
+            await emitter.publish(OrderPaid(int(not fails)))
+        assert current_emission() is outer
+        children.append(emitter.emit(OrderPaid(1)))
+
+    for way in (emitter.emit, emitter.publish):
+        emission = await way(OrderPlaced())
+        assert children.pop().parent is emission
+
+
 async def test_all_handlers_run_and_then_it_raises() -> None:
     linker, seen = Linker(), list[object]()
     linker.subscribe(OrderPlaced, lambda event: 1 // event.order)

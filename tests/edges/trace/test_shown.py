@@ -8,6 +8,8 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from pyventus_typed.trace import DeliveryRecord, EmissionRecord, StepRecord, Timeline
@@ -187,3 +189,29 @@ def test_write_goes_by_the_ending(tmp_path: Path) -> None:
 def test_what_overlaps_gets_rows_of_its_own_up_to_a_limit() -> None:
     assert pack([(0, 2), (1, 3), (2, 4), (3, 5)]) == [0, 1, 0, 1]
     assert set(pack([(n, 1_000) for n in range(500)])) == set(range(MOST_ROWS))
+
+
+SPAN = st.tuples(st.integers(0, 50), st.integers(0, 5))
+
+
+@given(ran=st.lists(SPAN, max_size=30), never=st.integers(0, 40))
+def test_what_runs_has_its_place_in_a_row_however_many_wait(ran: list[tuple[int, int]], never: int) -> None:
+    deliveries = [
+        DeliveryRecord(handler="shop.ship", started=begin, ended=begin + length, outcome="completed", said="")
+        for begin, length in ran
+    ]
+    emissions = [
+        replace(emission(n, one), accepted=0, settled=100) for n, one in enumerate((*deliveries, *[NEVER] * never))
+    ]
+    page = data_of(Timeline(emissions=tuple(emissions), title="").html())
+    bars = [bar for track in page["tracks"] for bar in track["bars"]]
+    assert len(bars) == len(emissions)
+    at_once = max((sum(one.started <= now < one.ended for one in deliveries) for now in range(60)), default=0)  # type: ignore[operator]  # all were started
+    if at_once <= MOST_ROWS:
+        for row in range(MOST_ROWS):
+            mine = sorted((bar[3], bar[4]) for bar in bars if bar[1] == row and bar[3] is not None)
+            assert all(end <= begin for (_, end), (begin, _) in zip(mine, mine[1:], strict=False))
+    # They are drawn from left to right: of what falls on one pixel only the first is drawn.
+    for row in range(MOST_ROWS):
+        mine = [bar[4] if bar[3] is None else bar[3] for bar in bars if bar[1] == row]
+        assert mine == sorted(mine)
