@@ -239,9 +239,9 @@ class Emitter(Generic[E_contra]):
     def stream(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
-        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], e9: EventClass[E_contra, T9], /,
-        *more: EventClass[E_contra, T9], when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None,
-        maxsize: Only[int] = 100, overflow: Only[StreamOverflow] = "wait",
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *more: EventClass[E_contra, T9],
+        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None, maxsize: Only[int] = 100,
+        overflow: Only[StreamOverflow] = "wait",
     ) -> Stream[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9]: ...
     @overload
     def stream(
@@ -340,9 +340,8 @@ class Emitter(Generic[E_contra]):
     def expect(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
-        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], e9: EventClass[E_contra, T9], /,
-        *more: EventClass[E_contra, T9], when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None,
-        timeout: Only[float | None] = None,
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *more: EventClass[E_contra, T9],
+        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None, timeout: Only[float | None] = None,
     ) -> Future[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9]: ...
     @overload
     def expect(

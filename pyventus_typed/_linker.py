@@ -218,9 +218,8 @@ class Linker(Generic[E_contra]):
     def on(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
-        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], e9: EventClass[E_contra, T9], /,
-        *more: EventClass[E_contra, T9], on_success: OnSuccess[A_obj] | None = None,
-        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None,
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *more: EventClass[E_contra, T9],
+        on_success: OnSuccess[A_obj] | None = None, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None,
         on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None, once: Only[bool] = False,
         priority: Only[int] = 0, timeout: Only[float | None] = None, in_thread: Only[bool] = False,
         replace: Only[bool] = False,
@@ -239,9 +238,9 @@ class Linker(Generic[E_contra]):
     ) -> On[T, object]: ...
     @overload
     def on(
-        self, event: ClassOf[E_contra], /, *, when: Filter[E_contra] | None = None,
-        on_failure: Failure[E_contra] | None = None, once: Only[bool] = False, priority: Only[int] = 0,
-        timeout: Only[float | None] = None, in_thread: Only[bool] = False, replace: Only[bool] = False,
+        self, event: ClassOf[E_contra], /, *, when: Filter[E_contra] | None = None, once: Only[bool] = False,
+        priority: Only[int] = 0, timeout: Only[float | None] = None, in_thread: Only[bool] = False,
+        replace: Only[bool] = False,
     ) -> On[E_contra, object]: ...
     # -- end of overloads
     # fmt: on
@@ -482,8 +481,8 @@ class Linker(Generic[E_contra]):
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
-        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], e9: EventClass[E_contra, T9], /,
-        *more: EventClass[E_contra, T9], replace: Only[bool] = False,
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *more: EventClass[E_contra, T9],
+        replace: Only[bool] = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9]: ...
     # -- end of overloads
     # fmt: on
@@ -582,8 +581,7 @@ class Linker(Generic[E_contra]):
         Delivery[T7] | Delivery[T8] | Delivery[T9]], Manager], e1: EventClass[E_contra, T1],
         e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], e4: EventClass[E_contra, T4],
         e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7],
-        e8: EventClass[E_contra, T8], e9: EventClass[E_contra, T9], /, *more: EventClass[E_contra, T9],
-        replace: Only[bool] = False,
+        e8: EventClass[E_contra, T8], /, *more: EventClass[E_contra, T9], replace: Only[bool] = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9]: ...
     @overload
     def surround(

@@ -154,7 +154,7 @@ def handles(
 @overload
 def handles(
     e1: Only[type[T1]], e2: Only[type[T2]], e3: Only[type[T3]], e4: Only[type[T4]], e5: Only[type[T5]],
-    e6: Only[type[T6]], e7: Only[type[T7]], e8: Only[type[T8]], e9: Only[type[T9]], /, *more: Only[type[T9]],
+    e6: Only[type[T6]], e7: Only[type[T7]], e8: Only[type[T8]], /, *more: Only[type[T9]],
     when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None, priority: Only[int] = 0,
     timeout: Only[float | None] = None, in_thread: Only[bool] = False,
 ) -> Handles[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9]: ...

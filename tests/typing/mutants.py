@@ -131,7 +131,7 @@ _ON: Final = (
             f"e{n}: EventClass[Event, T{n}]",
             times=46 if n == 1 else 5 * (10 - n),
         )
-        for n in range(1, 10)
+        for n in range(1, 9)
     ),
     Mutant(
         "on() and its like take a tenth event of any family",

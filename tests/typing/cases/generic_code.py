@@ -192,7 +192,10 @@ def decorate_some(
     when: Callable[[E], bool],
     failed: Callable[[E, Exception], object],
 ) -> None:
-    linker.on(event, when=when, on_failure=failed, once=True)(handler)  # FP[zuban]: it sees the bound of E, not E
+    linker.on(event, when=when, once=True)(handler)  # FP[zuban]: it sees the bound of E, not E
+    linker.on(event, on_failure=failed)(
+        handler
+    )  # FP[mypy,zuban]: the overload for a family that is a variable has no on_failure, which would cost mypy too much
 
 
 def decorate_any(linker: Linker[Event], event: type[E], handler: Callable[[E], object]) -> None:
