@@ -33,7 +33,7 @@ _ECHO: Final = re.compile(r"untyped-decorator|dynamic-function-decorator-return|
 # basedpyright says what pyright says.
 SHOWN: Final = tuple(checker for checker in CHECKERS if checker != "basedpyright")
 _LINES: Final = 4
-_WIDTH: Final = 240
+_WIDTH: Final = 320
 
 
 def write_examples(page: str, folder: Path) -> None:
