@@ -59,7 +59,7 @@ class EventType(Protocol[P, E_co, T_co]):
 
 
 class Impossible(Protocol[T_co]):
-    """``Impossible[Never]`` is no object: the size of each is an ``int``."""
+    """Nothing is an ``Impossible[Never]``: the size of each object is an ``int``."""
 
     @override
     def __sizeof__(self) -> T_co: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # else it would be possible
