@@ -101,7 +101,8 @@ def add_note(error: BaseException, text: str) -> None:
 
 def trim(error: Exception) -> None:
     """Take our own frames off the top of the traceback: shorter to read."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
-        trace = trace.tb_next
-    error.with_traceback(trace)  # an assignment would ask an exception that is a frozen dataclass
+    with suppress(Exception):  # a class of the user's may refuse that, and the delivery would never end
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+            trace = trace.tb_next
+        error.with_traceback(trace)  # an assignment would ask an exception that is a frozen dataclass

@@ -541,3 +541,28 @@ async def test_after_an_aclose_that_gave_up_the_block_does_not_wait_again() -> N
     assert emission.status is Status.PENDING
     end.set()
     assert await emitter.aclose()
+
+
+class Stubborn(Exception):
+    @override
+    def with_traceback(self, tb: object) -> "Stubborn":
+        raise RuntimeError("no other traceback")
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_an_error_that_refuses_a_new_traceback_is_the_outcome_all_the_same(*, is_async: bool) -> None:
+    """Its delivery was pending for ever."""
+
+    async def fail(event: OrderPlaced) -> None:
+        raise Stubborn
+
+    def fail_at_once(event: OrderPlaced) -> None:
+        raise Stubborn
+
+    linker = Linker[OrderPlaced]()
+    linker.subscribe(OrderPlaced, fail if is_async else fail_at_once)
+    async with asyncio.timeout(5):
+        emission = await Emitter(linker, AsyncIOProcessor()).emit(OrderPlaced()).wait()
+    (delivery,) = emission.deliveries
+    assert isinstance(delivery.outcome, Failed)
+    assert type(delivery.outcome.error) is Stubborn

@@ -10,6 +10,7 @@ from typing_extensions import TypeVar
 
 from pyventus_typed import Event
 from pyventus_typed._spelling import spell_event
+from pyventus_typed.errors import InvalidOption
 from pyventus_typed.nats._wire import check_wire_name
 from pyventus_typed.nats.errors import BadWire, NotFaithful, NoWireName, Undecodable, UnknownWireName
 
@@ -50,6 +51,17 @@ class Codec(Protocol[_E]):
     def decode(self, name: str, data: bytes, /) -> _E:
         """The event. Raises ``UnknownWireName`` or ``Undecodable``."""
         ...
+
+
+def check_codec(codec: Codec[_E]) -> Codec[_E]:
+    """Return *codec* if it is one."""
+    missing = [name for name in ("content_type", "names", "encode", "decode") if not hasattr(codec, name)]
+    if missing:
+        raise InvalidOption(
+            f"{spell_event(codec)} is not a codec: it has no {', '.join(missing)}. Give JsonCodec(Wire('...v1', Paid), ...).",
+            codec,
+        )
+    return codec
 
 
 class Readable(Generic[_T_co]):

@@ -295,11 +295,18 @@ class Puller:
         # Beside those in a place, as many may wait for the server's answer: where none comes, no more is taken.
         return self._room - self._asked - len(self._held) - max(0, len(self._answering) - self._room)
 
-    def handled(self, msg: Msg) -> None:
-        """*msg* only waits for the server's answer to its acknowledgement, and the next one may have its place."""
+    async def handled(self, msg: Msg) -> None:
+        """*msg* is about to be acknowledged: it will only wait for the server's answer, and the next one may have its place.
+
+        It is asked for here, before the acknowledgement: to wake ``run`` up for each message of a lane costs as much as that.
+        """
         self._held.remove(id(msg))
         self._answering.add(id(msg))
-        self._ask_soon()
+        may_ask = self._client.is_connected and not (self._closed or self._doubtful or self._refused)
+        if may_ask and 2 * self._free >= self._room:
+            await self._ask(self._free)
+        else:
+            self._ask_soon()
 
     def done(self, msg: Msg) -> None:
         """*msg* is settled."""

@@ -17,7 +17,7 @@ from nats.js.api import KeyValueConfig
 from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
 from typing_extensions import TypeVar
 
-from pyventus_typed import AsyncIOProcessor, Emission, Emitter, Event, Linker, Status
+from pyventus_typed import AsyncIOProcessor, Discarded, Emission, Emitter, Event, Linker, Status
 from pyventus_typed._spelling import several
 from pyventus_typed.nats._connection import logger
 from pyventus_typed.nats._consumer import Group, Puller
@@ -125,7 +125,8 @@ class Limiter:
             if turn.done() and not turn.cancelled():
                 self.leave(alone=alone)
             else:
-                self._waiting.remove(place)
+                if place in self._waiting:
+                    self._waiting.remove(place)
                 self._admit()
             raise
 
@@ -143,10 +144,15 @@ class Limiter:
         self._alone = alone
 
     def _admit(self) -> None:
-        while self._waiting and self._fits(alone=self._waiting[0][1]):
-            turn, alone = self._waiting.popleft()
-            self._take(alone=alone)
-            turn.set_result(None)
+        while self._waiting:
+            turn, alone = self._waiting[0]
+            # A loop that ends cancels all of them at once, and the task of this one may still have to find out.
+            if not turn.cancelled():
+                if not self._fits(alone=alone):
+                    return
+                self._take(alone=alone)
+                turn.set_result(None)
+            self._waiting.popleft()
 
 
 _E = TypeVar("_E", bound=Event)
@@ -255,7 +261,7 @@ class Deliveries(Generic[_E]):
         self._limiter = Limiter(options.concurrency + self._opened.lanes)
         self._held: dict[int, Msg] = {}  # by id(): nats-py's messages cannot be hashed
         self._running: set[Emission[_E]] = set()
-        self._settling: set[asyncio.Task[None]] = set()
+        self._settling: dict[int, asyncio.Task[None]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self._asks_no_more = asyncio.Event()
@@ -267,9 +273,7 @@ class Deliveries(Generic[_E]):
         self._empty.clear()
         self._counts.taken += 1
         self._counts.redelivered += msg.metadata.num_delivered > 1
-        task = self._tasks.create_task(self._settle(puller, msg))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        self._settling[id(msg)] = self._tasks.create_task(self._settle(puller, msg))
 
     async def finish(self, *, deadline: float | None, at_once: asyncio.Event) -> None:
         """Nothing is asked for any more: wait until everything is settled, then end the heartbeats.
@@ -292,7 +296,7 @@ class Deliveries(Generic[_E]):
                 "cancelled, and not ended yet: the handlers of %s, to be delivered again after ack_wait",
                 several(len(self._held), "event"),
             )
-            for task in tuple(self._settling):
+            for task in tuple(self._settling.values()):
                 task.cancel()
         self._over.set()
 
@@ -322,6 +326,7 @@ class Deliveries(Generic[_E]):
                 await self._fail(msg, msg.metadata.num_delivered, error)
         finally:
             del self._held[id(msg)]
+            self._settling.pop(id(msg), None)  # an eager task may be here before it is noted
             if not self._held:
                 self._empty.set()
             puller.done(msg)
@@ -369,33 +374,43 @@ class Deliveries(Generic[_E]):
     async def _run(self, message: Received, event: _E) -> Exception | None:
         """Run the handlers. Returns why they did not all succeed, or ``None``."""
         set_received(message)  # this task is the message's own, and the emission copies its context
+        failure: Exception | None = None
         try:
             tracing = find_tracing()
             traced = nullcontext() if tracing is None else tracing.receiving(message)
             with traced, self._options.context(message):
-                emission = self._emitter.emit(event)
-                self._running.add(emission)
                 try:
-                    await emission.wait()
-                except asyncio.CancelledError:
-                    emission.cancel()
+                    await self._emit(message, event)
+                except Exception as error:
+                    failure = error
                     raise
-                finally:
-                    self._running.discard(emission)
-                emission.raise_failures()
-                if not emission.deliveries:
-                    raise HandlerFailed(f"This worker has no handler for {type(event).__qualname__}.")
-                if emission.status is not Status.COMPLETED:
-                    raise HandlerFailed(f"A handler of {message.name} was {emission.status.value}.")
         except Exception as error:  # noqa: BLE001  # the reason is kept, and in the end in the dead letter
             return error
-        return None
+        return failure  # one that the user's context swallowed is a failed attempt all the same
+
+    async def _emit(self, message: Received, event: _E) -> None:
+        emission = self._emitter.emit(event)
+        self._running.add(emission)
+        try:
+            await emission.wait()
+        except asyncio.CancelledError:
+            emission.cancel()
+            raise
+        finally:
+            self._running.discard(emission)
+        emission.raise_failures()
+        if not emission.deliveries:
+            raise HandlerFailed(f"This worker has no handler for {type(event).__qualname__}.")
+        if emission.status is not Status.COMPLETED:
+            cut_off = [each.outcome.reason for each in emission.deliveries if isinstance(each.outcome, Discarded)]
+            why = f": {', '.join(cut_off)}" if cut_off else ""
+            raise HandlerFailed(f"A handler of {message.name} was {emission.status.value}{why}.")
 
     async def _succeed(self, puller: Puller, msg: Msg) -> None:
         # The next message is on its way while the server answers: that takes as long as everything else together. After a
         # crash nothing is taken beside a message, so that the window grows slowly.
         if msg.metadata.num_delivered == 1:
-            puller.handled(msg)
+            await puller.handled(msg)
         await self._answer(msg, Msg.Ack.Ack)
         self._counts.handled += 1
         self._counts.settled_at = datetime.now(UTC)
@@ -512,12 +527,17 @@ def _reason(error: BaseException) -> str:
     waiting = [error]
     while waiting and len(leaves) < _MOST_REASONS:
         found = waiting.pop()
-        if isinstance(found, BaseExceptionGroup):  # not by recursion: groups may be nested deeper than Python's stack
-            waiting.extend(reversed(found.exceptions))
-        else:
-            notes = "".join(f" [{_text(note)}]" for note in getattr(found, "__notes__", ()))
-            kind = "" if isinstance(found, NatsError) else f"{type(found).__qualname__}: "  # ours are whole sentences
-            leaves.append(f"{kind}{_text(found)}{notes}")
+        try:
+            # Not by recursion: groups may be nested deeper than Python's stack.
+            if isinstance(found, BaseExceptionGroup):
+                waiting.extend(reversed(found.exceptions))
+            else:
+                notes = "".join(f" [{_text(note)}]" for note in getattr(found, "__notes__", ()))
+                # Ours are whole sentences.
+                kind = "" if isinstance(found, NatsError) else f"{type(found).__qualname__}: "
+                leaves.append(f"{kind}{_text(found)}{notes}")
+        except Exception as fault:  # noqa: BLE001  # whatever a class of the user's does when it is asked
+            leaves.append(f"{type.__repr__(type(found))} (looking at it raised {type.__repr__(type(fault))})")
     more = f"; and {len(waiting)} more" if waiting else ""
     return ("; ".join(leaves) + more).encode("utf-8", "backslashreplace").decode()
 

@@ -16,12 +16,22 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from typing_extensions import TypeVar
 
 from pyventus_typed import Event
-from pyventus_typed.nats._codec import Codec
+from pyventus_typed.nats._codec import Codec, check_codec
 from pyventus_typed.nats._connection import logger
 from pyventus_typed.nats._options import check_callback, check_option
 from pyventus_typed.nats._stream import JetStream, Outgoing, side_by_side
 from pyventus_typed.nats._tracing import trace_headers
-from pyventus_typed.nats._wire import MSG_ID, check_extra, check_size, check_token, cloud_event, lane_of
+from pyventus_typed.nats._wire import (
+    MSG_ID,
+    check_content_type,
+    check_extra,
+    check_key,
+    check_size,
+    check_token,
+    cloud_event,
+    lane_of,
+    writable,
+)
 from pyventus_typed.nats.errors import NoTransaction, NotStored, Refused, StreamFull
 
 _E = TypeVar("_E", bound=Event)
@@ -95,6 +105,7 @@ class OutboxRows(Generic[_E]):
         check_callback("key", key)
         check_callback("headers", headers)
         self.codec = codec
+        self._content_type = check_content_type(check_codec(codec).content_type)
         self._source = source
         self._key = key
         self._headers = headers
@@ -109,14 +120,14 @@ class OutboxRows(Generic[_E]):
             name=encoded.name,
             source=self._source,
             time=datetime.now(UTC),
-            content_type=self.codec.content_type,
+            content_type=self._content_type,
         )
-        headers.update(trace_headers())
+        headers.update(writable(trace_headers()))
         if self._headers is not None:
             headers.update(check_extra(self._headers(event)))
         check_size(encoded.name, encoded.data, headers, _MAX_PAYLOAD)
-        key = None if self._key is None else self._key(event)
-        return event_id, encoded.name, None if key is None else str(key), encoded.data, json.dumps(headers)
+        key = None if self._key is None else check_key(self._key(event))
+        return event_id, encoded.name, key, encoded.data, json.dumps(headers)
 
 
 @final

@@ -19,7 +19,7 @@ from typing_extensions import TypeVar
 from pyventus_typed import Event
 from pyventus_typed._spelling import spell_event
 from pyventus_typed.errors import InvalidOption
-from pyventus_typed.nats._codec import Codec, Encoded
+from pyventus_typed.nats._codec import Codec, Encoded, check_codec
 from pyventus_typed.nats._connection import (
     FULL,
     VIOLATION,
@@ -39,7 +39,11 @@ from pyventus_typed.nats._dead_letters import DeadLetters
 from pyventus_typed.nats._options import check_callback, check_fields, check_option
 from pyventus_typed.nats._tracing import find_tracing
 from pyventus_typed.nats._wire import (
+    WrittenHeaders,
+    check_content_type,
+    check_event_id,
     check_extra,
+    check_key,
     check_size,
     check_token,
     check_wire_name,
@@ -47,6 +51,7 @@ from pyventus_typed.nats._wire import (
     dead_stream,
     event_subject,
     lane_of,
+    writable,
 )
 from pyventus_typed.nats.errors import (
     AccessDenied,
@@ -313,6 +318,7 @@ class JetStream(Generic[_E]):
         check_option("api_prefix", api_prefix, str | None)
         self.stream: str = check_token("stream", stream)
         self.codec = codec
+        self._content_type = check_content_type(check_codec(codec).content_type)
         self._server = Server(server) if isinstance(server, str) else server
         self.settings = settings
         self._key = key
@@ -392,20 +398,21 @@ class JetStream(Generic[_E]):
     def prepare(self, event: _E, /, *, event_id: str | None = None) -> Outgoing:
         """Encode *event* and decide everything about it, without sending. Raises what the codec raises."""
         encoded = self.codec.encode(event)
-        return self._address(event, encoded, event_id or str(uuid.uuid4()), self.opened.lanes)
+        event_id = str(uuid.uuid4()) if event_id is None else check_event_id(event_id)
+        return self._address(event, encoded, event_id, self.opened.lanes)
 
     def _address(self, event: _E, encoded: Encoded, event_id: str, lanes: int) -> Outgoing:
-        key = None if self._key is None else self._key(event)
+        key = None if self._key is None else check_key(self._key(event))
         headers = cloud_event(
             event_id=event_id,
             name=encoded.name,
             source=self._source,
             time=datetime.now(UTC),
-            content_type=self.codec.content_type,
+            content_type=self._content_type,
         )
         if self._headers is not None:
             headers.update(check_extra(self._headers(event)))
-        lane = None if key is None else lane_of(str(key), lanes)
+        lane = None if key is None else lane_of(key, lanes)
         return Outgoing(event_id, check_wire_name(encoded.name), lane, encoded.data, headers)
 
     async def publish(self, event: _E, /, *, event_id: str | None = None) -> Stored:
@@ -435,6 +442,7 @@ class JetStream(Generic[_E]):
         within the stream's window for duplicates.
         """
         batch = list(events)
+        check_option("event_ids", event_ids, Sequence[str] | None)
         ids = [str(uuid.uuid4()) for _ in batch] if event_ids is None else list(event_ids)
         if len(set(ids)) != len(batch):
             raise ValueError(
@@ -467,13 +475,13 @@ class JetStream(Generic[_E]):
         if tracing is None:
             return await self.send(outgoing)
         with tracing.sending(self.stream, outgoing.name, outgoing.id, len(outgoing.data)) as headers:
-            return await self.send(replace(outgoing, headers={**headers, **outgoing.headers}))
+            return await self.send(replace(outgoing, headers={**writable(headers), **outgoing.headers}))
 
     async def send(self, outgoing: Outgoing, /) -> Stored:
         """Store what ``prepare`` made; as often as wanted, it is stored once within the duplicates window."""
         opened = self.opened
         subject = event_subject(self.stream, outgoing.name, outgoing.lane)
-        headers = {**outgoing.headers, "Nats-Expected-Stream": self.stream}
+        headers = WrittenHeaders({**outgoing.headers, "Nats-Expected-Stream": self.stream})
         deadline = opened.loop.time() + self.patience
         pause = 0.02
         last: Exception | None = None

@@ -17,6 +17,8 @@ from urllib.parse import quote, unquote
 
 from nats.aio.msg import Msg
 
+from pyventus_typed._spelling import spell_event
+from pyventus_typed.errors import InvalidOption
 from pyventus_typed.nats._options import check_option
 from pyventus_typed.nats.errors import BadWire, PayloadTooLarge
 
@@ -46,9 +48,30 @@ def check_wire_name(name: str) -> str:
     return name
 
 
+def check_event_id(event_id: str) -> str:
+    """Return *event_id* if it can identify an event."""
+    check_option("event_id", event_id, str)
+    if not event_id:
+        raise InvalidOption("event_id='' identifies no event: give a text, or None for a new UUID.", event_id)
+    try:
+        event_id.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidOption(f"event_id={event_id!r} cannot be written as UTF-8: {error.reason}.", event_id) from None
+    return event_id
+
+
+def check_key(key: object) -> str | None:
+    """The ordering key of an event, as text. Refuses what may be another text in another process."""
+    if key is None:
+        return None
+    if not isinstance(key, str | int):
+        raise InvalidOption(f"key= returned {spell_event(key)}, and an ordering key is a str, an int, or None.", key)
+    return str(key)
+
+
 def lane_of(key: str, lanes: int) -> int:
     """The lane of *key*. It never changes while the number of lanes stays the same."""
-    return zlib.crc32(key.encode()) % lanes
+    return zlib.crc32(key.encode(errors="surrogatepass")) % lanes
 
 
 def event_subject(stream: str, name: str, lane: int | None) -> str:
@@ -131,11 +154,15 @@ _SHORTEST_REASON: Final = 200  # bytes; a letter without room for these goes in 
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # a token, as HTTP has it: nats-py writes no other name
 _VALUE = re.compile(r"[ -~]*")
+_SPACE = re.compile(r"\s")
 _KEPT = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
+_NEEDS_NO_ESCAPE = re.compile(r"[!#$&-~]*")  # the same characters
 
 
 def escape(text: str) -> str:
     """*text* as CloudEvents wants it in a header: printable ASCII, the rest percent-encoded UTF-8."""
+    if _NEEDS_NO_ESCAPE.fullmatch(text):
+        return text
     return quote(text, safe=_KEPT, errors="backslashreplace")
 
 
@@ -145,10 +172,12 @@ def unescape(value: str) -> str:
 
 def cloud_event(*, event_id: str, name: str, source: str, time: datetime, content_type: str) -> dict[str, str]:
     """The headers of one event. They also carry the id by which JetStream recognises a second copy."""
+    # Escaped there too: JetStream compares what is written, and of "a" and "a " the first one would be written twice.
+    written_id = escape(event_id)
     return {
-        MSG_ID: event_id,
+        MSG_ID: written_id,
         "ce-specversion": "1.0",
-        ID: escape(event_id),
+        ID: written_id,
         TYPE: name,
         SOURCE: escape(source),
         TIME: time.isoformat(),
@@ -158,7 +187,13 @@ def cloud_event(*, event_id: str, name: str, source: str, time: datetime, conten
 
 def check_extra(extra: Mapping[str, str]) -> Mapping[str, str]:
     """Return *extra* if a user may add it: what we and the server use is not theirs."""
+    if not isinstance(extra, Mapping):
+        raise InvalidOption(
+            f"headers= returned {spell_event(extra)}, and it must return a mapping of str to str.", extra
+        )
     for key, value in extra.items():
+        if not all(isinstance(part, str) for part in (key, value)):
+            raise InvalidOption(f"The header {key!r}: {spell_event(value)} is not a pair of str and str.", value)
         if key.lower().startswith(("ce-", "nats-", "pyventus-")):
             raise ValueError(f"The header {key!r} is taken: names with ce-, Nats- and Pyventus- are ours.")
         if not _NAME.fullmatch(key):
@@ -166,6 +201,16 @@ def check_extra(extra: Mapping[str, str]) -> Mapping[str, str]:
         if not _VALUE.fullmatch(value):
             raise ValueError(f"The header {key!r} cannot have the value {value!r}: use printable ASCII, or quote it.")
     return extra
+
+
+def check_content_type(value: str) -> str:
+    """Return *value* if it can be CloudEvents' ``datacontenttype``."""
+    check_option("content_type", value, str)
+    if not value or not _VALUE.fullmatch(value):
+        raise InvalidOption(
+            f"content_type={value!r} must be a media type, in printable ASCII: 'application/json'.", value
+        )
+    return value
 
 
 def check_size(name: str, data: bytes, headers: Mapping[str, str], max_payload: int) -> None:
@@ -179,6 +224,8 @@ def check_size(name: str, data: bytes, headers: Mapping[str, str], max_payload: 
 
 def size_of_headers(headers: Mapping[str, str]) -> int:
     """How many bytes *headers* are on the wire: as many as ``header_block`` makes, without making it."""
+    if isinstance(headers, WrittenHeaders):
+        return len(headers.block)
     if not headers:
         return 0
     text = "".join((*headers, *headers.values()))
@@ -188,8 +235,15 @@ def size_of_headers(headers: Mapping[str, str]) -> int:
 
 def header_block(headers: Mapping[str, str]) -> bytes:
     """*headers* as they are on the wire, whatever they hold."""
-    lines = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
-    return f"NATS/1.0\r\n{lines}\r\n".encode(errors="backslashreplace")
+    return "\r\n".join(("NATS/1.0", *map(": ".join, headers.items()), "", "")).encode(errors="backslashreplace")
+
+
+class WrittenHeaders(dict[str, str]):
+    """Headers that were checked, and the *block* that they are on the wire, made once for all tries."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(headers)
+        self.block = header_block(headers)
 
 
 def read_header_block(block: bytes) -> dict[str, str]:
@@ -206,9 +260,14 @@ def read_header_block(block: bytes) -> dict[str, str]:
             found["Description"] = description
     for line in lines:
         key, colon, value = line.partition(":")
-        if colon and (key := key.strip()) and not any(map(str.isspace, key)):
+        if colon and (key := key.strip()) and not _SPACE.search(key):
             found[key] = value.strip()
     return found
+
+
+def writable(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Those of *headers* that can be written; others come from a propagator that does not know of NATS."""
+    return {key: value for key, value in headers.items() if _NAME.fullmatch(key) and _VALUE.fullmatch(value)}
 
 
 def can_be_written(headers: Mapping[str, str]) -> bool:

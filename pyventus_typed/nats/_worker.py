@@ -2,16 +2,20 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Generic, final
 
 import nats.errors
 from typing_extensions import TypeVar
 
 from pyventus_typed import Event, Linker
+from pyventus_typed._loops import runs_here
+from pyventus_typed.errors import InvalidOption
 from pyventus_typed.nats._connection import answered, patiently
 from pyventus_typed.nats._consumer import (
     Group,
@@ -28,6 +32,7 @@ from pyventus_typed.nats._options import check_option
 from pyventus_typed.nats._stream import JetStream, Opened, ensure_dead_stream
 from pyventus_typed.nats._tracing import find_tracing
 from pyventus_typed.nats._wire import Received, attempts_bucket, check_token
+from pyventus_typed.nats.errors import AlreadyRunning
 
 _E = TypeVar("_E", bound=Event)
 
@@ -80,9 +85,10 @@ class Worker(Generic[_E]):
 
     *max_ack_pending* is how many events without a key the whole group may have in hand or waiting for a retry;
     *replicas* is on how many servers the position of the group is kept, if not on as many as the stream.
-    *context* is entered around the handlers of each message, to set a tenant for example. *on_failure* is called
-    after each attempt that failed, *on_dead* after a message became a dead letter; both in the event loop, so they must
-    be quick. What they raise is logged and changes nothing. ::
+    *context* is entered around the handlers of each message, to set a tenant for example. An attempt that failed stays a
+    failed one even if the context suppresses its error. *on_failure* is called after each attempt that failed, *on_dead*
+    after a message became a dead letter; both in the event loop, so they must be quick. What they raise is logged and
+    changes nothing. ::
 
         worker = Worker(stream, linker, group="billing")
         async with stream:
@@ -131,6 +137,7 @@ class Worker(Generic[_E]):
         self._stop = asyncio.Event()
         self._at_once = asyncio.Event()
         self._running = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def counts(self) -> Counts:
@@ -160,8 +167,16 @@ class Worker(Generic[_E]):
     def stop(self, *, at_once: bool = False) -> None:
         """Take nothing more; ``run`` returns when the handlers that run have ended and are acknowledged.
 
-        *at_once*: without waiting for them. It is final: a worker that was stopped does not run again.
+        *at_once*: without waiting for them. It is final: a worker that was stopped does not run again. Any thread may call it.
         """
+        loop = self._loop
+        if loop is None or runs_here(loop):
+            self._set_stop(at_once=at_once)
+        else:
+            with suppress(RuntimeError):  # the loop is closed, so nothing runs in it
+                loop.call_soon_threadsafe(partial(self._set_stop, at_once=at_once))
+
+    def _set_stop(self, *, at_once: bool) -> None:
         self._stop.set()
         if at_once:
             self._at_once.set()
@@ -170,11 +185,28 @@ class Worker(Generic[_E]):
         """Work until ``stop`` is called or one of the signals *stop_on* comes, then finish what runs (see *grace*).
 
         Cancelling it cancels the handlers too; what they did not finish is delivered again. Outside of the main
-        thread give ``stop_on=()``. Raises ``WouldLoop``, ``NoWireName``, ``NothingToDo`` before it starts, and
-        ``Refused`` if the server will not have the group or somebody deletes it, ``NoServer`` if there is no answer
+        thread give ``stop_on=()``. Raises ``WouldLoop``, ``NoWireName``, ``NothingToDo``, ``AlreadyRunning`` before it
+        starts, and ``Refused`` if the server will not have the group or somebody deletes it, ``NoServer`` if there is no answer
         at the start or the client is closed. Later a lost server is waited for.
         """
+        check_option("stop_on", stop_on, Sequence[signal.Signals])
+        if stop_on and threading.current_thread() is not threading.main_thread():
+            raise InvalidOption(
+                "stop_on=: only the main thread hears signals. In another one give stop_on=().", stop_on
+            )
+        if self._loop is not None:
+            raise AlreadyRunning(
+                f"This worker of the group {self._options.group.name!r} runs already. For more work at a time give it a larger "
+                "concurrency, or make a second worker of the group."
+            )
         opened = self._stream.opened
+        self._loop = opened.loop
+        try:
+            await self._run(opened, stop_on)
+        finally:
+            self._loop = None
+
+    async def _run(self, opened: Opened, stop_on: Sequence[signal.Signals]) -> None:
         names = wanted_names(self._stream.codec.names(), self._linker, self._stream.stream)
         with answered(f"group {self._options.group.name!r} of the stream {self._stream.stream!r}"):
             records, consumers = await self._prepare(opened, names)

@@ -153,6 +153,10 @@ class NothingToDo(NatsError, ValueError):
     """A worker whose linker has no handler."""
 
 
+class AlreadyRunning(NatsError, RuntimeError):
+    """``run`` of a worker that runs. For more work at a time give *concurrency*, or make a second worker of the group."""
+
+
 class HandlerFailed(NatsError, RuntimeError):
     """A delivery that was cancelled or discarded in the worker: it did not succeed, so it is tried again."""
 

@@ -80,46 +80,60 @@ def accept(
     *,
     row: Row | None = None,
     publisher: Publisher | None = None,
-    has_place: bool = False,
 ) -> None:
     """Accept *emission*, or raise `EmissionRejected`. No code of the user's is called before it has its place in the queue.
 
-    With a *publisher* it is run there; else it is run as soon as it may. *has_place* is whether capacity was given.
+    With a *publisher* it is run there; else it is run as soon as it may.
     """
-    scheduler = queue.scheduler
-    assert not scheduler.busy  # else it is handed over
-    now: Entry | None = None
-    scheduler.busy = True
     try:
         try:
-            check_open(queue, emission._event, state)
-            is_request = emission in queue.asked
-            if queue.capacity is not None and not is_request and not _has_place(queue, emission, has_place=has_place):
-                return
-            has_place = False  # it is the emission's now
-            use_up(emission)
-            entry = _enter(queue, emission, context)
-            if entry is None:
-                return
-            if publisher is not None:
-                queue.published[emission] = publisher
-            if publisher is not None and queue.mailboxes is not None:
-                line_up(queue, emission, publisher, context)
-            elif queue.gate is None or row is None or is_request or queue.gate.enter(row, emission, entry):
-                now = queue.place(entry)
-            elif publisher is not None:
-                publisher.turn = asyncio.get_running_loop().create_future()
-        finally:
-            scheduler.busy = False
-            if has_place and queue.capacity is not None:
-                queue.capacity.offer()  # nobody has taken it
-            release(queue, row)
+            now = _change(queue, emission, state, context, row, publisher)
+        except EmissionRejected:
+            queue.go_on()  # with what has come in the middle
+            raise
         queue.go_on(now)
     except EmissionRejected:
         raise
     except BaseException as error:
         _abandon(queue, emission, repr(error))
         raise
+
+
+def _change(
+    queue: Queue,
+    emission: AnyEmission,
+    state: EmitterState,
+    context: Context,
+    row: Row | None,
+    publisher: Publisher | None,
+) -> "Entry | None":
+    """Accept *emission*, or raise `EmissionRejected`; what is to be delivered at once."""
+    scheduler = queue.scheduler
+    assert not scheduler.busy  # else it is handed over
+    scheduler.busy = True
+    try:
+        check_open(queue, emission._event, state)
+        is_request = emission in queue.asked
+        if queue.capacity is not None and not is_request and not _has_place(queue, emission):
+            return None
+        use_up(emission)
+        entry = _enter(queue, emission, context)
+        if entry is None:
+            return None
+        if publisher is not None:
+            queue.published[emission] = publisher
+        if publisher is not None and queue.mailboxes is not None:
+            line_up(queue, emission, publisher, context)
+        elif queue.gate is None or row is None or is_request or queue.gate.enter(row, emission, entry):
+            return queue.place(entry)
+        elif publisher is not None:
+            publisher.turn = asyncio.get_running_loop().create_future()
+        return None
+    finally:
+        scheduler.busy = False
+        if queue.capacity is not None and emission not in queue.ledger.open:
+            queue.capacity.give_back(emission)  # it was refused, or is settled already
+        release(queue, row)
 
 
 def accept_published(queue: Queue, emission: AnyEmission, state: EmitterState, publisher: Publisher) -> bool:
@@ -180,18 +194,13 @@ def _adopt(queue: Queue, emission: AnyEmission) -> AnyEmission | None:
     return adopt(emission)
 
 
-def _has_place(queue: Queue, emission: AnyEmission, *, has_place: bool, has_handle: bool = False) -> bool:
-    """Whether *emission* has a place. If not it was discarded, or `NoRoom` is raised, unless its emitter has the handle."""
+def _has_place(queue: Queue, emission: AnyEmission, *, has_handle: bool = False) -> bool:
+    """Whether *emission* has a place now, or needs none. If not it was discarded, or `NoRoom` is raised, unless its emitter
+    has the handle.
+    """
     capacity, overflow = queue.capacity, queue.settings.overflow
     assert capacity is not None  # whoever calls has looked
-    if not emission._open:
-        if has_place:
-            capacity.offer()
-        return True
-    if has_place:
-        capacity.holders[emission] = None
-        return True
-    while not capacity.take(emission):
+    while emission._open and emission not in capacity.holders and not capacity.take(emission):
         oldest = (
             next(filter(partial(_is_droppable, queue), capacity.in_order()), None) if overflow == "drop_old" else None
         )
@@ -220,7 +229,8 @@ def _no_room(queue: Queue, emission: AnyEmission) -> NoRoom:
 def _is_droppable(queue: Queue, emission: AnyEmission) -> bool:
     notes = emission._notes
     return (
-        emission not in queue.published
+        emission in queue.ledger.open  # and not about to be accepted
+        and emission not in queue.published
         and not queue.is_calling(emission)
         and (notes is None or all(note is WAITING for note in notes.values()))
         and emission._begun == len(notes or ())
@@ -278,14 +288,11 @@ def _take_over(queue: Queue, emission: AnyEmission) -> None:
     now: Entry | None = None
     was, scheduler.busy = scheduler.busy, True
     try:
-        if queue.handed.pop(emission, None) is None:
-            return
-        needs_place = queue.capacity is not None and emission._open and emission not in queue.capacity.holders
-        if needs_place and not _has_place(queue, emission, has_place=False, has_handle=True):
-            return
-        entry = _enter(queue, emission, context)
-        if entry is not None and (queue.gate is None or row is None or queue.gate.enter(row, emission, entry)):
-            now = queue.place(entry)
+        is_ours = queue.handed.pop(emission, None) is not None
+        if is_ours and (queue.capacity is None or _has_place(queue, emission, has_handle=True)):
+            entry = _enter(queue, emission, context)
+            if entry is not None and (queue.gate is None or row is None or queue.gate.enter(row, emission, entry)):
+                now = queue.place(entry)
     finally:
         scheduler.busy = was
         release(queue, row)

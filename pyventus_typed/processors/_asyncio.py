@@ -188,19 +188,18 @@ class AsyncIOProcessor:
         context = copy_context()
         row = row_of(queue, emission, key_of(queue, emission)) if emission._open else None
         capacity = queue.capacity
-        has_place = False
         if capacity is not None and emission._open:
             try:
                 waiter = waiting_emission()
                 if waiter is not None and not capacity.is_free:
                     does = "waits for capacity, which is held by"
                     refuse(capacity.in_order(), waiter, does, stuck=capacity.stuck)
-                await capacity.wait(waiter, partial(queue.scheduler.watch, judge=waits_for_capacity(capacity)))
-                has_place = True
+                watch = partial(queue.scheduler.watch, judge=waits_for_capacity(capacity))
+                await capacity.wait(emission, waiter, watch)
             except BaseException:
                 release(queue, row)
                 raise
-        accept(queue, emission, state, context, row=row, has_place=has_place)
+        accept(queue, emission, state, context, row=row)
 
     def publish(self, emission: Emission[Event], state: EmitterState, /) -> Coroutine[Any, Any, None]:  # Any: a loop's
         """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""

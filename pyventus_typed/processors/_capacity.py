@@ -47,15 +47,13 @@ class Capacity:
                 return
         self._free.append(None)
 
-    async def wait(self, waiter: AnyEmission | None, watch: "Callable[[asyncio.Future[None]], object]") -> None:
-        """Wait for a place, which is the caller's then: to enter in `holders`, or to `offer`. *waiter* is the emission whose
-        handler's own task this is. *watch* is called with the future of a wait, which it may fail.
+    async def wait(
+        self, emission: AnyEmission, waiter: AnyEmission | None, watch: "Callable[[asyncio.Future[None]], object]"
+    ) -> None:
+        """Wait for a place for *emission*. *waiter* is the emission whose handler's own task this is. *watch* is called with
+        the future of a wait, which it may fail.
         """
-        try:
-            self._free.pop()
-        except IndexError:
-            pass
-        else:
+        if self.take(emission):
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (future, waiter)
@@ -72,6 +70,7 @@ class Capacity:
             elif future.done() and not future.cancelled() and future.exception() is None:
                 self.offer()  # it was given already: a cancelled waiter takes none
             raise
+        self.holders[emission] = None
 
     @property
     def is_free(self) -> bool:

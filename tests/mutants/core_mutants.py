@@ -295,8 +295,8 @@ MUTANTS = (
     Mutant(
         "`once` is used up by a rejected emission",
         "processors/_accepting.py",
-        "            if queue.capacity is not None and not is_request and not _has_place",
-        "            use_up(emission)\n            if queue.capacity is not None and not is_request and not _has_place",
+        "        if queue.capacity is not None and not is_request and not _has_place",
+        "        use_up(emission)\n        if queue.capacity is not None and not is_request and not _has_place",
         EMITTER,
     ),
     Mutant(
@@ -533,9 +533,23 @@ MUTANTS = (
     Mutant(
         "a place that was waited for is lost where the emission is refused",
         "processors/_accepting.py",
-        "                queue.capacity.offer()  # nobody",
-        "                pass  # nobody",
+        "            queue.capacity.give_back(emission)  # it was refused",
+        "            pass  # it was refused",
         (*ROOM, *FAULTS),
+    ),
+    Mutant(
+        "drop_old drops what is about to be accepted",
+        "processors/_accepting.py",
+        "        emission in queue.ledger.open  # and not about to be accepted\n        and emission not in queue.published\n",
+        "        emission not in queue.published\n",
+        INSTANTS,
+    ),
+    Mutant(
+        "what has come in the middle of a refused emission waits for the next one",
+        "processors/_accepting.py",
+        "            queue.go_on()  # with what has come in the middle\n",
+        "",
+        INSTANTS,
     ),
     Mutant(
         "drop_old drops what has started",

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
 
@@ -173,3 +174,45 @@ def test_who_waits_for_capacity_gets_it_whatever_is_cancelled_in_the_middle() ->
         return lambda: asyncio.run(main())
 
     assert at_every_instant(lambda: [one.cancel() for one in held], run) > 10
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["a place is free", "it waits for a place"])
+@pytest.mark.parametrize("overflow", ["refuse", "drop_new", "drop_old"])
+def test_a_place_that_was_waited_for_goes_to_one_alone_whoever_emits_in_the_middle(
+    overflow: Literal["refuse", "drop_new", "drop_old"], waits: bool
+) -> None:
+    emitters: list[Emitter[Event]] = []
+    emissions: list[Emission[Event]] = []
+
+    def check() -> None:
+        """Everything is over, and the place is free."""
+        for emitter in emitters:
+            assert {one.status for one in emissions} <= {Status.COMPLETED, Status.DISCARDED}
+            assert (emitter.tally.accepted, emitter.tally.pending) == (len(emissions), 0)
+            assert emitter.emit(OrderPlaced(3)).status is Status.COMPLETED
+
+    def run() -> Callable[[], object]:
+        check()
+        linker = Linker[Event]()
+        linker.subscribe(OrderPlaced, lambda event: None)
+        emitter = Emitter(linker, AsyncIOProcessor(capacity=1, overflow=overflow, on_discard=len))
+        emitters[:], emissions[:] = [emitter], []
+
+        async def main() -> None:
+            if waits:
+                with suppress(NoRoom):  # whoever came in the middle has the place
+                    emissions.append(emitter.emit(OrderPlaced(0)))
+            emissions.append(await asyncio.wait_for(emitter.emit_wait(OrderPlaced(1)), SOON))
+            assert await emitter.wait_for_tasks(SOON)
+            assert await emitter.wait_for_tasks(SOON)  # for what came in the middle of that
+            emissions.append(await asyncio.wait_for(emitter.emit_wait(OrderPlaced(2)), SOON))  # the place is there
+            assert await emitter.wait_for_tasks(SOON)
+
+        return lambda: asyncio.run(main())
+
+    def emit() -> None:
+        with suppress(NoRoom):
+            emissions.append(emitters[0].emit(OrderPlaced(2)))
+
+    assert at_every_instant(emit, run) > 10
+    check()

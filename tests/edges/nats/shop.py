@@ -6,7 +6,7 @@ from typing import Literal
 from pyventus_typed import Event
 from pyventus_typed.nats import JsonCodec, Wire
 
-Behaviour = Literal["well", "raises", "raises once", "raises twice", "dies"]
+Behaviour = Literal["well", "raises", "raises once", "raises twice", "dies", "exits"]
 
 
 class ShopEvent(Event):

@@ -42,7 +42,7 @@ async def test_an_event_carries_the_headers_of_cloudevents(stream: JetStream[Sho
     sent = datetime.fromisoformat(headers.pop("ce-time"))
     assert before <= sent <= datetime.now(UTC)
     assert headers == {
-        "Nats-Msg-Id": 'a "quoted" id, 100%',
+        "Nats-Msg-Id": "a%20%22quoted%22%20id,%20100%25",
         "Nats-Expected-Stream": "SHOP",
         "ce-specversion": "1.0",
         "ce-id": "a%20%22quoted%22%20id,%20100%25",

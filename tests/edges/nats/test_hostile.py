@@ -217,6 +217,31 @@ class Strange(BaseException):
     pass
 
 
+class NoTraceback(Exception):
+    @override
+    def with_traceback(self, tb: object) -> "NoTraceback":
+        raise RuntimeError("no traceback")
+
+
+class NoAttributes(Exception):
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+
+class NoClass(Exception):
+    @property  # type: ignore[misc]  # it can be assigned elsewhere, and that is the point
+    @override
+    def __class__(self) -> type:
+        raise RuntimeError("no class")
+
+
+class NoParts(ExceptionGroup[ValueError]):
+    @property
+    @override
+    def exceptions(self) -> tuple[ValueError, ...]:
+        raise RuntimeError("no parts")
+
+
 def with_note(note: object) -> Exception:
     error = ValueError("noted")
     error.__notes__ = [note]  # type: ignore[list-item]  # not a text, and that is the point
@@ -237,6 +262,10 @@ def nested(depth: int) -> Exception:
         pytest.param(NoText, id="no text"),
         pytest.param(lambda: with_note(NoText()), id="a note without a text"),
         pytest.param(lambda: nested(5000), id="a deep group"),
+        pytest.param(NoTraceback, id="no traceback"),
+        pytest.param(NoAttributes, id="no attributes"),
+        pytest.param(NoClass, id="no class"),
+        pytest.param(lambda: NoParts("around", [ValueError()]), id="a group without parts"),
         pytest.param(lambda: ValueError("\x1b[2J\x00\r\n"), id="orders to a terminal"),
         pytest.param(lambda: ValueError("x" * 5_000_000), id="five megabytes"),
         pytest.param(asyncio.CancelledError, id="cancelled"),
@@ -255,6 +284,7 @@ async def test_an_error_that_cannot_be_written_down_ends_neither_the_worker_nor_
         [letter] = await letters(stream, 1)
     assert letter.attempts == 2
     assert letter.reason
+    assert (billing.worker.counts.failed, billing.worker.counts.dead) == (2, 1)
 
 
 # ---------------------------------------------------------------- everything at once

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
@@ -70,12 +71,13 @@ async def test_a_handler_that_always_raises_is_tried_as_often_as_told_and_its_ne
     assert starts == {0: 4, **{number: 2 if number % 10 == 0 else 1 for number in range(1, 40)}}
 
 
-async def test_a_handler_that_kills_its_process_is_a_dead_letter_and_takes_no_neighbour_with_it(
-    stream: JetStream[ShopEvent], workers: Workers
+@pytest.mark.parametrize("poison", ["dies", "exits"])
+async def test_a_handler_that_ends_its_process_is_a_dead_letter_and_takes_no_neighbour_with_it(
+    stream: JetStream[ShopEvent], workers: Workers, poison: Behaviour
 ) -> None:
     # The killer sits among seven that run at the same time: at its first death all eight count a delivery.
     for number in range(30):
-        behaviour: Behaviour = "dies" if number == 3 else "well"
+        behaviour: Behaviour = poison if number == 3 else "well"
         await stream.publish(OrderPlaced(number, behaviour=behaviour, seconds=0.1 if number < 8 else 0.0))
     supervisor = asyncio.create_task(workers.keep_alive(2, attempts=3, concurrency=8, ack_wait=0.6))
     try:
@@ -134,3 +136,49 @@ async def test_a_dead_letter_stays_where_it_is_when_the_stream_has_no_room_for_i
         with pytest.raises(StreamFull, match="The stream 'SHOP' is full .* shop.order_placed.v1 .* was not stored"):
             await stream.dead_letters.send_again(found[0])
         assert await letters(stream) == found
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (asyncio.CancelledError(), "A handler of shop.order_placed.v1 was cancelled."),
+        (GeneratorExit("no"), "A handler of shop.order_placed.v1 was discarded: GeneratorExit('no')."),
+    ],
+)
+async def test_what_is_no_exception_is_named_in_the_letter(
+    stream: JetStream[ShopEvent], error: BaseException, reason: str
+) -> None:
+    linker = Linker[ShopEvent]()
+
+    @linker.on(OrderPlaced)
+    async def end(event: OrderPlaced) -> None:
+        raise error
+
+    worker = Worker(stream, linker, group="billing", attempts=1)
+    running = asyncio.create_task(worker.run(stop_on=()))
+    await stream.publish(OrderPlaced(1))
+    (letter,) = await buried(stream, 1)
+    worker.stop()
+    await running
+    assert letter.reason == reason
+
+
+async def test_a_context_that_swallows_the_error_of_a_handler_does_not_make_it_a_success(
+    stream: JetStream[ShopEvent],
+) -> None:
+    linker = Linker[ShopEvent]()
+
+    @linker.on(OrderPlaced)
+    def fail(event: OrderPlaced) -> None:
+        raise ValueError("no")
+
+    worker = Worker(
+        stream, linker, group="billing", attempts=2, backoff=(0,), context=lambda message: suppress(ValueError)
+    )
+    running = asyncio.create_task(worker.run(stop_on=()))
+    await stream.publish(OrderPlaced(1))
+    await eventually(lambda: worker.counts.handled + worker.counts.dead == 1)
+    worker.stop()
+    await running
+    assert (worker.counts.failed, worker.counts.dead) == (2, 1)
+    assert ["ValueError: no" in letter.reason async for letter in stream.dead_letters.all()] == [True]

@@ -15,10 +15,12 @@ from nats.js.api import AckPolicy, ConsumerConfig
 
 from pyventus_typed import Linker
 from pyventus_typed._install import install_command
+from pyventus_typed.errors import InvalidOption
 from pyventus_typed.nats import JetStream, LocalServer, Server, StreamSettings, Worker, errors, local_server, received
 from pyventus_typed.nats._local_server import find_server
 from pyventus_typed.nats.errors import (
     AccessDenied,
+    AlreadyRunning,
     NatsError,
     NoJetStream,
     NoServer,
@@ -439,3 +441,38 @@ async def test_while_acknowledgements_are_not_answered_a_worker_goes_on_with_as_
     finally:
         process.kill()
         await process.wait()
+
+
+async def test_a_worker_runs_once_at_a_time_and_hears_signals_in_the_main_thread_alone(
+    stream: JetStream[ShopEvent],
+) -> None:
+    linker = Linker[ShopEvent]()
+    linker.subscribe(OrderPlaced, print)
+    worker = Worker(stream, linker, group="billing")
+    running = asyncio.create_task(worker.run(stop_on=()))
+    await asyncio.sleep(0)
+    with pytest.raises(AlreadyRunning, match="'billing' runs already"):
+        await worker.run(stop_on=())
+    with pytest.raises(InvalidOption, match="only the main thread hears signals"):
+        await asyncio.to_thread(asyncio.run, worker.run())
+    with pytest.raises(InvalidOption, match="stop_on=15 must be a sequence of which each is Signals"):
+        await worker.run(stop_on=15)  # type: ignore[arg-type]  # wrong on purpose
+    worker.stop()
+    await running
+    await worker.run(stop_on=())  # stopped before, so it returns
+
+
+async def test_any_thread_may_stop_a_worker(stream: JetStream[ShopEvent]) -> None:
+    linker = Linker[ShopEvent]()
+    linker.subscribe(OrderPlaced, print)
+    worker = Worker(stream, linker, group="billing")
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)  # it refuses what another thread does to it
+    try:
+        running = asyncio.create_task(worker.run(stop_on=()))
+        await stream.publish(OrderPlaced(1))
+        await eventually(lambda: worker.counts.handled == 1)
+        await asyncio.to_thread(worker.stop, at_once=True)
+        await running
+    finally:
+        loop.set_debug(False)

@@ -110,6 +110,37 @@ async def test_one_that_is_cancelled_while_it_waits_holds_nobody_up() -> None:
     assert await wait(alone=True) == "was in"
 
 
+@given(st.integers(1, 3), st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=8))
+def test_whoever_is_cancelled_together_with_others_ends_by_that_alone_and_leaves_no_place_taken(
+    room: int, visitors: list[tuple[bool, bool]]
+) -> None:
+    """A loop that ends cancels all at once: an error of one that was to be let in counted as a failure of the other's event."""
+
+    async def main() -> list[BaseException | None]:
+        limiter, release = Limiter(room), asyncio.Event()
+
+        async def visit(*, alone: bool) -> None:
+            await limiter.enter(alone=alone)
+            try:
+                await release.wait()
+            finally:
+                limiter.leave(alone=alone)
+
+        tasks = [asyncio.create_task(visit(alone=alone)) for alone, _ in visitors]
+        await asyncio.sleep(0)
+        for task, (_, is_cancelled) in zip(tasks, visitors, strict=True):
+            if is_cancelled:
+                task.cancel()
+        release.set()
+        async with asyncio.timeout(5):
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+            await limiter.enter(alone=True)
+        return ends
+
+    ends = asyncio.run(main())
+    assert [type(end) is asyncio.CancelledError for end in ends] == [is_cancelled for _, is_cancelled in visitors]
+
+
 @given(st.text())
 def test_any_text_survives_a_header(text: str) -> None:
     try:

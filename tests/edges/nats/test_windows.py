@@ -30,7 +30,12 @@ async def program(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
         yield process
     finally:
         if process.returncode is None:
-            process.kill()
+            assert process.stdin is not None
+            process.stdin.close()  # it stops its server then; killed, it would leave it behind
+            try:
+                await asyncio.wait_for(process.wait(), 20)
+            except TimeoutError:
+                process.kill()
         await process.wait()
 
 
@@ -60,6 +65,7 @@ async def test_without_locks_of_files_a_second_server_in_one_store_is_refused(tm
 async def test_without_locks_of_files_a_server_that_outlives_its_killed_parent_keeps_its_store(tmp_path: Path) -> None:
     async with program("server", str(tmp_path)) as first:
         assert (await says(first)).startswith("nats://")
+        first.kill()
     (said,) = (tmp_path / "ports").iterdir()
     server = int(said.stem.rpartition("_")[2])
     try:

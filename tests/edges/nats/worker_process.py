@@ -41,6 +41,8 @@ async def main(url: str, journal_path: str, options: str) -> None:
             await asyncio.sleep(event.seconds)
         if event.behaviour == "dies":
             os.kill(os.getpid(), signal.SIGKILL)
+        if event.behaviour == "exits":
+            sys.exit(3)
         failures = {"well": 0, "raises": 1_000_000, "raises once": 1, "raises twice": 2}[event.behaviour]
         if message.attempt <= failures:
             journal.write(what="raise", **about)
