@@ -232,12 +232,6 @@ class Linker(Generic[E_contra]):
     ) -> On[T, object]: ...
     @overload
     def on(
-        self: "Linker[Event]", event: ClassOf[T], /, *, when: When[T] = None, on_failure: OnFailure[T] = None,
-        once: Only[bool] = False, priority: Only[int] = 0, timeout: Only[float | None] = None,
-        in_thread: Only[bool] = False, replace: Only[bool] = False,
-    ) -> On[T, object]: ...
-    @overload
-    def on(
         self, event: ClassOf[E_contra], /, *, when: Filter[E_contra] | None = None, once: Only[bool] = False,
         priority: Only[int] = 0, timeout: Only[float | None] = None, in_thread: Only[bool] = False,
         replace: Only[bool] = False,

@@ -199,7 +199,7 @@ def decorate_some(
 
 
 def decorate_any(linker: Linker[Event], event: type[E], handler: Callable[[E], object]) -> None:
-    linker.on(event, priority=1)(handler)  # FP[pyrefly]: it sees the bound of E, not E
+    linker.on(event, priority=1)(handler)  # FP[mypy,pyrefly]: they see the bound of E, not E
 
 
 def decorate_in_the_shop(linker: Linker[ShopEvent], event: type[S], handler: Callable[[S], object]) -> None:
@@ -207,7 +207,7 @@ def decorate_in_the_shop(linker: Linker[ShopEvent], event: type[S], handler: Cal
 
 
 def decorator_of(linker: Linker[Event], event: type[E]) -> On[E, object]:
-    return linker.on(event)  # FP[pyrefly]: it sees the bound of E, not E
+    return linker.on(event)  # FP[mypy,pyrefly]: they see the bound of E, not E
 
 
 def decorate_out_of_a_table(
