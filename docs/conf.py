@@ -3,9 +3,11 @@
 import builtins
 import importlib
 import os
+import re
 import sys
 from enum import Enum
 from importlib.metadata import version as installed
+from inspect import Signature
 from pathlib import Path
 from types import ModuleType, UnionType
 from typing import get_args
@@ -151,7 +153,18 @@ def shorten_overloads(_app: Sphinx) -> None:
         analyzer.analyze()
         for overloads in analyzer.overloads.values():
             told = [one for one in overloads if "on_success" in one.parameters]
-            overloads[:] = [overloads[0], *told[:1]]
+            overloads[:] = map(spell_options, [overloads[0], *told[:1]])
+
+
+def spell_options(signature: Signature) -> Signature:
+    """``bool`` for ``Only[bool]``, which is about what mypy says of anything else."""
+    plain = [
+        one.replace(annotation=re.sub(r"^Only\[(.*)\]$", r"\1", str(one.annotation)))
+        if one.annotation is not one.empty
+        else one
+        for one in signature.parameters.values()
+    ]
+    return signature.replace(parameters=plain)
 
 
 def hide_constructors(

@@ -29,12 +29,14 @@ from ._typing import (
     T6,
     T7,
     T8,
+    T9,
     AnyClass,
-    ClassVariable,
+    ClassOf,
     E_contra,
     EventClass,
     EventIn,
     Filter,
+    Only,
     R,
     RequestIn,
     T,
@@ -186,65 +188,75 @@ class Emitter(Generic[E_contra]):
     # -- overloads of stream: one for each number of events, written by tests/typing/overloads.py
     @overload
     def stream(
-        self, e1: EventClass[E_contra, T1], /, *, when: When[T1] = None, maxsize: int = 100,
-        overflow: StreamOverflow = "wait",
+        self, e1: EventClass[E_contra, T1], /, *, when: When[T1] = None, maxsize: Only[int] = 100,
+        overflow: Only[StreamOverflow] = "wait",
     ) -> Stream[T1]: ...
     @overload
     def stream(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /, *, when: When[T1 | T2] = None,
-        maxsize: int = 100, overflow: StreamOverflow = "wait",
+        maxsize: Only[int] = 100, overflow: Only[StreamOverflow] = "wait",
     ) -> Stream[T1 | T2]: ...
     @overload
     def stream(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *,
-        when: When[T1 | T2 | T3] = None, maxsize: int = 100, overflow: StreamOverflow = "wait",
+        when: When[T1 | T2 | T3] = None, maxsize: Only[int] = 100, overflow: Only[StreamOverflow] = "wait",
     ) -> Stream[T1 | T2 | T3]: ...
     @overload
     def stream(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], /, *, when: When[T1 | T2 | T3 | T4] = None, maxsize: int = 100,
-        overflow: StreamOverflow = "wait",
+        e4: EventClass[E_contra, T4], /, *, when: When[T1 | T2 | T3 | T4] = None, maxsize: Only[int] = 100,
+        overflow: Only[StreamOverflow] = "wait",
     ) -> Stream[T1 | T2 | T3 | T4]: ...
     @overload
     def stream(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, when: When[T1 | T2 | T3 | T4 | T5] = None,
-        maxsize: int = 100, overflow: StreamOverflow = "wait",
+        maxsize: Only[int] = 100, overflow: Only[StreamOverflow] = "wait",
     ) -> Stream[T1 | T2 | T3 | T4 | T5]: ...
     @overload
     def stream(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
-        when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, maxsize: int = 100, overflow: StreamOverflow = "wait",
+        when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, maxsize: Only[int] = 100,
+        overflow: Only[StreamOverflow] = "wait",
     ) -> Stream[T1 | T2 | T3 | T4 | T5 | T6]: ...
     @overload
     def stream(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
-        e7: EventClass[E_contra, T7], /, *, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None, maxsize: int = 100,
-        overflow: StreamOverflow = "wait",
+        e7: EventClass[E_contra, T7], /, *, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
+        maxsize: Only[int] = 100, overflow: Only[StreamOverflow] = "wait",
     ) -> Stream[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
     @overload
     def stream(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
         e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *,
-        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, maxsize: int = 100, overflow: StreamOverflow = "wait",
+        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, maxsize: Only[int] = 100,
+        overflow: Only[StreamOverflow] = "wait",
     ) -> Stream[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
     @overload
     def stream(
-        self, event: AnyClass[..., E_contra, T], /, *, when: When[T] = None, maxsize: int = 100,
-        overflow: StreamOverflow = "wait",
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *more: EventClass[E_contra, T9],
+        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None, maxsize: Only[int] = 100,
+        overflow: Only[StreamOverflow] = "wait",
+    ) -> Stream[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9]: ...
+    @overload
+    def stream(
+        self, event: AnyClass[..., E_contra, T], /, *, when: When[T] = None, maxsize: Only[int] = 100,
+        overflow: Only[StreamOverflow] = "wait",
     ) -> Stream[T]: ...
     @overload
     def stream(
-        self: "Emitter[Event]", event: ClassVariable[T], /, *, when: When[T] = None, maxsize: int = 100,
-        overflow: StreamOverflow = "wait",
+        self: "Emitter[Event]", event: ClassOf[T], /, *, when: When[T] = None, maxsize: Only[int] = 100,
+        overflow: Only[StreamOverflow] = "wait",
     ) -> Stream[T]: ...
     @overload
     def stream(
-        self, event: ClassVariable[E_contra], /, *, when: Filter[E_contra] | None = None, maxsize: int = 100,
-        overflow: StreamOverflow = "wait",
+        self, event: ClassOf[E_contra], /, *, when: Filter[E_contra] | None = None, maxsize: Only[int] = 100,
+        overflow: Only[StreamOverflow] = "wait",
     ) -> Stream[E_contra]: ...
     # -- end of overloads
     # fmt: on
@@ -252,8 +264,8 @@ class Emitter(Generic[E_contra]):
         self,
         *events: Any,  # Any, here and below: the overloads say what goes in and comes out
         when: Callable[..., bool] | None = None,
-        maxsize: int = 100,
-        overflow: StreamOverflow = "wait",
+        maxsize: Any = 100,
+        overflow: Any = "wait",
     ) -> Stream[Any]:
         """What this emitter emits of these types, and of their subclasses, for one reader, from the beginning of its block:
 
@@ -281,60 +293,67 @@ class Emitter(Generic[E_contra]):
     # -- overloads of expect: written by tests/typing/overloads.py
     @overload
     def expect(
-        self, e1: EventClass[E_contra, T1], /, *, when: When[T1] = None, timeout: float | None = None,
+        self, e1: EventClass[E_contra, T1], /, *, when: When[T1] = None, timeout: Only[float | None] = None,
     ) -> Future[T1]: ...
     @overload
     def expect(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /, *, when: When[T1 | T2] = None,
-        timeout: float | None = None,
+        timeout: Only[float | None] = None,
     ) -> Future[T1 | T2]: ...
     @overload
     def expect(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *,
-        when: When[T1 | T2 | T3] = None, timeout: float | None = None,
+        when: When[T1 | T2 | T3] = None, timeout: Only[float | None] = None,
     ) -> Future[T1 | T2 | T3]: ...
     @overload
     def expect(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], /, *, when: When[T1 | T2 | T3 | T4] = None, timeout: float | None = None,
+        e4: EventClass[E_contra, T4], /, *, when: When[T1 | T2 | T3 | T4] = None, timeout: Only[float | None] = None,
     ) -> Future[T1 | T2 | T3 | T4]: ...
     @overload
     def expect(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, when: When[T1 | T2 | T3 | T4 | T5] = None,
-        timeout: float | None = None,
+        timeout: Only[float | None] = None,
     ) -> Future[T1 | T2 | T3 | T4 | T5]: ...
     @overload
     def expect(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
-        when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, timeout: float | None = None,
+        when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, timeout: Only[float | None] = None,
     ) -> Future[T1 | T2 | T3 | T4 | T5 | T6]: ...
     @overload
     def expect(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
         e7: EventClass[E_contra, T7], /, *, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
-        timeout: float | None = None,
+        timeout: Only[float | None] = None,
     ) -> Future[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
     @overload
     def expect(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
         e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *,
-        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, timeout: float | None = None,
+        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, timeout: Only[float | None] = None,
     ) -> Future[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
     @overload
     def expect(
-        self, event: AnyClass[..., E_contra, T], /, *, when: When[T] = None, timeout: float | None = None,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *more: EventClass[E_contra, T9],
+        when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None, timeout: Only[float | None] = None,
+    ) -> Future[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9]: ...
+    @overload
+    def expect(
+        self, event: AnyClass[..., E_contra, T], /, *, when: When[T] = None, timeout: Only[float | None] = None,
     ) -> Future[T]: ...
     @overload
     def expect(
-        self: "Emitter[Event]", event: ClassVariable[T], /, *, when: When[T] = None, timeout: float | None = None,
+        self: "Emitter[Event]", event: ClassOf[T], /, *, when: When[T] = None, timeout: Only[float | None] = None,
     ) -> Future[T]: ...
     @overload
     def expect(
-        self, event: ClassVariable[E_contra], /, *, when: Filter[E_contra] | None = None, timeout: float | None = None,
+        self, event: ClassOf[E_contra], /, *, when: Filter[E_contra] | None = None, timeout: Only[float | None] = None,
     ) -> Future[E_contra]: ...
     # -- end of overloads
     # fmt: on
@@ -342,7 +361,7 @@ class Emitter(Generic[E_contra]):
         self,
         *events: Any,  # Any, here and below: as for stream
         when: Callable[..., bool] | None = None,
-        timeout: float | None = None,
+        timeout: Any = None,
     ) -> Future[Any]:
         """The next event of these types that this emitter emits, as a future of the running loop.
 

@@ -11,6 +11,7 @@ from ._spelling import is_class, spell, spell_event
 
 _E_co = TypeVar("_E_co", covariant=True)
 _R_co = TypeVar("_R_co", covariant=True)
+_E = TypeVar("_E")
 
 
 class Member(Generic[_E_co]):
@@ -21,6 +22,16 @@ class Member(Generic[_E_co]):
     """
 
     __slots__ = ()
+
+
+class Exactly(Generic[_E]):
+    """As `Member`, of this very class: where it is wanted, a type checker does not take a class for a wider one."""
+
+    __slots__ = ()
+
+    def __exact__(self, event: _E, /) -> _E:
+        """Let a type checker see that the class goes in and comes out. Nobody calls it."""
+        return event
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,11 @@ class Event:
     def __kind__(cls) -> Member[Self]:
         """Let a type checker see the same of a class that is a ``type[E]`` in generic code. Nobody calls it."""
         return Member()
+
+    @classmethod
+    def __exact__(cls) -> Exactly[Self]:
+        """The same, for what a route covers: this class, and nothing wider that its handler would take. Nobody calls it."""
+        return Exactly()
 
 
 @dataclass(frozen=True)

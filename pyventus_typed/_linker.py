@@ -27,13 +27,14 @@ from ._typing import (
     T6,
     T7,
     T8,
+    T9,
     A,
     A_any,
     A_contra,
     A_obj,
     Answer,
     AnyClass,
-    ClassVariable,
+    ClassOf,
     E_contra,
     EventClass,
     Failure,
@@ -41,6 +42,7 @@ from ._typing import (
     Handler,
     HandlerOf,
     OnFailure,
+    Only,
     OnSuccess,
     P,
     R,
@@ -145,51 +147,52 @@ class Linker(Generic[E_contra]):
     @overload
     def on(
         self, e1: EventClass[E_contra, T1], /, *, when: When[T1] = None, on_failure: OnFailure[T1] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-        replace: bool = False,
+        once: Only[bool] = False, priority: Only[int] = 0, timeout: Only[float | None] = None,
+        in_thread: Only[bool] = False, replace: Only[bool] = False,
     ) -> On[T1, object]: ...
     @overload
     def on(
         self, e1: EventClass[E_contra, T1], /, *, on_success: OnSuccess[A_any] | None, when: When[T1] = None,
-        on_failure: OnFailure[T1] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
-        in_thread: bool = False, replace: bool = False,
+        on_failure: OnFailure[T1] = None, once: Only[bool] = False, priority: Only[int] = 0,
+        timeout: Only[float | None] = None, in_thread: Only[bool] = False, replace: Only[bool] = False,
     ) -> On[T1, Answer[A_any]]: ...
     @overload
     def on(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /, *,
         on_success: OnSuccess[A_obj] | None = None, when: When[T1 | T2] = None, on_failure: OnFailure[T1 | T2] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-        replace: bool = False,
+        once: Only[bool] = False, priority: Only[int] = 0, timeout: Only[float | None] = None,
+        in_thread: Only[bool] = False, replace: Only[bool] = False,
     ) -> On[T1 | T2, Answer[A_obj]]: ...
     @overload
     def on(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *,
         on_success: OnSuccess[A_obj] | None = None, when: When[T1 | T2 | T3] = None,
-        on_failure: OnFailure[T1 | T2 | T3] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
-        in_thread: bool = False, replace: bool = False,
+        on_failure: OnFailure[T1 | T2 | T3] = None, once: Only[bool] = False, priority: Only[int] = 0,
+        timeout: Only[float | None] = None, in_thread: Only[bool] = False, replace: Only[bool] = False,
     ) -> On[T1 | T2 | T3, Answer[A_obj]]: ...
     @overload
     def on(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], /, *, on_success: OnSuccess[A_obj] | None = None,
-        when: When[T1 | T2 | T3 | T4] = None, on_failure: OnFailure[T1 | T2 | T3 | T4] = None, once: bool = False,
-        priority: int = 0, timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+        when: When[T1 | T2 | T3 | T4] = None, on_failure: OnFailure[T1 | T2 | T3 | T4] = None, once: Only[bool] = False,
+        priority: Only[int] = 0, timeout: Only[float | None] = None, in_thread: Only[bool] = False,
+        replace: Only[bool] = False,
     ) -> On[T1 | T2 | T3 | T4, Answer[A_obj]]: ...
     @overload
     def on(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, on_success: OnSuccess[A_obj] | None = None,
         when: When[T1 | T2 | T3 | T4 | T5] = None, on_failure: OnFailure[T1 | T2 | T3 | T4 | T5] = None,
-        once: bool = False, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
-        replace: bool = False,
+        once: Only[bool] = False, priority: Only[int] = 0, timeout: Only[float | None] = None,
+        in_thread: Only[bool] = False, replace: Only[bool] = False,
     ) -> On[T1 | T2 | T3 | T4 | T5, Answer[A_obj]]: ...
     @overload
     def on(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
         on_success: OnSuccess[A_obj] | None = None, when: When[T1 | T2 | T3 | T4 | T5 | T6] = None,
-        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6] = None, once: bool = False, priority: int = 0,
-        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6] = None, once: Only[bool] = False, priority: Only[int] = 0,
+        timeout: Only[float | None] = None, in_thread: Only[bool] = False, replace: Only[bool] = False,
     ) -> On[T1 | T2 | T3 | T4 | T5 | T6, Answer[A_obj]]: ...
     @overload
     def on(
@@ -197,8 +200,9 @@ class Linker(Generic[E_contra]):
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
         e7: EventClass[E_contra, T7], /, *, on_success: OnSuccess[A_obj] | None = None,
         when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
-        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None, once: bool = False, priority: int = 0,
-        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None, once: Only[bool] = False,
+        priority: Only[int] = 0, timeout: Only[float | None] = None, in_thread: Only[bool] = False,
+        replace: Only[bool] = False,
     ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7, Answer[A_obj]]: ...
     @overload
     def on(
@@ -206,9 +210,32 @@ class Linker(Generic[E_contra]):
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
         e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *, on_success: OnSuccess[A_obj] | None = None,
         when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None,
-        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, once: bool = False, priority: int = 0,
-        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, once: Only[bool] = False,
+        priority: Only[int] = 0, timeout: Only[float | None] = None, in_thread: Only[bool] = False,
+        replace: Only[bool] = False,
     ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8, Answer[A_obj]]: ...
+    @overload
+    def on(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *more: EventClass[E_contra, T9],
+        on_success: OnSuccess[A_obj] | None = None, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None,
+        on_failure: OnFailure[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None, once: Only[bool] = False,
+        priority: Only[int] = 0, timeout: Only[float | None] = None, in_thread: Only[bool] = False,
+        replace: Only[bool] = False,
+    ) -> On[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9, Answer[A_obj]]: ...
+    @overload
+    def on(
+        self, event: AnyClass[..., E_contra, T], /, *, when: When[T] = None, on_failure: OnFailure[T] = None,
+        once: Only[bool] = False, priority: Only[int] = 0, timeout: Only[float | None] = None,
+        in_thread: Only[bool] = False, replace: Only[bool] = False,
+    ) -> On[T, object]: ...
+    @overload
+    def on(
+        self, event: ClassOf[E_contra], /, *, when: Filter[E_contra] | None = None, once: Only[bool] = False,
+        priority: Only[int] = 0, timeout: Only[float | None] = None, in_thread: Only[bool] = False,
+        replace: Only[bool] = False,
+    ) -> On[E_contra, object]: ...
     # -- end of overloads
     # fmt: on
     def on(
@@ -217,11 +244,11 @@ class Linker(Generic[E_contra]):
         when: Callable[..., bool] | None = None,
         on_success: Callable[..., object] | None = None,
         on_failure: Callable[..., object] | None = None,
-        once: bool = False,
-        priority: int = 0,
-        timeout: float | None = None,
-        in_thread: bool = False,
-        replace: bool = False,
+        once: Any = False,
+        priority: Any = 0,
+        timeout: Any = None,
+        in_thread: Any = False,
+        replace: Any = False,
     ) -> On[Any, Any]:
         """Decorate a handler: call it for each event of these types, and of their subclasses, from now on.
 
@@ -264,38 +291,39 @@ class Linker(Generic[E_contra]):
     @overload
     def subscribe(
         self, event: EventClass[E_contra, T], handler: Callable[[T], object], /, *, when: When[T] = None,
-        on_failure: OnFailure[T] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
-        in_thread: bool = False, replace: bool = False,
+        on_failure: OnFailure[T] = None, once: Only[bool] = False, priority: Only[int] = 0,
+        timeout: Only[float | None] = None, in_thread: Only[bool] = False, replace: Only[bool] = False,
     ) -> Subscription[T]: ...
     @overload
     def subscribe(
         self, event: EventClass[E_contra, T], handler: Callable[[T], Coroutine[Any, Any, R]], /, *,
-        on_success: OnSuccess[R], when: When[T] = None, on_failure: OnFailure[T] = None, once: bool = False,
-        priority: int = 0, timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+        on_success: OnSuccess[R], when: When[T] = None, on_failure: OnFailure[T] = None, once: Only[bool] = False,
+        priority: Only[int] = 0, timeout: Only[float | None] = None, in_thread: Only[bool] = False,
+        replace: Only[bool] = False,
     ) -> Subscription[T]: ...
     @overload
     def subscribe(
         self, event: EventClass[E_contra, T], handler: Callable[[T], R], /, *, on_success: OnSuccess[R],
-        when: When[T] = None, on_failure: OnFailure[T] = None, once: bool = False, priority: int = 0,
-        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+        when: When[T] = None, on_failure: OnFailure[T] = None, once: Only[bool] = False, priority: Only[int] = 0,
+        timeout: Only[float | None] = None, in_thread: Only[bool] = False, replace: Only[bool] = False,
     ) -> Subscription[T]: ...
     @overload
     def subscribe(
         self, event: AnyClass[..., E_contra, T], handler: Callable[[T], object], /, *, when: When[T] = None,
-        on_failure: OnFailure[T] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
-        in_thread: bool = False, replace: bool = False,
+        on_failure: OnFailure[T] = None, once: Only[bool] = False, priority: Only[int] = 0,
+        timeout: Only[float | None] = None, in_thread: Only[bool] = False, replace: Only[bool] = False,
     ) -> Subscription[T]: ...
     @overload
     def subscribe(
-        self: "Linker[Event]", event: ClassVariable[T], handler: Callable[[T], object], /, *, when: When[T] = None,
-        on_failure: OnFailure[T] = None, once: bool = False, priority: int = 0, timeout: float | None = None,
-        in_thread: bool = False, replace: bool = False,
+        self: "Linker[Event]", event: ClassOf[T], handler: Callable[[T], object], /, *, when: When[T] = None,
+        on_failure: OnFailure[T] = None, once: Only[bool] = False, priority: Only[int] = 0,
+        timeout: Only[float | None] = None, in_thread: Only[bool] = False, replace: Only[bool] = False,
     ) -> Subscription[T]: ...
     @overload
     def subscribe(
-        self, event: ClassVariable[E_contra], handler: Handler[E_contra], /, *, when: Filter[E_contra] | None = None,
-        on_failure: Failure[E_contra] | None = None, once: bool = False, priority: int = 0,
-        timeout: float | None = None, in_thread: bool = False, replace: bool = False,
+        self, event: ClassOf[E_contra], handler: Handler[E_contra], /, *, when: Filter[E_contra] | None = None,
+        on_failure: Failure[E_contra] | None = None, once: Only[bool] = False, priority: Only[int] = 0,
+        timeout: Only[float | None] = None, in_thread: Only[bool] = False, replace: Only[bool] = False,
     ) -> Subscription[E_contra]: ...
     # -- end of overloads
     # fmt: on
@@ -308,11 +336,11 @@ class Linker(Generic[E_contra]):
         when: Callable[..., bool] | None = None,
         on_success: Callable[..., object] | None = None,
         on_failure: Callable[..., object] | None = None,
-        once: bool = False,
-        priority: int = 0,
-        timeout: float | None = None,
-        in_thread: bool = False,
-        replace: bool = False,
+        once: Any = False,
+        priority: Any = 0,
+        timeout: Any = None,
+        in_thread: Any = False,
+        replace: Any = False,
     ) -> Subscription[Any]:
         """Link *handler* to one event type, as ``on`` does, and return the subscription, which can end it.
 
@@ -400,52 +428,59 @@ class Linker(Generic[E_contra]):
     # -- overloads of around: one for each number of events, written by tests/typing/overloads.py
     @overload
     def around(
-        self, *, replace: bool = False,
+        self, *, replace: Only[bool] = False,
     ) -> Around[Event]: ...
     @overload
     def around(
-        self, e1: EventClass[E_contra, T1], /, *, replace: bool = False,
+        self, e1: EventClass[E_contra, T1], /, *, replace: Only[bool] = False,
     ) -> Around[T1]: ...
     @overload
     def around(
-        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /, *, replace: bool = False,
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], /, *, replace: Only[bool] = False,
     ) -> Around[T1 | T2]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *,
-        replace: bool = False,
+        replace: Only[bool] = False,
     ) -> Around[T1 | T2 | T3]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], /, *, replace: bool = False,
+        e4: EventClass[E_contra, T4], /, *, replace: Only[bool] = False,
     ) -> Around[T1 | T2 | T3 | T4]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, replace: bool = False,
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, replace: Only[bool] = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
-        replace: bool = False,
+        replace: Only[bool] = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5 | T6]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
-        e7: EventClass[E_contra, T7], /, *, replace: bool = False,
+        e7: EventClass[E_contra, T7], /, *, replace: Only[bool] = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
     @overload
     def around(
         self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
-        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *, replace: bool = False,
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *, replace: Only[bool] = False,
     ) -> Around[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+    @overload
+    def around(
+        self, e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6],
+        e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *more: EventClass[E_contra, T9],
+        replace: Only[bool] = False,
+    ) -> Around[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9]: ...
     # -- end of overloads
     # fmt: on
-    def around(self, *events: Any, replace: bool = False) -> Around[Any]:  # Any: as for on
+    def around(self, *events: Any, replace: Any = False) -> Around[Any]:  # Any: as for on
         """Decorate a context manager: from now on it is around each handler of these events, and of their subclasses.
 
         Without *events* it is around all handlers of this linker. ``manager(delivery)`` is called and entered for each
@@ -479,33 +514,34 @@ class Linker(Generic[E_contra]):
     # -- overloads of surround: one for each number of events, written by tests/typing/overloads.py
     @overload
     def surround(
-        self, manager: Callable[[Delivery[Event]], Manager], /, *, replace: bool = False,
+        self, manager: Callable[[Delivery[Event]], Manager], /, *, replace: Only[bool] = False,
     ) -> Surrounding[Event]: ...
     @overload
     def surround(
-        self, manager: Callable[[Delivery[T1]], Manager], e1: EventClass[E_contra, T1], /, *, replace: bool = False,
+        self, manager: Callable[[Delivery[T1]], Manager], e1: EventClass[E_contra, T1], /, *,
+        replace: Only[bool] = False,
     ) -> Surrounding[T1]: ...
     @overload
     def surround(
         self, manager: Callable[[Delivery[T1] | Delivery[T2]], Manager], e1: EventClass[E_contra, T1],
-        e2: EventClass[E_contra, T2], /, *, replace: bool = False,
+        e2: EventClass[E_contra, T2], /, *, replace: Only[bool] = False,
     ) -> Surrounding[T1 | T2]: ...
     @overload
     def surround(
         self, manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3]], Manager], e1: EventClass[E_contra, T1],
-        e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *, replace: bool = False,
+        e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], /, *, replace: Only[bool] = False,
     ) -> Surrounding[T1 | T2 | T3]: ...
     @overload
     def surround(
         self, manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4]], Manager],
         e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], /, *, replace: bool = False,
+        e4: EventClass[E_contra, T4], /, *, replace: Only[bool] = False,
     ) -> Surrounding[T1 | T2 | T3 | T4]: ...
     @overload
     def surround(
         self, manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5]], Manager],
         e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
-        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, replace: bool = False,
+        e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], /, *, replace: Only[bool] = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5]: ...
     @overload
     def surround(
@@ -513,7 +549,7 @@ class Linker(Generic[E_contra]):
         manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5] | Delivery[T6]],
         Manager], e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3],
         e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], /, *,
-        replace: bool = False,
+        replace: Only[bool] = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6]: ...
     @overload
     def surround(
@@ -521,7 +557,7 @@ class Linker(Generic[E_contra]):
         manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5] | Delivery[T6] |
         Delivery[T7]], Manager], e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2],
         e3: EventClass[E_contra, T3], e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5],
-        e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], /, *, replace: bool = False,
+        e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], /, *, replace: Only[bool] = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
     @overload
     def surround(
@@ -530,25 +566,35 @@ class Linker(Generic[E_contra]):
         Delivery[T7] | Delivery[T8]], Manager], e1: EventClass[E_contra, T1], e2: EventClass[E_contra, T2],
         e3: EventClass[E_contra, T3], e4: EventClass[E_contra, T4], e5: EventClass[E_contra, T5],
         e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7], e8: EventClass[E_contra, T8], /, *,
-        replace: bool = False,
+        replace: Only[bool] = False,
     ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
     @overload
     def surround(
-        self, manager: Callable[[Delivery[T]], Manager], event: AnyClass[..., E_contra, T], /, *, replace: bool = False,
+        self,
+        manager: Callable[[Delivery[T1] | Delivery[T2] | Delivery[T3] | Delivery[T4] | Delivery[T5] | Delivery[T6] |
+        Delivery[T7] | Delivery[T8] | Delivery[T9]], Manager], e1: EventClass[E_contra, T1],
+        e2: EventClass[E_contra, T2], e3: EventClass[E_contra, T3], e4: EventClass[E_contra, T4],
+        e5: EventClass[E_contra, T5], e6: EventClass[E_contra, T6], e7: EventClass[E_contra, T7],
+        e8: EventClass[E_contra, T8], /, *more: EventClass[E_contra, T9], replace: Only[bool] = False,
+    ) -> Surrounding[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9]: ...
+    @overload
+    def surround(
+        self, manager: Callable[[Delivery[T]], Manager], event: AnyClass[..., E_contra, T], /, *,
+        replace: Only[bool] = False,
     ) -> Surrounding[T]: ...
     @overload
     def surround(
-        self: "Linker[Event]", manager: Callable[[Delivery[T]], Manager], event: ClassVariable[T], /, *,
-        replace: bool = False,
+        self: "Linker[Event]", manager: Callable[[Delivery[T]], Manager], event: ClassOf[T], /, *,
+        replace: Only[bool] = False,
     ) -> Surrounding[T]: ...
     @overload
     def surround(
-        self, manager: Callable[[Delivery[E_contra]], Manager], event: ClassVariable[E_contra], /, *,
-        replace: bool = False,
+        self, manager: Callable[[Delivery[E_contra]], Manager], event: ClassOf[E_contra], /, *,
+        replace: Only[bool] = False,
     ) -> Surrounding[E_contra]: ...
     # -- end of overloads
     # fmt: on
-    def surround(self, manager: Any, /, *events: Any, replace: bool = False) -> Surrounding[Any]:  # Any: as for on
+    def surround(self, manager: Any, /, *events: Any, replace: Any = False) -> Surrounding[Any]:  # Any: as for on
         """Put *manager* around the handlers of these events, as ``around`` does, and return what can end it.
 
         In a ``with`` it ends with the block. Emissions accepted before keep the managers that they had.

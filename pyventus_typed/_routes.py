@@ -9,7 +9,7 @@ from ._errors import DefinitionError
 from ._event import Event, check_event_class
 from ._handler import check_handler
 from ._spelling import several, spell_event
-from ._typing import A, T, T_contra
+from ._typing import A, RouteClass, T, T_contra
 
 Pair = tuple[type[Event], Callable[..., object]]
 
@@ -36,7 +36,7 @@ class Routes(Generic[T_contra]):
         return f"<Routes with {several(len(self.pairs), 'route')}>"
 
 
-def route(event: type[T], handler: Callable[[T], object], /) -> Routes[T]:
+def route(event: RouteClass[T], handler: Callable[[T], object], /) -> Routes[T]:
     """One event type and its handler, to be joined with others by ``|`` and given to ``Linker.of``."""
     check_handler(handler)
     return Routes((check_event_class(event), handler))

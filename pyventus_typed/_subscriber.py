@@ -20,10 +20,12 @@ from ._typing import (
     T6,
     T7,
     T8,
+    T9,
     A,
     Answer,
     M_co,
     MethodOf,
+    Only,
     P,
     R,
     RequestType,
@@ -105,54 +107,65 @@ class Handles(Generic[T_contra, M_co]):
 # -- overloads of handles: one for each number of events, written by tests/typing/overloads.py
 @overload
 def handles(
-    e1: type[T1], /, *, when: When[T1] = None, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    e1: Only[type[T1]], /, *, when: When[T1] = None, priority: Only[int] = 0, timeout: Only[float | None] = None,
+    in_thread: Only[bool] = False,
 ) -> Handles[T1]: ...
 @overload
 def handles(
-    e1: type[T1], e2: type[T2], /, *, when: When[T1 | T2] = None, priority: int = 0, timeout: float | None = None,
-    in_thread: bool = False,
+    e1: Only[type[T1]], e2: Only[type[T2]], /, *, when: When[T1 | T2] = None, priority: Only[int] = 0,
+    timeout: Only[float | None] = None, in_thread: Only[bool] = False,
 ) -> Handles[T1 | T2]: ...
 @overload
 def handles(
-    e1: type[T1], e2: type[T2], e3: type[T3], /, *, when: When[T1 | T2 | T3] = None, priority: int = 0,
-    timeout: float | None = None, in_thread: bool = False,
+    e1: Only[type[T1]], e2: Only[type[T2]], e3: Only[type[T3]], /, *, when: When[T1 | T2 | T3] = None,
+    priority: Only[int] = 0, timeout: Only[float | None] = None, in_thread: Only[bool] = False,
 ) -> Handles[T1 | T2 | T3]: ...
 @overload
 def handles(
-    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], /, *, when: When[T1 | T2 | T3 | T4] = None,
-    priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    e1: Only[type[T1]], e2: Only[type[T2]], e3: Only[type[T3]], e4: Only[type[T4]], /, *,
+    when: When[T1 | T2 | T3 | T4] = None, priority: Only[int] = 0, timeout: Only[float | None] = None,
+    in_thread: Only[bool] = False,
 ) -> Handles[T1 | T2 | T3 | T4]: ...
 @overload
 def handles(
-    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], /, *,
-    when: When[T1 | T2 | T3 | T4 | T5] = None, priority: int = 0, timeout: float | None = None, in_thread: bool = False,
+    e1: Only[type[T1]], e2: Only[type[T2]], e3: Only[type[T3]], e4: Only[type[T4]], e5: Only[type[T5]], /, *,
+    when: When[T1 | T2 | T3 | T4 | T5] = None, priority: Only[int] = 0, timeout: Only[float | None] = None,
+    in_thread: Only[bool] = False,
 ) -> Handles[T1 | T2 | T3 | T4 | T5]: ...
 @overload
 def handles(
-    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], e6: type[T6], /, *,
-    when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, priority: int = 0, timeout: float | None = None,
-    in_thread: bool = False,
+    e1: Only[type[T1]], e2: Only[type[T2]], e3: Only[type[T3]], e4: Only[type[T4]], e5: Only[type[T5]],
+    e6: Only[type[T6]], /, *, when: When[T1 | T2 | T3 | T4 | T5 | T6] = None, priority: Only[int] = 0,
+    timeout: Only[float | None] = None, in_thread: Only[bool] = False,
 ) -> Handles[T1 | T2 | T3 | T4 | T5 | T6]: ...
 @overload
 def handles(
-    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], e6: type[T6], e7: type[T7], /, *,
-    when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None, priority: int = 0, timeout: float | None = None,
-    in_thread: bool = False,
+    e1: Only[type[T1]], e2: Only[type[T2]], e3: Only[type[T3]], e4: Only[type[T4]], e5: Only[type[T5]],
+    e6: Only[type[T6]], e7: Only[type[T7]], /, *, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7] = None,
+    priority: Only[int] = 0, timeout: Only[float | None] = None, in_thread: Only[bool] = False,
 ) -> Handles[T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
 @overload
 def handles(
-    e1: type[T1], e2: type[T2], e3: type[T3], e4: type[T4], e5: type[T5], e6: type[T6], e7: type[T7], e8: type[T8], /,
-    *, when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, priority: int = 0, timeout: float | None = None,
-    in_thread: bool = False,
+    e1: Only[type[T1]], e2: Only[type[T2]], e3: Only[type[T3]], e4: Only[type[T4]], e5: Only[type[T5]],
+    e6: Only[type[T6]], e7: Only[type[T7]], e8: Only[type[T8]], /, *,
+    when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8] = None, priority: Only[int] = 0,
+    timeout: Only[float | None] = None, in_thread: Only[bool] = False,
 ) -> Handles[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
+@overload
+def handles(
+    e1: Only[type[T1]], e2: Only[type[T2]], e3: Only[type[T3]], e4: Only[type[T4]], e5: Only[type[T5]],
+    e6: Only[type[T6]], e7: Only[type[T7]], e8: Only[type[T8]], /, *more: Only[type[T9]],
+    when: When[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9] = None, priority: Only[int] = 0,
+    timeout: Only[float | None] = None, in_thread: Only[bool] = False,
+) -> Handles[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8 | T9]: ...
 # -- end of overloads
 # fmt: on
 def handles(
     *events: Any,  # Any, here and below: the overloads say what goes in and comes out
     when: Callable[..., bool] | None = None,
-    priority: int = 0,
-    timeout: float | None = None,
-    in_thread: bool = False,
+    priority: Any = 0,
+    timeout: Any = None,
+    in_thread: Any = False,
 ) -> Handles[Any]:
     """Mark a method of a `Subscriber` as the handler of these event types, with the options of ``Linker.on``."""
     if not events:

@@ -9,12 +9,13 @@ warn that the second overload can never be matched by a call; nobody calls these
 from collections.abc import Awaitable, Callable
 from typing import Any, Never, Protocol, TypeAlias, overload
 
-from typing_extensions import ParamSpec, TypeVar
+from typing_extensions import ParamSpec, TypeVar, override
 
-from ._event import Event, Member, Request
+from ._event import Event, Exactly, Member, Request
 
 E_contra = TypeVar("E_contra", contravariant=True, bound=Event, default=Event)
 E_co = TypeVar("E_co", covariant=True)
+E_inv = TypeVar("E_inv")
 T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
 A_co = TypeVar("A_co", covariant=True)
@@ -36,11 +37,9 @@ T5 = TypeVar("T5", bound=Event)
 T6 = TypeVar("T6", bound=Event)
 T7 = TypeVar("T7", bound=Event)
 T8 = TypeVar("T8", bound=Event)
+T9 = TypeVar("T9", bound=Event)  # and of all that come after it
 M_co = TypeVar("M_co", covariant=True, default=object)  # what a marked method gives: anything, or an answer
 
-When: TypeAlias = Callable[[T_opt], bool] | None
-OnSuccess: TypeAlias = Callable[[T_opt], object]
-OnFailure: TypeAlias = Callable[[T_opt, Exception], object] | None
 Answer: TypeAlias = A | Awaitable[A]
 
 
@@ -59,9 +58,20 @@ class EventType(Protocol[P, E_co, T_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # stands for an intersection of types
 
 
-# `type[Never]` matches no class. With it mypy finds this overload alike enough to what was called to say which argument is
-# wrong, and does not list all of them.
-EventClass: TypeAlias = EventType[..., E_co, T_co] | type[Never]
+class Impossible(Protocol[T_co]):
+    """Nothing is an ``Impossible[Never]``: the size of each object is an ``int``."""
+
+    @override
+    def __sizeof__(self) -> T_co: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # else it would be possible
+
+
+# Where no overload matches, mypy looks for the first one that does if type arguments are left aside. `Impossible` does then,
+# whatever the argument is, so mypy says which argument is wrong and does not list all overloads.
+Only: TypeAlias = T_opt | Impossible[Never]
+When: TypeAlias = Callable[[T_opt], bool] | None
+OnSuccess: TypeAlias = Callable[[T_opt], object]
+OnFailure: TypeAlias = Callable[[T_opt, Exception], object] | None
+EventClass: TypeAlias = EventType[..., E_co, T_co] | Impossible[Never]
 
 
 class AnyClass(Protocol[P, E_co, T_co]):
@@ -74,13 +84,39 @@ class AnyClass(Protocol[P, E_co, T_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> object: ...
 
 
+class ExactEvent(Protocol[E_inv]):
+    """An event of the very class ``E``."""
+
+    def __exact__(self) -> Exactly[E_inv]: ...
+
+
+class ExactType(Protocol[P, E_inv, T_co]):
+    """The class of an `ExactEvent` (checked) that makes a ``T`` (captured)."""
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ExactEvent[E_inv]: ...
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...  # type: ignore[overload-cannot-match]  # pyright: ignore[reportOverlappingOverload]  # stands for an intersection of types
+
+
+class ExactClass(Protocol[P, E_inv]):
+    """As `ExactType`, for a ``type[E]`` of generic code, as `AnyClass` is."""
+
+    def __exact__(self) -> Exactly[E_inv]: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> object: ...
+
+
 class NoArgument:
     """What no event class is made from."""
 
 
 # A ``type[E]`` of generic code, and no class that is known: where a function is wanted, mypy and zuban take a ``type[E]``
-# without a look at the parameters.
-ClassVariable: TypeAlias = Callable[[NoArgument], T_opt]
+# without a look at the parameters. Two of them, because `str` and some more can be made from any one object.
+ClassOf: TypeAlias = Callable[[NoArgument, NoArgument], T_opt]
+
+# What a route is for. With `type[T]` a checker that wants `Routes[A | B]` would take `route(A, print)` for one: `T` could be the
+# union, as `print` takes that as well.
+RouteClass: TypeAlias = ExactType[..., T_opt, T_opt] | ExactClass[..., T_opt] | ClassOf[T_opt]
 
 
 class Handler(Protocol[T_contra]):

@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # the case runner is plain modules beside the tests
 
 from checkers import CHECKERS, Checker, CheckerUnusable, Job, Report, run  # noqa: E402 - found by the line above
+from reading_errors import PAGE, write_examples  # noqa: E402 - found by the line above
 
 ROOT = HERE.parent.parent
 CASES = HERE / "cases"
@@ -30,11 +31,11 @@ def exact(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def cases_job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """The folder of cases, against the package of this checkout."""
+    """The folder of cases, against the package of this checkout, and the examples of the page about errors: one run for both."""
     # In pytest's cache, so that mypy does not start from nothing each time; unless that is turned off.
     kept: pytest.Cache | None = getattr(request.config, "cache", None)
     scratch = tmp_path_factory.mktemp("checkers") if kept is None else Path(kept.mkdir("typing"))
-    return Job(targets=(CASES,), roots=(ROOT, CASES), scratch=scratch)
+    return Job(targets=(CASES, scratch / "examples"), roots=(ROOT, CASES), scratch=scratch)
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +44,11 @@ def reports(cases_job: Job, tmp_path_factory: pytest.TempPathFactory) -> dict[Ch
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent  # the one directory that all workers of this session have in common
+    with (shared / "examples.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "examples.written").exists():
+            write_examples(PAGE.read_text(encoding="utf-8"), cases_job.targets[1])
+            (shared / "examples.written").touch()
     pool = ThreadPoolExecutor(len(CHECKERS))
     try:
         return {checker: pool.submit(_run_once, checker, cases_job, shared) for checker in CHECKERS}

@@ -114,7 +114,7 @@ _ON: Final = (
             f"-> On[{_union(n)}, Answer[A_obj]]:",
             f"-> On[{_union(n - 1)}, Answer[A_obj]]:",
         )
-        for n in range(2, 9)
+        for n in range(2, 10)
     ),
     *(
         Mutant(
@@ -122,17 +122,27 @@ _ON: Final = (
             f"-> On[{_union(n)}, Answer[A_obj]]:",
             f"-> On[{_union(n)}, object]:",
         )
-        for n in range(2, 9)
+        for n in range(2, 10)
     ),
     *(
         Mutant(
             f"on() and its like take an event {n} of any family",
             f"e{n}: EventClass[E_contra, T{n}]",
             f"e{n}: EventClass[Event, T{n}]",
-            times=41 if n == 1 else 5 * (9 - n),
+            times=46 if n == 1 else 5 * (10 - n),
         )
         for n in range(1, 9)
     ),
+    Mutant(
+        "on() and its like take a tenth event of any family",
+        "*more: EventClass[E_contra, T9]",
+        "*more: EventClass[Event, T9]",
+        times=5,
+    ),
+    Mutant("on(event) in generic code forgets the event", "-> On[T, object]:", "-> On[Any, object]:"),
+    Mutant("on(event) forgets the family that is meant", "-> On[E_contra, object]:", "-> On[Any, object]:"),
+    Mutant("an option may be anything", "T_opt | Impossible[Never]", "T_opt | Impossible[int]"),
+    Mutant("on() takes any class", "T_co] | Impossible[Never]", "T_co] | Impossible[int]"),
     Mutant("on(A, when=...) takes a filter of anything", "when: When[T1] =", "when: When[Any] =", 5),
     Mutant("on(A, B, when=...) forgets B", "when: When[T1 | T2] =", "when: When[T1] =", 4),
     Mutant(
@@ -189,13 +199,13 @@ _SUBSCRIBE: Final = (
         "subscribe(when=...), or that of a stream, takes a filter of anything",
         "when: When[T] =",
         "when: When[Any] =",
-        9,
+        10,
     ),
     Mutant(
         "subscribe(on_failure=...) takes a callback of anything",
         "on_failure: OnFailure[T] =",
         "on_failure: OnFailure[Any] =",
-        5,
+        6,
     ),
     Mutant("subscribe() forgets the event", "-> Subscription[T]:", "-> Subscription[Any]:", 5),
     Mutant(
@@ -235,6 +245,7 @@ _LINKER: Final = (
         'other: "Routes[A]", /) -> "Routes[T_contra | A]":',
         'other: Any, /) -> "Routes[T_contra | Any]":',
     ),
+    Mutant("a route covers what its handler takes", "def route(event: RouteClass[T],", "def route(event: type[T],"),
     Mutant(
         "a route takes every function",
         "handler: Callable[[T], object], /) -> Routes[T]:",
@@ -260,7 +271,7 @@ _LINKER: Final = (
             f"-> Handles[{_union(n)}]: ...",
             f"-> Handles[{_union(n - 1)}]: ...",
         )
-        for n in range(2, 9)
+        for n in range(2, 10)
     ),
 )
 

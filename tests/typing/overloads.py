@@ -12,28 +12,36 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 PACKAGE: Final = Path(__file__).resolve().parent.parent.parent / "pyventus_typed"
-MOST: Final = 8  # events of one handler
+MOST: Final = 8  # events that are told apart; of more, the rest has one type
 
 Overload: TypeAlias = tuple[list[str], str]  # its parameters, and what it returns
 
 _WIDTH: Final = 120
-_REPLACE: Final = "replace: bool = False"
-_CALLED: Final = ["timeout: float | None = None", "in_thread: bool = False"]
-_SUBSCRIBED: Final = ["once: bool = False", "priority: int = 0", *_CALLED, _REPLACE]
+_REPLACE: Final = "replace: Only[bool] = False"
+_CALLED: Final = ["timeout: Only[float | None] = None", "in_thread: Only[bool] = False"]
+_SUBSCRIBED: Final = ["once: Only[bool] = False", "priority: Only[int] = 0", *_CALLED, _REPLACE]
+_EVENT: Final = "EventClass[E_contra, {}]"
 PLACE: Final = re.compile(
     r"(?P<begin>^(?P<indent> *)# -- overloads of (?P<name>\w+):.*?$\n)(?P<body>.*?)(?P<end>^ *# -- end of overloads)",
     re.DOTALL | re.MULTILINE,
 )
 
 
-def _unions() -> Iterator[tuple[int, str]]:
-    for count in range(1, MOST + 1):
-        yield count, " | ".join(f"T{n}" for n in range(1, count + 1))
+def _counts(event: str = _EVENT) -> Iterator[tuple[int, list[str], str]]:
+    """How many, the parameters for them, and their union. The last is for any number more: one variable takes them all."""
+    for count in range(1, MOST + 2):
+        parameters = [f"e{n}: {event.format(f'T{n}')}" for n in range(1, min(count, MOST) + 1)]
+        more = "*" if count <= MOST else f"*more: {event.format(f'T{count}')}"
+        yield count, [*parameters, "/", more], _union("T{}", count)
+
+
+def _union(one: str, count: int) -> str:
+    return " | ".join(one.format(n) for n in range(1, count + 1))
 
 
 def _on() -> Iterator[Overload]:
-    for count, union in _unions():
-        head = ["self", *(f"e{n}: EventClass[E_contra, T{n}]" for n in range(1, count + 1)), "/", "*"]
+    for count, events, union in _counts():
+        head = ["self", *events]
         when, failure = f"when: When[{union}] = None", f"on_failure: OnFailure[{union}] = None"
         if count == 1:
             # The most used form has no on_success, so that what a checker says of a wrong handler is short. In the other one
@@ -44,46 +52,43 @@ def _on() -> Iterator[Overload]:
             # `object`, because with `Any` ty would refuse an overloaded handler.
             success, result = "on_success: OnSuccess[A_obj] | None = None", "A_obj"
         yield [*head, success, when, failure, *_SUBSCRIBED], f"On[{union}, Answer[{result}]]"
+    for owner, event, union in _variables("Linker"):
+        if owner != "self":
+            continue  # at each `linker.on` mypy and zuban would compare `Event` with hundreds of members: zuban for 50 seconds
+        # Where the family is meant itself there is no on_failure: each time it is named costs mypy, at every `linker.on`.
+        options = _filtered(union)[:1] if union == "E_contra" else _filtered(union)
+        yield [owner, event, "/", "*", *options, *_SUBSCRIBED], f"On[{union}, object]"
 
 
 def _subscribe() -> Iterator[Overload]:
     known = "event: EventClass[E_contra, T]"
-    options = ["when: When[T] = None", "on_failure: OnFailure[T] = None", *_SUBSCRIBED]
-    plain = ["handler: Callable[[T], object]", "/", "*", *options]
+    options = [*_filtered("T"), *_SUBSCRIBED]
     told = ["/", "*", "on_success: OnSuccess[R]", *options]
-    yield ["self", known, *plain], "Subscription[T]"
+    yield ["self", known, "handler: Callable[[T], object]", "/", "*", *options], "Subscription[T]"
     yield ["self", known, "handler: Callable[[T], Coroutine[Any, Any, R]]", *told], "Subscription[T]"
     yield ["self", known, "handler: Callable[[T], R]", *told], "Subscription[T]"
-    # For generic code, where the class is a `type[E]`: the first for pyrefly and ty, the others for mypy and zuban.
-    yield ["self", "event: AnyClass[..., E_contra, T]", *plain], "Subscription[T]"
-    yield ['self: "Linker[Event]"', "event: ClassVariable[T]", *plain], "Subscription[T]"
-    options = ["when: Filter[E_contra] | None = None", "on_failure: Failure[E_contra] | None = None", *_SUBSCRIBED]
-    handler = "handler: Handler[E_contra]"
-    yield ["self", "event: ClassVariable[E_contra]", handler, "/", "*", *options], "Subscription[E_contra]"
+    for owner, event, union in _variables("Linker"):
+        handler = "handler: Handler[E_contra]" if union == "E_contra" else f"handler: Callable[[{union}], object]"
+        yield [owner, event, handler, "/", "*", *_filtered(union), *_SUBSCRIBED], f"Subscription[{union}]"
 
 
 def _handles() -> Iterator[Overload]:
-    for count, union in _unions():
-        events = [f"e{n}: type[T{n}]" for n in range(1, count + 1)]
-        yield [*events, "/", "*", f"when: When[{union}] = None", "priority: int = 0", *_CALLED], f"Handles[{union}]"
+    for _, events, union in _counts("Only[type[{}]]"):
+        yield [*events, f"when: When[{union}] = None", "priority: Only[int] = 0", *_CALLED], f"Handles[{union}]"
 
 
 def _around() -> Iterator[Overload]:
     yield ["self", "*", _REPLACE], "Around[Event]"
-    for count, union in _unions():
-        yield (
-            ["self", *(f"e{n}: EventClass[E_contra, T{n}]" for n in range(1, count + 1)), "/", "*", _REPLACE],
-            f"Around[{union}]",
-        )
+    for _, events, union in _counts():
+        yield ["self", *events, _REPLACE], f"Around[{union}]"
 
 
 def _surround() -> Iterator[Overload]:
     yield ["self", "manager: Callable[[Delivery[Event]], Manager]", "/", "*", _REPLACE], "Surrounding[Event]"
-    for count, union in _unions():
-        events = [f"e{n}: EventClass[E_contra, T{n}]" for n in range(1, count + 1)]
+    for count, events, union in _counts():
         # Of `Delivery[T1 | T2]`, which stands before the events, pyright would make `Delivery[T2]`.
-        each = " | ".join(f"Delivery[T{n}]" for n in range(1, count + 1))
-        yield ["self", f"manager: Callable[[{each}], Manager]", *events, "/", "*", _REPLACE], f"Surrounding[{union}]"
+        manager = f"manager: Callable[[{_union('Delivery[T{}]', count)}], Manager]"
+        yield ["self", manager, *events, _REPLACE], f"Surrounding[{union}]"
     for owner, event, union in _variables("Linker"):
         yield (
             [owner, f"manager: Callable[[Delivery[{union}]], Manager]", event, "/", "*", _REPLACE],
@@ -93,28 +98,33 @@ def _surround() -> Iterator[Overload]:
 
 def _stream() -> Iterator[Overload]:
     for head, union in _reading():
-        yield [*head, "maxsize: int = 100", 'overflow: StreamOverflow = "wait"'], f"Stream[{union}]"
+        yield [*head, "maxsize: Only[int] = 100", 'overflow: Only[StreamOverflow] = "wait"'], f"Stream[{union}]"
 
 
 def _expect() -> Iterator[Overload]:
     for head, union in _reading():
-        yield [*head, "timeout: float | None = None"], f"Future[{union}]"
+        yield [*head, "timeout: Only[float | None] = None"], f"Future[{union}]"
 
 
 def _reading() -> Iterator[tuple[list[str], str]]:
-    for count, union in _unions():
-        events = [f"e{n}: EventClass[E_contra, T{n}]" for n in range(1, count + 1)]
-        yield ["self", *events, "/", "*", f"when: When[{union}] = None"], union
+    for _, events, union in _counts():
+        yield ["self", *events, f"when: When[{union}] = None"], union
     for owner, event, union in _variables("Emitter"):
-        when = f"Filter[{union}] | None" if union == "E_contra" else f"When[{union}]"
-        yield [owner, event, "/", "*", f"when: {when} = None"], union
+        yield [owner, event, "/", "*", _filtered(union)[0]], union
 
 
 def _variables(owner: str) -> Iterator[tuple[str, str, str]]:
     """For generic code, where the class is a ``type[E]``: the first for pyrefly and ty, the others for mypy and zuban."""
     yield "self", "event: AnyClass[..., E_contra, T]", "T"
-    yield f'self: "{owner}[Event]"', "event: ClassVariable[T]", "T"
-    yield "self", "event: ClassVariable[E_contra]", "E_contra"
+    yield f'self: "{owner}[Event]"', "event: ClassOf[T]", "T"
+    yield "self", "event: ClassOf[E_contra]", "E_contra"
+
+
+def _filtered(union: str) -> list[str]:
+    """``when`` and ``on_failure``; where a family of hundreds is meant itself, as classes that mypy compares quickly."""
+    if union == "E_contra":
+        return ["when: Filter[E_contra] | None = None", "on_failure: Failure[E_contra] | None = None"]
+    return [f"when: When[{union}] = None", f"on_failure: OnFailure[{union}] = None"]
 
 
 FORMS: Final[Mapping[str, Callable[[], Iterable[Overload]]]] = {

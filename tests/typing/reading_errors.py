@@ -7,6 +7,7 @@ A test takes them again, so the page stays true.
 
 # ruff: noqa: T201 - what it prints is its output
 
+import itertools
 import re
 import shutil
 import sys
@@ -30,29 +31,40 @@ _PREAMBLE: Final = re.compile(r"```py\n(?P<code>[^`]*)```\n")
 # That a type is unknown afterwards, of a decorated function for example, follows from the mistake, and does not name it.
 _ECHO: Final = re.compile(r"untyped-decorator|dynamic-function-decorator-return|reportUnknown\w+")
 # basedpyright says what pyright says.
-_SHOWN: Final = tuple(checker for checker in CHECKERS if checker != "basedpyright")
+SHOWN: Final = tuple(checker for checker in CHECKERS if checker != "basedpyright")
 _LINES: Final = 4
-_WIDTH: Final = 240
+_WIDTH: Final = 320
 
 
-def refresh(page: str, scratch: Path, root: Path = ROOT) -> str:
-    """*page* with the messages that the checkers give now. *root* is the directory that holds the package."""
-    first = _PREAMBLE.search(page)
-    assert first is not None, "the page starts with the code that all its examples share"
-    examples = [match["code"] for match in _EXAMPLE.finditer(page)]
-    folder = scratch / "examples"
+def write_examples(page: str, folder: Path) -> None:
+    """Write each example of *page* into *folder*, with the code that all share before it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    paths = [folder / f"example_{number}.py" for number in range(len(examples))]
-    for path, example in zip(paths, examples, strict=True):
-        path.write_text(f"{first['code']}\n\n{example}", encoding="utf-8")
-    with ThreadPoolExecutor(len(_SHOWN)) as pool:
-        reports = list(pool.map(lambda checker: run(checker, Job((folder,), (root,), scratch / checker)), _SHOWN))
-    start = first["code"].count("\n")  # what is said of the shared code, such as an unused import, is not the example's
-    spelled = iter([_spell(reports, path, start) for path in paths])
+    for number, match in enumerate(_EXAMPLE.finditer(page)):
+        (folder / _name(number)).write_text(f"{_shared(page)}\n\n{match['code']}", encoding="utf-8")
+
+
+def with_messages(page: str, folder: Path, reports: Sequence[Report]) -> str:
+    """*page* with what *reports* say of the examples in *folder*."""
+    start = _shared(page).count("\n")  # what is said of the shared code, such as an unused import, is not the example's
+    numbers = itertools.count()
     return _EXAMPLE.sub(
-        lambda match: f"```py\n{match['code']}```\n\n<!-- messages -->\n{next(spelled)}<!-- end -->", page
+        lambda match: (
+            f"```py\n{match['code']}```\n\n<!-- messages -->\n"
+            f"{_spell(reports, folder / _name(next(numbers)), start)}<!-- end -->"
+        ),
+        page,
     )
+
+
+def _shared(page: str) -> str:
+    first = _PREAMBLE.search(page)
+    assert first is not None, "the page starts with the code that all its examples share"
+    return first["code"]
+
+
+def _name(number: int) -> str:
+    return f"example_{number}.py"
 
 
 def _spell(reports: Sequence[Report], path: Path, start: int) -> str:
@@ -80,8 +92,12 @@ def _cut(message: str) -> Iterator[str]:
 
 def main() -> int:
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            page = refresh(PAGE.read_text(encoding="utf-8"), Path(scratch))
+        with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(len(SHOWN)) as pool:
+            scratch, page = Path(temporary).resolve(), PAGE.read_text(encoding="utf-8")
+            folder = scratch / "examples"
+            write_examples(page, folder)
+            jobs = [Job((folder,), (ROOT,), scratch / checker) for checker in SHOWN]
+            page = with_messages(page, folder, list(pool.map(run, SHOWN, jobs)))
     except CheckerUnusable as error:
         print(error, file=sys.stderr)
         return 2

@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import overloads
 import pytest
-from checkers import Job
+from checkers import Checker, Job, Report
 from mutants import MUTANTS, Mutant, MutantNotFound
-from reading_errors import PAGE, refresh
+from reading_errors import PAGE, SHOWN, with_messages
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -58,9 +59,12 @@ def test_our_stubs_agree_with_the_packages_that_they_describe() -> None:
     assert (done.stdout + done.stderr, done.returncode) == ("", 0)
 
 
-def test_the_page_of_error_messages_says_what_the_checkers_say(cases_job: Job) -> None:
+def test_the_page_of_error_messages_says_what_the_checkers_say(
+    cases_job: Job, reports: dict[Checker, Future[Report]]
+) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert refresh(page, cases_job.scratch / "page") == page, "run: python tests/typing/reading_errors.py"
+    found = [reports[checker].result() for checker in SHOWN]
+    assert with_messages(page, cases_job.targets[1], found) == page, "run: python tests/typing/reading_errors.py"
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -13,6 +13,7 @@ from pyventus_typed import (
     Emitter,
     Event,
     Linker,
+    On,
     Routes,
     Stream,
     Subscription,
@@ -181,15 +182,92 @@ def listen_out_of_a_table_wrongly(
 
 
 def decorate(linker: Linker[E], event: type[E], handler: Callable[[E], object]) -> None:
-    linker.on(event)(handler)  # FP[mypy,pyrefly,ty,zuban]: a class that is a variable: use subscribe
+    linker.on(event)(handler)  # FP[zuban]: it sees the bound of E, not E
 
 
-def decorate_out_of_a_table(linker: Linker[ShopEvent], kind: type[ShopEvent]) -> None:
-    linker.on(kind)(print)  # FP[mypy]: a class that is a variable: use subscribe
+def decorate_some(
+    linker: Linker[E],
+    event: type[E],
+    handler: Callable[[E], object],
+    when: Callable[[E], bool],
+    failed: Callable[[E, Exception], object],
+) -> None:
+    linker.on(event, when=when, once=True)(handler)  # FP[zuban]: it sees the bound of E, not E
+    linker.on(event, on_failure=failed)(
+        handler
+    )  # FP[mypy,zuban]: the overload for a family that is a variable has no on_failure, which would cost mypy too much
+
+
+def decorate_any(linker: Linker[Event], event: type[E], handler: Callable[[E], object]) -> None:
+    linker.on(event, priority=1)(handler)  # FP[mypy,pyrefly]: they see the bound of E, not E
+
+
+def decorate_in_the_shop(linker: Linker[ShopEvent], event: type[S], handler: Callable[[S], object]) -> None:
+    linker.on(event)(handler)  # FP[mypy,pyrefly]: they see the bound of S, not S
+
+
+def decorator_of(linker: Linker[Event], event: type[E]) -> On[E, object]:
+    return linker.on(event)  # FP[mypy,pyrefly]: they see the bound of E, not E
+
+
+def decorate_out_of_a_table(
+    linker: Linker[ShopEvent],
+    kind: type[ShopEvent],
+    events: list[type[OrderPlaced] | type[OrderPaid]],
+    handler: Callable[[ShopEvent], object],
+) -> None:
+    linker.on(kind)(print)
+    linker.on(kind)(handler)
+    for event in events:
+        linker.on(event)(handler)
+
+
+def decorate_out_of_a_table_of_two(
+    linker: Linker[ShopEvent],
+    events: list[type[OrderPlaced] | type[OrderPaid]],
+    handler: Callable[[OrderPlaced | OrderPaid], object],
+) -> None:
+    for event in events:
+        linker.on(event)(handler)  # FP[mypy]: of the two classes it makes their base
 
 
 def decorate_wrongly(linker: Linker[E], event: type[E], handler: Callable[[OrderPaid], object]) -> None:
     linker.on(event)(handler)  # E: the handler does not take E
+
+
+def decorate_any_wrongly(linker: Linker[Event], event: type[E], handler: Callable[[F], object]) -> None:
+    linker.on(event)(handler)  # E: the handler takes an F
+
+
+def decorate_others(linker: Linker[E], event: type[F], handler: Callable[[F], object]) -> None:
+    linker.on(event)(handler)  # E: F may be outside of the family
+
+
+def decorate_outside(linker: Linker[ShopEvent], event: type[E], handler: Callable[[E], object]) -> None:
+    linker.on(event)(handler)  # E: E may be outside of the family
+
+
+def decorate_filtered_wrongly(
+    linker: Linker[E], event: type[E], handler: Callable[[E], object], when: Callable[[OrderPaid], bool]
+) -> None:
+    linker.on(event, when=when)(handler)  # E: the filter does not take E
+
+
+def decorator_of_less(linker: Linker[Event], event: type[E]) -> On[OrderPaid, object]:
+    return linker.on(event)  # E: E may be another event
+
+
+def decorate_out_of_a_table_wrongly(
+    linker: Linker[ShopEvent],
+    kind: type[ShopEvent],
+    anything: type[Event],
+    events: list[type[OrderPlaced] | type[OrderPaid]],
+    handler: Callable[[OrderPaid], object],
+) -> None:
+    linker.on(kind)(handler)  # E: the handler takes some of them
+    linker.on(anything)  # E: outside of the family
+    for event in events:
+        linker.on(event)(handler)  # E: the handler takes one of two
 
 
 async def publish_anything(emitter: Emitter[Event], event: E) -> Emission[E]:
@@ -286,7 +364,7 @@ def measure_outside(
 
 
 def one_route(event: type[E], handler: Callable[[E], object]) -> Routes[E]:
-    return route(event, handler)
+    return route(event, handler)  # FP[zuban]: it sees the bound of E, not E
 
 
 def keep(event: type[E]) -> tuple[list[E], Callable[[E], None]]:

@@ -54,6 +54,14 @@ one_is_missing: Routes[Order] = route(OrderPlaced, place) | route(OrderPaid, pay
 two_are_missing: Routes[Order] = route(OrderPlaced, place)  # E: two events have no handler
 the_first_is_missing: Routes[Order] = route(OrderPaid, pay) | route(OrderShipped, ship)  # E: OrderPlaced has none
 the_wrong_one: Routes[OrderPaid] = route(OrderPlaced, place)  # E: OrderPaid has no handler
+one_of_a_wide_handler: Routes[OrderPlaced | OrderPaid] = route(OrderPlaced, any_order)  # E: OrderPaid has no handler
+one_of_print: Routes[Order] = route(OrderPlaced, print)  # E: two events have no handler
+two_of_a_wide_handler: Routes[Order] = route(OrderPlaced, any_order) | route(
+    OrderPaid, any_order
+)  # E: OrderShipped has no handler, though this one would take it
+linker_of_a_wide_handler: Linker[Order] = Linker.of(
+    route(OrderPlaced, any_order) | route(OrderPaid, any_order)
+)  # E: OrderShipped has no handler
 only_some_of_a_base: Routes[ShopEvent] = complete  # E: OrderReturned has no handler
 outside: Routes[UserSignedUp] = complete  # E: UserSignedUp has no handler
 linker_is_missing_one: Linker[Order] = Linker.of(two)  # E: OrderShipped has no handler
@@ -80,4 +88,6 @@ def start(routes: Routes[Order]) -> Emitter[Order]:
 
 start(complete)
 start(two)  # E: OrderShipped has no handler
+start(route(OrderPlaced, any_order) | route(OrderPaid, any_order))  # E: OrderShipped has no handler
+start(route(OrderPlaced, any_order) | route(OrderPaid, any_order) | route(OrderShipped, any_order))
 assert_type(start(complete), Emitter[OrderPlaced | OrderPaid | OrderShipped])

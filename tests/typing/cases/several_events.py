@@ -60,6 +60,44 @@ def seven(event: ShopEvent | UserSignedUp) -> None: ...
 def eight(event: ShopEvent | UserSignedUp) -> None: ...
 
 
+@linker.on(
+    OrderPlaced, OrderPaid, OrderShipped, ExpressShipped, OrderPlaced, OrderPaid, OrderShipped, ShopEvent, UserSignedUp
+)
+def nine(event: ShopEvent | UserSignedUp) -> None: ...
+
+
+@shop.on(
+    OrderShipped,
+    OrderShipped,
+    OrderShipped,
+    OrderShipped,
+    OrderShipped,
+    OrderShipped,
+    OrderShipped,
+    OrderShipped,
+    OrderPlaced,
+    OrderPaid,
+)
+def ten_by_their_base(event: ShopEvent) -> None: ...
+
+
+@shop.on(
+    OrderShipped,
+    OrderShipped,
+    OrderShipped,
+    OrderShipped,
+    OrderShipped,
+    OrderShipped,
+    OrderShipped,
+    OrderShipped,
+    OrderPlaced,
+    OrderPaid,
+)
+def ten_by_their_union(
+    event: OrderShipped | OrderPlaced | OrderPaid,
+) -> None: ...  # FP[mypy]: of the ninth and tenth it makes their base
+
+
 @shop.on(OrderPlaced, OrderPaid, OrderShipped)
 def three_of_the_family(event: ShopEvent) -> None: ...
 
@@ -128,6 +166,40 @@ def seven_of_the_eight(event: ShopEvent) -> None: ...  # E: the last one is not 
 def eight_without_the_first(event: ShopEvent) -> None: ...  # E: the first one is not of the shop
 
 
+@linker.on(OrderPaid, OrderShipped, OrderPaid, OrderPaid, OrderPlaced, OrderShipped, ShopEvent, OrderPaid, UserSignedUp)
+def eight_of_the_nine(event: ShopEvent) -> None: ...  # E: the last one is not of the shop
+
+
+@linker.on(
+    OrderPaid,
+    OrderShipped,
+    OrderPaid,
+    OrderPaid,
+    OrderPlaced,
+    OrderShipped,
+    ShopEvent,
+    OrderPaid,
+    OrderPaid,
+    UserSignedUp,
+)
+def nine_of_the_ten(event: ShopEvent) -> None: ...  # E: the last one is not of the shop
+
+
+@linker.on(
+    UserSignedUp,
+    OrderShipped,
+    OrderPaid,
+    OrderPaid,
+    OrderPlaced,
+    OrderShipped,
+    ShopEvent,
+    OrderPaid,
+    OrderPaid,
+    OrderPaid,
+)
+def ten_without_the_first(event: ShopEvent) -> None: ...  # E: the first one is not of the shop
+
+
 linker.on(OrderPlaced, OrderPaid)(two)
 linker.on(OrderPlaced)(two)
 linker.on(OrderPlaced, OrderPaid, OrderShipped)(two)  # E: two does not take OrderShipped
@@ -149,6 +221,24 @@ shop.on(
 shop.on(
     OrderPlaced, OrderPaid, OrderPlaced, OrderPaid, OrderPlaced, OrderPaid, OrderPaid, UserSignedUp
 )  # E: the eighth
+shop.on(
+    OrderPlaced, OrderPaid, OrderPlaced, OrderPaid, OrderPlaced, OrderPaid, OrderPaid, OrderPaid, UserSignedUp
+)  # E: the ninth
+shop.on(
+    OrderPlaced,
+    OrderPaid,
+    OrderPlaced,
+    OrderPaid,
+    OrderPlaced,
+    OrderPaid,
+    OrderPaid,
+    OrderPaid,
+    OrderPaid,
+    UserSignedUp,
+)  # E: the tenth
+linker.on(
+    OrderPlaced, OrderPaid, OrderPlaced, OrderPaid, OrderPlaced, OrderPaid, OrderPaid, OrderPaid, OrderPaid, int
+)  # E: the tenth is no event
 
 assert_type(two(OrderPaid(1)), int)
 two(UserSignedUp("ann"))  # E: called directly, it wants one of its events
