@@ -34,7 +34,8 @@ from pyventus_typed.errors import (
 )
 from pyventus_typed.testing import explore, sometimes
 from tests.events import OrderPaid, OrderPlaced, OrderRefunded, Price, Shipped, untyped
-from tests.processors.ends import CASES, End, LoopFactory, named, no_complaints
+from tests.loops import LoopFactory
+from tests.processors.ends import CASES, End, named, no_complaints
 
 CLOSED = Discarded("stream closed", started=True)
 

@@ -15,7 +15,8 @@ from typing_extensions import override
 
 from pyventus_typed import Completed, Delivery, Discarded
 from pyventus_typed.testing import Ending, afterwards, given_interleavings
-from tests.processors.ends import End, LoopFactory, no_complaints
+from tests.loops import LoopFactory
+from tests.processors.ends import End, no_complaints
 from tests.processors.world import ORDERINGS, Emit, Errand, Script, Step, World
 from tests.properties.test_programs import ALIVE, MAIN
 

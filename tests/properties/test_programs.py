@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from pyventus_typed import Tally
 from pyventus_typed.testing import Ending, afterwards, always, given_interleavings, sometimes
-from tests.processors.ends import CASES, DROP, End, LoopFactory, no_complaints
+from tests.loops import LoopFactory
+from tests.processors.ends import CASES, DROP, End, no_complaints
 from tests.processors.world import (
     ORDERINGS,
     Absorb,
