@@ -551,7 +551,7 @@ class Stubborn(Exception):
 
 @pytest.mark.parametrize("is_async", [True, False])
 async def test_an_error_that_refuses_a_new_traceback_is_the_outcome_all_the_same(*, is_async: bool) -> None:
-    """Its delivery was pending for ever."""
+    """Its delivery stayed pending."""
 
     async def fail(event: OrderPlaced) -> None:
         raise Stubborn

@@ -156,7 +156,7 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # a token, as HTTP has it: 
 _VALUE = re.compile(r"[ -~]*")
 _SPACE = re.compile(r"\s")
 _KEPT = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
-_NEEDS_NO_ESCAPE = re.compile(r"[!#$&-~]*")  # the same characters
+_NEEDS_NO_ESCAPE = re.compile(f"[{re.escape(_KEPT)}]*")
 
 
 def escape(text: str) -> str:

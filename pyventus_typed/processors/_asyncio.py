@@ -122,9 +122,8 @@ class AsyncIOProcessor:
             scheduler, ledger = queue.scheduler, queue.ledger
             if scheduler.loop is None:
                 if scheduler.thread == get_ident() and state.home_loop is None and get_running_loop() is None:
-                    if (
-                        "trio" in sys.modules and not scheduler.runs
-                    ):  # a look at what is imported costs less than a call
+                    # A look at what is imported costs less than a call.
+                    if "trio" in sys.modules and not scheduler.runs:
                         refuse_trio()
                     if not emission._open and not scheduler.runs:  # nobody receives it
                         ledger.completed += 1

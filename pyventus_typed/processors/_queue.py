@@ -396,7 +396,7 @@ class Queue:
         """The caller of publish has run it, or was cut off."""
         publisher = self.published.get(emission)  # None if its loop was closed
         if publisher is not None:
-            for index in [*publisher.places] if publisher.places else ():
+            for index in [*publisher.places]:
                 leave_published(self, emission, index)
             self.published.pop(emission, None)
         if emission._cursor is not EMPTY:

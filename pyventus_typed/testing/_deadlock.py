@@ -164,7 +164,7 @@ def _what(task: asyncio.Task[object], names: Names, holders: Holders) -> str:
     if frame is None or is_users(frame.f_code):
         return "a future" if waiter is not None else "nothing that can be seen"
     owner = frame.f_locals.get("self")
-    if not isinstance(owner, asyncio.Lock):  # who waits for a lock is told that, whatever took it on the way
+    if not isinstance(owner, asyncio.Lock):  # a lock is named itself, whatever took it on the way
         frame = _called_of_asyncio(task) or frame
         owner = frame.f_locals.get("self")
     if not type(owner).__module__.startswith("asyncio."):

@@ -87,10 +87,11 @@ def given_interleavings(
         if not inspect.iscoroutinefunction(test):
             raise NotABody(test, "given_interleavings is for `async def` tests; for others there is hypothesis.given.")
         progress = _Progress()
+        signature = call_signature(test)
 
         @functools.wraps(test)
         def under_schedules(*args: Any, **kwargs: Any) -> None:  # Any: what the strategies make
-            drawn = call_signature(test).bind(*args, **kwargs).arguments
+            drawn = signature.bind(*args, **kwargs).arguments
             spelled_test = getattr(test, "__name__", "test")
 
             def example() -> Example:
@@ -114,9 +115,9 @@ def given_interleavings(
                     _try_schedules(search, _seed_of(drawn), schedules, progress.failed_before)
                 progress.add(search)
 
-        under_schedules.__signature__ = call_signature(test).replace(return_annotation=None)  # type: ignore[attr-defined]  # pytest's own attribute
+        under_schedules.__signature__ = signature.replace(return_annotation=None)  # type: ignore[attr-defined]  # pytest's own attribute
         # given() takes strategies by position or by name, not both.
-        names = list(call_signature(test).parameters)[-len(strategies) :] if strategies else []
+        names = list(signature.parameters)[-len(strategies) :] if strategies else []
         by_name = dict(zip(names, strategies, strict=True))
         decorated = hypothesis.given(**by_name, **named)(under_schedules)
 
@@ -131,9 +132,9 @@ def given_interleavings(
             reached.require_all(progress.runs)
 
         # Hypothesis keeps its settings on the function that it decorates: `@settings` must find it through ours.
-        signature = call_signature(decorated)
+        parameters_left = call_signature(decorated)
         judged.__dict__ = vars(decorated)
-        vars(judged)["__signature__"] = signature  # for pytest, which fills the parameters that are left
+        vars(judged)["__signature__"] = parameters_left  # for pytest, which fills the parameters that are left
         vars(judged)["body"] = test  # for the regression tests that reports print
         return cast("InterleavedTest[_P]", judged)  # a function has no attribute `body` that a checker could see
 

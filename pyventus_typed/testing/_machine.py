@@ -69,7 +69,7 @@ class EventMachine(_stateful.RuleBasedStateMachine):
 
     After every rule: the counts add up (L2), deliveries start in the order of acceptance and one at a time where the
     ordering says so (O2 to O6), waits cover what they must (W1), raise nothing (W3) and change nothing (W2), and a handler
-    that waits for itself is told so (W4). When a loop ends nothing of it stays pending (L4); at the end nothing is stuck (O7).
+    that waits for itself gets an error (W4). When a loop ends nothing of it stays pending (L4); at the end nothing is stuck (O7).
     """
 
     events: ClassVar[SearchStrategy[Event]]
