@@ -41,6 +41,7 @@ from ._tasks import work
 from ._waiting import refuse, waiting_emission, waits_for
 
 _LOST_WHILE_IT_RAN: Final = Discarded(LOST, started=True)
+finalize(Totals, bool).atexit = False  # pyrefly: ignore[missing-attribute]  # the first one asks atexit, which may be too late
 Key: TypeAlias = tuple[Any, int] | None  # Any: a key of the user's, and its hash
 Entry: TypeAlias = "tuple[Queue, AnyEmission, Context]"
 Await: TypeAlias = "tuple[AnyEmission, asyncio.Task[Any], int]"  # Any: whoever's
