@@ -1,7 +1,7 @@
 """One emitted event and what becomes of it: the handle, and the facts that the engine writes down in it."""
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from itertools import count
@@ -167,6 +167,7 @@ class Owner(Protocol):
     def is_calling(self, emission: "AnyEmission", /) -> bool: ...
     def runs_in(self, emission: "AnyEmission", task: "asyncio.Task[Any]", /) -> bool: ...  # Any: whoever's
     def waits_for(self, emission: "AnyEmission", /) -> "Iterator[AnyEmission]": ...
+    def places_for(self, emission: "AnyEmission", /) -> "tuple[Collection[AnyEmission], Collection[AnyEmission]]": ...
     def begin_wait(self, emission: "AnyEmission", /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]": ...
     def end_wait(self, waiting: "AnyEmission", emission: "AnyEmission", /) -> None: ...
 
