@@ -36,11 +36,11 @@ class Exactly(Generic[_E]):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The base of every event: a frozen dataclass whose class, not its name, is the key.
+    """The base class of every event: a frozen dataclass. Handlers are found by its class, not by its name.
 
-    Derive, decorate with ``@dataclass(frozen=True)`` and give it fields. The base adds nothing to an instance.
-    A class without fields of its own may stay undecorated as the base of a family; it can be subscribed to,
-    not emitted. ::
+    Derive a class, decorate it with ``@dataclass(frozen=True)`` and give it fields. `Event` adds nothing to an
+    instance. A class without fields need not be decorated if it is only the base of a family: you can subscribe to
+    it, but not emit it. ::
 
         class OrderEvent(Event):
             pass
@@ -74,7 +74,7 @@ class Event:
 class Request(Event, Generic[_R_co]):
     """An event with exactly one answer, of type ``R``.
 
-    `Emitter.ask` returns what the handler returned that was subscribed with `Linker.answer`. ::
+    `Emitter.ask` returns the result of the handler that was registered with `Linker.answer`. ::
 
         @dataclass(frozen=True)
         class PriceOf(Request[int]):

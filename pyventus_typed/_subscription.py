@@ -140,8 +140,8 @@ class Registration(Generic[_T_co]):
 class Subscription(Registration[_T_co]):
     """One handler linked to one or more event types, from ``subscribe`` until ``unsubscribe``.
 
-    As a context manager it unsubscribes on exit. The linker holds it, and with it the handler, strongly;
-    letting go of this object changes nothing.
+    As a context manager, it unsubscribes on exit. The linker keeps a strong reference to it and to its handler, so
+    the subscription continues even if you drop this object.
     """
 
     __slots__ = ("_call", "_handler", "_is_async", "_options")
@@ -160,17 +160,17 @@ class Subscription(Registration[_T_co]):
 
     @property
     def handler(self) -> Call:
-        """The very callable that was given."""
+        """The callable that was passed."""
         return self._handler
 
     @property
     def priority(self) -> int:
-        """Higher goes first."""
+        """Handlers with a higher priority start first."""
         return self._options.priority
 
     @property
     def once(self) -> bool:
-        """Whether one accepted emission uses it up."""
+        """Whether the first accepted emission ends the subscription."""
         return self._options.once
 
     @property

@@ -162,7 +162,7 @@ _ACK_TRY = 1.0  # seconds to wait for one confirmation of an acknowledgement
 
 @dataclass(slots=True)
 class Counts:
-    """What a worker did since it was made. *redelivered*: of those taken, how many were not delivered first.
+    """What a worker has done since it was created. *redelivered*: how many of *taken* had been delivered before.
 
     *settled_at*: when a message was last handled, failed or became a dead letter.
     """
