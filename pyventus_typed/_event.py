@@ -115,10 +115,10 @@ def check_event_class(value: object) -> type[Event]:
         )
     if isinstance(value, Event):
         name = spell(type(value))
-        raise NotAnEvent(f"{spell_event(value)} is an event, and its class is meant. Did you mean {name}?", value)
+        raise NotAnEvent(f"{spell_event(value)} is an event, but an event class is needed. Did you mean {name}?", value)
     if inspect.isroutine(value):
         raise NotAnEvent(
-            f"{spell(value)} is a function, and an event class is meant. Name the class that it returns.", value
+            f"{spell(value)} is a function, but an event class is needed. Name the class that it returns.", value
         )
     raise NotAnEvent(
         f"{spell_event(value)} is not an event class. Events are frozen dataclasses that derive from Event.", value
@@ -144,7 +144,7 @@ def check_event(value: object) -> type[Event]:
             )
         return kind
     if is_class(value) and issubclass(value, Event):
-        raise NotAnEvent(f"{spell(value)} is a class, and an event is meant. Did you mean {spell(value)}(...)?", value)
+        raise NotAnEvent(f"{spell(value)} is a class, but an event is needed. Did you mean {spell(value)}(...)?", value)
     raise NotAnEvent(
         f"Events are instances of frozen dataclasses that derive from Event, and {spell_event(value)} is not. "
         "Wrap it in one.",

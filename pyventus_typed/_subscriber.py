@@ -95,7 +95,7 @@ class Handles(Generic[T_contra, M_co]):
             )
         if hasattr(method, _MARK):
             raise NotAHandler(
-                f"{spell(method)} has a mark already, which @{name}(...) would take away. Name all events in one "
+                f"{spell(method)} is already marked, and @{name}(...) would replace that mark. Name all events in one "
                 "@handles(...), and let an answer be a method of its own.",
                 method,
             )

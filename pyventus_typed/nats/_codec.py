@@ -79,20 +79,21 @@ class Readable(Generic[_T_co]):
 class Wire(Readable[_T]):
     """The wire name of one event type, and the names that it had before.
 
-    The name is explicit and carries a version: classes are renamed and moved, what is stored stays.
-    Events are written under *name*. Fields that are unknown to the reader are ignored and missing ones
-    take their default, so a new field with a default needs no new version; anything else does.
+    The name is explicit and has a version, because classes are renamed and moved, and stored events remain. Events
+    are written under *name*. A reader ignores unknown fields and uses the defaults of missing ones. So a new field
+    with a default needs no new version; any other change does.
     """
 
     def formerly(self, name: str, shape: type[_Old], upcast: Callable[[_Old], _T], /) -> Self:
-        """Also read *name*, whose bytes have the form of the dataclass *shape*, and make today's event of it.
+        """Also read *name*, whose bytes have the form of the dataclass *shape*, and convert it to the current event
+        with *upcast*.
 
-        Nothing is written under a retired name. *upcast* must be quick and must not fail for any *shape*;
-        if it raises, the message goes to the dead letters.
+        Nothing is written under a retired name. *upcast* must be quick and must not fail for any *shape*; if it
+        raises, the message becomes a dead letter.
         """
         check_wire_name(name)
         if name in self.readers:
-            raise BadWire(f"{name!r} is registered twice for {self.event.__qualname__}: a name keeps its shape.")
+            raise BadWire(f"{name!r} is registered twice for {self.event.__qualname__}: a name has one shape.")
         read = _reader(name, shape)
         self.readers[name] = lambda data: upcast(read(data))
         self.shapes[name] = shape

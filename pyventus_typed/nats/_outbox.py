@@ -184,7 +184,7 @@ def check_sqlite_transaction(connection: sqlite3.Connection) -> None:
     if commits_each and not connection.in_transaction:
         raise NoTransaction(
             "This connection is in autocommit mode and no transaction is open, so the row would be committed "
-            "without what it tells about. Execute BEGIN first."
+            "without the changes that belong to it. Execute BEGIN first."
         )
 
 

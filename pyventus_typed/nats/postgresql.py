@@ -233,5 +233,5 @@ def _check_transaction(connection: "_Connection | _AsyncConnection") -> None:
     if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
         raise NoTransaction(
             "This connection is in autocommit mode and no transaction is open, so the row would be committed "
-            "without what it tells about. Work inside: with connection.transaction()."
+            "without the changes that belong to it. Work inside: with connection.transaction()."
         )

@@ -193,7 +193,7 @@ def _note(own: _Delivery, delivery: Delivery[Event]) -> None:
 
 def _check_emitter(emitter: object) -> None:
     if not isinstance(emitter, Emitter):
-        raise InvalidOption(f"Trace takes emitters, or nothing for all of them, and {emitter!r} is none.", emitter)
+        raise InvalidOption(f"Trace takes emitters, or nothing for all of them, and {emitter!r} is not one.", emitter)
     if not isinstance(emitter.processor, AsyncIOProcessor):
         raise InvalidOption(
             f"{emitter.processor!r} cannot be observed. Trace the emitter of an AsyncIOProcessor.", emitter.processor
