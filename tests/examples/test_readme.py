@@ -85,7 +85,7 @@ def test_the_promises_and_the_bugs_are_as_many_as_it_says() -> None:
 
 def test_the_demo_over_nats_emits_and_kills_as_many_as_it_says() -> None:
     told = run_python("-m", "pyventus_typed", "nats", "demo", "--help").stdout
-    orders, kills = re.search(r"published \(default: (\d+)\)", told), re.search(r"killed \(default: (\d+)\)", told)
+    orders, kills = re.search(r"publish \(default: (\d+)\)", told), re.search(r"kill \(default: (\d+)\)", told)
     assert orders is not None
     assert kills is not None
     assert (
