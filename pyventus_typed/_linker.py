@@ -145,7 +145,7 @@ class Linker(Generic[E_contra]):
         self._singles: dict[type[Event], tuple[type[Event]]] = {}  # as long as the registry's buckets: for good
         self._family: Family | None = declared_family(type(self), Linker)
 
-    # -- linking ------------------------------------------------------------------------------------------------------
+    # -- subscribing ------------------------------------------------------------------------------------------------------
     # fmt: off
     # -- overloads of on: one for each number of events, written by tests/typing/overloads.py
     @overload
@@ -738,7 +738,7 @@ def _end_older(
 ) -> None:
     """End what a callable of this *name* has here: of an older function all, of this very one what *new* repeats.
 
-    So a function may be linked several times, to several events, and a decorator that changes its events is believed.
+    So a function may be subscribed several times, to several events, and a decorator that changes its events is believed.
     """
     for one, before in older:
         if find_name(before) == name and (one.events == new.events or not is_same(before, callee)):

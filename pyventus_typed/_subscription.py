@@ -138,7 +138,7 @@ class Registration(Generic[_T_co]):
 
 
 class Subscription(Registration[_T_co]):
-    """One handler linked to one or more event types, from ``subscribe`` until ``unsubscribe``.
+    """One handler that is subscribed to one or more event types, from ``subscribe`` until ``unsubscribe``.
 
     As a context manager, it unsubscribes on exit. The linker keeps a strong reference to it and to its handler, so
     the subscription continues even if you drop this object.
