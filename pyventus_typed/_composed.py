@@ -17,7 +17,8 @@ from ._errors import NotAManager
 from ._in_thread import Running, Thread
 from ._loops import here
 from ._manager import Surrounding
-from ._outcome import NOTHING, Completed, Failed, Outcome
+from ._outcome import NOTHING, Cancelled, Completed, Failed, Outcome
+from ._reports import guarded
 from ._spelling import add_note, spell, trim
 from ._subscription import Call, Options
 
@@ -269,6 +270,70 @@ class _InOneContext(InContext[Verdict]):
                 if variable.get(_UNSET) is not now:
                     variable.set(now)
             raise
+
+
+@final
+class Rest:
+    """What is left of a composed call whose first part was run in the caller. Awaiting it gives the verdict."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Coroutine[Any, Any, Verdict]) -> None:  # Any: what a loop and its futures say to each other
+        self._run = run
+
+    def __await__(self) -> Generator[Any, None, Verdict]:  # Any: as above
+        return self._run.__await__()
+
+    def close(self) -> None:
+        """Close it as a coroutine is closed."""
+        self._run.close()
+
+
+def outcome_of(
+    call: Call,
+    delivery: Delivering,
+    cannot_await: Callable[[], Exception],
+    finish: Callable[[Any], object] | None = None,  # Any: known to be awaitable
+) -> tuple[Outcome, bool]:
+    """What a *call* comes to in a caller that does not await; and whether a callback was given its error, if it is one.
+
+    *finish* runs what must be awaited to its end. Without it the handler, or what is around it, gets an error of
+    *cannot_await* at each ``await``, and what a plain call has returned is closed.
+    """
+    try:
+        value: Any = call(delivery.event)  # Any: whatever a handler returns
+        if type(value) is Composed:
+            value = _verdict(value, delivery, cannot_await, finish)
+        elif must_await(value):
+            if finish is None:
+                guarded(getattr(value, "close", bool))
+                return Failed(cannot_await()), False
+            value = finish(value)
+    except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
+        trim(error)
+        return Failed(error), False
+    except asyncio.CancelledError:
+        return Cancelled(), False
+    if type(value) is Verdict:
+        return value.outcome, value.notified
+    return NOTHING if value is None else Completed(value), False
+
+
+def _verdict(
+    composed: Composed,
+    delivery: Delivering,
+    cannot_await: Callable[[], Exception],
+    finish: Callable[[Any], object] | None,  # Any: as above
+) -> object:
+    run = composed.run(delivery, owned=False, threads=False)
+    try:
+        run.send(None)
+        if finish is None:
+            while True:
+                run.throw(cannot_await())
+    except StopIteration as stop:
+        return stop.value
+    return finish(Rest(run))
 
 
 def compose(handler: Call, options: Options, *, is_async: bool, managers: Managers = ()) -> Call:
