@@ -107,8 +107,8 @@ def instrument(
     with the settings of the first call. Exceptions from OpenTelemetry never reach a handler or an emitter:
     ``pyventus_typed`` logs them.
 
-    Raises `InvalidOption` for a part that is neither a linker nor an emitter, and for an attribute that OpenTelemetry
-    does not accept.
+    Raises `InvalidOption` for a part that is neither a linker nor an emitter, and for an attribute that is not a
+    string, a number or a boolean.
     """
     return Instrumentation(parts, tracer_provider, meter_provider, dict(attributes or {}))
 
