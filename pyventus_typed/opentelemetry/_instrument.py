@@ -92,14 +92,14 @@ def instrument(
     emitter)``.
 
     - A linker: a span for each delivery, whichever emitter it comes from, and the duration of its handler. The span
-    is current while the handler runs, so spans of what the handler does and emits are its children. Its own parent is
-    the span that was current where the event was emitted. An exception is recorded; a cancellation is not an error. A
-    delivery that never starts has no span.
+      is current while the handler runs, so spans of what the handler does and emits are its children. Its own parent
+      is the span that was current where the event was emitted. An exception is recorded; a cancellation is not an
+      error. A delivery that never starts has no span.
     - An emitter: the same for its linker; the counts of its processor (``emitter.tally``) from now on; and, with
-    `AsyncIOProcessor`, how long its deliveries wait.
+      `AsyncIOProcessor`, how long its deliveries wait.
     - `pyventus_typed.nats`, whatever the parts are, even without any: a span for each event that is published, and a
-    span for each message that a worker handles, which becomes a child of the former through the header
-    ``traceparent``; and counts and lag of workers that start from now on.
+      span for each message that a worker handles, which becomes a child of the former through the header
+      ``traceparent``; and counts and lag of workers that start from now on.
 
     The span is entered like a manager of `Linker.surround`: it is inside earlier managers, outside later ones, and
     inside callbacks. Providers default to the global ones, which may be set later. *attributes* are added to each

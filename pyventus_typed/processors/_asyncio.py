@@ -40,11 +40,11 @@ class AsyncIOProcessor:
     thread without a loop.
 
     - In a running loop, handlers run in the background. Handlers that are plain calls need no task. Each other
-    handler gets its own task; with ``MAILBOX``, those of one mailbox may share a task.
+      handler gets its own task; with ``MAILBOX``, those of one mailbox may share a task.
     - Without a running loop, the emission and everything that it leads to is run before ``emit`` returns. Plain
-    handlers run in the caller's thread. As soon as something must be awaited, the rest runs in one new loop from
-    ``loop_factory`` (default: the loop that ``asyncio.run`` uses). The current event loop of the thread is not
-    changed. Inside trio's loop, which this would block, ``emit`` raises `DefinitionError`.
+      handlers run in the caller's thread. As soon as something must be awaited, the rest runs in one new loop from
+      ``loop_factory`` (default: the loop that ``asyncio.run`` uses). The current event loop of the thread is not
+      changed. Inside trio's loop, which this would block, ``emit`` raises `DefinitionError`.
 
     When a loop closes, deliveries that have not started are discarded, and running handlers are cancelled. Then
     ``on_discard(emissions)`` is called once with the emissions that were cut off. Without ``on_discard``, one
