@@ -184,7 +184,7 @@ class Delivery(Generic[_T_co]):
 
     @property
     def emission(self) -> "Emission[_T_co]":
-        """What is delivered."""
+        """The emission that this delivery belongs to."""
         return self._emission
 
     @property

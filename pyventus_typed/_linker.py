@@ -270,7 +270,7 @@ class Linker(Generic[E_contra]):
             async def record(event: OrderPlaced | OrderPaid) -> None:
                 print(event)
 
-        Raises `DefinitionError` for what cannot work, before anything is subscribed.
+        Raises `DefinitionError` for arguments that cannot work, before anything is subscribed.
         """
         if not events:
             raise NotAnEvent("on() names no event. Name at least one: @linker.on(OrderPlaced).")
@@ -355,7 +355,7 @@ class Linker(Generic[E_contra]):
             subscription = linker.subscribe(OrderPaid, print, when=lambda event: event.order > 100)
             subscription.unsubscribe()
 
-        Raises `DefinitionError` for what cannot work, before anything is subscribed.
+        Raises `DefinitionError` for arguments that cannot work, before anything is subscribed.
         """
         options = Options(
             when=when,

@@ -106,10 +106,10 @@ observed = Observed()
 def observe(observer: Observer) -> Generator[None, None, None]:
     """Call *observer* for each emission that any `AsyncIOProcessor` of this process accepts in the block.
 
-    From whatever emitter, loop and thread, those that exist already and those that are made meanwhile. Nothing is called
-    for an emission that was pending when the block began, nor for anything after its end. What is observed costs more,
-    several times a call of an empty handler; before and after the block there is no cost. Several may observe at the same time.
-    Raises `InvalidOption` if *observer* lacks a method.
+    This includes every emitter, loop and thread, those that exist already and those that are created later. Nothing
+    is called for an emission that was pending when the block began, nor after the end of the block. An observed
+    emission costs several times as much as a call of an empty handler; before and after the block there is no cost.
+    Several observers may be active at the same time. Raises `InvalidOption` if *observer* lacks a method.
 
     ::
 

@@ -180,12 +180,12 @@ class Subscription(Registration[_T_co]):
 
     @property
     def on_success(self) -> Call | None:
-        """What is called with the handler's result: its own, or the linker's."""
+        """The callback for the handler's result: that of the subscription, or that of the linker."""
         return self._options.on_success
 
     @property
     def on_failure(self) -> Call | None:
-        """What is called with the event and the error: its own, or the linker's."""
+        """The callback for the event and the error: that of the subscription, or that of the linker."""
         return self._options.on_failure
 
     @property

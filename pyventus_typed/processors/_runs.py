@@ -179,10 +179,10 @@ class Run:
         self._runs._settle(self, emission._worst())
         emission._call_waiters()
 
-    # -- what the handle needs ----------------------------------------------------------------------------------------
+    # -- what the emission calls ----------------------------------------------------------------------------------------
     @property
     def scheduler(self) -> object:
-        """It has none."""
+        """``None``: there is no scheduler."""
         return None
 
     def cancel(self, emission: AnyEmission, /) -> bool:
@@ -195,22 +195,22 @@ class Run:
         return was_open
 
     def started(self, _emission: AnyEmission, _index: int, /) -> None:
-        """Nobody observes it."""
+        """Does nothing, because there is no observer."""
 
     def is_calling(self, _emission: AnyEmission, /) -> bool:
-        """Nothing runs that is not noted."""
+        """``False``: no call is made that is not recorded."""
         return False
 
     def runs_in(self, _emission: AnyEmission, _task: "asyncio.Task[Any]", /) -> bool:  # Any: whoever's
-        """Nothing runs in a task of its own."""
+        """``False``: handlers run in no separate task."""
         return False
 
     def waits_for(self, _emission: AnyEmission, /) -> Iterator[AnyEmission]:
-        """Nothing that is known here."""
+        """Nothing: waits are not recorded here."""
         return iter(())
 
     def begin_wait(self, emission: AnyEmission, /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]":
-        """Judge a wait for *emission* in the running loop, and make its future."""
+        """Refuse a wait for *emission* in its own handler; otherwise return a future of the running loop."""
         if self._thread == get_ident():
             raise WouldDeadlock(
                 f"A handler of {spell_event(emission._event)} waits for it, and so for its own end. Return instead.",
@@ -221,7 +221,7 @@ class Run:
         return future, self._futures.discard, None
 
     def end_wait(self, _waiting: AnyEmission, _emission: AnyEmission, /) -> None:
-        """No handler waits in a task."""
+        """Does nothing: waits are not recorded here."""
 
 
 @final
