@@ -159,7 +159,13 @@ class Queue:
         """From here on the observers are called for *emission*, in a copy of its context."""
         own = self._contexts[emission] = context.copy()
         own.run(set_current, emission)
-        calls = [partial(self._observed, emission, *one) for one in enumerate(emission._route.calls)]
+        route, total = emission._route, len(emission._route.calls)
+        # Where a predicate or the key has raised, no handler is called.
+        failed = [error is not None for error in route.errors or [None] * total]
+        calls = [
+            call if failed[index] else partial(self._observed, emission, index, call)
+            for index, call in enumerate(route.calls)
+        ]
         emission._cursor = iter(tuple(calls[emission._begun :]))
         self._tell_observers(own, "accepted", emission)
 
@@ -169,7 +175,7 @@ class Queue:
         ):
             self.started(emission, index)
         value = call(event)
-        if value.__class__ is Composed or must_await(value):
+        if type(value) is Composed or must_await(value):
             return value
         self.note(emission, index, NOTHING if value is None else Completed(value))
         return None  # it is noted
@@ -500,12 +506,10 @@ class Queue:
         now: Entry | None = None
         was, scheduler.busy = scheduler.busy, True
         try:
-            status = Status.COMPLETED
             for index, note in () if notes is None else notes.items():
                 if note is CALLED:  # it returned nothing
                     notes[index] = NOTHING  # type: ignore[index]  # there is a note
-                elif note is not NOTHING:
-                    status = emission._worst()
+            status = emission._worst()
             epochs = ledger.settle(emission, status)
             # The collector may close what a lost loop ran before it closes the loop, which then reports it.
             is_cut = scheduler.ending is not None or (notes is not None and _LOST_WHILE_IT_RAN in notes.values())
@@ -739,6 +743,8 @@ class Queue:
         awaits = self.awaits.get(waiting)
         if awaits is not None:
             awaits.remove(emission)
+            if not awaits:
+                del self.awaits[waiting]  # it would hold the emission
 
 
 def _orphan(queue: "ref[Queue]", _processor: object) -> None:
