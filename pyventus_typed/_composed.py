@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import Context, copy_context
-from types import CoroutineType
+from inspect import CO_ITERABLE_COROUTINE
+from types import CoroutineType, GeneratorType
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, final
 
 from typing_extensions import override
@@ -17,7 +18,8 @@ from ._errors import NotAManager
 from ._in_thread import Running, Thread
 from ._loops import here
 from ._manager import Surrounding
-from ._outcome import NOTHING, Completed, Failed, Outcome
+from ._outcome import NOTHING, Cancelled, Completed, Failed, Outcome
+from ._reports import guarded
 from ._spelling import add_note, spell, trim
 from ._subscription import Call, Options
 
@@ -147,7 +149,7 @@ class Composed:
         value = self.handler(delivery.event)
         return _finish(way, value, self._options.timeout) if must_await(value) else value
 
-    async def _surround(self, delivery: Delivering, way: Verdict, depth: int) -> object:  # noqa: C901 - in one place, where its order can be read
+    async def _surround(self, delivery: Delivering, way: Verdict, depth: int) -> object:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Enter a manager, run what is inside of it, and leave it."""
         if depth == 0 and way.threads and self.in_thread:
             delivery._begin()  # it waits for a thread with its managers entered, so it has started
@@ -169,15 +171,16 @@ class Composed:
                         way.left = error
                         _check_closing(error, result, way)
                         raise
-            plain: AbstractContextManager[object, bool] = manager
-            with plain:
-                try:
-                    result = self._inside(delivery, way, depth + 1)
-                    return _raised(way, await result) if type(result) is CoroutineType else result
-                except BaseException as error:
-                    way.left = error
-                    _check_closing(error, result, way)
-                    raise
+            else:
+                plain: AbstractContextManager[object, bool] = manager
+                with plain:
+                    try:
+                        result = self._inside(delivery, way, depth + 1)
+                        return _raised(way, await result) if type(result) is CoroutineType else result
+                    except BaseException as error:
+                        way.left = error
+                        _check_closing(error, result, way)
+                        raise
         except BaseException as error:
             if isinstance(error, Exception) and error is not way.left:
                 _add_notes(error, make, self.handler)
@@ -191,7 +194,9 @@ class Composed:
             raise
         # It has suppressed what left the inside.
         if way.left is not None and self._options.answers:
-            raise way.left
+            if not isinstance(way.left, StopIteration):
+                raise way.left
+            way.stopped = way.left
         return None
 
     async def _call_in_thread(self, delivery: Delivering, way: Verdict) -> object:
@@ -271,6 +276,70 @@ class _InOneContext(InContext[Verdict]):
             raise
 
 
+@final
+class Rest:
+    """What is left of a composed call whose first part was run in the caller. Awaiting it gives the verdict."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Coroutine[Any, Any, Verdict]) -> None:  # Any: what a loop and its futures say to each other
+        self._run = run
+
+    def __await__(self) -> Generator[Any, None, Verdict]:  # Any: as above
+        return self._run.__await__()
+
+    def close(self) -> None:
+        """Close it as a coroutine is closed."""
+        self._run.close()
+
+
+def outcome_of(
+    call: Call,
+    delivery: Delivering,
+    cannot_await: Callable[[], Exception],
+    finish: Callable[[Any], object] | None = None,  # Any: known to be awaitable
+) -> tuple[Outcome, bool]:
+    """What a *call* comes to in a caller that does not await; and whether a callback was given its error, if it is one.
+
+    *finish* runs what must be awaited to its end. Without it the handler, or what is around it, gets an error of
+    *cannot_await* at each ``await``, and what a plain call has returned is closed.
+    """
+    try:
+        value: Any = call(delivery.event)  # Any: whatever a handler returns
+        if type(value) is Composed:
+            value = _verdict(value, delivery, cannot_await, finish)
+        elif must_await(value):
+            if finish is None:
+                guarded(getattr(value, "close", bool))
+                return Failed(cannot_await()), False
+            value = finish(value)
+    except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
+        trim(error)
+        return Failed(error), False
+    except asyncio.CancelledError:
+        return Cancelled(), False
+    if type(value) is Verdict:
+        return value.outcome, value.notified
+    return NOTHING if value is None else Completed(value), False
+
+
+def _verdict(
+    composed: Composed,
+    delivery: Delivering,
+    cannot_await: Callable[[], Exception],
+    finish: Callable[[Any], object] | None,  # Any: as above
+) -> object:
+    run = composed.run(delivery, owned=False, threads=False)
+    try:
+        run.send(None)
+        if finish is None:
+            while True:
+                run.throw(cannot_await())
+    except StopIteration as stop:
+        return stop.value
+    return finish(Rest(run))
+
+
 def compose(handler: Call, options: Options, *, is_async: bool, managers: Managers = ()) -> Call:
     """The call for *handler* with its *options* and the *managers* around it: itself, where that is all."""
     is_bare = not managers and (
@@ -287,7 +356,12 @@ def must_await(value: object) -> bool:
     ``lambda event: emitter.emit(Other(...))`` emits; it does not wait for what would be ordered behind it.
     """
     kind = type(value)
-    return hasattr(kind, "__await__") and not hasattr(kind, "__emission__")
+    try:
+        return (hasattr(kind, "__await__") and not hasattr(kind, "__emission__")) or (
+            type(value) is GeneratorType and bool(value.gi_code.co_flags & CO_ITERABLE_COROUTINE)  # of types.coroutine
+        )
+    except Exception:  # noqa: BLE001 - a class may answer a question for its attributes with an error of its own
+        return False
 
 
 def _raised(way: Verdict, result: object) -> object:

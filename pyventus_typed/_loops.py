@@ -49,6 +49,10 @@ class Runner:
 class Here(local):
     """What this thread works for."""
 
+    def __init__(self) -> None:
+        self.thread = object()
+        """This thread. Its number may be that of a thread which has ended, and of which something is left."""
+
     scheduler: Runner | None = None
     """The thread's own, which takes what is emitted while the thread runs no loop."""
     elsewhere: object = None

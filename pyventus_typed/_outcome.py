@@ -38,6 +38,8 @@ class Discarded:
 
 NOTHING: Final = Completed(None)
 """What most handlers return, shared."""
+CANCELLED_BEFORE_START: Final = Discarded("cancelled", started=False)
+"""Of what was cancelled while it waited."""
 
 Outcome: TypeAlias = Completed | Failed | Cancelled | Discarded
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from contextvars import Context
 from enum import Enum
 from functools import partial
-from threading import RLock, get_ident
+from threading import RLock
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, Protocol, Self, TypeAlias, final, get_args
 from weakref import ref
@@ -24,7 +24,7 @@ from ._composed import Verdict
 from ._emission import AnyEmission, Waiter, WouldDeadlock, current_emission
 from ._errors import DefinitionError, EmitterClosed
 from ._event import Event
-from ._loops import current_task, nothing, runs_here
+from ._loops import current_task, here, nothing, runs_here
 from ._outcome import Discarded
 from ._registry import Registry
 from ._spelling import several, spell, spell_event
@@ -175,7 +175,7 @@ class Stream(Generic[_T_co]):
         self._scheduler: Callable[[], Scheduler | None] = nothing
         self._owner: Callable[[], asyncio.Task[Any] | None] = nothing  # Any: whoever's. It has entered the block
         self._reader: Callable[[], asyncio.Task[Any] | None] = nothing  # the task that has iterated last
-        self._thread = 0
+        self._thread: object = None
         self._wake: Waiter | None = None  # of the reader, while it waits
         self._has_read = False  # the reader: it has not only entered the block
         # By what the reader waits for something else, and whether that needs room here.
@@ -191,7 +191,7 @@ class Stream(Generic[_T_co]):
             raise DefinitionError("This stream was entered before. Make a new one: emitter.stream(...).", self)
         loop = asyncio.get_running_loop()
         scheduler = scheduler_of(loop)
-        self._loop, self._scheduler, self._thread = ref(loop), ref(scheduler), get_ident()
+        self._loop, self._scheduler, self._thread = ref(loop), ref(scheduler), here.thread
         self._owner = self._reader = _current_task()
         self._phase = _OPEN
         try:
@@ -293,7 +293,7 @@ class Stream(Generic[_T_co]):
         if runs_here(loop):
             if current_task(loop) is self._reader() is not None:
                 raise self._deadlock(f"A delivery of {spell_event(event)} waits for room in", (current_emission(),))
-        elif self._thread == get_ident():
+        elif self._thread is here.thread:
             who = f"A delivery of {spell_event(event)} waits, while its loop does not run, for room in"
             raise self._deadlock(who, (current_emission(),))
         place = _Place()

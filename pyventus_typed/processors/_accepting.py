@@ -4,6 +4,7 @@ import asyncio
 from contextlib import nullcontext
 from contextvars import Context, copy_context
 from functools import partial
+from typing import Final
 
 from .._emission import EMPTY, WAITING, AnyEmission, adopt, current_emission, get_current, lineage, use_up
 from .._errors import EmissionRejected, EmitterClosed, NoRoom
@@ -14,6 +15,8 @@ from .._processing import EmitterState
 from .._spelling import calling_line, spell_event
 from ._mailboxes import Publisher, line_up
 from ._queue import Entry, Key, Queue
+
+_NO_CAPACITY: Final = Discarded("capacity", started=False)
 
 
 def check_open(queue: Queue, event: Event, state: EmitterState) -> None:
@@ -171,7 +174,7 @@ def _enter(queue: Queue, emission: AnyEmission, context: Context) -> "Entry | No
         queue.settle(emission)
         return None
     if queue.scheduler.ending is not None:  # emitted while its loop ends: accounted for, and never started
-        queue.withdraw(emission, queue.scheduler.ending)
+        queue.withdraw(emission, Discarded(queue.scheduler.ending, started=False))
         return None
     return (queue, emission, context)
 
@@ -209,10 +212,10 @@ def _has_place(queue: Queue, emission: AnyEmission, *, has_handle: bool = False)
                 _count_in(queue, emission)
                 if queue.observers:
                     queue.observe(emission, copy_context())
-                queue.withdraw(emission, "capacity")
+                queue.withdraw(emission, _NO_CAPACITY)
                 return False
             raise _no_room(queue, emission)
-        queue.withdraw(oldest, "capacity")  # whoever waits for a place is served before
+        queue.withdraw(oldest, _NO_CAPACITY)  # whoever waits for a place is served before
     return True
 
 
@@ -244,7 +247,7 @@ def _abandon(queue: Queue, emission: AnyEmission, reason: str) -> None:
         scheduler.abandon(reason)  # it was to be run before emit returns
     elif emission in queue.ledger.open:
         queue.published.pop(emission, None)
-        queue.withdraw(emission, reason)
+        queue.withdraw(emission, Discarded(reason, started=False))
 
 
 def hand_over(queue: Queue, emission: AnyEmission, state: EmitterState, context: Context, key: Key) -> None:
@@ -263,8 +266,7 @@ def _hand_over(queue: Queue, emission: AnyEmission, context: Context, key: Key) 
     if takes_place and capacity is not None and not capacity.take(emission):
         if queue.settings.overflow != "drop_new":
             raise _no_room(queue, emission)
-        discarded = Discarded("capacity", started=False)
-        emission._notes = dict.fromkeys(range(len(emission._route.calls)), discarded)
+        emission._notes = dict.fromkeys(range(len(emission._route.calls)), _NO_CAPACITY)
         emission._cursor, emission._open = EMPTY, 0
     else:
         use_up(emission)

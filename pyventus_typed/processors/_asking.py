@@ -5,18 +5,16 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
-from .._composed import Composed, Verdict, must_await
+from .._composed import Composed, outcome_of
 from .._emission import STARTED, AnyEmission, Delivery, set_current
 from .._errors import DefinitionError
 from .._loops import get_running_loop
-from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
+from .._outcome import Completed, Discarded, Failed, Outcome
 from .._processing import EmitterState
-from .._reports import guarded
-from .._spelling import spell, spell_event, trim
+from .._spelling import spell, spell_event
 from ._accepting import accept, hand_over
 from ._queue import Queue
 from ._schedulers import current_scheduler
-from ._tasks import Rest
 from ._waiting import over
 
 
@@ -57,7 +55,9 @@ def answer_now(queue: Queue, emission: AnyEmission, state: EmitterState) -> obje
         own = context.copy()
         own.run(set_current, emission)
         try:
-            outcome = own.run(_called, queue, emission, call)
+            cannot_await = partial(_must_be_awaited, emission, "or what is around it has something to await")
+            finish = partial(_run_in_fresh_loop, queue) if get_running_loop() is None else None
+            outcome, _ = own.run(outcome_of, call, Delivery(emission, 0), cannot_await, finish)
         except BaseException as error:
             _conclude(queue, emission, Discarded(repr(error), started=True))
             raise
@@ -77,34 +77,6 @@ def _conclude(queue: Queue, emission: AnyEmission, outcome: Outcome) -> None:
         scheduler.put(partial(queue.conclude, emission, 0, outcome))
     else:
         queue.conclude(emission, 0, outcome)
-
-
-def _called(queue: Queue, emission: AnyEmission, call: Any) -> Outcome:  # Any: a handler, or what is composed around it
-    try:
-        value: Any = call(emission._event)  # Any: whatever a handler returns
-        if type(value) is Composed:
-            run = value.run(Delivery(emission, 0), owned=False, threads=False)
-            try:
-                run.send(None)
-                while get_running_loop() is not None:  # each time it would await
-                    run.throw(_must_be_awaited(emission, "has something to await, or what is around it has"))
-            except StopIteration as stop:
-                value = stop.value
-            else:
-                value = _run_in_fresh_loop(queue, Rest(run))
-        elif must_await(value):
-            if get_running_loop() is not None:
-                guarded(getattr(value, "close", bool))
-                return Failed(_must_be_awaited(emission, "has returned something to await, which was closed"))
-            value = _run_in_fresh_loop(queue, value)
-    except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
-        trim(error)
-        return Failed(error)
-    except asyncio.CancelledError:
-        return Cancelled()
-    if type(value) is Verdict:
-        return value.outcome
-    return NOTHING if value is None else Completed(value)
 
 
 def _run_in_fresh_loop(queue: Queue, what: Any) -> object:  # Any: known to be awaitable

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from functools import partial
-from threading import get_ident
 from typing import Any
 from weakref import ref
 
@@ -121,7 +120,7 @@ class AsyncIOProcessor:
         ):
             scheduler, ledger = queue.scheduler, queue.ledger
             if scheduler.loop is None:
-                if scheduler.thread == get_ident() and state.home_loop is None and get_running_loop() is None:
+                if scheduler.thread is here.thread and state.home_loop is None and get_running_loop() is None:
                     # A look at what is imported costs less than a call.
                     if "trio" in sys.modules and not scheduler.runs:
                         refuse_trio()

@@ -5,9 +5,9 @@ from contextlib import suppress
 from typing import Any
 
 from .._composed import Composed, Verdict, must_await
-from .._emission import NEVER_RAN, QUEUED, WAITING, AnyEmission, Delivery, Progress, reset_current, set_current
+from .._emission import NEVER_RAN, QUEUED, STARTED, WAITING, AnyEmission, Delivery, Progress, reset_current, set_current
 from .._loops import current_task, must_cancel
-from .._outcome import Cancelled, Completed, Discarded, Failed
+from .._outcome import CANCELLED_BEFORE_START, NOTHING, Cancelled, Completed, Discarded, Failed
 from .._processing import EmitterState
 from .._spelling import trim
 from ._accepting import accept_published
@@ -54,9 +54,11 @@ async def publish(queue: Queue, emission: AnyEmission, state: EmitterState) -> N
         queue.end_publishing(emission)
 
 
-async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) -> None:  # noqa: C901 - one delivery in one place
+async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) -> None:  # noqa: C901, PLR0912 - one delivery in one place
     task, event, mailboxes = publisher.task, emission._event, queue.mailboxes
     before = task.cancelling()
+    if before and must_cancel(task):
+        await asyncio.sleep(0)  # the caller was cancelled before it called: that comes here
     for call in emission._cursor:
         index = 0 if mailboxes is None else emission._begun - 1
         if mailboxes is not None and not await _enter_mailbox(queue, emission, index, publisher):
@@ -68,25 +70,29 @@ async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) ->
                 value = call(event)
                 if value is not None:
                     value = await _finished(queue, emission, value)
-            if value is not None or emission._notes is not None:
+            if value is not None or emission._notes is not None or queue.observers:
                 _note(queue, emission, value)
         except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
             trim(error)
-            queue.note(emission, queue.index_of(emission), Failed(error), error)
+            queue.note(emission, _running(queue, emission), Failed(error), error)
         except asyncio.CancelledError:
-            queue.note(emission, queue.index_of(emission), Cancelled())
+            running = _running(queue, emission)
+            never = CANCELLED_BEFORE_START if publisher.is_cut else NEVER_RAN
+            queue.note(emission, running, never if emission._note(running) is QUEUED else Cancelled())
         finally:
             if mailboxes is not None:
                 leave_published(queue, emission, index)
         if publisher.is_cut:
             await _take_back(publisher)
         if task.cancelling() > before:
+            if must_cancel(task):
+                await asyncio.sleep(0)  # it comes here, and not once more where the caller awaits something
             raise asyncio.CancelledError
 
 
 async def _finished(queue: Queue, emission: AnyEmission, value: Any) -> Any:  # Any: whatever a handler returns
     """What a call comes to that has returned *value*."""
-    if value.__class__ is Composed:
+    if type(value) is Composed:
         index = queue.index_of(emission)
         if value.in_thread:
             emission._write(index, QUEUED)
@@ -98,13 +104,21 @@ async def _finished(queue: Queue, emission: AnyEmission, value: Any) -> Any:  # 
     return await value if must_await(value) else value
 
 
+def _running(queue: Queue, emission: AnyEmission) -> int:
+    """Which delivery runs. There is one at a time, and what becomes of one with a thread is noted from its beginning on."""
+    for index, note in (emission._notes or {}).items():
+        if note is QUEUED or note is STARTED:
+            return index
+    return queue.index_of(emission)
+
+
 def _note(queue: Queue, emission: AnyEmission, value: Any) -> None:  # Any: as above
     """The delivery that runs has come to *value*."""
-    index = queue.index_of(emission)
-    if value.__class__ is Verdict:
+    index = _running(queue, emission)
+    if type(value) is Verdict:
         queue.decide(emission, index, value)
     else:
-        queue.note(emission, index, Completed(value))
+        queue.note(emission, index, NOTHING if value is None else Completed(value))
 
 
 async def _enter_mailbox(queue: Queue, emission: AnyEmission, index: int, publisher: Publisher) -> bool:
@@ -137,18 +151,14 @@ def _cut_off(queue: Queue, emission: AnyEmission, error: BaseException) -> None:
     """*error* leaves: what has not begun never will."""
     if not emission._open:
         return
-    rest = [*emission._cursor]
-    total = len(emission._route.calls)
-    begun = total - len(rest)
-    notes = {**(emission._notes or {})}
     if isinstance(error, asyncio.CancelledError):
-        notes.update(dict.fromkeys(range(begun, total), NEVER_RAN))
-    else:
-        reason = queue.reason_of(error)
-        notes.update(dict.fromkeys(range(begun, total), Discarded(reason, started=False)))
-        if begun and notes.get(begun - 1, WAITING).__class__ is Progress:
-            notes[begun - 1] = Discarded(reason, started=True)
-    emission._notes = notes
+        queue.withdraw(emission, NEVER_RAN)
+        return
+    reason, running = queue.reason_of(error), _running(queue, emission)
+    queue.withdraw(emission, Discarded(reason, started=False))
+    note = emission._note(running)
+    if running >= 0 and note.__class__ is Progress:
+        emission._write(running, Discarded(reason, started=note is not QUEUED))
 
 
 async def _take_back(publisher: Publisher) -> None:

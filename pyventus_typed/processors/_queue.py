@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 from weakref import finalize, ref
 
-from .._composed import Composed, Verdict, must_await
+from .._composed import Composed, Rest, Verdict, must_await
 from .._emission import (
     CALLED,
     EMPTY,
@@ -27,7 +27,7 @@ from .._event import Event
 from .._ledger import Epoch, Epochs, Ledger, Totals
 from .._loops import HAS_GIL, complete, runs_here
 from .._ordering import Ordering, gate_of
-from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
+from .._outcome import CANCELLED_BEFORE_START, NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status
 from .._processing import Observer, observed
 from .._reports import Tell, guarded
 from .._spelling import spell_event, trim
@@ -37,10 +37,9 @@ from ._mailboxes import Mailbox, Publisher, ahead, is_busy, leave, leave_publish
 from ._scheduler import LOST, Scheduler, numbers
 from ._schedulers import scheduler_of
 from ._settings import Settings
-from ._tasks import Rest, work
+from ._tasks import work
 from ._waiting import refuse, waiting_emission, waits_for
 
-_CANCELLED_BEFORE: Final = Discarded("cancelled", started=False)
 _LOST_WHILE_IT_RAN: Final = Discarded(LOST, started=True)
 Key: TypeAlias = tuple[Any, int] | None  # Any: a key of the user's, and its hash
 Entry: TypeAlias = "tuple[Queue, AnyEmission, Context]"
@@ -160,7 +159,13 @@ class Queue:
         """From here on the observers are called for *emission*, in a copy of its context."""
         own = self._contexts[emission] = context.copy()
         own.run(set_current, emission)
-        calls = [partial(self._observed, emission, *one) for one in enumerate(emission._route.calls)]
+        route, total = emission._route, len(emission._route.calls)
+        # Where a predicate or the key has raised, no handler is called.
+        failed = [error is not None for error in route.errors or [None] * total]
+        calls = [
+            call if failed[index] else partial(self._observed, emission, index, call)
+            for index, call in enumerate(route.calls)
+        ]
         emission._cursor = iter(tuple(calls[emission._begun :]))
         self._tell_observers(own, "accepted", emission)
 
@@ -170,7 +175,7 @@ class Queue:
         ):
             self.started(emission, index)
         value = call(event)
-        if value.__class__ is Composed or must_await(value):
+        if type(value) is Composed or must_await(value):
             return value
         self.note(emission, index, NOTHING if value is None else Completed(value))
         return None  # it is noted
@@ -387,7 +392,7 @@ class Queue:
             emission._notes = fresh
         notes = emission._notes
         if progress is WAITING and index in notes and notes[index] is CALLED:
-            notes[index] = _CANCELLED_BEFORE  # cancelled since its call: it has not started, so it never does
+            notes[index] = CANCELLED_BEFORE_START  # cancelled since its call: it has not started, so it never does
         elif index not in notes or notes[index].__class__ is Progress:
             notes[index] = progress
             emission._open += 1
@@ -501,12 +506,10 @@ class Queue:
         now: Entry | None = None
         was, scheduler.busy = scheduler.busy, True
         try:
-            status = Status.COMPLETED
             for index, note in () if notes is None else notes.items():
                 if note is CALLED:  # it returned nothing
                     notes[index] = NOTHING  # type: ignore[index]  # there is a note
-                elif note is not NOTHING:
-                    status = emission._worst()
+            status = emission._worst()
             epochs = ledger.settle(emission, status)
             # The collector may close what a lost loop ran before it closes the loop, which then reports it.
             is_cut = scheduler.ending is not None or (notes is not None and _LOST_WHILE_IT_RAN in notes.values())
@@ -572,7 +575,7 @@ class Queue:
         """Discard what has not started, and cancel what runs."""
         if emission not in self.ledger.open:
             return False
-        self.withdraw(emission, "cancelled")
+        self.withdraw(emission, CANCELLED_BEFORE_START)
         for _, task in [*self.scheduler.tasks_of(emission)]:
             task.cancel()
         publisher = self.published.get(emission)
@@ -593,27 +596,26 @@ class Queue:
             self._cancel_here(emission)
             return
         if note is WAITING:
-            self.conclude(emission, index, Discarded("cancelled", started=False))
+            self.conclude(emission, index, CANCELLED_BEFORE_START)
         if task is not None:
             task.cancel()
 
-    def withdraw(self, emission: AnyEmission, reason: str) -> None:
-        """Discard what of *emission* has not started."""
+    def withdraw(self, emission: AnyEmission, never: Outcome) -> None:
+        """What of *emission* has not started never will: its outcome is *never*."""
         scheduler = self.scheduler
         was, scheduler.busy = scheduler.busy, True
         try:
             if self.observers and emission in self.handed:  # it is accepted and settled in one
                 self.observe(emission, self.handed[emission][0])
-            discarded = Discarded(reason, started=False)
             total = len(emission._route.calls)
             before = emission._notes or {}
             notes: dict[int, Note] = dict(before)
             waiting = [index for index, note in before.items() if note is WAITING]
-            notes.update(dict.fromkeys(waiting, discarded))
+            notes.update(dict.fromkeys(waiting, never))
             is_calling = self.is_calling(emission)
             rest = [*emission._cursor]
             begun = emission._begun - len(rest)  # or as other threads have left it: they take all
-            notes.update(dict.fromkeys(range(begun, total), discarded))
+            notes.update(dict.fromkeys(range(begun, total), never))
             if is_calling and begun > 0 and begun - 1 not in notes:
                 notes[begun - 1] = CALLED
             given_back = len(waiting) + (emission._cursor is not EMPTY and not is_calling)
@@ -641,12 +643,12 @@ class Queue:
         """Discard whatever has not started."""
         for emission in self.emissions():
             if emission._open:
-                self.withdraw(emission, reason)
+                self.withdraw(emission, Discarded(reason, started=False))
 
     def discard_all(self, reason: str, /, *, queued: bool = True) -> None:
         """Discard whatever is open: it will not go on. Unless *queued*, what waits for a thread decides by itself."""
         for emission in self.emissions():
-            self.withdraw(emission, reason)
+            self.withdraw(emission, Discarded(reason, started=False))
             if emission not in self.ledger.open:
                 continue
             notes = emission._notes or {}
@@ -741,6 +743,8 @@ class Queue:
         awaits = self.awaits.get(waiting)
         if awaits is not None:
             awaits.remove(emission)
+            if not awaits:
+                del self.awaits[waiting]  # it would hold the emission
 
 
 def _orphan(queue: "ref[Queue]", _processor: object) -> None:

@@ -9,13 +9,14 @@ import asyncio
 from collections.abc import Iterator
 from contextvars import Context, copy_context
 from dataclasses import replace
+from functools import partial
 from threading import RLock, get_ident
 from typing import Any, Final, final
 from weakref import ref
 
 from typing_extensions import override
 
-from .._composed import Composed, must_await
+from .._composed import Composed, outcome_of
 from .._emission import (
     EMPTY,
     STARTED,
@@ -36,10 +37,9 @@ from .._emission import (
 from .._errors import DefinitionError, EmitterClosed
 from .._event import Event, Request
 from .._ledger import Ledger
-from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome, Status, Tally
+from .._outcome import CANCELLED_BEFORE_START, Discarded, Failed, Outcome, Status, Tally
 from .._processing import EmitterState
-from .._reports import guarded
-from .._spelling import spell, spell_event, trim
+from .._spelling import spell, spell_event
 from .._subscription import Subscription, check_seconds
 
 _TAKEN: Final = object()
@@ -98,7 +98,7 @@ class Run:
         if self._waiting.pop(index, _TAKEN) is _TAKEN:
             note = self._notes[index]
             if note is WAITING:  # somebody is about to write it
-                return Discarded("cancelled", started=False)
+                return CANCELLED_BEFORE_START
             if not isinstance(note, Progress):
                 return note
         self._notes[index] = STARTED
@@ -108,9 +108,13 @@ class Run:
             context = context.copy()
         try:
             self._thread = get_ident()
-            return context.run(self._call, index)
+            call, cannot_await = self._emission._route.calls[index], partial(self._cannot_await, index)
+            outcome, is_notified = context.run(outcome_of, call, Delivery(self._emission, index), cannot_await)
         finally:
             self._thread = before
+        if is_notified and isinstance(outcome, Failed):
+            self._notified[index] = outcome.error
+        return outcome
 
     def settle(self, delivery: Delivery[Event], outcome: Outcome, /, *, log: bool = True) -> None:
         """The outcome of *delivery* is *outcome*; with the last one the emission has ended. It is final: a second
@@ -154,37 +158,6 @@ class Run:
         return f"<Run of {self._emission!r}>"
 
     # -- internal -----------------------------------------------------------------------------------------------------
-    def _call(self, index: int) -> Outcome:
-        try:
-            value: Any = self._emission._route.calls[index](self._emission._event)  # Any: whatever a handler returns
-            if type(value) is Composed:
-                return self._run(value, index)
-            if not must_await(value):
-                return NOTHING if value is None else Completed(value)
-            close = getattr(value, "close", None)
-            if close is not None:
-                guarded(close)
-            return Failed(self._cannot_await(index))
-        except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
-            trim(error)
-            return Failed(error)
-        except asyncio.CancelledError:
-            return Cancelled()
-
-    def _run(self, composed: Composed, index: int) -> Outcome:
-        """Run a handler with its options. Where it would await it gets an error instead, and closes what it has."""
-        run = composed.run(Delivery(self._emission, index), owned=False, threads=False)
-        try:
-            run.send(None)
-            while True:
-                run.throw(self._cannot_await(index))
-        except StopIteration as stop:
-            verdict = stop.value
-        if isinstance(verdict.outcome, Failed) and verdict.notified:
-            self._notified[index] = verdict.outcome.error
-        outcome: Outcome = verdict.outcome
-        return outcome
-
     def _cannot_await(self, index: int) -> DefinitionError:
         handler = self._emission._route.receivers[index]._handler
         return DefinitionError(
@@ -214,7 +187,7 @@ class Run:
         was_open = bool(emission._open)
         for index in [*self._waiting]:
             if self._waiting.pop(index, _TAKEN) is not _TAKEN:
-                self.settle(Delivery(emission, index), Discarded("cancelled", started=False))
+                self.settle(Delivery(emission, index), CANCELLED_BEFORE_START)
         return was_open
 
     def started(self, _emission: AnyEmission, _index: int, /) -> None:

@@ -13,13 +13,13 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from contextvars import Context
 from itertools import count, repeat
-from threading import RLock, get_ident
+from threading import RLock
 from typing import Any, Final, Protocol, TypeAlias
 from weakref import ref
 
 from .._emission import EMPTY, AnyEmission
 from .._ledger import Epoch, Epochs
-from .._loops import Runner, make_task, runs_here
+from .._loops import Runner, here, make_task, runs_here
 from .._reports import Tell, report_lost
 from ._settings import LoopFactory
 from ._tasks import Work
@@ -111,7 +111,7 @@ class Scheduler(Runner):
         self.below = self if below is None else below  # that of the thread: it runs this loop, if its handler does
         self._run_loop = run_loop
         self.is_threads = loop is None  # whatever fresh loop runs it for a while
-        self.thread = get_ident()
+        self.thread: object = here.thread
         self.process = os.getpid()
         self.ready: deque[Entry] = deque()
         self.inbox: deque[Callable[[], object]] = deque()
@@ -204,7 +204,7 @@ class Scheduler(Runner):
         loop = self.loop
         if loop is not None and loop.is_running():
             return runs_here(loop)
-        return self.thread == get_ident()
+        return self.thread is here.thread
 
     def put(self, call: Callable[[], object], *, is_late: bool = False) -> None:
         """Have *call* called by whoever runs this, from any thread and at any instant. It is called at once where
@@ -226,7 +226,7 @@ class Scheduler(Runner):
 
     def _take_called(self) -> None:
         self._is_called = False
-        self.thread = get_ident()
+        self.thread = here.thread
         self.take()
         _call_each(self.handed, _AT_ONCE)  # so many at once that emitting threads do not starve the loop
         if self.handed and not self._is_called and self.loop is not None:
@@ -357,7 +357,7 @@ class Scheduler(Runner):
                 queue.forget()
             if not self.is_threads:
                 self.loop = None
-                self.thread = 0  # it is nobody's
+                self.thread = None  # it is nobody's
                 self.queues.clear()
 
 

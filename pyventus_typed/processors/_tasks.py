@@ -1,14 +1,14 @@
 """A delivery in a task: from its turn to its outcome."""
 
 import asyncio
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Coroutine, Sequence
 from types import CoroutineType
-from typing import Any, Protocol, TypeAlias, final
+from typing import Any, Protocol, TypeAlias
 
-from .._composed import OWN, Composed, Verdict, close_patiently
+from .._composed import OWN, Composed, Rest, Verdict, close_patiently
 from .._emission import QUEUED, STARTED, WAITING, AnyEmission, Delivery, set_current
 from .._loops import here
-from .._outcome import NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
+from .._outcome import CANCELLED_BEFORE_START, NOTHING, Cancelled, Completed, Discarded, Failed, Outcome
 from .._spelling import trim
 
 Work: TypeAlias = Coroutine[Any, Any, None]  # Any: what a loop and its futures say to each other
@@ -30,23 +30,6 @@ class Owner(Protocol):
         until: "asyncio.Future[Any] | None" = None,  # Any: ends with a thread
     ) -> None: ...
     def reason_of(self, error: BaseException) -> str: ...
-
-
-@final
-class Rest:
-    """What is left of a composed call whose first part was run in the caller. Awaiting it gives the verdict."""
-
-    __slots__ = ("_run",)
-
-    def __init__(self, run: Coroutine[Any, Any, Verdict]) -> None:  # Any: as above
-        self._run = run
-
-    def __await__(self) -> Generator[Any, None, Verdict]:  # Any: as above
-        return self._run.__await__()
-
-    def close(self) -> None:
-        """Close it as a coroutine is closed."""
-        self._run.close()
 
 
 async def work(  # noqa: C901, PLR0912 - one delivery in one place
@@ -74,7 +57,7 @@ async def work(  # noqa: C901, PLR0912 - one delivery in one place
         if notes is not None and notes[index] is WAITING:
             notes[index] = progress
         elif notes is None or notes[index] is not STARTED:
-            owner.conclude(emission, index, Discarded("cancelled", started=False))  # it has an outcome already
+            owner.conclude(emission, index, CANCELLED_BEFORE_START)  # it has an outcome already
             return
         set_current(emission)
         if progress is STARTED and is_composed and owner.observers:
@@ -87,7 +70,7 @@ async def work(  # noqa: C901, PLR0912 - one delivery in one place
             )
         value = await what
         what = None  # it has been awaited to its end
-        if value.__class__ is Verdict:
+        if type(value) is Verdict:
             conclude_by(owner, emission, index, value)
         else:
             owner.conclude(emission, index, NOTHING if value is None else Completed(value))
@@ -97,7 +80,7 @@ async def work(  # noqa: C901, PLR0912 - one delivery in one place
         trim(error)
         owner.conclude(emission, index, Failed(error), error)
     except asyncio.CancelledError:
-        outcome = Cancelled() if _has_started(emission, index) else Discarded("cancelled", started=False)
+        outcome = Cancelled() if _has_started(emission, index) else CANCELLED_BEFORE_START
         owner.conclude(emission, index, outcome)
     except BaseException as error:
         owner.conclude(emission, index, Discarded(owner.reason_of(error), started=_has_started(emission, index)))

@@ -972,6 +972,20 @@ MUTANTS = (
         STREAM,
     ),
     Mutant(
+        "which published delivery runs in a thread is not known once the rest was cancelled",
+        "processors/_inline.py",
+        "        if note is QUEUED or note is STARTED:\n",
+        "        if note is None:\n",
+        IN_THREAD,
+    ),
+    Mutant(
+        "a published handler that got no worker thread is said to have run",
+        "processors/_inline.py",
+        "never if emission._note(running) is QUEUED else Cancelled()",
+        "Cancelled()",
+        IN_THREAD,
+    ),
+    Mutant(
         "annotations are evaluated to be looked at",
         "_event.py",
         "format=Format.FORWARDREF",

@@ -340,7 +340,7 @@ async def test_where_a_loop_runs_what_an_answer_returns_to_await_is_closed(caplo
     linker = Linker()
     linker.answer(Price)(lambda request: later(request))
     emitter = Emitter(linker)
-    with pytest.raises(DefinitionError, match="which was closed"):
+    with pytest.raises(DefinitionError, match="something to await"):
         emitter.ask_sync(Price())
     assert await emitter.wait_for_tasks()
     assert emitter.tally.failed == 1

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,9 +26,10 @@ from pyventus_typed import (
     Ordering,
     Status,
     asyncio_emitter,
+    current_emission,
 )
 from pyventus_typed.errors import EmissionFailed
-from tests.events import OrderPaid, OrderPlaced
+from tests.events import OrderPaid, OrderPlaced, Price
 from tests.programs import run_python
 
 from .clock import HandTurned, by_hand
@@ -249,6 +251,70 @@ async def test_one_that_was_cancelled_does_not_begin_when_a_worker_is_free_in_th
     assert await emitter.wait_for_tasks()
     assert seen == []
     assert emitter.tally.completed == 0
+
+
+@pytest.mark.parametrize("ordering", Ordering)
+@pytest.mark.parametrize("has_begun", [True, False], ids=["it runs", "it waits for a worker"])
+@pytest.mark.parametrize("behind", [0, 2], ids=["it is the last", "others are behind it"])
+@pytest.mark.parametrize("cancels", ["the emission", "who waits"])
+@pytest.mark.parametrize("way", ["emit", "publish", "ask"])
+async def test_however_it_is_cancelled_each_delivery_has_an_outcome_and_says_whether_it_was_started(
+    way: str, cancels: str, behind: int, ordering: Ordering, *, has_begun: bool
+) -> None:
+    linker, begun, go, executor = Linker(), asyncio.Event(), threading.Event(), ThreadPoolExecutor(1)
+    loop, emissions, ran = asyncio.get_running_loop(), list[Emission[Event]](), set[Callable[..., object]]()
+    loop.set_default_executor(executor)
+    if not has_begun:
+        executor.submit(go.wait, SOON)
+
+    def plain(event: Event) -> None:
+        emission = current_emission()
+        assert emission is not None
+        emissions.append(emission)
+        ran.add(plain)
+
+    def blocking(event: Event) -> int:
+        loop.call_soon_threadsafe(begun.set)
+        go.wait(SOON)
+        ran.add(blocking)
+        return 3
+
+    linker.answer(Price, in_thread=True)(blocking)
+    for kind in (OrderPlaced, Price):
+        linker.subscribe(kind, plain)
+    linker.subscribe(OrderPlaced, blocking, in_thread=True)
+    for _ in range(behind):
+        linker.subscribe(OrderPlaced, partial(plain))
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering))
+
+    async def wait() -> object:
+        if way == "ask":
+            return await emitter.ask(Price())
+        return await (emitter.publish(OrderPlaced()) if way == "publish" else emitter.emit(OrderPlaced()))
+
+    waiting = asyncio.create_task(wait())
+    if has_begun:
+        await begun.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    emission = emissions[0]
+    (emission if cancels == "the emission" or way == "emit" else waiting).cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert emission.status is (Status.PENDING if has_begun else emission.status)
+    go.set()
+    await asyncio.wait({waiting})
+    await emission.wait()
+    executor.shutdown()
+    assert emission.status is not Status.PENDING
+    for delivery in emission.deliveries:
+        handler = delivery.subscription.handler
+        assert delivery.outcome is not None
+        if handler is blocking:
+            assert delivery.started == has_begun == (blocking in ran)
+            assert (delivery.outcome == Completed(3)) == has_begun
+        else:
+            assert delivery.started == (delivery.outcome == Completed(None))
 
 
 def test_a_timeout_counts_from_its_first_instruction_not_from_the_queue() -> None:

@@ -19,6 +19,7 @@ from pyventus_typed import (
     PerKey,
     Status,
     asyncio_emitter,
+    current_emission,
 )
 from pyventus_typed.errors import EmitterClosed
 from tests.threads import together
@@ -52,6 +53,36 @@ def test_the_counts_of_dead_threads_and_closed_loops_are_folded_into_the_totals(
     gc.collect()
     assert emitter.tally.completed == 10
     assert processor._totals._state[1] == ()
+
+
+def test_a_thread_with_the_number_of_one_that_has_ended_is_another_thread() -> None:
+    linker, seen, numbers = Linker[Event](), list[bool](), set[int | None]()
+    emitter = Emitter(linker)
+
+    def outer(event: Letter) -> None:
+        emission = current_emission()
+        seen.append(emission is not None and emission.event is event)
+        emitter.emit(Parcel(0, event.n))
+
+    def inner(event: Parcel) -> None:
+        emission = current_emission()
+        parent = None if emission is None else emission.parent
+        seen.append(parent is not None and parent.event == Letter(event.n))
+
+    linker.subscribe(Letter, outer)
+    linker.subscribe(Parcel, inner)
+    gc.disable()  # what the first thread has used is not collected yet
+    try:
+        for n in range(20):
+            thread = threading.Thread(target=emitter.emit, args=(Letter(n),))
+            thread.start()
+            thread.join()
+            numbers.add(thread.ident)
+    finally:
+        gc.enable()
+    if len(numbers) == 20:
+        pytest.skip("no thread got the number of another one")
+    assert seen == [True] * 40
 
 
 async def test_an_emission_from_a_thread_without_a_loop_is_handed_to_the_home_loop() -> None:
