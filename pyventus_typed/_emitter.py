@@ -280,8 +280,13 @@ class Emitter(Generic[E_contra]):
         (``"drop_new"``) is lost, and counted in ``dropped``. When the block ends, what waits for room is discarded.
 
         In the task that reads, ``await emission``, `emit_wait`, `wait_for_tasks` and `aclose` raise `WouldDeadlock` as soon as
-        they wait for what waits for room here. For the last two a task that has entered the block counts, too, until another
-        one reads. Not judged are `ask`, the turn of `publish`, and waits in other tasks.
+        they wait for what waits for room here; a delivery of `publish` fails with it. For `wait_for_tasks` and `aclose` a task
+        that has entered the block counts, too, until another one reads. Not judged are `ask`, the turn of `publish`, and waits
+        in other tasks. The reader is the task that read last. Before Python 3.12 ``asyncio.wait_for(anext(events), 5)`` reads in
+        a task of its own: write ``async with asyncio.timeout(5)``.
+
+        ``linker.clear()`` leaves it open, and ``max_subscriptions`` does not count it. To unsubscribe its subscription ends it
+        as the end of the emitter does.
 
         ``when`` is evaluated as for ``on``. Raises `DefinitionError` for what cannot work; entering the block raises
         `EmitterClosed` where nothing can come any more.
@@ -373,8 +378,9 @@ class Emitter(Generic[E_contra]):
             emitter.emit(OrderPlaced(1))
             print(await paid)
 
-        It raises `TimeoutError` *timeout* seconds after the call, and `EmitterClosed` when the emitter has closed. Cancelling
-        it ends the subscription, and so does letting go of it. Raises `DefinitionError` where no loop runs.
+        It raises `TimeoutError` *timeout* seconds after the call, and `EmitterClosed` when the emitter has closed, or somebody
+        has unsubscribed its subscription; ``linker.clear()`` does not. Cancelling it ends the subscription, and so does letting
+        go of it. Raises `DefinitionError` where no loop runs.
         """
         kinds, options = self._reading("expect", events, when)
         if timeout is not None:

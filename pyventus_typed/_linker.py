@@ -127,8 +127,8 @@ class Linker(Generic[E_contra]):
     ) -> None:
         """Make an empty linker.
 
-        ``max_subscriptions`` counts for each event type. ``on_success(result)`` and ``on_failure(event, error)`` are
-        for subscriptions that have none of their own.
+        ``max_subscriptions`` counts the handlers of each event type, not streams and futures of ``expect``.
+        ``on_success(result)`` and ``on_failure(event, error)`` are for subscriptions that have none of their own.
         """
         if max_subscriptions is not None:
             check_count("max_subscriptions", max_subscriptions, ", nor None.")
@@ -626,9 +626,13 @@ class Linker(Generic[E_contra]):
         return frozenset(event for event in events if all(one._source for one in self.receivers(event)))
 
     def clear(self) -> None:
-        """End all subscriptions, and all managers around handlers. Emissions under way are still delivered."""
+        """End all subscriptions of handlers, and all managers around them. Emissions under way are still delivered.
+
+        Streams and futures of ``expect`` stay: they belong to who reads them.
+        """
         for registration in (*self._registry.all(), *self._managers.all()):
-            registration.unsubscribe()
+            if registration._source is None:
+                registration.unsubscribe()
 
     @property
     def family(self) -> Family | None:

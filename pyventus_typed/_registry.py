@@ -50,7 +50,7 @@ class Registry(Generic[_R]):
             bucket = self._buckets.setdefault(event, {})
             bucket[place] = registration
             # Of several threads that race for the last seat, those behind it are refused.
-            if self._limit is not None and place in [*bucket.copy()][self._limit :]:
+            if self._limit is not None and place in _counted(bucket.copy())[self._limit :]:
                 self._forget(registration)
                 raise TooManySubscriptions(
                     f"{spell(event)} has {several(self._limit, 'subscription')} already, as many as max_subscriptions allows. "
@@ -96,3 +96,8 @@ class Registry(Generic[_R]):
     def _forget(self, registration: AnyRegistration) -> None:
         for event in registration._events:
             self._buckets.get(event, {}).pop(registration._place, None)
+
+
+def _counted(bucket: dict[int, _R]) -> list[int]:
+    """The places of handlers: a stream comes and goes with who reads it, and takes nobody's."""
+    return [place for place, one in bucket.items() if one._source is None]
