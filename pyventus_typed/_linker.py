@@ -715,13 +715,18 @@ class Linker(Generic[E_contra]):
         return tuple(dict.fromkeys(map(self._checked_class, events))) if events else (Event,)
 
     def _surround(
-        self, kinds: tuple[type[Event], ...], manager: Callable[..., object], *, replace: bool = False
+        self,
+        kinds: tuple[type[Event], ...],
+        manager: Callable[..., object],
+        *,
+        replace: bool = False,
+        outermost: bool = False,
     ) -> Surrounding[Any]:
         surrounding: Surrounding[Event] = Surrounding(kinds, manager, self._managers)
         if replace:
             name = name_of(manager, NotAManager)
             _end_older(((one, one.manager) for one in self._managers.all()), name, surrounding, manager)
-        self._managers.add(surrounding)
+        self._managers.add(surrounding, first=outermost)
         return surrounding
 
     def _find(self, kind: type[Event]) -> Route:

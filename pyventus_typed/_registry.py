@@ -37,12 +37,14 @@ class Registry(Generic[_R]):
         # Buckets are never deleted: a thread may be about to add to one that has just become empty.
         self._buckets: dict[type[Event], dict[int, _R]] = {}
 
-    def add(self, registration: _R) -> None:
+    def add(self, registration: _R, *, first: bool = False) -> None:
         """Hold *registration*, or raise `TooManySubscriptions` and hold nothing.
 
-        It is active from the moment it is in the bucket of its first event type, which is filled last.
+        With *first* it comes before all that were, and will be, added without. It is active from the moment it is in the
+        bucket of its first event type, which is filled last.
         """
-        place = registration._place = next(_places)  # the store decides its place
+        place = next(_places)
+        registration._place = place = -place if first else place  # the store decides its place
         events = registration._events
         if len(events) > 1:
             self._has_several = True

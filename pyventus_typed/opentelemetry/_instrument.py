@@ -45,10 +45,10 @@ class Instrumentation:
         self._carrier = Carrier(tracer, instruments, attributes)
         with ExitStack() as ending:  # ends what has begun if something here raises
             for linker in linkers:
-                ending.callback(DeliverySpans(linker, tracer, instruments.duration, attributes).end)
+                own = [emitter for emitter in emitters if emitter._linker is linker]
+                ending.callback(DeliverySpans(linker, own, tracer, instruments.duration, attributes).end)
             for emitter in emitters:
-                instruments.count(emitter.processor, attributes)
-                ending.callback(instruments.uncount, emitter.processor)
+                ending.callback(instruments.uncount, instruments.count(emitter.processor, attributes))
                 # Others cannot be observed, and nothing waits there.
                 if isinstance(emitter.processor, AsyncIOProcessor):
                     ending.callback(DeliveryWaits(emitter, instruments.wait, attributes).end)
@@ -90,17 +90,19 @@ def instrument(
 
     - Of a linker: a span for each delivery, whichever emitter it came through, and the duration of its handler. The span is
       current while the handler runs, so what that does and emits is its child; it is itself a child of what was current where
-      the event was emitted. An exception is recorded; to be cancelled is not an error. What never starts has no span.
+      the event was emitted. Its outcome is that of the delivery. What the delivery fails with is recorded; to be cancelled is
+      not an error. What never starts has no span.
     - Of an emitter: the same of its linker; the counts of its processor (``emitter.tally``) from now on; and how long its
       deliveries wait, with `AsyncIOProcessor`.
     - Of `pyventus_typed.nats`, whatever the parts are, and also with none: a span for each event that is published, and for
       each message that a worker handles, a child of the former by the header ``traceparent``; and what workers that start
       from now on have done, and their lag.
 
-    The span is where `Linker.surround` puts it: managers that were there before are around it, later ones inside of it,
-    callbacks outside. Providers default to the global ones, which may be set later. *attributes* are added to each span and
-    each measurement, to tell emitters apart. What is instrumented twice is traced and measured once, as the first said.
-    Nothing that OpenTelemetry raises reaches a handler or an emitter: it is logged by ``pyventus_typed``.
+    The span is around all managers, whenever they were added. Its time ends before the callbacks: where there is one, the span
+    is exported when the emission has settled. Providers default to the global ones, which may be set later. *attributes* are
+    added to each span and each measurement, to tell emitters apart. What is instrumented twice is traced and measured once, as
+    the first said: a delivery, as the first that named its emitter, or else as the first that named its linker. Nothing that
+    OpenTelemetry raises reaches a handler or an emitter: it is logged by ``pyventus_typed``.
 
     Raises `InvalidOption` for a part, or an attribute, that is none.
     """
