@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import Context, copy_context
-from types import CoroutineType
+from inspect import CO_ITERABLE_COROUTINE
+from types import CoroutineType, GeneratorType
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, final
 
 from typing_extensions import override
@@ -148,7 +149,7 @@ class Composed:
         value = self.handler(delivery.event)
         return _finish(way, value, self._options.timeout) if must_await(value) else value
 
-    async def _surround(self, delivery: Delivering, way: Verdict, depth: int) -> object:  # noqa: C901 - in one place, where its order can be read
+    async def _surround(self, delivery: Delivering, way: Verdict, depth: int) -> object:  # noqa: C901, PLR0912 - in one place, where its order can be read
         """Enter a manager, run what is inside of it, and leave it."""
         if depth == 0 and way.threads and self.in_thread:
             delivery._begin()  # it waits for a thread with its managers entered, so it has started
@@ -170,15 +171,16 @@ class Composed:
                         way.left = error
                         _check_closing(error, result, way)
                         raise
-            plain: AbstractContextManager[object, bool] = manager
-            with plain:
-                try:
-                    result = self._inside(delivery, way, depth + 1)
-                    return _raised(way, await result) if type(result) is CoroutineType else result
-                except BaseException as error:
-                    way.left = error
-                    _check_closing(error, result, way)
-                    raise
+            else:
+                plain: AbstractContextManager[object, bool] = manager
+                with plain:
+                    try:
+                        result = self._inside(delivery, way, depth + 1)
+                        return _raised(way, await result) if type(result) is CoroutineType else result
+                    except BaseException as error:
+                        way.left = error
+                        _check_closing(error, result, way)
+                        raise
         except BaseException as error:
             if isinstance(error, Exception) and error is not way.left:
                 _add_notes(error, make, self.handler)
@@ -192,7 +194,9 @@ class Composed:
             raise
         # It has suppressed what left the inside.
         if way.left is not None and self._options.answers:
-            raise way.left
+            if not isinstance(way.left, StopIteration):
+                raise way.left
+            way.stopped = way.left
         return None
 
     async def _call_in_thread(self, delivery: Delivering, way: Verdict) -> object:
@@ -352,7 +356,12 @@ def must_await(value: object) -> bool:
     ``lambda event: emitter.emit(Other(...))`` emits; it does not wait for what would be ordered behind it.
     """
     kind = type(value)
-    return hasattr(kind, "__await__") and not hasattr(kind, "__emission__")
+    try:
+        return (hasattr(kind, "__await__") and not hasattr(kind, "__emission__")) or (
+            type(value) is GeneratorType and bool(value.gi_code.co_flags & CO_ITERABLE_COROUTINE)  # of types.coroutine
+        )
+    except Exception:  # noqa: BLE001 - a class may answer a question for its attributes with an error of its own
+        return False
 
 
 def _raised(way: Verdict, result: object) -> object:

@@ -270,13 +270,14 @@ NEVER_RAN: Final = Cancelled()
 class _Rare:
     """What few emissions need. It is made when it is first needed, in whatever thread."""
 
-    __slots__ = ("id", "site", "taken", "unseen", "waiters")
+    __slots__ = ("has_handed", "id", "site", "taken", "unseen", "waiters")
 
     def __init__(self) -> None:
         self.waiters: list[Waiter] = []
         self.id: int | None = None  # once somebody has asked
         self.site: str | None = None  # the line of code that emitted
         self.unseen: list[tuple[int, Exception]] = []  # failures that were not logged, because somebody awaits them
+        self.has_handed = False  # whether its handlers have emitted in other threads
         self.taken: list[object] = []  # calls that other threads took from the cursor, to cancel it: they never begin
 
 
@@ -577,7 +578,7 @@ class Waiter:
     def will_raise(self) -> bool:
         """Whether somebody still waits who will be given the failures."""
         future = self._future()
-        return self._raises and future is not None and not future.done()
+        return self._raises and future is not None and not future.done() and not future.get_loop().is_closed()
 
     def gives_up(self) -> None:
         """Whoever waited is given no failures any more. Its loop may be closed, so the future is left as it is."""

@@ -448,6 +448,7 @@ class Emitter(Generic[E_contra]):
             answered = tuple(one._events[0] for one in self._linker.subscriptions() if one._options.answers)
             way_out = why_there_are_two(type(event), answered) or f"Decorate its handler with @linker.answer({name})."
             raise NoHandler(f"Nobody answers {name}. {way_out}")
+        self._processor.check_open(event, self._state)
         return emission_of(event, route.seen_from(self._state).choose(event, asked=True), self._state)
 
     def _draft(self, event: Event) -> Emission[Event]:

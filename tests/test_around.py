@@ -519,17 +519,82 @@ def test_what_it_suppresses_makes_the_delivery_completed_with_none(
     assert results == [None]
 
 
-async def test_of_an_answer_nothing_is_suppressed(linker: Linker[Event], emitter: Emitter[Event]) -> None:
+class SuppressingBoth:
+    """A context manager of both kinds, which suppresses everything and notes how it was used."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+
+    def __enter__(self) -> None:
+        self.log.append("enter")
+
+    def __exit__(self, *error: object) -> bool:
+        self.log.append("exit")
+        return True
+
+    async def __aenter__(self) -> None:
+        self.log.append("aenter")
+
+    async def __aexit__(self, *error: object) -> bool:
+        self.log.append("aexit")
+        return True
+
+
+@asynccontextmanager
+async def suppressing(delivery: Delivery[Any]) -> AsyncGenerator[None]:
+    with suppress(BaseException):
+        yield
+
+
+@pytest.mark.parametrize("way", ["without a loop", "emit", "publish"])
+@pytest.mark.parametrize("manager", ["plain", "async", "both"])
+@pytest.mark.parametrize("is_async", [True, False])
+def test_whatever_kind_suppresses_it_is_entered_once_and_the_handler_called_once(
+    linker: Linker[Event], emitter: Emitter[Event], log: Log, manager: str, way: str, *, is_async: bool
+) -> None:
+    def fails(event: OrderPaid) -> None:
+        log.append("handler")
+        raise KeyError(event.order)
+
+    async def fails_later(event: OrderPaid) -> None:
+        await asyncio.sleep(0)
+        fails(event)
+
+    made = {
+        "plain": lambda delivery: suppress(KeyError),
+        "async": suppressing,
+        "both": lambda delivery: SuppressingBoth(log),
+    }
+    linker.surround(made[manager], OrderPaid)
+    linker.subscribe(OrderPaid, fails_later if is_async else fails)
+
+    async def main() -> Emission[Any]:
+        return await (emitter.publish(OrderPaid()) if way == "publish" else emitter.emit(OrderPaid()))
+
+    emission = emitter.emit(OrderPaid()) if way == "without a loop" else asyncio.run(main())
+    assert outcomes(emission) == [Completed(None)]
+    around = ["aenter", "aexit"] if is_async else ["enter", "exit"]
+    assert log == ([around[0], "handler", around[1]] if manager == "both" else ["handler"])
+
+
+@pytest.mark.parametrize("error", [KeyError, StopIteration])
+async def test_of_an_answer_nothing_is_suppressed(
+    linker: Linker[Event], emitter: Emitter[Event], error: type[Exception]
+) -> None:
     linker.surround(lambda delivery: suppress(BaseException), Price)
 
     @linker.answer(Price)
     def price(event: Price) -> int:
-        raise KeyError(event)
+        raise error(event)
 
-    with pytest.raises(KeyError):
-        await emitter.ask(Price("tea"))
-    with pytest.raises(KeyError):
+    with pytest.raises(error):
         emitter.ask_sync(Price("tea"))
+    with pytest.raises(RuntimeError if error is StopIteration else error):  # which cannot leave a coroutine
+        await emitter.ask(Price("tea"))
+    linker.surround(suppressing, Price)
+    if error is KeyError:
+        with pytest.raises(error):
+            await emitter.ask(Price("tea"))
 
 
 async def test_one_that_swallows_a_cancellation_absorbs_it(linker: Linker[Event], emitter: Emitter[Event]) -> None:

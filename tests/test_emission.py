@@ -4,6 +4,7 @@ import asyncio
 import gc
 import pickle
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ from pyventus_typed import (
 )
 from pyventus_typed._loops import HAS_GIL
 from pyventus_typed.errors import EmissionFailed, EmissionPending
-from tests.events import OrderPaid, OrderPlaced, Shipped
+from tests.events import OrderPaid, OrderPlaced, Price, Shipped
 from tests.instants import Action, at_every_instant
 from tests.loops import LOOPS, LoopFactory
 
@@ -697,3 +698,30 @@ async def test_what_another_thread_has_cancelled_is_never_said_to_be_complete(ag
     assert (await emission).status is Status.DISCARDED
     assert [one.outcome for one in emission.deliveries] == [Discarded("cancelled", started=False)] * 2
     assert ran == []
+
+
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX])
+@pytest.mark.parametrize("way", ["await", "wait", "ask", "publish"])
+async def test_a_settled_emission_whose_handler_has_waited_for_another_one_is_not_held(
+    way: str, ordering: Ordering
+) -> None:
+    linker = Linker[Event]()
+    linker.answer(Price)(lambda request: 3)
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering))
+
+    async def waits(event: OrderPlaced) -> None:
+        if way == "ask":
+            await emitter.ask(Price())
+        elif way == "publish":
+            await emitter.publish(Shipped())
+        else:
+            emission = emitter.emit(Shipped())
+            await (emission if way == "await" else emission.wait())
+
+    linker.subscribe(OrderPlaced, waits)
+    linker.subscribe(Shipped, lambda event: None)
+    emissions = [weakref.ref(emitter.emit(OrderPlaced(n))) for n in range(5)]
+    assert await emitter.wait_for_tasks()
+    await asyncio.sleep(0)
+    gc.collect()
+    assert [emission() for emission in emissions] == [None] * 5

@@ -188,6 +188,8 @@ class AsyncIOProcessor:
         capacity = queue.capacity
         if capacity is not None and emission._open:
             try:
+                if queue.handed:
+                    queue.scheduler.take_all()  # only what was taken has a place in its order
                 waiter = waiting_emission()
                 if waiter is not None and not capacity.is_free:
                     does = "waits for capacity, which is held by"
@@ -242,7 +244,7 @@ class AsyncIOProcessor:
             refuse([waiter], waiter, "closes the emitter, and waits for")
         if not state.closed:
             # Epochs that begin later have greater numbers: what descends from an earlier one is still accepted.
-            state.limit, state.closing = next(numbers), scheduler
+            state.limit, state.closing = next(numbers), ref(scheduler)
             with state.lock:
                 state.closed = True
         scheduler.take_all()  # what was handed over before

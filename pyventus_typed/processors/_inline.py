@@ -7,7 +7,7 @@ from typing import Any
 from .._composed import Composed, Verdict, must_await
 from .._emission import NEVER_RAN, QUEUED, STARTED, WAITING, AnyEmission, Delivery, Progress, reset_current, set_current
 from .._loops import current_task, must_cancel
-from .._outcome import CANCELLED_BEFORE_START, Cancelled, Completed, Discarded, Failed
+from .._outcome import CANCELLED_BEFORE_START, NOTHING, Cancelled, Completed, Discarded, Failed
 from .._processing import EmitterState
 from .._spelling import trim
 from ._accepting import accept_published
@@ -54,9 +54,11 @@ async def publish(queue: Queue, emission: AnyEmission, state: EmitterState) -> N
         queue.end_publishing(emission)
 
 
-async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) -> None:  # noqa: C901 - one delivery in one place
+async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) -> None:  # noqa: C901, PLR0912 - one delivery in one place
     task, event, mailboxes = publisher.task, emission._event, queue.mailboxes
     before = task.cancelling()
+    if before and must_cancel(task):
+        await asyncio.sleep(0)  # the caller was cancelled before it called: that comes here
     for call in emission._cursor:
         index = 0 if mailboxes is None else emission._begun - 1
         if mailboxes is not None and not await _enter_mailbox(queue, emission, index, publisher):
@@ -68,7 +70,7 @@ async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) ->
                 value = call(event)
                 if value is not None:
                     value = await _finished(queue, emission, value)
-            if value is not None or emission._notes is not None:
+            if value is not None or emission._notes is not None or queue.observers:
                 _note(queue, emission, value)
         except Exception as error:  # noqa: BLE001 - it is the delivery's outcome
             trim(error)
@@ -83,12 +85,14 @@ async def _run_all(queue: Queue, emission: AnyEmission, publisher: Publisher) ->
         if publisher.is_cut:
             await _take_back(publisher)
         if task.cancelling() > before:
+            if must_cancel(task):
+                await asyncio.sleep(0)  # it comes here, and not once more where the caller awaits something
             raise asyncio.CancelledError
 
 
 async def _finished(queue: Queue, emission: AnyEmission, value: Any) -> Any:  # Any: whatever a handler returns
     """What a call comes to that has returned *value*."""
-    if value.__class__ is Composed:
+    if type(value) is Composed:
         index = queue.index_of(emission)
         if value.in_thread:
             emission._write(index, QUEUED)
@@ -111,10 +115,10 @@ def _running(queue: Queue, emission: AnyEmission) -> int:
 def _note(queue: Queue, emission: AnyEmission, value: Any) -> None:  # Any: as above
     """The delivery that runs has come to *value*."""
     index = _running(queue, emission)
-    if value.__class__ is Verdict:
+    if type(value) is Verdict:
         queue.decide(emission, index, value)
     else:
-        queue.note(emission, index, Completed(value))
+        queue.note(emission, index, NOTHING if value is None else Completed(value))
 
 
 async def _enter_mailbox(queue: Queue, emission: AnyEmission, index: int, publisher: Publisher) -> bool:

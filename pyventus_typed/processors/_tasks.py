@@ -70,7 +70,7 @@ async def work(  # noqa: C901, PLR0912 - one delivery in one place
             )
         value = await what
         what = None  # it has been awaited to its end
-        if value.__class__ is Verdict:
+        if type(value) is Verdict:
             conclude_by(owner, emission, index, value)
         else:
             owner.conclude(emission, index, NOTHING if value is None else Completed(value))

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Coroutine, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -796,6 +796,50 @@ class Notebook:
 
 
 user: ContextVar[str] = ContextVar("user", default="nobody")
+
+
+@pytest.mark.parametrize("way", ["emit", "publish"])
+async def test_what_was_started_ends_whatever_the_handler_is_and_however_it_is_emitted(way: str) -> None:
+    linker, book = Linker[Event](), Notebook()
+    emitter = Emitter(linker, AsyncIOProcessor(observer=book))
+
+    def plain(parcel: Parcel) -> None: ...
+
+    async def later(parcel: Parcel) -> None: ...
+
+    def returns(parcel: Parcel) -> Coroutine[Any, Any, None]:  # Any: a loop's
+        return later(parcel)
+
+    def blocking(parcel: Parcel) -> None: ...
+
+    async def limited(parcel: Parcel) -> None: ...
+
+    linker.subscribe(Parcel, plain)
+    linker.subscribe(Parcel, later)
+    linker.subscribe(Parcel, returns)
+    linker.subscribe(Parcel, blocking, in_thread=True)
+    linker.subscribe(Parcel, limited, timeout=9)
+    await (emitter.publish(Parcel(1)) if way == "publish" else emitter.emit(Parcel(1)))
+    handlers = ["blocking", "later", "limited", "plain", "returns"]
+    seen = [what for what, _, _ in book.log]
+    assert sorted(what for what in seen if what.startswith("started")) == [f"started {name}" for name in handlers]
+    assert sorted(what for what in seen if what.startswith("ended")) == [f"ended {name} Completed" for name in handlers]
+
+
+@pytest.mark.parametrize("fails", ["the predicate", "the key"])
+def test_where_no_handler_is_called_none_is_said_to_start(fails: str) -> None:
+    linker, book = Linker[Event](), Notebook()
+
+    def broken(parcel: Parcel) -> Any:  # Any: it never returns
+        raise ValueError(parcel)
+
+    ordering = PerKey(Parcel, broken) if fails == "the key" else Ordering.CONCURRENT
+    emitter = Emitter(linker, AsyncIOProcessor(observer=book, ordering=ordering))
+    handler = pytest.fail
+    linker.subscribe(Parcel, lambda parcel: handler(), when=broken if fails == "the predicate" else None)
+    emission = emitter.emit(Parcel(1))
+    assert emission.status is Status.FAILED
+    assert [what for what, _, _ in book.log] == ["accepted", "settled failed"]
 
 
 @pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.MAILBOX, Ordering.SERIAL])

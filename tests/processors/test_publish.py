@@ -44,6 +44,53 @@ async def test_handlers_run_one_after_the_other_in_the_callers_task() -> None:
     assert [delivery.outcome for delivery in emission.deliveries] == [Completed("a"), Completed("b"), Completed("c")]
 
 
+async def test_a_cancellation_that_was_asked_for_before_comes_in_it_and_no_handler_is_called() -> None:
+    linker, log = Linker(), list[object]()
+    linker.subscribe(OrderPlaced, log.append)
+    emitter = Emitter(linker)
+
+    async def job() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await emitter.publish(OrderPlaced())
+        log.append("it went on")
+
+    task = asyncio.create_task(job())
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert log == []
+    assert emitter.tally.cancelled == 1
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_handler_that_cancels_its_callers_task_cancels_it_once(*, is_async: bool) -> None:
+    linker, log = Linker(), list[str]()
+    emitter = Emitter(linker)
+
+    def cancels(event: OrderPlaced) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    async def cancels_later(event: OrderPlaced) -> None:
+        cancels(event)
+
+    linker.subscribe(OrderPlaced, cancels_later if is_async else cancels)
+
+    async def job() -> None:
+        try:
+            await emitter.publish(OrderPlaced())
+        finally:
+            await asyncio.sleep(0)
+            log.append("cleaned up")
+
+    task = asyncio.create_task(job())
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert log == ["cleaned up"]
+
+
 async def test_in_a_mailbox_it_waits_for_its_turn_and_then_runs_in_the_callers_task(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
