@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pyventus_typed import (
     AsyncIOProcessor,
@@ -22,6 +22,7 @@ from pyventus_typed import (
     observe,
 )
 from pyventus_typed._spelling import spell, spell_event
+from pyventus_typed._subscription import check_choice
 from pyventus_typed.errors import InvalidOption
 
 from ._records import DeliveryRecord, EmissionRecord, Outcome, Unit
@@ -64,14 +65,16 @@ class Trace:
     ``Trace()`` records the emissions of every `AsyncIOProcessor` of the process; ``Trace(emitter)`` those that came through
     this emitter, or one of several. What was pending before the block began is not recorded, and of what is pending at its
     end the rest is not. The events, results and errors themselves are not kept: their texts are, each up to 200 characters.
-    *clock* is a function that gives seconds: ``loop.time`` where the loop is virtual. May be entered again, and goes on
+    *clock* is a function that gives seconds, ``loop.time`` where the loop is virtual, or with ``unit="steps"`` the number of a
+    step. May be entered again, and goes on
     then. ::
 
         with Trace(emitter) as trace:
             asyncio.run(main())
         trace.timeline.write("shop.html")
 
-    Raises `InvalidOption` for anything but an emitter, or for one whose processor cannot be observed, as `SyncProcessor`.
+    Raises `InvalidOption` for an unknown unit, for anything but an emitter, and for one whose processor cannot be observed, as
+    `SyncProcessor`.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Trace:
             _check_emitter(emitter)
         if not callable(clock):
             raise InvalidOption(f"clock={clock!r} cannot be called. Pass a function that gives seconds.", clock)
+        check_choice("unit", unit, get_args(Unit))
         self._states = {id(emitter._state) for emitter in emitters}
         self._emitters = emitters  # so that no other state gets the same id
         self._clock = clock

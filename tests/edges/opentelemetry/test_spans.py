@@ -36,6 +36,7 @@ from pyventus_typed import (
 from pyventus_typed.errors import InvalidOption
 from pyventus_typed.opentelemetry import instrument
 from tests.edges.opentelemetry.sdk import Heard, Sdk
+from tests.events import untyped
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,11 @@ async def test_the_outcome_of_a_span_and_of_its_duration_is_that_of_the_delivery
             if not is_before:
                 shop.linker.surround(manager)
             shop.linker.subscribe(
-                Placed, handlers[kind], in_thread=kind == "thread", on_success=callback, on_failure=callback or ignore
+                Placed,
+                untyped(handlers[kind]),
+                in_thread=kind == "thread",
+                on_success=untyped(callback),
+                on_failure=callback or ignore,
             )
             emission = shop.emitter.emit(Placed())
             await emission.wait()
@@ -543,7 +548,7 @@ async def test_emitters_that_share_a_linker_have_their_own_attributes(sdk: Sdk) 
 
 def test_a_linker_is_instrumented_where_it_is_made_and_its_emitter_where_that_is(sdk: Sdk) -> None:
     linker = Linker[Event]()
-    sdk.instrument(linker)
+    at_import = sdk.instrument(linker)
     linker.surround(failing)
     linker.subscribe(Placed, ignore, on_failure=ignore)
 
@@ -557,6 +562,7 @@ def test_a_linker_is_instrumented_where_it_is_made_and_its_emitter_where_that_is
     assert [(span.attributes or {})["pyventus_typed.outcome"] for span in sdk.spans] == ["failed", "failed"]
     assert sdk.sums("pyventus_typed.emissions.settled", by="pyventus_typed.status") == {"failed": 2}
     assert sdk.sums("pyventus_typed.deliveries.wait_time") == {None: 2}
+    at_import.uninstrument()
 
 
 async def test_a_linker_that_was_cleared_can_be_instrumented_again(sdk: Sdk) -> None:
