@@ -1,7 +1,7 @@
 """One emitted event and what becomes of it: the handle, and the facts that the engine writes down in it."""
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from itertools import count
@@ -138,7 +138,8 @@ class EmissionFailed(PyventusError, ExceptionGroup[Exception]):
 
 def _picklable(error: Exception) -> Exception:
     """*error*, or what keeps its text and its notes if it cannot be pickled and read again."""
-    if can_be_pickled(error):
+    # One inside of another sees to its own errors: to try it here would try those of n levels 2 ** n times.
+    if type(error) is EmissionFailed or can_be_pickled(error):
         return error
     stand_in = RuntimeError(f"{type(error).__name__}: {spell_event(error)}")
     for note in getattr(error, "__notes__", ()):
@@ -166,6 +167,7 @@ class Owner(Protocol):
     def is_calling(self, emission: "AnyEmission", /) -> bool: ...
     def runs_in(self, emission: "AnyEmission", task: "asyncio.Task[Any]", /) -> bool: ...  # Any: whoever's
     def waits_for(self, emission: "AnyEmission", /) -> "Iterator[AnyEmission]": ...
+    def places_for(self, emission: "AnyEmission", /) -> "tuple[Collection[AnyEmission], Collection[AnyEmission]]": ...
     def begin_wait(self, emission: "AnyEmission", /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]": ...
     def end_wait(self, waiting: "AnyEmission", emission: "AnyEmission", /) -> None: ...
 

@@ -70,6 +70,11 @@ class Event:
         return Exactly()
 
 
+# A frozen class with slots gets these for its own instances; inherited, they would copy and pickle nothing but fields.
+for _name in {"__getstate__", "__setstate__"} & vars(Event).keys():
+    delattr(Event, _name)
+
+
 @dataclass(frozen=True)
 class Request(Event, Generic[_R_co]):
     """An event with exactly one answer, of type ``R``.

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from math import isfinite
 from operator import attrgetter, is_
+from sys import float_info, maxsize
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeAlias
 
@@ -73,7 +73,7 @@ def _check_int(name: str, value: object) -> None:
 
 def check_seconds(name: str, value: object, *, above: float | None = None) -> None:
     """Refuse anything but a finite number of seconds: more than *above*, or at least 0."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= float_info.max  # and no NaN
     if not good or (value < 0 if above is None else value <= above):  # type: ignore[operator]  # good says that it is a number
         bound = "at least 0" if above is None else f"more than {above}"
         raise InvalidOption(f"{name}={value!r} is not a number of seconds: {bound}, or None for no limit.", value)
@@ -83,6 +83,8 @@ def check_count(name: str, value: object, rest: str) -> None:
     """Refuse anything but an int of at least 1; *rest* ends the sentence."""
     if type(value) is not int or value < 1:
         raise InvalidOption(f"{name}={value!r} is not an int of at least 1{rest}", value)
+    if value > maxsize:
+        raise InvalidOption(f"{name} is more than sys.maxsize, which is {maxsize}. Give a smaller one.", value)
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:

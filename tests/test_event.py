@@ -1,8 +1,10 @@
 """What counts as an event: the key is the class object (E1), and what types cannot see is refused (E2)."""
 
+import copy
+import pickle
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from typing import Any, ClassVar
 
 import pytest
@@ -267,3 +269,27 @@ def test_names_for_type_checkers_alone_are_not_looked_up() -> None:
     Linker().subscribe(Family, print)
     with pytest.raises(NotAnEvent, match=r"Forgotten has fields but is not a dataclass\."):
         Linker().subscribe(Forgotten, print)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda event: pickle.loads(pickle.dumps(event))])
+def test_a_copy_of_an_event_has_all_that_a_copy_of_any_frozen_dataclass_has(again: Callable[[Any], Any]) -> None:
+    assert vars(again(WithMore(3))) == {"n": 3, "more": 6}
+    assert again(WithSlots(3)) == WithSlots(3)
+
+
+@dataclass(frozen=True)
+class WithMore(Event):
+    """What is set in ``__post_init__`` is no field, and ``late`` is never set."""
+
+    n: int
+    late: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "more", 2 * self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class WithSlots(Event):
+    """It has no ``__dict__``."""
+
+    n: int

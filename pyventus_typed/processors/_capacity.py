@@ -15,11 +15,12 @@ _MISSING = object()
 class Capacity:
     """The places of one queue. A place is a token: it is taken in one atomic step, from any thread, and given once."""
 
-    __slots__ = ("_free", "_waiting", "holders", "size")
+    __slots__ = ("_free", "_fresh", "_waiting", "holders", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._free: deque[None] = deque(repeat(None, size))
+        self._fresh = repeat(None, size)  # those that nobody has had yet: to make them all would take memory for each
+        self._free: deque[None] = deque()
         self.holders: dict[AnyEmission, None] = {}
         # First come, first served: what is to be accepted, and whose handler waits for that in its own task, if one does.
         self._waiting: deque[tuple[asyncio.Future[None], AnyEmission, AnyEmission | None]] = deque()
@@ -29,7 +30,8 @@ class Capacity:
         try:
             self._free.pop()
         except IndexError:
-            return False
+            if next(self._fresh, _MISSING) is _MISSING:
+                return False
         self.holders[emission] = None
         return True
 
@@ -75,7 +77,7 @@ class Capacity:
     @property
     def is_free(self) -> bool:
         """Whether there is a place that nobody has or waits for."""
-        return bool(self._free)
+        return bool(self._free) or self._fresh.__length_hint__() > 0
 
     @property
     def stuck(self) -> "set[AnyEmission]":

@@ -1,7 +1,7 @@
 """What one processor has accepted in one scheduler: accept, deliver, settle, cancel."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextvars import Context
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -41,6 +41,7 @@ from ._tasks import work
 from ._waiting import refuse, waiting_emission, waits_for
 
 _LOST_WHILE_IT_RAN: Final = Discarded(LOST, started=True)
+finalize(Totals, bool).atexit = False  # pyrefly: ignore[missing-attribute]  # the first one asks atexit, which may be too late
 Key: TypeAlias = tuple[Any, int] | None  # Any: a key of the user's, and its hash
 Entry: TypeAlias = "tuple[Queue, AnyEmission, Context]"
 Await: TypeAlias = "tuple[AnyEmission, asyncio.Task[Any], int]"  # Any: whoever's
@@ -722,6 +723,11 @@ class Queue:
         for target, task, cancelled in [*self.awaits.get(emission, ())]:
             if task.cancelling() <= cancelled:
                 yield target
+
+    def places_for(self, emission: AnyEmission, /) -> tuple[Collection[AnyEmission], Collection[AnyEmission]]:
+        """If its handler waits for capacity: those who have some, of whom one must end, and those who wait for it."""
+        stuck = () if self.capacity is None else self.capacity.stuck
+        return ([*self.capacity.in_order()], stuck) if self.capacity is not None and emission in stuck else ((), ())
 
     def begin_wait(self, emission: AnyEmission, /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]":
         """Judge a wait for *emission* here: a future of the running loop for it, what releases that at the end, and the

@@ -6,7 +6,7 @@ once is decided by taking something out of a dict or a list, which is one step; 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextvars import Context, copy_context
 from dataclasses import replace
 from functools import partial
@@ -204,6 +204,10 @@ class Run:
     def waits_for(self, _emission: AnyEmission, /) -> Iterator[AnyEmission]:
         """Nothing that is known here."""
         return iter(())
+
+    def places_for(self, _emission: AnyEmission, /) -> tuple[Collection[AnyEmission], Collection[AnyEmission]]:
+        """There is no capacity."""
+        return (), ()
 
     def begin_wait(self, emission: AnyEmission, /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]":
         """Judge a wait for *emission* in the running loop, and make its future."""

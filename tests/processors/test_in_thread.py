@@ -180,6 +180,40 @@ async def test_a_callback_sees_what_its_handler_has_set_and_can_reset_it(
     assert seen == ["the handler's", "nobody"]
 
 
+@pytest.mark.parametrize("in_thread", [True, False])
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize("default", ["nobody", None])
+async def test_a_callback_does_not_see_what_managers_have_set_who_were_left(
+    default: str | None, *, is_async: bool, in_thread: bool
+) -> None:
+    managers: contextvars.ContextVar[str | None] = contextvars.ContextVar("managers")
+    handlers: contextvars.ContextVar[str | None] = contextvars.ContextVar("handlers", default=default)
+    linker, seen = Linker[Event](), list[object]()
+
+    @contextmanager
+    def manager(_: object) -> Iterator[None]:
+        token = managers.set("the manager's")
+        yield
+        managers.reset(token)
+
+    @asynccontextmanager
+    async def async_manager(delivery: object) -> AsyncIterator[None]:
+        with manager(delivery):
+            yield
+
+    def handler(event: OrderPlaced) -> None:
+        seen.append(managers.get())
+        handlers.set("the handler's")
+
+    def callback(_: object) -> None:
+        seen.extend((managers.get("none"), handlers.get()))
+
+    linker.surround(async_manager if is_async else manager, OrderPlaced)
+    linker.subscribe(OrderPlaced, handler, in_thread=in_thread, on_success=callback)
+    await Emitter(linker).emit(OrderPlaced())
+    assert seen == ["the manager's", "none", "the handler's"]
+
+
 # ---------------------------------------------------------------- a started thread cannot be stopped
 async def test_cancelling_waits_for_it_and_its_result_counts() -> None:
     linker, begun, go = Linker(), threading.Event(), threading.Event()

@@ -393,6 +393,36 @@ async def test_of_handlers_that_all_wait_for_capacity_the_last_one_is_refused_an
     assert emitter.tally.completed == size + (size - 1)
 
 
+@pytest.mark.parametrize("is_free", [False, True])
+async def test_who_awaits_one_that_waits_for_capacity_is_refused_unless_somebody_else_frees_some(
+    *, is_free: bool
+) -> None:
+    office, refused = Office(capacity=3), list[WouldDeadlock]()
+    emissions: list[Emission[Event]] = []
+
+    @office.linker.on(Letter)
+    async def waits(_: Letter) -> None:
+        await office.emitter.emit_wait(Visit())
+
+    @office.linker.on(Parcel)
+    async def awaits(parcel: Parcel) -> None:
+        await turns()
+        if parcel.n and is_free:
+            await office.go.wait()
+            return
+        try:
+            await emissions[0]
+        except WouldDeadlock as error:
+            refused.append(error)
+
+    office.linker.subscribe(Visit, lambda _: None)
+    emissions += [office.emitter.emit(event) for event in (Letter(), Parcel(0), Parcel(1))]
+    await turns(10)
+    office.go.set()
+    assert await office.emitter.wait_for_tasks(1)
+    assert [[one.event for one in error.chain] for error in refused] == ([] if is_free else [[Letter(), Parcel(1)]])
+
+
 async def test_who_stands_behind_one_that_waits_for_capacity_frees_none_either() -> None:
     linker, refused = Linker[Event](), list[WouldDeadlock]()
     emitter = asyncio_emitter(linker, capacity=3, ordering=PerKey(Parcel, lambda parcel: parcel.n % 2))
