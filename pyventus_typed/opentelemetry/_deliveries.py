@@ -14,7 +14,6 @@ from opentelemetry.trace import Tracer
 from typing_extensions import override
 
 from pyventus_typed import Cancelled, Delivery, Discarded, Emission, Emitter, Event, Failed, Linker, observe
-from pyventus_typed._emission import Waiter
 from pyventus_typed._spelling import spell
 from pyventus_typed.opentelemetry._metrics import SCOPE
 from pyventus_typed.opentelemetry._spans import (
@@ -62,20 +61,16 @@ class _Turns(Generic[_T]):
 
 
 @final
-class _AtEnd(Waiter):
+class _AtEnd:
     """Called once, when an emission is settled, by whoever does that."""
 
     __slots__ = ("_call",)
+    will_raise = False
+    """Nobody is given the failures by it."""
 
     def __init__(self, call: Callable[[], object]) -> None:
         self._call = [call]
 
-    @property
-    @override
-    def will_raise(self) -> bool:
-        return False
-
-    @override
     def __call__(self) -> None:
         with suppress(IndexError):  # another thread was quicker
             self._call.pop()()
@@ -109,7 +104,7 @@ class _Handling(Work):
         # The callback may still fail, and with it the delivery. An emission is settled at every end, a delivery that is cut
         # off is not said to have ended.
         at_end = _AtEnd(lambda: self._settled(error))
-        emission._with_rare().waiters.append(at_end)
+        emission._with_rare().waiters.append(at_end)  # type: ignore[arg-type]  # it is one for who settles an emission
         if not emission._open:
             at_end()
 

@@ -22,7 +22,6 @@ from pyventus_typed import (
     observe,
 )
 from pyventus_typed._spelling import spell, spell_event
-from pyventus_typed._subscription import check_choice
 from pyventus_typed.errors import InvalidOption
 
 from ._records import DeliveryRecord, EmissionRecord, Outcome, Unit
@@ -84,7 +83,8 @@ class Trace:
             _check_emitter(emitter)
         if not callable(clock):
             raise InvalidOption(f"clock={clock!r} cannot be called. Pass a function that gives seconds.", clock)
-        check_choice("unit", unit, get_args(Unit))
+        if unit not in get_args(Unit):
+            raise InvalidOption(f"unit={unit!r} is none of {', '.join(map(repr, get_args(Unit)))}.", unit)
         self._states = {id(emitter._state) for emitter in emitters}
         self._emitters = emitters  # so that no other state gets the same id
         self._clock = clock
