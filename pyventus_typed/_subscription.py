@@ -141,10 +141,10 @@ class Registration(Generic[_T_co]):
 
 
 class Subscription(Registration[_T_co]):
-    """One handler linked to one or more event types, from ``subscribe`` until ``unsubscribe``.
+    """One handler that is subscribed to one or more event types, from ``subscribe`` until ``unsubscribe``.
 
-    As a context manager it unsubscribes on exit. The linker holds it, and with it the handler, strongly;
-    letting go of this object changes nothing.
+    As a context manager, it unsubscribes on exit. The linker keeps a strong reference to it and to its handler, so
+    the subscription continues even if you drop this object.
     """
 
     __slots__ = ("_call", "_handler", "_is_async", "_options")
@@ -162,17 +162,17 @@ class Subscription(Registration[_T_co]):
 
     @property
     def handler(self) -> Call:
-        """The very callable that was given."""
+        """The callable that was passed."""
         return self._handler
 
     @property
     def priority(self) -> int:
-        """Higher goes first."""
+        """Handlers with a higher priority start first."""
         return self._options.priority
 
     @property
     def once(self) -> bool:
-        """Whether one accepted emission uses it up."""
+        """Whether the first accepted emission ends the subscription."""
         return self._options.once
 
     @property
@@ -182,12 +182,12 @@ class Subscription(Registration[_T_co]):
 
     @property
     def on_success(self) -> Call | None:
-        """What is called with the handler's result: its own, or the linker's."""
+        """The callback for the handler's result: that of the subscription, or that of the linker."""
         return self._options.on_success
 
     @property
     def on_failure(self) -> Call | None:
-        """What is called with the event and the error: its own, or the linker's."""
+        """The callback for the event and the error: that of the subscription, or that of the linker."""
         return self._options.on_failure
 
     @property

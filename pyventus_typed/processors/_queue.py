@@ -546,7 +546,13 @@ class Queue:
         if self.scheduler.loop is not None:
             for epoch in epochs:
                 epoch.open += 1
-            self.scheduler.put(partial(_give_back, epochs), is_late=True)
+            self.scheduler.put(partial(self._give_back, epochs), is_late=True)
+
+    def _give_back(self, epochs: Epochs) -> None:
+        for epoch in epochs:
+            epoch.open -= 1
+            epoch.check()
+        self.scheduler.check_idle()
 
     def _make_room(self, emission: AnyEmission) -> "Entry | None":
         """*emission* gives up its place in the capacity and in the order; return what is to be delivered at once."""
@@ -770,12 +776,6 @@ class Queue:
             awaits.remove(next(one for one in awaits if one[0] is emission))
             if not awaits:
                 del self.awaits[waiting]  # it would hold the emission
-
-
-def _give_back(epochs: Epochs) -> None:
-    for epoch in epochs:
-        epoch.open -= 1
-        epoch.check()
 
 
 def _orphan(queue: "ref[Queue]", _processor: object) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from pyventus_typed._loops import HAS_GIL, get_running_loop
+from pyventus_typed._loops import get_running_loop
 from pyventus_typed._spelling import short_name
 
 from ._clock import Clock
@@ -35,6 +35,7 @@ class LeakDetector:
 
     def __init__(self) -> None:
         self.problems: list[Exception] = []
+        self._is_collected = True
         self.clock = Clock()
 
     def __enter__(self) -> Self:
@@ -70,8 +71,8 @@ class LeakDetector:
             gc.enable()
 
     def begin(self) -> None:
-        """Set aside all that is alive, so that `end` looks only at what this schedule made; once before each schedule."""
-        if HAS_GIL:  # without one a collection looks at what is frozen, too
+        """Set aside all that is alive, so that `end` looks only at what this schedule made, and those since it last collected."""
+        if self._is_collected:  # what is frozen is never collected, and garbage of an earlier schedule still must be
             gc.freeze()
         self.problems.clear()
 
@@ -79,6 +80,7 @@ class LeakDetector:
         """Collect the garbage of the schedule, and return what it and the schedule complained about."""
         if collect:
             gc.collect()
+        self._is_collected = collect
         if not self.problems:
             return None
         problems = tuple(self.problems)

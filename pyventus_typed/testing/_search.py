@@ -52,7 +52,7 @@ _MOST_COMPARED = 5_000
 """Steps of FIFO that are put into words, in case that a second run differs."""
 _MOST_OF_A_LIVELOCK = 500
 _MOST_UNCOLLECTED = 63
-"""On a build without a GIL ``gc.freeze`` shields nothing, so that a collection for each run would cost more than 50 ms."""
+"""On a build without a GIL a collection walks over the whole heap, ``gc.freeze`` or not: milliseconds, more than a run takes."""
 
 
 @dataclass(slots=True)

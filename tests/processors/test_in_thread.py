@@ -579,6 +579,29 @@ def test_without_a_loop_emit_waits_for_a_thread_that_is_late_and_for_what_that_e
     assert (paid, emitter.tally.pending, emitter.tally.discarded) == ([7], 0, 0)
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_without_a_loop_emit_returns_whether_a_thread_or_what_it_has_emitted_ends_first(*, is_first: bool) -> None:
+    linker, paid = Linker[Event](), threading.Event()
+    emitter = asyncio_emitter(linker)
+
+    def blocks(event: OrderPlaced) -> None:
+        emitter.emit(OrderPaid(event.order))
+        if not is_first:
+            assert paid.wait(SOON)
+
+    async def first(event: OrderPlaced) -> None:
+        """From here on there is a loop, and what blocks has a thread of its own."""
+
+    linker.subscribe(OrderPlaced, first)
+    linker.subscribe(OrderPlaced, blocks, in_thread=True)
+    linker.subscribe(OrderPaid, lambda event: paid.set())
+    for n in range(20):
+        paid.clear()
+        assert emitter.emit(OrderPlaced(n)).status is Status.COMPLETED
+        assert paid.is_set()
+    assert emitter.tally.completed == 40
+
+
 def test_what_a_blocking_handler_emits_through_another_processor_is_waited_for_in_a_fresh_loop() -> None:
     done: list[Event] = []
     inner, outer = Linker[Event](), Linker[Event]()

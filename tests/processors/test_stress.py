@@ -127,6 +127,23 @@ def test_whatever_is_subscribed_receives_and_each_has_a_place_of_its_own() -> No
                 ]
 
 
+def test_whoever_lists_the_subscriptions_is_not_disturbed_by_events_that_are_new_to_the_linker() -> None:
+    for _ in rounds(4):
+        linker = Linker[Event]()
+        events: list[type[Event]] = [
+            dataclass(frozen=True)(type(f"New{number}", (Event,), {})) for number in range(400)
+        ]
+
+        def subscribe(thread: int, linker: Linker[Event] = linker, events: list[type[Event]] = events) -> None:
+            for event in events[thread::8]:
+                linker.subscribe(event, nothing)
+                for _ in range(4):
+                    linker.subscriptions()
+
+        together(*each(subscribe))
+        assert {one.events for one in linker.subscriptions()} == {(event,) for event in events}
+
+
 def test_of_many_who_unsubscribe_one_is_told_so() -> None:
     linker = Linker[Event]()
     subscriptions = [linker.subscribe(Parcel, nothing) for _ in rounds(300)]

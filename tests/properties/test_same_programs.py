@@ -538,6 +538,7 @@ LOOSE = {
 OPTIONS = st.sampled_from(["debug", "capacity", "callback", "all"])
 
 
+@pytest.mark.timeout(200)  # each of the programs runs twice; under load a minute is not enough
 @pytest.mark.parametrize("case", EXACT.values(), ids=EXACT)
 def test_options_that_change_nothing_change_nothing(case: Case) -> None:
     hits: Counter[str] = Counter()

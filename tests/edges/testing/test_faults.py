@@ -300,8 +300,10 @@ def test_a_task_that_nobody_holds_is_a_finding_that_names_it() -> None:
     with pytest.raises(InterleavingError, match="It fails when the garbage collector runs") as caught:
         explore(lost_listener)
     assert isinstance(caught.value.__cause__, BackgroundError)
-    line = lost_listener.__code__.co_firstlineno + 3
-    assert f"Nobody held the task of listen (test_faults.py:{line}) while it waited" in str(caught.value)
+    first = lost_listener.__code__.co_firstlineno
+    # Where it waits, unless the collector has ended the coroutine before the task: that order is the collector's.
+    begins, waits = (f"Nobody held the task of listen (test_faults.py:{first + n}) while it waited" for n in (3, 6))
+    assert begins in str(caught.value) or waits in str(caught.value)
     assert re.fullmatch(r"collect@\d+", str(caught.value.schedule))
     with pytest.raises(BackgroundError):
         run(lost_listener, schedule=caught.value.schedule)

@@ -128,6 +128,7 @@ class Counter(EventMachine):
         assert self.stock >= 0, f"stock is {self.stock}"
 
 
+@pytest.mark.timeout(200)  # hundreds of examples, each with a loop of its own
 def test_a_failure_shows_the_schedule_of_the_loop_and_takes_a_few_hundred_examples() -> None:
     made = 0
 

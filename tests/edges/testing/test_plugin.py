@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(200)  # each starts a pytest, or several
+
 EVENTS = """
 from dataclasses import dataclass
 from pyventus_typed import Event
