@@ -11,12 +11,14 @@ from pathlib import Path
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
+PLACEHOLDER = "https://host/path/to/pyventus-typed"  # what pages show for the address of the repository
 PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:|#)([^)]+)\)")
 LINK = re.compile(r"((?<!!)\[[^\]]*\]\()(?![a-z]+:|#)([^)]+)\)")
 
 
 def with_absolute_links(readme: str, repository: str, ref: str) -> str:
-    """*readme*, with each link to a file of the repository as an address of it at *ref*."""
+    """*readme*, with each link to a file of the repository as an address of it at *ref*, and the address for a clone."""
+    readme = readme.replace(PLACEHOLDER, repository)
     pictures = PICTURE.sub(rf"\g<1>{repository}/raw/{ref}/\g<2>)", readme)
     return LINK.sub(rf"\g<1>{repository}/blob/{ref}/\g<2>)", pictures)
 

@@ -181,8 +181,16 @@ def spell_union(_app: Sphinx, _what: str, _name: str, obj: object, _options: obj
         lines[:] = [" or ".join(f"`{one.__name__}`" for one in get_args(obj)) + "."]
 
 
+def name_the_repository(_app: Sphinx, _page: str, text: list[str]) -> None:
+    """Show the address of the repository where the host, or whoever builds the site, says what it is."""
+    address = os.environ.get("PYVENTUS_REPOSITORY") or os.environ.get("READTHEDOCS_GIT_CLONE_URL")
+    if address:
+        text[0] = text[0].replace("https://host/path/to/pyventus-typed", address.removesuffix(".git"))
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("source-read", name_the_repository)
     app.connect("autodoc-process-signature", hide_constructors)
     app.connect("autodoc-process-docstring", spell_union)
     app.connect("builder-inited", shorten_overloads)

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar, final
 from typing_extensions import override
 
 from ._errors import NotAManager
-from ._in_thread import Running, Thread
+from ._in_thread import UNSET, Running, Thread
 from ._loops import here
 from ._manager import Surrounding
 from ._outcome import NOTHING, Cancelled, Completed, Failed, Outcome
@@ -24,7 +24,6 @@ from ._spelling import add_note, spell, trim
 from ._subscription import Call, Options
 
 _T = TypeVar("_T")
-_UNSET: Final = object()
 _MOST_AWAITS = 100  # in the finally blocks of a coroutine that is closed
 
 
@@ -44,7 +43,7 @@ Managers: TypeAlias = Sequence[Surrounding[Any]]  # Any: of whatever events
 class Verdict:
     """The outcome of a composed call, and before that how far it has got."""
 
-    __slots__ = ("left", "notified", "outcome", "owned", "stopped", "thread", "threads", "until")
+    __slots__ = ("left", "notified", "outcome", "outside", "owned", "stopped", "thread", "threads", "until")
 
     outcome: Outcome
 
@@ -52,6 +51,7 @@ class Verdict:
         self.owned = owned  # whether it has a task
         self.threads = threads  # whether a blocking handler goes to a thread
         self.thread: Thread | None = None  # where the handler has run
+        self.outside: Context | None = None  # of a blocking handler with managers: that without what they have set
         self.left: BaseException | None = None  # what has left the handler, or the manager next to it
         self.stopped: StopIteration | None = None  # what would leave a coroutine
         self.notified = False  # whether a callback was given the error, if it is one
@@ -67,7 +67,7 @@ class Verdict:
     @property
     def context(self) -> Context | None:
         """What callbacks are called in: the handler's own context, if it had a thread and that is not in it any more."""
-        return None if self.thread is None or self.thread.late is not None else self.thread.context
+        return None if self.thread is None or self.thread.late is not None else self.thread.left_context()
 
 
 class Delivering(Running, Protocol):
@@ -153,6 +153,7 @@ class Composed:
         """Enter a manager, run what is inside of it, and leave it."""
         if depth == 0 and way.threads and self.in_thread:
             delivery._begin()  # it waits for a thread with its managers entered, so it has started
+            way.outside = copy_context()
         make = self._managers[depth]._manager
         is_async = False
         result: object = None
@@ -202,7 +203,7 @@ class Composed:
     async def _call_in_thread(self, delivery: Delivering, way: Verdict) -> object:
         if not way.owned:
             await _own(way)
-        way.thread = thread = Thread(self.handler, delivery, self._options.timeout)
+        way.thread = thread = Thread(self.handler, delivery, self._options.timeout, way.outside)
         value, error = await thread.run()
         way.until = thread.late
         if isinstance(error, StopIteration):
@@ -271,7 +272,7 @@ class _InOneContext(InContext[Verdict]):
             return super().send(value)
         except BaseException:
             for variable, now in self._context.items():
-                if variable.get(_UNSET) is not now:
+                if variable.get(UNSET) is not now:
                     variable.set(now)
             raise
 

@@ -1,7 +1,7 @@
 """One emitted event and what becomes of it: the handle, and the facts that the engine writes down in it."""
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from itertools import count
@@ -72,8 +72,8 @@ _STATUS: Final[dict[type, Status]] = {
 def current_emission() -> "Emission[Event] | None":
     """The emission whose handler is running here; ``None`` outside of handlers.
 
-    Tasks that a handler starts see it too, until it is settled, and so do threads that run in a copy of the context of a
-    handler in a loop; of a plain handler without a loop, what runs in that thread.
+    Tasks that a handler starts get it too, until it is settled, and so do threads that run in a copy of the context
+    of a handler in a loop. For a plain handler without a loop, only code in that thread gets it.
     """
     emission = get_current()
     if emission is None and (own := here.scheduler) is not None:
@@ -82,9 +82,9 @@ def current_emission() -> "Emission[Event] | None":
 
 
 class WouldDeadlock(PyventusError, RuntimeError):
-    """A handler waits for its own end, or the reader of a full stream for what waits for room there.
+    """A handler waits for its own end, or the reader of a full stream waits for a delivery that waits for room there.
 
-    *chain* are the emissions, from the one waited for to the one that waits.
+    *chain* contains the emissions, from the one that is waited for to the one that waits.
     """
 
     chain: tuple["Emission[Event]", ...]
@@ -97,9 +97,9 @@ class WouldDeadlock(PyventusError, RuntimeError):
 class EmissionFailed(PyventusError, ExceptionGroup[Exception]):
     """What the handlers of one *emission* raised, in the order of its deliveries.
 
-    ``split``, ``subgroup`` and ``except*`` keep the class and the emission. It can be pickled with its text, its notes and
-    the errors that can; of an error that cannot, a `RuntimeError` keeps text and notes. An emission belongs to its process,
-    so after that ``emission`` is an `AttributeError`.
+    ``split``, ``subgroup`` and ``except*`` keep the class and the emission. It can be pickled with its text, its
+    notes and its errors. An error that cannot be pickled becomes a `RuntimeError` with the same text and notes. An
+    emission belongs to its process, so reading ``emission`` of an unpickled error raises `AttributeError`.
     """
 
     _emission: "AnyEmission | None"
@@ -115,7 +115,7 @@ class EmissionFailed(PyventusError, ExceptionGroup[Exception]):
 
     @property
     def emission(self) -> "Emission[Event]":
-        """Whose handlers failed."""
+        """The emission whose handlers failed."""
         if self._emission is None:
             raise AttributeError  # it was pickled: see __getattr__
         return self._emission
@@ -138,7 +138,8 @@ class EmissionFailed(PyventusError, ExceptionGroup[Exception]):
 
 def _picklable(error: Exception) -> Exception:
     """*error*, or what keeps its text and its notes if it cannot be pickled and read again."""
-    if can_be_pickled(error):
+    # One inside of another sees to its own errors: to try it here would try those of n levels 2 ** n times.
+    if type(error) is EmissionFailed or can_be_pickled(error):
         return error
     stand_in = RuntimeError(f"{type(error).__name__}: {spell_event(error)}")
     for note in getattr(error, "__notes__", ()):
@@ -147,7 +148,7 @@ def _picklable(error: Exception) -> Exception:
 
 
 class EmissionPending(PyventusError, RuntimeError):
-    """Somebody asks what the handlers of *emission* raised, and it is not settled: silence would be taken for success."""
+    """``raise_failures`` was called while *emission* was pending, so it is not known yet whether a handler fails."""
 
     emission: "Emission[Event]"
 
@@ -166,6 +167,7 @@ class Owner(Protocol):
     def is_calling(self, emission: "AnyEmission", /) -> bool: ...
     def runs_in(self, emission: "AnyEmission", task: "asyncio.Task[Any]", /) -> bool: ...  # Any: whoever's
     def waits_for(self, emission: "AnyEmission", /) -> "Iterator[AnyEmission]": ...
+    def places_for(self, emission: "AnyEmission", /) -> "tuple[Collection[AnyEmission], Collection[AnyEmission]]": ...
     def begin_wait(self, emission: "AnyEmission", /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]": ...
     def end_wait(self, waiting: "AnyEmission", emission: "AnyEmission", /) -> None: ...
 
@@ -174,7 +176,7 @@ Release: TypeAlias = "Callable[[asyncio.Future[None]], object]"
 
 
 class Delivery(Generic[_T_co]):
-    """One emission on its way to one subscription. Open until it has an outcome, which is final."""
+    """One event for one subscription. Open until it has an outcome, which is final."""
 
     __slots__ = ("_emission", "_index")
 
@@ -184,7 +186,7 @@ class Delivery(Generic[_T_co]):
 
     @property
     def emission(self) -> "Emission[_T_co]":
-        """What is delivered."""
+        """The emission that this delivery belongs to."""
         return self._emission
 
     @property
@@ -194,7 +196,7 @@ class Delivery(Generic[_T_co]):
 
     @property
     def subscription(self) -> Subscription[Any]:  # Any: it may be to a base of the event, or to several types
-        """Who receives it."""
+        """The subscription that receives it."""
         return self._emission._route.receivers[self._index]
 
     @property
@@ -214,7 +216,7 @@ class Delivery(Generic[_T_co]):
 
     @property
     def outcome(self) -> Outcome | None:
-        """What became of it; ``None`` while it is open."""
+        """How it ended; ``None`` while it is open."""
         note = self._emission._note(self._index)
         return None if isinstance(note, Progress) else note
 
@@ -270,18 +272,19 @@ NEVER_RAN: Final = Cancelled()
 class _Rare:
     """What few emissions need. It is made when it is first needed, in whatever thread."""
 
-    __slots__ = ("id", "site", "taken", "unseen", "waiters")
+    __slots__ = ("has_handed", "id", "site", "taken", "unseen", "waiters")
 
     def __init__(self) -> None:
         self.waiters: list[Waiter] = []
         self.id: int | None = None  # once somebody has asked
         self.site: str | None = None  # the line of code that emitted
         self.unseen: list[tuple[int, Exception]] = []  # failures that were not logged, because somebody awaits them
+        self.has_handed = False  # whether its handlers have emitted in other threads
         self.taken: list[object] = []  # calls that other threads took from the cursor, to cancel it: they never begin
 
 
 class Emission(Generic[_T_co]):
-    """One emitted event and what becomes of it, made by ``Emitter.emit``. Readable from any thread.
+    """One event on its way to its handlers, as ``Emitter.emit`` returns it. May be read from any thread.
 
     ``await emission`` waits until it is settled, from any loop, and raises `EmissionFailed` if a handler failed;
     a cancelled or discarded emission returns, and says so in its ``status``.
@@ -323,7 +326,7 @@ class Emission(Generic[_T_co]):
 
     @property
     def id(self) -> int:
-        """Unique in this process. Given when it is first asked for: most emissions are never asked."""
+        """Unique in this process. Assigned when it is first read, because most emissions never need one."""
         rare = self._with_rare()
         if rare.id is None:
             number = next(_ids)  # not between the look and the writing: a signal handler could come there
@@ -339,7 +342,8 @@ class Emission(Generic[_T_co]):
 
     @property
     def parent(self) -> "Emission[Event] | None":
-        """The emission whose handler emitted this one. It is held only while it is pending: afterwards this may be ``None``."""
+        """The emission whose handler emitted this one. No reference is kept to a settled one: then this may be
+        ``None``."""
         try:
             return self._origin[0]()
         except AttributeError:
@@ -347,7 +351,7 @@ class Emission(Generic[_T_co]):
 
     @property
     def parent_id(self) -> int | None:
-        """The id of the emission whose handler emitted this one; it stays when that is gone."""
+        """The id of the emission whose handler emitted this one. It remains when ``parent`` is ``None``."""
         try:
             return self._origin[1]
         except AttributeError:
@@ -363,7 +367,8 @@ class Emission(Generic[_T_co]):
 
     @property
     def status(self) -> Status:
-        """Pending while a delivery is open, then the worst of its deliveries: discarded, failed, cancelled, completed."""
+        """Pending while a delivery is open; then the worst of its deliveries: discarded, failed, cancelled or
+        completed."""
         return Status.PENDING if self._open else self._worst()
 
     @property
@@ -372,18 +377,19 @@ class Emission(Generic[_T_co]):
         return tuple(Delivery(self, index) for index in range(len(self._route.receivers)))
 
     def cancel(self) -> bool:
-        """Cancel what is open, from any thread; return whether anything was.
+        """Cancel all open deliveries, from any thread; return whether any was open.
 
-        What has not started becomes ``Discarded("cancelled", started=False)``; what runs is cancelled as a task is.
-        Called from another thread it takes effect when the emission's own thread takes it.
+        Deliveries that have not started become ``Discarded("cancelled", started=False)``; running handlers are
+        cancelled like tasks. A call from another thread takes effect when the thread of the emission processes it.
         """
         owner = self._owner()
         return owner is not None and owner.cancel(self)
 
     def raise_failures(self) -> None:
-        """Raise `EmissionFailed` with what the handlers raised, in the order of the deliveries; return if nothing.
+        """Raise `EmissionFailed` with what the handlers raised, in the order of the deliveries; return if none
+        failed.
 
-        Raises `EmissionPending` as long as it is not settled: a return means that no handler failed.
+        Raises `EmissionPending` while the emission is not settled, so a return always means that no handler failed.
         """
         if self._open:
             raise EmissionPending(
@@ -398,8 +404,8 @@ class Emission(Generic[_T_co]):
     async def wait(self) -> Self:
         """Wait until it is settled, from any loop; never raises what a handler raised.
 
-        A waiter that is cancelled, or times out, changes nothing. Raises `WouldDeadlock` in a handler's own task
-        if that would wait for itself, and in the task that reads a stream if this waits for room there.
+        A waiter that is cancelled or times out does not affect the emission. Raises `WouldDeadlock` in the task of a
+        handler that would wait for itself, and in the task that reads a stream if this emission waits for room there.
         """
         return await _Wait(self)
 
@@ -577,7 +583,7 @@ class Waiter:
     def will_raise(self) -> bool:
         """Whether somebody still waits who will be given the failures."""
         future = self._future()
-        return self._raises and future is not None and not future.done()
+        return self._raises and future is not None and not future.done() and not future.get_loop().is_closed()
 
     def gives_up(self) -> None:
         """Whoever waited is given no failures any more. Its loop may be closed, so the future is left as it is."""

@@ -48,8 +48,9 @@ from .processors._asyncio import AsyncIOProcessor
 class Emitter(Generic[E_contra]):
     """Emits the events of a family to the handlers of a linker, run by a processor.
 
-    All methods may be called from any thread. ``async with Emitter(...)`` makes the running loop its home loop: emissions from
-    threads without a loop of their own are handed to it, and the end of the block waits for everything.
+    All methods may be called from any thread. ``async with Emitter(...)`` makes the running loop the home loop of the
+    emitter: emissions from threads without a loop are handed over to it, and the end of the block waits for
+    everything that is pending.
     """
 
     __slots__ = ("__weakref__", "_gave_up", "_linker", "_processor", "_readers", "_routes", "_state")
@@ -73,7 +74,7 @@ class Emitter(Generic[E_contra]):
 
     @property
     def processor(self) -> Processor:
-        """Who runs the handlers."""
+        """The processor that runs the handlers."""
         return self._processor
 
     @property
@@ -88,15 +89,15 @@ class Emitter(Generic[E_contra]):
     @overload
     def emit(self, event: E_contra, /) -> Emission[E_contra]: ...
     def emit(self, event: Any, /) -> Emission[Any]:  # Any: the overloads say what goes in and comes out
-        """Emit *event* to whoever receives its class, and return what becomes of it.
+        """Emit *event* to the handlers that receive its class, and return the emission.
 
-        In a running loop it returns before any handler runs: the emission goes on in the background of that loop.
-        Without one it returns when the emission, and all that its handlers emitted, is settled; inside a handler it
-        returns at once, and the new emission goes behind what was accepted before it. It never raises what a handler
-        raises. Predicates (``when``) are evaluated here, in order.
+        In a running loop it returns before any handler runs: the handlers run in the background, in that loop.
+        Without a running loop it returns when the emission, and everything that its handlers emitted, is settled.
+        Inside a handler it returns immediately, and the new emission is queued after everything that was accepted
+        earlier. It never raises what a handler raises. Predicates (``when``) are evaluated here, in order.
 
-        Raises `EmissionRejected` if nothing was accepted: `EmitterClosed`, or `NoRoom` where ``capacity`` is used up;
-        `DefinitionError` for what is not an event, or none of this linker's.
+        Raises `EmissionRejected` if nothing was accepted: `EmitterClosed`, or `NoRoom` if ``capacity`` is used up.
+        Raises `DefinitionError` for something that is not an event, or not an event of this linker.
         """
         try:
             route = self._routes.table[type(event)]
@@ -124,7 +125,7 @@ class Emitter(Generic[E_contra]):
     @overload
     def try_emit(self, event: E_contra, /) -> Emission[E_contra] | None: ...
     def try_emit(self, event: Any, /) -> Emission[Any] | None:  # Any: as for emit
-        """As `emit`, but returns ``None`` where ``capacity`` is used up."""
+        """As `emit`, but returns ``None`` if ``capacity`` is used up."""
         try:
             return self.emit(event)
         except NoRoom:
@@ -137,10 +138,10 @@ class Emitter(Generic[E_contra]):
     @overload
     async def emit_wait(self, event: E_contra, /) -> Emission[E_contra]: ...
     async def emit_wait(self, event: Any, /) -> Emission[Any]:  # Any: as for emit
-        """As `emit`, but waits for a place, first come first served; a waiter that is cancelled emits nothing.
+        """As `emit`, but waits for free capacity, first come first served. A waiter that is cancelled emits nothing.
 
-        Raises `WouldDeadlock` in a handler whose own end alone could free a place, and in the task that reads a stream if each
-        place is held by what waits for room there.
+        Raises `WouldDeadlock` in a handler if only its own end could free capacity, and in the task that reads a
+        stream if all of the capacity is held by deliveries that wait for room in that stream.
         """
         emission = self._draft(event)
         await self._processor.submit_wait(emission, self._state)
@@ -153,10 +154,10 @@ class Emitter(Generic[E_contra]):
     @overload
     async def publish(self, event: E_contra, /) -> Emission[E_contra]: ...
     async def publish(self, event: Any, /) -> Emission[Any]:  # Any: as for emit
-        """Run the handlers here, one after the other, in the caller's own task and context; return the settled emission.
+        """Run the handlers one after the other in the caller's own task and context; return the settled emission.
 
-        All of them run; then `EmissionFailed` is raised if one failed. Cancelling the caller cancels the handler that
-        runs, and the rest is cancelled. Under an ordering other than ``CONCURRENT`` it waits for its turn.
+        All of them run; then `EmissionFailed` is raised if one failed. Cancelling the caller cancels the running
+        handler and the remaining ones. With an ordering other than ``CONCURRENT``, it first waits for its turn.
         """
         emission = self._draft(event)
         await self._processor.publish(emission, self._state)
@@ -167,8 +168,9 @@ class Emitter(Generic[E_contra]):
     async def ask(self, request: RequestIn[E_contra, R], /) -> R:
         """Return the answer to *request*, or raise what its one handler raised.
 
-        The handler runs at once, whatever the ordering, and takes no capacity; cancelling the asker cancels it. Others that
-        are subscribed to the request are notified too, and can change nothing. Raises `NoHandler` if nobody answers.
+        The handler runs immediately with every ordering and takes no capacity. Cancelling the task that asks cancels
+        it. Other handlers that are subscribed to the request are notified, and do not affect the answer. Raises
+        `NoHandler` if no handler answers.
         """
         answer: Any = await self._processor.ask(
             self._asked(request), self._state
@@ -176,10 +178,10 @@ class Emitter(Generic[E_contra]):
         return answer  # type: ignore[no-any-return]  # answer() has checked that it is an R
 
     def ask_sync(self, request: RequestIn[E_contra, R], /) -> R:
-        """As `ask`, without awaiting: a plain answer is called at once, whether a loop runs or not.
+        """As `ask`, without awaiting: a plain handler is called immediately, whether a loop is running or not.
 
-        Without a running loop an ``async`` answer runs to its end, as by `emit`. Where a loop runs, an answer that must be
-        awaited, or has ``in_thread``, raises `DefinitionError` before it is called: ``await ask`` there.
+        Without a running loop, an ``async`` handler runs to its end, as in `emit`. In a running loop, a handler that
+        must be awaited, or has ``in_thread``, raises `DefinitionError` before it is called: use ``await ask`` there.
         """
         answer: Any = self._processor.ask_sync(self._asked(request), self._state)  # Any: as in ask
         return answer  # type: ignore[no-any-return]  # answer() has checked that it is an R
@@ -267,7 +269,7 @@ class Emitter(Generic[E_contra]):
         maxsize: Any = 100,
         overflow: Any = "wait",
     ) -> Stream[Any]:
-        """What this emitter emits of these types, and of their subclasses, for one reader, from the beginning of its block:
+        """The events of these types and their subclasses that this emitter emits inside the block, for one reader:
 
         .. code-block:: python
 
@@ -275,16 +277,18 @@ class Emitter(Generic[E_contra]):
                 async for paid in payments:
                     print(paid.order)
 
-        At most *maxsize* events wait to be read. With one more, the delivery stays open until there is room (``"wait"``),
-        so that ``capacity`` and `emit_wait` hold up who emits; or the oldest unread one (``"drop_old"``) or the new one
-        (``"drop_new"``) is lost, and counted in ``dropped``. When the block ends, what waits for room is discarded.
+        At most *maxsize* events wait to be read. *overflow* says what happens to a further one. ``"wait"``: its
+        delivery stays open until there is room, so that ``capacity`` and `emit_wait` slow down the code that emits.
+        ``"drop_old"`` or ``"drop_new"``: the oldest unread event, or the new one, is lost and counted in ``dropped``.
+        When the block ends, deliveries that wait for room are discarded.
 
-        In the task that reads, ``await emission``, `emit_wait`, `wait_for_tasks` and `aclose` raise `WouldDeadlock` as soon as
-        they wait for what waits for room here. For the last two a task that has entered the block counts, too, until another
-        one reads. Not judged are `ask`, the turn of `publish`, and waits in other tasks.
+        In the task that reads, ``await emission``, `emit_wait`, `wait_for_tasks` and `aclose` raise `WouldDeadlock`
+        as soon as they wait for something that waits for room here. For the last two, the task that has entered the
+        block counts as the reader until another task reads. `ask`, the turn of `publish`, and waits in other tasks
+        are not checked.
 
-        ``when`` is evaluated as for ``on``. Raises `DefinitionError` for what cannot work; entering the block raises
-        `EmitterClosed` where nothing can come any more.
+        ``when`` is evaluated as for ``on``. Raises `DefinitionError` for arguments that cannot work. Entering the
+        block raises `EmitterClosed` if no event can arrive any more.
         """
         kinds, options = self._reading("stream", events, when)
         return Stream(self._readers, kinds, options, maxsize, overflow)
@@ -365,7 +369,7 @@ class Emitter(Generic[E_contra]):
     ) -> Future[Any]:
         """The next event of these types that this emitter emits, as a future of the running loop.
 
-        It is subscribed when this returns, so nothing is missed between the call and the ``await``:
+        It is subscribed when this returns, so no event is missed between the call and the ``await``:
 
         .. code-block:: python
 
@@ -373,8 +377,9 @@ class Emitter(Generic[E_contra]):
             emitter.emit(OrderPlaced(1))
             print(await paid)
 
-        It raises `TimeoutError` *timeout* seconds after the call, and `EmitterClosed` when the emitter has closed. Cancelling
-        it ends the subscription, and so does letting go of it. Raises `DefinitionError` where no loop runs.
+        The future raises `TimeoutError` *timeout* seconds after the call, and `EmitterClosed` when the emitter has
+        closed. Cancelling the future, or dropping all references to it, ends the subscription. Raises
+        `DefinitionError` if no loop is running.
         """
         kinds, options = self._reading("expect", events, when)
         if timeout is not None:
@@ -386,14 +391,16 @@ class Emitter(Generic[E_contra]):
         return Expected(self._readers, kinds, options, timeout)
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
-        """Wait until what the processor has accepted in this loop is settled, and what that leads to; see there."""
+        """Wait until everything that the processor has accepted in this loop, and everything that it leads to, is
+        settled. See `AsyncIOProcessor.wait_for_tasks`."""
         return await self._processor.wait_for_tasks(timeout)
 
     async def aclose(self, *, grace: float | None = None) -> bool:
-        """Refuse new emissions and wait for those that are pending, and for what they still emit; whether all ended.
+        """Refuse new emissions, and wait for the pending ones and for whatever they emit; return whether all have
+        ended.
 
-        After *grace* seconds what is left is cancelled, and the answer is ``False``; at the end of an ``async with`` around
-        it nothing is waited for again then. Closing is final; closing again waits again.
+        After *grace* seconds, the rest is cancelled and ``False`` is returned; the end of an ``async with`` block
+        around the call does not wait for the rest again. A closed emitter stays closed. A second call waits again.
         """
         if grace is not None:
             check_seconds("grace", grace)
@@ -442,6 +449,7 @@ class Emitter(Generic[E_contra]):
             answered = tuple(one._events[0] for one in self._linker.subscriptions() if one._options.answers)
             way_out = why_there_are_two(type(event), answered) or f"Decorate its handler with @linker.answer({name})."
             raise NoHandler(f"Nobody answers {name}. {way_out}")
+        self._processor.check_open(event, self._state)
         return emission_of(event, route.seen_from(self._state).choose(event, asked=True), self._state)
 
     def _draft(self, event: Event) -> Emission[Event]:

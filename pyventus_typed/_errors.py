@@ -10,7 +10,8 @@ E = TypeVar("E", bound="PyventusError")
 
 
 class PyventusError(Exception):
-    """The root of the tree. It can be pickled; an attribute that cannot stays in its process, and is an `AttributeError`."""
+    """The base class of all errors. It can be pickled; reading an attribute that cannot be pickled then raises
+    `AttributeError`."""
 
     @override
     def __reduce__(self) -> str | tuple[Any, ...]:  # Any: as that of an object
@@ -59,7 +60,7 @@ def can_be_pickled(value: object) -> bool:
 
 # ---------------------------------------------------------------- the program is wrong: found when it is wired or emits
 class DefinitionError(PyventusError, TypeError):
-    """The code defines or wires something that cannot work; *found* is the thing that was met."""
+    """The code defines something that cannot work. *found* is the value that was passed."""
 
     found: object
 
@@ -69,32 +70,33 @@ class DefinitionError(PyventusError, TypeError):
 
 
 class NotAnEvent(DefinitionError):
-    """Something else was given where an event, or an event class, is needed."""
+    """Something was passed that is not an event, or not an event class."""
 
 
 class NotAHandler(DefinitionError):
-    """A callable that cannot handle an event, or cannot be run as its options ask."""
+    """A callable that cannot handle an event, or cannot be run with its options."""
 
 
 class NotAManager(DefinitionError):
-    """Something else was given where a callable is needed that makes a context manager from a delivery."""
+    """Something was passed that cannot make a context manager from a delivery."""
 
 
 class ForeignEvent(DefinitionError):
-    """An event outside of the family that the linker or subscriber was made for."""
+    """An event outside the family of the linker or subscriber."""
 
 
 class TooManySubscriptions(DefinitionError):
-    """One subscription more than ``max_subscriptions`` allows for an event type; nothing was registered."""
+    """More subscriptions to an event type than ``max_subscriptions`` allows. Nothing was registered."""
 
 
 class InvalidOption(DefinitionError, ValueError):
-    """An option with a value that has no meaning."""
+    """An option has a value that is not allowed."""
 
 
 # ---------------------------------------------------------------- an emission was refused: nothing was accepted
 class EmissionRejected(PyventusError, RuntimeError):
-    """``emit`` accepted nothing: no handler is called, no ``once`` is used up. *event* is what was refused."""
+    """``emit`` accepted nothing: no handler was called, no ``once`` was used up. *event* is the event that was
+    refused."""
 
     event: object
 
@@ -104,7 +106,7 @@ class EmissionRejected(PyventusError, RuntimeError):
 
 
 class EmitterClosed(EmissionRejected):
-    """The emitter, or the loop that it works for, is closed."""
+    """The emitter is closed, or the event loop that would run the handlers is."""
 
 
 class NoRoom(EmissionRejected):
@@ -113,13 +115,13 @@ class NoRoom(EmissionRejected):
 
 # ---------------------------------------------------------------- requests
 class NoHandler(PyventusError, LookupError):
-    """A request was asked that no handler answers."""
+    """No handler answers the request."""
 
 
 class SeveralHandlers(PyventusError, LookupError):
-    """A second handler was offered for a request that is answered already."""
+    """A second handler was registered for a request that already has an answer."""
 
 
 # ---------------------------------------------------------------- the end of a loop
 class DiscardedEmissionsWarning(RuntimeWarning):
-    """A loop ended while emissions were pending: the message says how many were cut off, and which."""
+    """An event loop ended while emissions were pending. The message says how many were cut off, and which."""

@@ -36,11 +36,11 @@ class Exactly(Generic[_E]):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The base of every event: a frozen dataclass whose class, not its name, is the key.
+    """The base class of every event: a frozen dataclass. Handlers are found by its class, not by its name.
 
-    Derive, decorate with ``@dataclass(frozen=True)`` and give it fields. The base adds nothing to an instance.
-    A class without fields of its own may stay undecorated as the base of a family; it can be subscribed to,
-    not emitted. ::
+    Derive a class, decorate it with ``@dataclass(frozen=True)`` and give it fields. `Event` adds nothing to an
+    instance. A class without fields need not be decorated if it is only the base of a family: you can subscribe to
+    it, but not emit it. ::
 
         class OrderEvent(Event):
             pass
@@ -70,11 +70,16 @@ class Event:
         return Exactly()
 
 
+# A frozen class with slots gets these for its own instances; inherited, they would copy and pickle nothing but fields.
+for _name in {"__getstate__", "__setstate__"} & vars(Event).keys():
+    delattr(Event, _name)
+
+
 @dataclass(frozen=True)
 class Request(Event, Generic[_R_co]):
     """An event with exactly one answer, of type ``R``.
 
-    `Emitter.ask` returns what the handler returned that was subscribed with `Linker.answer`. ::
+    `Emitter.ask` returns the result of the handler that was registered with `Linker.answer`. ::
 
         @dataclass(frozen=True)
         class PriceOf(Request[int]):
@@ -115,10 +120,10 @@ def check_event_class(value: object) -> type[Event]:
         )
     if isinstance(value, Event):
         name = spell(type(value))
-        raise NotAnEvent(f"{spell_event(value)} is an event, and its class is meant. Did you mean {name}?", value)
+        raise NotAnEvent(f"{spell_event(value)} is an event, but an event class is needed. Did you mean {name}?", value)
     if inspect.isroutine(value):
         raise NotAnEvent(
-            f"{spell(value)} is a function, and an event class is meant. Name the class that it returns.", value
+            f"{spell(value)} is a function, but an event class is needed. Name the class that it returns.", value
         )
     raise NotAnEvent(
         f"{spell_event(value)} is not an event class. Events are frozen dataclasses that derive from Event.", value
@@ -144,7 +149,7 @@ def check_event(value: object) -> type[Event]:
             )
         return kind
     if is_class(value) and issubclass(value, Event):
-        raise NotAnEvent(f"{spell(value)} is a class, and an event is meant. Did you mean {spell(value)}(...)?", value)
+        raise NotAnEvent(f"{spell(value)} is a class, but an event is needed. Did you mean {spell(value)}(...)?", value)
     raise NotAnEvent(
         f"Events are instances of frozen dataclasses that derive from Event, and {spell_event(value)} is not. "
         "Wrap it in one.",

@@ -56,7 +56,7 @@ def outside_family_error(kind: type[Event], family: Family | None, what: str) ->
     """The error that says *what* is outside of *family*."""
     kinds = family or ()
     names = " | ".join(spell_apart(member, kind.__mro__) for member in kinds)
-    way_out = why_there_are_two(kind, kinds) or "Widen the family, or keep it out."
+    way_out = why_there_are_two(kind, kinds) or "Add it to the family, or leave it out."
     return ForeignEvent(f"{what}, {names}. {way_out}", kind)
 
 

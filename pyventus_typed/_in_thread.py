@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from typing_extensions import override
 
@@ -16,6 +16,8 @@ from ._loops import complete, here
 from ._reports import warn_late
 from ._spelling import spell
 
+UNSET: Final = object()
+"""The value of a context variable that has none."""
 Result: TypeAlias = tuple[Any, BaseException | None]  # Any: what the handler returned
 """An error is handed over as a value: neither a future nor a coroutine lets every exception through."""
 
@@ -56,16 +58,25 @@ def _take(claim: list[bool]) -> bool:
 class Thread:
     """One call of a blocking handler in a worker thread of the running loop."""
 
-    __slots__ = ("_begun", "_claim", "_delivery", "_handler", "_loop", "_timeout", "context", "late")
+    __slots__ = ("_begun", "_claim", "_delivery", "_handler", "_loop", "_set", "_timeout", "context", "late")
 
-    def __init__(self, handler: Callable[..., object], delivery: Running, timeout: float | None) -> None:
+    def __init__(
+        self, handler: Callable[..., object], delivery: Running, timeout: float | None, outside: Context | None
+    ) -> None:
+        """It runs in a copy of the current context. *outside* is that as it was before its managers were entered."""
         self._handler = handler
         self._delivery = delivery
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._claim = [True]  # whoever pops it, in one atomic step, decides whether the thread begins
         self._begun = _Begun(self._claim, self._loop)
-        self.context: Context = copy_context()
+        self.context: Context = copy_context() if outside is None else outside
+        # What the managers have set is set by tokens, so that it can be taken back when they were left.
+        self._set = [
+            (self.context.run(variable.set, now), now)
+            for variable, now in copy_context().items()
+            if self.context.get(variable, UNSET) is not now
+        ]
         self.late: asyncio.Future[Any] | None = None  # Any: ends when the thread returns after its timeout
 
     async def run(self) -> Result:
@@ -87,6 +98,14 @@ class Thread:
             return None, TimeoutError(f"{name} did not return within {self._timeout} seconds")
         result: Result = running.result()
         return result
+
+    def left_context(self) -> Context:
+        """The handler's context, without what its managers have set there: they were left."""
+        for token, was in self._set:
+            if self.context.get(token.var) is was:
+                self.context.run(token.var.reset, token)
+        self._set = []
+        return self.context
 
     def _call(self) -> Result:
         # In the worker thread. It writes nothing that belongs to the loop.

@@ -54,9 +54,11 @@ from ._typing import (
 
 
 class On(Generic[T_co, A_contra]):
-    """The decorator that ``linker.on`` and ``linker.answer`` return; it gives back the very function it was given.
+    """The decorator that ``linker.on`` and ``linker.answer`` return. It returns the function that it decorates,
+    unchanged.
 
-    ``On[OrderPaid, object]`` takes a function of an ``OrderPaid``; ``On[PriceOf, float | Awaitable[float]]`` one that answers.
+    ``On[OrderPaid, object]`` takes a function with an ``OrderPaid`` as its parameter; ``On[PriceOf, float |
+    Awaitable[float]]`` takes one that answers a ``PriceOf``.
     """
 
     __slots__ = ("_link",)
@@ -82,9 +84,9 @@ C = TypeVar("C", bound=Manager)
 
 
 class Around(Generic[T_co]):
-    """The decorator that ``linker.around`` returns; it gives back the very callable it was given.
+    """The decorator that ``linker.around`` returns. It returns the callable that it decorates, unchanged.
 
-    ``Around[OrderPaid]`` takes what makes a context manager out of a ``Delivery[OrderPaid]``.
+    ``Around[OrderPaid]`` takes a callable that makes a context manager from a ``Delivery[OrderPaid]``.
     """
 
     __slots__ = ("_surround",)
@@ -103,11 +105,13 @@ class Around(Generic[T_co]):
 
 
 class Linker(Generic[E_contra]):
-    """Who receives what: ``Linker()`` takes any event, ``Linker[Base]()`` and ``Linker[A | B]()`` a family.
+    """Holds which handlers receive which events. ``Linker()`` takes any event, ``Linker[Base]()`` and ``Linker[A |
+    B]()`` those of a family.
 
-    It is contravariant: a linker of a base takes the events of a narrower family too. All methods may be called from
-    any thread, from handlers, destructors and signal handlers; none waits for another, and none delays an ``emit``.
-    Handlers are held strongly. What is subscribed or ended while an emission is under way does not change that emission. ::
+    It is contravariant: a linker for a base class can be used where one for a narrower family is expected. All
+    methods may be called from any thread, and from handlers, destructors and signal handlers. None waits for another,
+    and none delays an ``emit``. The linker keeps strong references to its handlers. Subscribing or unsubscribing
+    while an emission is pending does not change that emission. ::
 
         linker = Linker[OrderPlaced | OrderPaid]()
 
@@ -141,7 +145,7 @@ class Linker(Generic[E_contra]):
         self._singles: dict[type[Event], tuple[type[Event]]] = {}  # as long as the registry's buckets: for good
         self._family: Family | None = declared_family(type(self), Linker)
 
-    # -- linking ------------------------------------------------------------------------------------------------------
+    # -- subscribing ------------------------------------------------------------------------------------------------------
     # fmt: off
     # -- overloads of on: one for each number of events, written by tests/typing/overloads.py
     @overload
@@ -252,20 +256,21 @@ class Linker(Generic[E_contra]):
     ) -> On[Any, Any]:
         """Decorate a handler: call it for each event of these types, and of their subclasses, from now on.
 
-        An event that is of several of these types is delivered once. Deliveries of one emission become ready by
+        An event that matches several of these types is delivered once. Handlers of one emission start by
         ``priority``, higher first, then in the order of subscribing. ``when(event)`` is evaluated inside ``emit``, in
-        the emitter's thread; if it is false there is no delivery, if it raises a failed one. ``once`` ends the subscription with
-        the first emission accepted. ``timeout`` counts in seconds from the start of the handler, and cancels it.
-        ``in_thread`` runs a blocking handler in a worker thread when a loop is running. ``on_success(result)`` and
-        ``on_failure(event, error)`` may be async; the delivery is open until they have ended. ``replace`` ends, in this
-        linker, the subscriptions of the handler of the same module and qualified name that was subscribed here before, for a
-        notebook or a reloaded module; a handler without a name, such as a lambda, is then refused. ::
+        the thread that emits: if it is false, there is no delivery; if it raises, there is a failed one. ``once``
+        ends the subscription with the first accepted emission. ``timeout`` is the number of seconds from the start of
+        the handler until it is cancelled. ``in_thread`` runs a blocking handler in a worker thread if a loop is
+        running. ``on_success(result)`` and ``on_failure(event, error)`` may be async; the delivery is open until they
+        have ended. ``replace`` ends the earlier subscriptions, in this linker, of the handler with the same module
+        and qualified name; use it in a notebook or a reloaded module. A handler without a name, such as a lambda, is
+        then refused. ::
 
             @linker.on(OrderPlaced, OrderPaid, priority=1, timeout=2.0)
             async def record(event: OrderPlaced | OrderPaid) -> None:
                 print(event)
 
-        Raises `DefinitionError` for what cannot work, before anything is subscribed.
+        Raises `DefinitionError` for arguments that cannot work, before anything is subscribed.
         """
         if not events:
             raise NotAnEvent("on() names no event. Name at least one: @linker.on(OrderPlaced).")
@@ -342,15 +347,15 @@ class Linker(Generic[E_contra]):
         in_thread: Any = False,
         replace: Any = False,
     ) -> Subscription[Any]:
-        """Link *handler* to one event type, as ``on`` does, and return the subscription, which can end it.
+        """Subscribe *handler* to one event type, as ``on`` does, and return the subscription.
 
-        Subscribing the same handler twice gives two subscriptions, with ``replace`` one. In a ``with`` it ends with
-        the block. ::
+        Subscribing the same handler twice gives two subscriptions; with ``replace``, the second ends the first. In a
+        ``with`` statement, the subscription ends with the block. ::
 
             subscription = linker.subscribe(OrderPaid, print, when=lambda event: event.order > 100)
             subscription.unsubscribe()
 
-        Raises `DefinitionError` for what cannot work, before anything is subscribed.
+        Raises `DefinitionError` for arguments that cannot work, before anything is subscribed.
         """
         options = Options(
             when=when,
@@ -373,11 +378,11 @@ class Linker(Generic[E_contra]):
         in_thread: bool = False,
         replace: bool = False,
     ) -> On[T, Answer[A]]:
-        """Decorate the one handler that answers *request*; what it returns is what ``await emitter.ask(...)`` gives.
+        """Decorate the one handler that answers *request*: ``await emitter.ask(...)`` returns its result.
 
-        A second one is refused with `SeveralHandlers` when it is decorated, unless ``replace`` ends the first one: that
-        has the same module and qualified name then. The answer to a base class answers for a subclass that has none of
-        its own.
+        A second one is refused with `SeveralHandlers` when it is decorated, unless ``replace`` ends the first one
+        because both have the same module and qualified name. The handler of a base class also answers requests of a
+        subclass that has no handler.
         """
         kind = self._checked_class(request)
         check_request_class(kind, f"on({spell(kind)})")
@@ -396,11 +401,11 @@ class Linker(Generic[E_contra]):
     def bind(
         self, subscriber: Subscriber[E_contra], /, *, replace: bool = False
     ) -> tuple[Subscription[Any], ...]:  # Any: of several event types
-        """Subscribe the methods of *subscriber* that ``@handles`` and ``@answers`` mark; return the subscriptions in order:
+        """Subscribe the methods of *subscriber* that ``@handles`` and ``@answers`` mark; return the subscriptions.
 
-        the order of definition, base classes first, an overriding method in place of the overridden one. All are
-        checked before any is subscribed; if one is refused, none is. ``replace`` ends what is subscribed here of any
-        instance of a class of the same module and qualified name.
+        They are in the order of definition, base classes first; an overriding method has the place of the overridden
+        one. All methods are checked before any is subscribed; if one is refused, none is subscribed. ``replace`` ends
+        the subscriptions, in this linker, of all instances of a class with the same module and qualified name.
         """
         check_bool("replace", replace)
         made: list[Subscription[Event]] = []
@@ -483,17 +488,19 @@ class Linker(Generic[E_contra]):
     def around(self, *events: Any, replace: Any = False) -> Around[Any]:  # Any: as for on
         """Decorate a context manager: from now on it is around each handler of these events, and of their subclasses.
 
-        Without *events* it is around all handlers of this linker. ``manager(delivery)`` is called and entered for each
-        delivery, in its context, just before the handler, and left after it, with what left the handler. It may be plain
-        or async. A delivery whose event is of several of these types enters it once. Answers count as handlers.
+        Without *events*, it is around all handlers of this linker. For each delivery, ``manager(delivery)`` is called
+        and entered just before the handler, in the context of the delivery. It is left after the handler, with the
+        exception of the handler, if any. The manager may be plain or async. If an event matches several of these
+        types, the manager is entered once. Answers count as handlers.
 
-        From outside in: the callbacks of the subscription, the managers, the first one outermost, its ``timeout``, the
-        handler. What a manager raises is the delivery's failure. Where it suppresses an exception the delivery is
-        completed, with ``None`` for a result; of an answer nothing is suppressed, since the asker has to get something. A
-        plain manager adds no task. An async one moves a plain handler into a task of its own; where no loop runs, into a
-        fresh loop. With ``in_thread`` managers are entered on the loop's side, before the handler waits for its thread, and
-        a timeout leaves them while that may still run. What never starts enters none. A coroutine that is closed because its
-        loop will not run again leaves a plain manager with `GeneratorExit`, and an async one up to its first await.
+        The order from the outside in: callbacks of the subscription, managers (the first one outermost), ``timeout``,
+        handler. If a manager raises, the delivery fails with that exception. If it suppresses an exception, the
+        delivery is completed with the result ``None``. The exception of an answer cannot be suppressed, because the
+        code that asks needs a result. A plain manager adds no task. An async one moves a plain handler into a task;
+        if no loop is running, into a new loop. With ``in_thread``, managers are entered in the event loop before the
+        handler waits for its thread, and a timeout leaves them although the thread may still run. A delivery that
+        never starts enters no manager. If a coroutine is closed because its loop will not run again, a plain manager
+        is left with `GeneratorExit`, and an async one runs only to its first ``await``.
 
         A transaction around each handler of one event::
 
@@ -503,8 +510,8 @@ class Linker(Generic[E_contra]):
                 with database:  # commits, or rolls back if the handler raises
                     yield
 
-        ``replace`` ends, in this linker, what the manager of the same module and qualified name was around before, as for
-        ``on``. Raises `NotAManager` for what cannot make a context manager from a delivery.
+        ``replace`` removes the earlier manager with the same module and qualified name from this linker, as for
+        ``on``. Raises `NotAManager` if *manager* cannot make a context manager from a delivery.
         """
         kinds = self._distinct(events)
         check_bool("replace", replace)
@@ -595,16 +602,16 @@ class Linker(Generic[E_contra]):
     # -- end of overloads
     # fmt: on
     def surround(self, manager: Any, /, *events: Any, replace: Any = False) -> Surrounding[Any]:  # Any: as for on
-        """Put *manager* around the handlers of these events, as ``around`` does, and return what can end it.
+        """Put *manager* around the handlers of these events, as ``around`` does; the returned object can end that.
 
-        In a ``with`` it ends with the block. Emissions accepted before keep the managers that they had.
+        In a ``with`` statement, it ends with the block. Emissions that were accepted earlier keep their managers.
         """
         check_bool("replace", replace)
         return self._surround(self._distinct(events), manager, replace=replace)
 
     @staticmethod
     def of(routes: Routes[T], /) -> "Linker[T]":
-        """A linker whose family is what *routes* cover, with one subscription for each of them, in their order."""
+        """A linker for the events that *routes* cover, with one subscription for each route, in their order."""
         linker: Linker[T] = Linker()
         for event, handler in check_routes(routes).pairs:
             linker._subscribe(linker._as_shared_tuple(event), handler, PLAIN)
@@ -613,7 +620,8 @@ class Linker(Generic[E_contra]):
 
     # -- asking -------------------------------------------------------------------------------------------------------
     def receivers(self, event: type[Event], /) -> tuple[Subscription[Any], ...]:  # Any: of several event types
-        """Who would receive an *event* emitted now, in the order of delivery; whoever answers a request comes first."""
+        """The subscriptions that would receive an *event* emitted now, in the order of delivery; an answer comes
+        first."""
         route = self._find(check_event_class(event))
         return route.receivers if route.answer is None else (route.answer, *route.receivers)
 
@@ -622,18 +630,19 @@ class Linker(Generic[E_contra]):
         return tuple(self._registry.all())
 
     def unhandled(self, *events: type[Event]) -> frozenset[type[Event]]:
-        """Those of *events* that no handler would receive; one of a base class counts, a stream or ``expect`` does not."""
+        """Those of *events* that no handler would receive. A handler of a base class counts; a stream or ``expect``
+        does not."""
         return frozenset(event for event in events if all(one._source for one in self.receivers(event)))
 
     def clear(self) -> None:
-        """End all subscriptions, and all managers around handlers. Emissions under way are still delivered."""
+        """End all subscriptions, and all managers around handlers. Pending emissions are still delivered."""
         for registration in (*self._registry.all(), *self._managers.all()):
             registration.unsubscribe()
 
     @property
     def family(self) -> Family | None:
-        """The event types that this linker is for, as far as they are known at run time: of ``Linker[A | B]()``, of a
-        subclass of ``Linker[A | B]``, and of ``Linker.of(...)``. ``None`` where nothing is known: any event goes.
+        """The event types that this linker is for, if they are known at run time: those of ``Linker[A | B]()``, of a
+        subclass of ``Linker[A | B]``, and of ``Linker.of(...)``. Otherwise ``None``: any event is accepted.
         """
         if self._family is None:
             # Set by the typing module on an instance made through an alias, but only after __init__.
@@ -729,7 +738,7 @@ def _end_older(
 ) -> None:
     """End what a callable of this *name* has here: of an older function all, of this very one what *new* repeats.
 
-    So a function may be linked several times, to several events, and a decorator that changes its events is believed.
+    So a function may be subscribed several times, to several events, and a decorator that changes its events is believed.
     """
     for one, before in older:
         if find_name(before) == name and (one.events == new.events or not is_same(before, callee)):

@@ -109,7 +109,7 @@ def refuse_trio() -> None:
     except RuntimeError:
         return
     raise DefinitionError(
-        "AsyncIOProcessor works with asyncio, and trio's loop runs here, which would stand still until all handlers have "
+        "AsyncIOProcessor works with asyncio, and trio's loop runs here, which would be blocked until all handlers have "
         "ended. Use Emitter(linker, SyncProcessor()) for plain handlers, or emit from a thread: "
         "await trio.to_thread.run_sync(emitter.emit, event)."
     )

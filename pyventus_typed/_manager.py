@@ -34,8 +34,8 @@ _PLAIN_CODE, _ASYNC_CODE = _plain.__code__, _async.__code__
 class Surrounding(Registration[_T_co]):
     """One context manager around the handlers of one or more event types, from ``surround`` until ``unsubscribe``.
 
-    In a ``with`` it ends with the block. The linker holds it, and with it the manager, strongly; letting go of this object
-    changes nothing.
+    In a ``with`` statement, it ends with the block. The linker keeps a strong reference to it and to the manager, so
+    it continues even if you drop this object.
     """
 
     __slots__ = ("_is_async", "_manager")
@@ -49,7 +49,7 @@ class Surrounding(Registration[_T_co]):
 
     @property
     def manager(self) -> Call:
-        """The very callable that was given: it takes the delivery and makes the context manager."""
+        """The callable that was passed: it takes the delivery and makes the context manager."""
         return self._manager
 
     @override

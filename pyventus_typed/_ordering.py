@@ -21,7 +21,7 @@ _T_contra = TypeVar("_T_contra", contravariant=True)
 
 
 class Ordering(enum.Enum):
-    """What waits for what. Emissions have one acceptance order in each queue; these say how much of it handlers see."""
+    """What waits for what: how closely handlers follow the order in which a queue accepted the emissions."""
 
     CONCURRENT = "concurrent"
     """Deliveries to one subscription start in acceptance order, and finish in any order."""
@@ -32,21 +32,22 @@ class Ordering(enum.Enum):
 
 
 class KeyedOrdering:
-    """What `PerKey` is to those who need not know its family."""
+    """The type of a `PerKey`, for code that does not need to know its family."""
 
     __slots__ = ()
 
     def chosen(self, event: Event) -> tuple[Hashable] | None:
-        """The key of *event*; ``None`` if it is none of its family's."""
+        """The key of *event*; ``None`` if *event* is outside the family."""
         raise TypeError(f"{self!r} is not an ordering, and has no key for {event!r}. Use PerKey(family, key).")
 
 
 @final
 class PerKey(KeyedOrdering, Generic[_T_contra]):
-    """Emissions of one family with an equal key go one at a time, in order; other keys go on meanwhile.
+    """Handles emissions of one family with an equal key one at a time, in order; others concurrently.
 
-    Events outside of the family are concurrent. ``key(event)`` is called once for each emission that has receivers,
-    inside ``emit``. If it raises, or its value cannot be hashed, all deliveries of that emission fail with that error.
+    Events outside the family are not ordered. ``key(event)`` is called once for each emission that has receivers,
+    inside ``emit``. If it raises, or if the key cannot be hashed, all deliveries of that emission fail with that
+    error.
     """
 
     __slots__ = ("family", "key")
@@ -63,7 +64,7 @@ class PerKey(KeyedOrdering, Generic[_T_contra]):
 
     @override
     def chosen(self, event: Event) -> tuple[Hashable] | None:
-        """The key of *event*; ``None`` if it is none of its family's."""
+        """The key of *event*; ``None`` if *event* is outside the family."""
         return (self.key(event),) if isinstance(event, self.family) else None
 
     @override

@@ -26,7 +26,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """Cut off: neither a return nor an exception of the handler was seen.
+    """Cut off: the handler was not seen to return or to raise an exception.
 
     *reason* is ``"capacity"``, ``"cancelled"``, ``"loop closed"``, ``"loop lost"``, or the exception that cut it off.
     *started* is false if not one instruction of the handler ran.
@@ -45,7 +45,8 @@ Outcome: TypeAlias = Completed | Failed | Cancelled | Discarded
 
 
 class Status(enum.Enum):
-    """Of an emission: pending while a delivery is open, then the worst of its deliveries, the last here being worst."""
+    """The status of an emission: pending while a delivery is open, then the worst of its deliveries. The last one
+    here is the worst."""
 
     PENDING = "pending"
     COMPLETED = "completed"
@@ -56,7 +57,7 @@ class Status(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of emissions: ``accepted == pending + completed + failed + cancelled + discarded``, at every instant."""
+    """Counts of emissions: ``accepted == pending + completed + failed + cancelled + discarded``, at any moment."""
 
     accepted: int
     pending: int

@@ -13,11 +13,12 @@ from ._outcome import Tally
 
 
 class EmitterState:
-    """What a processor remembers of an emitter. The emitter makes it, and hands it over with each emission.
+    """What a processor stores about an emitter. The emitter creates it, and passes it with each emission.
 
-    ``closed`` is whether it refuses what comes from outside. The rest is the processor's: ``home_loop`` is where emissions from
-    threads without a loop go, and ``limit`` and ``closing`` say which emissions were pending when the closing began. With
-    ``lock`` a thread that accepts for another one keeps that from closing in between.
+    ``closed`` says whether the emitter refuses emissions from outside. The other attributes belong to the processor:
+    ``home_loop`` receives emissions from threads without a loop; ``limit`` and ``closing`` say which emissions were
+    pending when closing began. A thread that accepts an emission for another thread holds ``lock``, so that the
+    emitter is not closed meanwhile.
     """
 
     __slots__ = ("closed", "closing", "home_loop", "limit", "lock")
@@ -32,29 +33,29 @@ class EmitterState:
 
 
 class Observer(Protocol):
-    """What a processor calls as emissions are accepted, started and settled, for traces and metrics.
+    """A processor calls it when emissions are accepted, started and settled; for traces and metrics.
 
-    Each method is called in one copy of the emission's context, by whoever runs the emission: a handler with ``in_thread`` is
-    said to have started when its loop has heard of it. What it raises goes to ``sys.unraisablehook`` and changes nothing. An
-    emission that nobody receives is accepted and settled, and starts no delivery. A delivery that is cut off, because its
-    loop is lost or Ctrl-C leaves its handler, does not end: its emission is settled. See `observe`, and the option
-    ``observer`` of `AsyncIOProcessor`.
+    All methods are called in one copy of the emission's context, in the thread that runs the emission. A handler with
+    ``in_thread`` counts as started when its loop is notified of it. An exception from a method goes to
+    ``sys.unraisablehook`` and has no other effect. An emission without a receiver is accepted and settled, and starts
+    no delivery. For a delivery that is cut off, because its loop is lost or Ctrl-C interrupts its handler, ``ended``
+    is not called, but its emission is settled. See `observe`, and the option ``observer`` of `AsyncIOProcessor`.
     """
 
     def accepted(self, emission: Emission[Event], /) -> object:
-        """It is accepted, and counted as pending."""
+        """*emission* was accepted, and is counted as pending."""
         ...
 
     def started(self, delivery: Delivery[Event], /) -> object:
-        """A handler is about to be called; up to here its delivery has waited."""
+        """The handler of *delivery* is about to be called; until now, the delivery has waited."""
         ...
 
     def ended(self, delivery: Delivery[Event], /) -> object:
-        """A delivery that was started has its outcome."""
+        """*delivery*, which was started, has its outcome."""
         ...
 
     def settled(self, emission: Emission[Event], /) -> object:
-        """Each of its deliveries has its outcome."""
+        """All deliveries of *emission* have an outcome."""
         ...
 
 
@@ -105,10 +106,10 @@ observed = Observed()
 def observe(observer: Observer) -> Generator[None, None, None]:
     """Call *observer* for each emission that any `AsyncIOProcessor` of this process accepts in the block.
 
-    From whatever emitter, loop and thread, those that exist already and those that are made meanwhile. Nothing is called
-    for an emission that was pending when the block began, nor for anything after its end. What is observed costs more,
-    several times a call of an empty handler; before and after the block there is no cost. Several may observe at the same time.
-    Raises `InvalidOption` if *observer* lacks a method.
+    This includes every emitter, loop and thread, those that exist already and those that are created later. Nothing
+    is called for an emission that was pending when the block began, nor after the end of the block. An observed
+    emission costs several times as much as a call of an empty handler; before and after the block there is no cost.
+    Several observers may be active at the same time. Raises `InvalidOption` if *observer* lacks a method.
 
     ::
 
@@ -129,17 +130,18 @@ def _without(observers: tuple[Observer, ...], gone: Observer) -> tuple[Observer,
 
 
 class Processor(Protocol):
-    """How deliveries are run. It knows neither linker nor emitter.
+    """Decides how deliveries are run. It does not depend on a linker or an emitter.
 
-    An emission comes with its deliveries chosen. The processor accepts it before `submit` returns, runs each delivery
-    once, and settles every one of them, whatever happens. An `EmitterState` is the emitter that it came through.
+    When an emission arrives, its deliveries are already determined. The processor accepts it before `submit` returns,
+    runs each delivery once, and settles all of them, whatever happens. The `EmitterState` represents the emitter of
+    the emission.
     """
 
     def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:
-        """Accept *emission* and run it, or raise `EmissionRejected` and have done nothing.
+        """Accept *emission* and run it, or do nothing and raise `EmissionRejected`.
 
-        Without a running loop it returns when the emission and all that it led to is settled; else it runs no handler
-        before it returns.
+        Without a running loop, it returns when the emission and everything that it led to is settled. In a running
+        loop, it runs no handler before it returns.
         """
         ...
 
@@ -156,27 +158,30 @@ class Processor(Protocol):
         ...
 
     async def ask(self, emission: Emission[Event], state: EmitterState, /) -> object:
-        """Accept *emission*, run all its deliveries at once and return, or raise, what its first one does."""
+        """Accept *emission* and run all its deliveries immediately; return or raise the result of the first one."""
         ...
 
     def ask_sync(self, emission: Emission[Event], state: EmitterState, /) -> object:
-        """As `ask`, without awaiting; what cannot be done so is refused by a `DefinitionError` before it is called."""
+        """As `ask`, without awaiting. Raises `DefinitionError`, before any call, for a handler that must be
+        awaited."""
         ...
 
     def check_streams(self) -> None:
-        """Raise `DefinitionError` if it feeds no streams and no ``expect``: what a call returns must be awaited for that."""
+        """Raise `DefinitionError` if streams and ``expect`` are not supported: for them, awaitable results must be
+        awaited."""
         ...
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
-        """Wait until all that was accepted in this loop, and what it leads to, is settled; ``False`` on timeout."""
+        """Wait until everything accepted in this loop, and everything that it leads to, is settled; ``False`` on
+        timeout."""
         ...
 
     def open(self, state: EmitterState, /) -> None:
-        """The emitter's block begins in the running loop: that is its home loop now."""
+        """The block of the emitter begins in the running loop, which becomes its home loop."""
         ...
 
     async def close(self, state: EmitterState, grace: float | None, /) -> bool:
-        """Refuse what comes from outside, and wait; after *grace* seconds cancel what is left and return ``False``."""
+        """Refuse emissions from outside, and wait; after *grace* seconds, cancel the rest and return ``False``."""
         ...
 
     @property

@@ -17,8 +17,8 @@ Pair = tuple[type[Event], Callable[..., object]]
 class Routes(Generic[T_contra]):
     """``route(A, f) | route(B, g)`` is a ``Routes[A | B]``, which is not a ``Routes[A | B | C]``.
 
-    So ``routes: Routes[A | B | C] = route(A, f) | route(B, g)`` is reported, and ``Linker.of(routes)`` makes a linker
-    that handles its family completely.
+    So a type checker reports ``routes: Routes[A | B | C] = route(A, f) | route(B, g)``, and ``Linker.of(routes)``
+    makes a linker that handles its family completely.
     """
 
     __slots__ = ("pairs",)
@@ -37,7 +37,7 @@ class Routes(Generic[T_contra]):
 
 
 def route(event: RouteClass[T], handler: Callable[[T], object], /) -> Routes[T]:
-    """One event type and its handler, to be joined with others by ``|`` and given to ``Linker.of``."""
+    """One event type and its handler. Join routes with ``|``, and pass the result to ``Linker.of``."""
     check_handler(handler)
     return Routes((check_event_class(event), handler))
 

@@ -54,6 +54,7 @@ class Route:
         "has_once",
         "is_async",
         "is_direct",
+        "is_request",
         "receivers",
         "share",
     )
@@ -76,6 +77,8 @@ class Route:
     """Whether a receiver takes one emission only."""
     is_direct: bool
     """Whether an event can be emitted as it is: it is not a request, and no receiver has conditions."""
+    is_request: bool
+    """Whether it is of one event that somebody asks: that waits for nobody, and takes no capacity."""
     is_async: bool
     """Whether each of the receivers needs a task before anything of it runs."""
     _by_source: "dict[object, Route] | None"
@@ -93,7 +96,7 @@ class Route:
         self.errors = errors
         self.answer = self.answer_call = None
         self._by_source = None
-        self.has_conditions = self.is_direct = False
+        self.has_conditions = self.is_direct = self.is_request = False
         self.has_once = any(one._options.once for one in receivers)
         self.is_async = bool(calls) and all(type(call) is Composed and call.is_async for call in calls)
 
@@ -148,7 +151,11 @@ class Route:
             chosen.append(one)
             calls.append(call if error is None else _failing(one, error))
             errors.append(error)
-        return Route(tuple(chosen), tuple(calls), tuple(errors) if any(error is not None for error in errors) else None)
+        found = Route(
+            tuple(chosen), tuple(calls), tuple(errors) if any(error is not None for error in errors) else None
+        )
+        found.is_request = asked
+        return found
 
     def failed(self, error: Exception) -> "Route":
         """The same receivers, each of whose deliveries fails with *error*."""
@@ -159,7 +166,9 @@ class Route:
         """The receivers but for those at the places *gone*."""
         kept = [index for index in range(len(self.receivers)) if index not in gone]
         errors = self.errors and tuple(self.errors[index] for index in kept)
-        return Route(tuple(self.receivers[index] for index in kept), tuple(self.calls[index] for index in kept), errors)
+        left = Route(tuple(self.receivers[index] for index in kept), tuple(self.calls[index] for index in kept), errors)
+        left.is_request = self.is_request
+        return left
 
 
 class RouteTable:

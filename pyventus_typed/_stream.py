@@ -117,11 +117,12 @@ _OPEN: Final = _Phase.OPEN
 
 
 class Stream(Generic[_T_co]):
-    """The events that one emitter emits, for one reader: made by ``emitter.stream``, read inside of its block.
+    """The events that one emitter emits, for one reader: made by ``emitter.stream``, read inside its block.
 
-    Events come in the order in which their deliveries start. It ends with its block; when the emitter has closed, after what
-    came before has been read; and with its loop. Leaving an ``async for`` loses nothing: the next one goes on there.
-    Reading it outside of its block, in two tasks at once, or in another loop raises `DefinitionError`.
+    Events arrive in the order in which their deliveries start. The stream ends with its block and with its event
+    loop. If the emitter closes, it ends after all earlier events have been read. Leaving an ``async for`` loses
+    nothing: the next one continues there. Reading the stream outside its block, in two tasks at once, or in another
+    loop raises `DefinitionError`.
 
     .. code-block:: python
 

@@ -51,9 +51,9 @@ class Mark:
 class Subscriber(Generic[T_co]):
     """A class whose methods handle events of a family: ``class Shipping(Subscriber[Paid | Refunded])``.
 
-    Mark methods with ``@handles`` or ``@answers``, then ``linker.bind(Shipping())``. Marked methods are inherited; a method that
-    overrides a marked one handles in its place. A method marked for an event outside of the family is refused when the
-    class is defined. ::
+    Mark methods with ``@handles`` or ``@answers``, then call ``linker.bind(Shipping())``. Marked methods are
+    inherited; a method that overrides a marked one takes its place. A method that is marked for an event outside the
+    family is refused when the class is defined. ::
 
         class Shipping(Subscriber[OrderPaid]):
             @handles(OrderPaid)
@@ -95,7 +95,7 @@ class Handles(Generic[T_contra, M_co]):
             )
         if hasattr(method, _MARK):
             raise NotAHandler(
-                f"{spell(method)} has a mark already, which @{name}(...) would take away. Name all events in one "
+                f"{spell(method)} is already marked, and @{name}(...) would replace that mark. Name all events in one "
                 "@handles(...), and let an answer be a method of its own.",
                 method,
             )
@@ -179,8 +179,8 @@ def answers(
 ) -> Handles[T, Answer[A]]:
     """Mark a method of a `Subscriber` as the one answer to *request*, with the options of ``Linker.answer``.
 
-    It is to ``linker.answer`` what ``handles`` is to ``linker.on``: ``bind`` refuses a second answer with
-    `SeveralHandlers`, and binds none of the methods then.
+    It is to ``linker.answer`` what ``handles`` is to ``linker.on``. If there is another answer to the request,
+    ``bind`` raises `SeveralHandlers` and binds none of the methods.
     """
     kind = check_event_class(request)
     check_request_class(kind, f"@handles({spell(kind)})")

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from math import isfinite
 from operator import attrgetter, is_
+from sys import float_info, maxsize
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeAlias
 
@@ -73,7 +73,7 @@ def _check_int(name: str, value: object) -> None:
 
 def check_seconds(name: str, value: object, *, above: float | None = None) -> None:
     """Refuse anything but a finite number of seconds: more than *above*, or at least 0."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= float_info.max  # and no NaN
     if not good or (value < 0 if above is None else value <= above):  # type: ignore[operator]  # good says that it is a number
         bound = "at least 0" if above is None else f"more than {above}"
         raise InvalidOption(f"{name}={value!r} is not a number of seconds: {bound}, or None for no limit.", value)
@@ -83,6 +83,8 @@ def check_count(name: str, value: object, rest: str) -> None:
     """Refuse anything but an int of at least 1; *rest* ends the sentence."""
     if type(value) is not int or value < 1:
         raise InvalidOption(f"{name}={value!r} is not an int of at least 1{rest}", value)
+    if value > maxsize:
+        raise InvalidOption(f"{name} is more than sys.maxsize, which is {maxsize}. Give a smaller one.", value)
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
@@ -138,10 +140,10 @@ class Registration(Generic[_T_co]):
 
 
 class Subscription(Registration[_T_co]):
-    """One handler linked to one or more event types, from ``subscribe`` until ``unsubscribe``.
+    """One handler that is subscribed to one or more event types, from ``subscribe`` until ``unsubscribe``.
 
-    As a context manager it unsubscribes on exit. The linker holds it, and with it the handler, strongly;
-    letting go of this object changes nothing.
+    As a context manager, it unsubscribes on exit. The linker keeps a strong reference to it and to its handler, so
+    the subscription continues even if you drop this object.
     """
 
     __slots__ = ("_call", "_handler", "_is_async", "_options")
@@ -160,17 +162,17 @@ class Subscription(Registration[_T_co]):
 
     @property
     def handler(self) -> Call:
-        """The very callable that was given."""
+        """The callable that was passed."""
         return self._handler
 
     @property
     def priority(self) -> int:
-        """Higher goes first."""
+        """Handlers with a higher priority start first."""
         return self._options.priority
 
     @property
     def once(self) -> bool:
-        """Whether one accepted emission uses it up."""
+        """Whether the first accepted emission ends the subscription."""
         return self._options.once
 
     @property
@@ -180,12 +182,12 @@ class Subscription(Registration[_T_co]):
 
     @property
     def on_success(self) -> Call | None:
-        """What is called with the handler's result: its own, or the linker's."""
+        """The callback for the handler's result: that of the subscription, or that of the linker."""
         return self._options.on_success
 
     @property
     def on_failure(self) -> Call | None:
-        """What is called with the event and the error: its own, or the linker's."""
+        """The callback for the event and the error: that of the subscription, or that of the linker."""
         return self._options.on_failure
 
     @property

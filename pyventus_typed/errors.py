@@ -1,7 +1,7 @@
-"""Everything that pyventus_typed raises or warns about: one class for each thing worth catching.
+"""Everything that pyventus_typed raises or warns about: one class for each error that you may want to catch.
 
-Each is a :class:`PyventusError` and the builtin that it is. What a message says is also there as attributes,
-so nobody has to parse a text.
+Each derives from :class:`PyventusError` and from a matching builtin exception. The information in a message is also
+available as attributes, so you never have to parse it.
 """
 
 from ._emission import EmissionFailed, EmissionPending, WouldDeadlock

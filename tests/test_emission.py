@@ -277,6 +277,33 @@ class Unpicklable(Exception):
         self.hook = lambda: left
 
 
+async def test_failures_inside_of_failures_are_pickled_once_each() -> None:
+    linker, depth, pickled = Linker[Event](), 20, list[int]()
+    emitter = Emitter(linker)
+
+    class Counted(Exception):
+        @override
+        def __reduce__(self) -> tuple[type[Exception], tuple[object, ...]]:
+            pickled.append(1)
+            return ValueError, self.args
+
+    async def publishes(event: OrderPlaced) -> None:
+        if event.order == depth:
+            raise Counted(depth)
+        await emitter.publish(OrderPlaced(event.order + 1))
+
+    linker.subscribe(OrderPlaced, publishes)
+    with pytest.raises(EmissionFailed) as caught:
+        await emitter.publish(OrderPlaced(0))
+    again: BaseException = pickle.loads(pickle.dumps(caught.value))
+    for _ in range(depth):
+        assert isinstance(again, EmissionFailed)
+        (again,) = again.exceptions
+    assert isinstance(again, EmissionFailed)
+    assert repr(again.exceptions) == "(ValueError(20),)"
+    assert len(pickled) < 5
+
+
 def test_failures_can_be_pickled_with_texts_and_notes_and_those_errors_that_can() -> None:
     with pytest.raises(EmissionFailed, match="2 of 2 handlers failed for OrderPlaced") as caught:
         failed(ValueError("first"), Unpicklable("not", "this")).raise_failures()

@@ -1,8 +1,10 @@
 """What counts as an event: the key is the class object (E1), and what types cannot see is refused (E2)."""
 
+import copy
+import pickle
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from typing import Any, ClassVar
 
 import pytest
@@ -94,7 +96,7 @@ def test_the_base_adds_nothing_to_an_instance() -> None:
     assert not hasattr(Slim(1), "__dict__")
 
 
-# ---------------------------------------------------------------- E2, where a class is meant
+# ---------------------------------------------------------------- E2, where a class is needed
 @pytest.mark.parametrize("function", CLASS_FUNCTIONS)
 def test_a_forgotten_dataclass_decorator_is_refused(function: str) -> None:
     message = "Undecorated has fields but is not a dataclass. Decorate it with @dataclass(frozen=True)."
@@ -112,14 +114,14 @@ def test_a_class_that_is_no_event_is_refused(function: str) -> None:
 
 @pytest.mark.parametrize("function", CLASS_FUNCTIONS)
 def test_an_instance_where_a_class_is_meant_is_refused(function: str) -> None:
-    message = "OrderPlaced(order=7) is an event, and its class is meant. Did you mean OrderPlaced?"
+    message = "OrderPlaced(order=7) is an event, but an event class is needed. Did you mean OrderPlaced?"
     with pytest.raises(NotAnEvent, match=re.escape(message)):
         CLASS_FUNCTIONS[function](OrderPlaced(7))
 
 
 @pytest.mark.parametrize("function", CLASS_FUNCTIONS)
 def test_a_function_that_returns_an_event_is_refused(function: str) -> None:
-    with pytest.raises(NotAnEvent, match=r"make_event is a function, and an event class is meant\."):
+    with pytest.raises(NotAnEvent, match=r"make_event is a function, but an event class is needed\."):
         CLASS_FUNCTIONS[function](make_event)
 
 
@@ -148,7 +150,7 @@ def test_what_cannot_be_hashed_is_refused_as_well(function: str, thing: object) 
 def test_nothing_is_subscribed_by_what_is_refused() -> None:
     linker = Linker()
     for wrong in (Undecorated, int, OrderPlaced(), make_event, Changed[int], "OrderPlaced"):
-        with pytest.raises(DefinitionError, match="is not an event class|is not a dataclass|is meant|cannot be told"):
+        with pytest.raises(DefinitionError, match="is not an event class|is not a dataclass|is needed|cannot be told"):
             linker.on(OrderPaid, untyped(wrong))(nothing)
     assert linker.subscriptions() == ()
 
@@ -198,11 +200,11 @@ def test_a_mutable_subclass_is_a_type_error_where_it_is_defined() -> None:
         untyped(dataclass)(type("Mutable", (Event,), {"__annotations__": {"order": int}}))
 
 
-# ---------------------------------------------------------------- E2, where an event is meant
+# ---------------------------------------------------------------- E2, where an event is needed
 @pytest.mark.parametrize(
     ("thing", "message"),
     [
-        (OrderPlaced, "OrderPlaced is a class, and an event is meant. Did you mean OrderPlaced(...)?"),
+        (OrderPlaced, "OrderPlaced is a class, but an event is needed. Did you mean OrderPlaced(...)?"),
         (Undecorated(), "Undecorated has fields but is not a dataclass. Decorate it with @dataclass(frozen=True)."),
         (42, "Events are instances of frozen dataclasses that derive from Event, and 42 is not. Wrap it in one."),
         ("OrderPlaced", "Events are instances of frozen dataclasses that derive from Event, and 'OrderPlaced' is not."),
@@ -226,7 +228,7 @@ async def test_what_is_no_event_is_not_awaited_either(function: str) -> None:
     emitter = Emitter(Linker())
     things: tuple[object, ...] = (OrderPlaced, 42, "x", None, [], Undecorated())
     for thing in things:
-        with pytest.raises(NotAnEvent, match="is meant|that derive from Event|is not a dataclass"):
+        with pytest.raises(NotAnEvent, match="is needed|that derive from Event|is not a dataclass"):
             await untyped(getattr(emitter, function))(thing)
     assert emitter.tally.accepted == 0
 
@@ -267,3 +269,27 @@ def test_names_for_type_checkers_alone_are_not_looked_up() -> None:
     Linker().subscribe(Family, print)
     with pytest.raises(NotAnEvent, match=r"Forgotten has fields but is not a dataclass\."):
         Linker().subscribe(Forgotten, print)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda event: pickle.loads(pickle.dumps(event))])
+def test_a_copy_of_an_event_has_all_that_a_copy_of_any_frozen_dataclass_has(again: Callable[[Any], Any]) -> None:
+    assert vars(again(WithMore(3))) == {"n": 3, "more": 6}
+    assert again(WithSlots(3)) == WithSlots(3)
+
+
+@dataclass(frozen=True)
+class WithMore(Event):
+    """What is set in ``__post_init__`` is no field, and ``late`` is never set."""
+
+    n: int
+    late: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "more", 2 * self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class WithSlots(Event):
+    """It has no ``__dict__``."""
+
+    n: int

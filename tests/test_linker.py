@@ -41,7 +41,9 @@ FAMILIES: dict[str, Callable[[], Linker[Any]]] = {  # Any: of several families
 @pytest.mark.parametrize("made", FAMILIES)
 def test_an_event_outside_of_the_family_is_refused(made: str) -> None:
     linker = untyped(FAMILIES[made]())
-    message = "Visited is outside of this linker's family, OrderPlaced | OrderPaid. Widen the family, or keep it out."
+    message = (
+        "Visited is outside of this linker's family, OrderPlaced | OrderPaid. Add it to the family, or leave it out."
+    )
     for function in (
         lambda: linker.on(Visited),
         lambda: linker.on(OrderPlaced, Visited),

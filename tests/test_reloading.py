@@ -108,7 +108,7 @@ def test_a_class_below_one_that_was_reloaded_is_explained_too(load: Load) -> Non
 def test_two_classes_that_only_share_a_name_are_told_apart_and_nothing_more(load: Load) -> None:
     first, second = load("shop", "shop.py"), load("other", "other.py")
     assert refusal(first.Saved, second.Saved) == (
-        "other.Saved is outside of this linker's family, shop.Saved. Widen the family, or keep it out."
+        "other.Saved is outside of this linker's family, shop.Saved. Add it to the family, or leave it out."
     )
 
 

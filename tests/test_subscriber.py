@@ -127,7 +127,7 @@ def test_a_marked_method_is_still_the_method() -> None:
 def test_a_foreign_event_is_refused_when_the_class_is_defined() -> None:
     message = (
         "Nosy.visited handles Visited, which is outside of its family, OrderPlaced | OrderPaid. "
-        "Widen the family, or keep it out."
+        "Add it to the family, or leave it out."
     )
     with pytest.raises(ForeignEvent, match=re.escape(message)) as caught:
 
@@ -350,7 +350,7 @@ def test_a_request_outside_of_the_family_is_refused_when_the_class_is_defined() 
     [
         (OrderPaid, "OrderPaid is not a request. Derive it from Request[...], or use @handles(OrderPaid)."),
         (int, "int is not an event class."),
-        (StockOf("tea"), "is an event, and its class is meant. Did you mean StockOf?"),
+        (StockOf("tea"), "is an event, but an event class is needed. Did you mean StockOf?"),
     ],
 )
 def test_what_is_no_request_has_no_answer(thing: object, message: str) -> None:
@@ -366,7 +366,7 @@ def test_a_second_mark_does_not_take_the_first_one_away(
 
     untyped(first)(StockOf)(method)
     name = untyped(second).__name__
-    with pytest.raises(NotAHandler, match=rf"method has a mark already, which @{name}\(\.\.\.\) would take away"):
+    with pytest.raises(NotAHandler, match=rf"method is already marked, and @{name}\(\.\.\.\) would replace that mark"):
         untyped(second)(StockOf)(method)
 
 

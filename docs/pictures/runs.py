@@ -199,7 +199,7 @@ def ways() -> list[Way]:
         _way("its predicate raises", _nothing, when=_no_answer),
         _way("cancelled", _nothing, then=_cancel_now),
         _way("the loop ends before it starts", _hangs, then=_leave_soon, behind=True),
-        _way("the loop no longer turns", _hangs, then=_leave_soon),
+        _way("the loop no longer runs", _hangs, then=_leave_soon),
         _way("no capacity, and it is dropped", _nothing, full="drop_new"),
         _way("no capacity: NoRoom", _nothing, full="refuse"),
         _way("closed: EmitterClosed", _nothing, closed=True),

@@ -20,7 +20,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 a complaint, 2 a command that makes no sense, 130 Ctrl-C."""
+    """Run one command and return its exit code: 0 success, 1 a problem was found, 2 invalid arguments, 130 Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show is written with escapes: half a table helps nobody.

@@ -11,7 +11,7 @@ def add_parser(subparsers: Subparsers) -> None:
         from pyventus_typed.nats import _cli  # noqa: PLC0415 - it may not be installed
     except ImportError as missing:
         reason = str(missing)
-        parser = subparsers.add_parser("nats", help="events between processes (needs the extra nats)")
+        parser = subparsers.add_parser("nats", help="send events between processes (needs the extra nats)")
         parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
         parser.set_defaults(run=lambda _options: refuse(parser.prog, reason))
     else:

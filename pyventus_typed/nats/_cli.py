@@ -33,33 +33,41 @@ LettersAction: TypeAlias = Callable[[DeadLetters, argparse.Namespace], Awaitable
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add ``nats`` and what is below it. The default ``run`` of each takes the options and returns the exit code."""
-    parser = subparsers.add_parser("nats", help="events between processes, on NATS JetStream")
+    parser = subparsers.add_parser("nats", help="send events between processes, with NATS JetStream")
     below = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    demo = below.add_parser("demo", help="a server, publishers and workers, some of which are killed")
-    demo.add_argument("--orders", type=_positive, default=1000, help="how many orders are published (default: 1000)")
-    demo.add_argument("--kills", type=_positive, default=6, help="how many workers are killed (default: 6)")
-    demo.add_argument("--seed", type=int, default=None, help="seed of the random choice of what is killed, and when")
+    demo = below.add_parser(
+        "demo", help="run a server, publishers and workers, kill some of them, and count what was lost"
+    )
+    demo.add_argument("--orders", type=_positive, default=1000, help="the number of orders to publish (default: 1000)")
+    demo.add_argument("--kills", type=_positive, default=6, help="the number of workers to kill (default: 6)")
+    demo.add_argument("--seed", type=int, default=None, help="the seed for the random choice of what to kill, and when")
     demo.set_defaults(run=_run_demo, program=demo.prog)
 
-    health = below.add_parser("health", help="whether a group is served, and how far behind it is; exit code 0 or 1")
+    health = below.add_parser(
+        "health", help="check whether workers serve a group, and how far it lags behind; exit code 0 or 1"
+    )
     _add_connection(health)
     health.add_argument("stream", help="the stream that the group reads")
-    health.add_argument("group")
-    health.add_argument("--max-lag", type=_positive, default=None, help="how many events may be waiting at most")
+    health.add_argument("group", help="the name of the group of workers")
+    health.add_argument(
+        "--max-lag", type=_positive, default=None, help="the largest number of waiting events that is healthy"
+    )
     health.set_defaults(run=partial(_connected, _health), program=health.prog)
 
-    document = below.add_parser("asyncapi", help="an AsyncAPI 3 document of a stream")
+    document = below.add_parser("asyncapi", help="print an AsyncAPI 3 document of a stream")
     document.add_argument("target", metavar="MODULE:NAME", help="a JetStream with a JsonCodec")
     document.add_argument("--version", default="1.0.0", help="the version of the document (default: 1.0.0)")
     document.set_defaults(run=_asyncapi, program=document.prog)
 
-    shapes = below.add_parser("schemas", help="a JSON Schema of each event, or whether one has changed")
+    shapes = below.add_parser("schemas", help="print the JSON Schema of each event, or check whether one has changed")
     shapes.add_argument("target", metavar="MODULE:NAME", help="a JsonCodec, or a JetStream with one")
-    shapes.add_argument("--check", metavar="FILE", default=None, help="compare with what this command wrote earlier")
+    shapes.add_argument(
+        "--check", metavar="FILE", default=None, help="compare with a file that this command wrote earlier"
+    )
     shapes.set_defaults(run=_schemas, program=shapes.prog)
 
-    letters = below.add_parser("dead-letters", help="events that a group has given up: list, show, send again")
+    letters = below.add_parser("dead-letters", help="list, show or send again the events that a group has given up on")
     _add_connection(letters)
     actions = letters.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listed = actions.add_parser("list", help="one line for each dead letter")
@@ -70,9 +78,15 @@ def add_parser(subparsers: Subparsers) -> None:
         _add_connection(action, given=True)
     for action in (listed, sent):
         action.add_argument("--group", default=None, help="only those of this group")
-    shown.add_argument("number", type=_positive)
-    sent.add_argument("numbers", type=_positive, nargs="*", metavar="number")
-    sent.add_argument("--all", action="store_true", help="all of them, or all of --group")
+    shown.add_argument("number", type=_positive, help="the number of the dead letter, as list shows it")
+    sent.add_argument(
+        "numbers",
+        type=_positive,
+        nargs="*",
+        metavar="number",
+        help="the numbers of the dead letters, as list shows them",
+    )
+    sent.add_argument("--all", action="store_true", help="send all dead letters, or all of --group")
     listed.set_defaults(run=partial(_with_letters, _list), program=listed.prog)
     shown.set_defaults(run=partial(_with_letters, _show), program=shown.prog)
     sent.set_defaults(run=partial(_with_letters, _send), program=sent.prog)
@@ -115,9 +129,9 @@ Action: TypeAlias = Callable[[_Session, argparse.Namespace], Awaitable[int]]
 def _add_connection(parser: argparse.ArgumentParser, *, given: bool = False) -> None:
     """Where the server is. *given*: that may come before the name of this command, too, and is kept if not here."""
     server, none = (argparse.SUPPRESS, argparse.SUPPRESS) if given else ("nats://127.0.0.1:4222", None)
-    parser.add_argument("--server", default=server, help="the server's URL")
+    parser.add_argument("--server", default=server, help="the URL of the server (default: nats://127.0.0.1:4222)")
     parser.add_argument("--credentials", default=none, help="path of a .creds file")
-    parser.add_argument("--domain", default=none, help="JetStream's domain, behind a leaf node")
+    parser.add_argument("--domain", default=none, help="the JetStream domain, if the server is a leaf node")
 
 
 def _connected(action: Action, options: argparse.Namespace) -> int:

@@ -29,7 +29,7 @@ class Encoded:
 
 
 class Codec(Protocol[_E]):
-    """Events of one family to bytes under an explicit wire name, and back.
+    """Converts events of one family to bytes under an explicit wire name, and back.
 
     A codec is immutable, so that threads may share it. ``JsonCodec`` is part of this package; for another
     format, write a class with these four members.
@@ -41,11 +41,13 @@ class Codec(Protocol[_E]):
         ...
 
     def names(self) -> Mapping[str, type[_E]]:
-        """Every wire name that can be read, retired ones too, with the type of the decoded event."""
+        """Every wire name that can be read, including retired ones, with the type of the decoded event."""
         ...
 
     def encode(self, event: _E, /) -> Encoded:
-        """Name and bytes of *event*. Raises ``NoWireName``, or ``NotFaithful`` if decoding would not give an equal event."""
+        """Return the wire name and the bytes of *event*.
+
+        Raises ``NoWireName``, or ``NotFaithful`` if decoding would not give an equal event."""
         ...
 
     def decode(self, name: str, data: bytes, /) -> _E:
@@ -77,20 +79,21 @@ class Readable(Generic[_T_co]):
 class Wire(Readable[_T]):
     """The wire name of one event type, and the names that it had before.
 
-    The name is explicit and carries a version: classes are renamed and moved, what is stored stays.
-    Events are written under *name*. Fields that are unknown to the reader are ignored and missing ones
-    take their default, so a new field with a default needs no new version; anything else does.
+    The name is explicit and has a version, because classes are renamed and moved, and stored events remain. Events
+    are written under *name*. A reader ignores unknown fields and uses the defaults of missing ones. So a new field
+    with a default needs no new version; any other change does.
     """
 
     def formerly(self, name: str, shape: type[_Old], upcast: Callable[[_Old], _T], /) -> Self:
-        """Also read *name*, whose bytes have the form of the dataclass *shape*, and make today's event of it.
+        """Also read *name*, whose bytes have the form of the dataclass *shape*, and convert it to the current event
+        with *upcast*.
 
-        Nothing is written under a retired name. *upcast* must be quick and must not fail for any *shape*;
-        if it raises, the message goes to the dead letters.
+        Nothing is written under a retired name. *upcast* must be quick and must not fail for any *shape*; if it
+        raises, the message becomes a dead letter.
         """
         check_wire_name(name)
         if name in self.readers:
-            raise BadWire(f"{name!r} is registered twice for {self.event.__qualname__}: a name keeps its shape.")
+            raise BadWire(f"{name!r} is registered twice for {self.event.__qualname__}: a name has one shape.")
         read = _reader(name, shape)
         self.readers[name] = lambda data: upcast(read(data))
         self.shapes[name] = shape
@@ -105,9 +108,9 @@ class JsonCodec(Generic[_E]):
             Wire("shop.order_paid.v1", OrderPaid),
         )
 
-    ``encode`` decodes each event again before it returns the bytes: what JSON cannot carry (NaN, an instance of a
-    subclass in a field, a value of the wrong type) is refused where it was made, with the path of the field. Raises
-    ``BadWire`` if two events have one name, or an event has two.
+    ``encode`` decodes each event again before it returns the bytes. So a value that JSON cannot represent (NaN, an
+    instance of a subclass in a field, a value of the wrong type) is refused by the publisher, with the path of the
+    field. Raises ``BadWire`` if two events have the same name, or one event has two names.
     """
 
     content_type = "application/json"
@@ -141,7 +144,7 @@ class JsonCodec(Generic[_E]):
         return MappingProxyType(self._shapes)
 
     def written(self) -> frozenset[str]:
-        """The wire names that are written; the others are retired."""
+        """The wire names that are written. The others are retired."""
         return frozenset(name for name, _ in self._written.values())
 
     def encode(self, event: _E, /) -> Encoded:

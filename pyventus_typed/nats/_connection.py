@@ -165,7 +165,9 @@ class Server:
             "a password in the address": any("@" in url for url in listed(self.urls)),
         }
         if len(given := [way for way, is_given in ways.items() if is_given]) > 1:
-            raise ValueError(f"There are several ways to get in here, and one is used: {', '.join(given)}. Give one.")
+            raise ValueError(
+                f"Several ways to authenticate were given, and only one can be used: {', '.join(given)}. Give one."
+            )
         if self.tls_first and any(url.startswith(("ws:", "wss:")) for url in listed(self.urls)):
             raise ValueError("tls_first is for nats and tls addresses: a wss address is encrypted from the start.")
         if not _INBOX.fullmatch(self.inbox_prefix):
@@ -274,7 +276,8 @@ async def check(client: Client, js: JetStreamContext, *, where: str, patience: f
         await patiently(ask, patience)
     except nats.errors.TimeoutError as error:
         raise NoServer(
-            f"JetStream at {where} does not answer ({patience:g} s). A cluster does so as long as most of its servers are away."
+            f"JetStream at {where} does not answer ({patience:g} s). "
+            "A cluster does not answer while most of its servers are down."
         ) from error
     except APIError as error:
         if is_temporary(error):
@@ -387,7 +390,7 @@ async def _open(server: Server, *, name: str, stay: bool, on_silence: Callable[[
                 **seconds,
             )
         if not stay and not client.is_connected:  # nats-py takes a hang-up in place of an answer for a success
-            raise ConnectionError("it hung up without a word")
+            raise ConnectionError("it closed the connection without an answer")
     except (OSError, nats.errors.Error, TimeoutError) as error:
         await shut(client)
         raise _why_not(callbacks.heard or error, where) from error

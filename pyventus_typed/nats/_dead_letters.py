@@ -45,9 +45,10 @@ _ID_OF_A_PART: Final = 512  # bytes, more than its headers ever are
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that one group gave up. *number* is its place among the dead letters, *sequence* that in the stream.
+    """A message that one group gave up on. *number* is its position among the dead letters, *sequence* its position
+    in the stream.
 
-    *parts*: where its bytes are, if they did not fit into one message together with the reason.
+    *parts*: where its bytes are stored, if they did not fit into one message together with the reason.
     """
 
     number: int
@@ -136,15 +137,15 @@ class DeadLetters:
         return await self._letter(raw)
 
     async def send_again(self, letter: DeadLetter) -> int:
-        """Send *letter* to the group that gave it up, and to no other, and return its sequence in the stream.
+        """Send *letter* to the group that gave up on it, and to no other, and return its sequence in the stream.
 
-        It has the same bytes, headers and event id, but no longer its place in the order of its key, and all attempts
-        are available again. Then it is deleted here. If this is interrupted and repeated within the duplicates window
-        of the stream, the group gets it once. Headers that cannot be written, or that do not fit into a message of
-        the largest size, are left out.
+        It keeps its bytes, headers and event id, but not its place in the order of its key, and all attempts are
+        available again. Then it is deleted here. If this is interrupted and repeated within the duplicate window of
+        the stream, the group gets it once. Headers that cannot be written, or that do not fit into the largest
+        possible message, are left out.
 
-        Raises ``StreamFull``, ``PayloadTooLarge`` and ``Refused`` (not sent), ``NotStored`` (not known). The letter
-        is then not deleted.
+        Raises ``StreamFull``, ``PayloadTooLarge`` and ``Refused`` (not sent), ``NotStored`` (it is not known whether
+        it was sent). Then the letter is not deleted.
         """
         subject = again_subject(self._stream, letter.group, letter.name)
         await self._check_somebody_asks(letter, subject)

@@ -162,7 +162,7 @@ _ACK_TRY = 1.0  # seconds to wait for one confirmation of an acknowledgement
 
 @dataclass(slots=True)
 class Counts:
-    """What a worker did since it was made. *redelivered*: of those taken, how many were not delivered first.
+    """What a worker has done since it was created. *redelivered*: how many of *taken* had been delivered before.
 
     *settled_at*: when a message was last handled, failed or became a dead letter.
     """
@@ -179,8 +179,8 @@ class Counts:
 class Failure:
     """An attempt that failed.
 
-    *error* is ``None`` where the process was killed, or an earlier worker left only the *reason*. *pause* is how many
-    seconds later the next attempt comes; ``None`` if there is none, and the message is a dead letter.
+    *error* is ``None`` if the process was killed, or if an earlier worker recorded only the *reason*. *pause* is the
+    number of seconds until the next attempt; ``None`` if there is none, because the message has become a dead letter.
     """
 
     message: Received

@@ -25,8 +25,8 @@ class InboxTable:
 class Inbox(InboxTable):
     """A table in the user's own sqlite3 database that says which events a group has handled.
 
-    Call ``first_time`` in the transaction of the effect, so that both are committed, or neither. It
-    has no connection and no state; threads may share it. ``pyventus_typed.nats.postgresql`` has the same for PostgreSQL.
+    Call ``first_time`` in the transaction of the effect, so that both are committed, or neither. An ``Inbox`` has no
+    connection and no state; threads may share it. ``pyventus_typed.nats.postgresql`` has the same for PostgreSQL.
     """
 
     def create(self, connection: sqlite3.Connection, /) -> None:

@@ -49,7 +49,7 @@ def find_server() -> Path:
 
 
 class LocalServer:
-    """A server process on the loopback address that this object owns: start, kill, start again on the same port."""
+    """A server process on the loopback address. It can be killed and started again on the same port."""
 
     def __init__(self, store: Path, *, port: int | None = None) -> None:
         self.store = store

@@ -184,7 +184,7 @@ def check_sqlite_transaction(connection: sqlite3.Connection) -> None:
     if commits_each and not connection.in_transaction:
         raise NoTransaction(
             "This connection is in autocommit mode and no transaction is open, so the row would be committed "
-            "without what it tells about. Execute BEGIN first."
+            "without the changes that belong to it. Execute BEGIN first."
         )
 
 
@@ -255,14 +255,15 @@ def row_of(values: Sequence[Any]) -> Row:  # Any: the database's values
 class Relay(Generic[_E, _C_contra]):
     """Publishes the committed rows of an outbox: rows with an equal key in order, others concurrently.
 
-    *connect* opens the connection that the relay uses. For sqlite3 it is a function that returns one; the relay calls it, uses
-    the connection and closes it in one thread of its own. For PostgreSQL see its ``Outbox``. Run one relay for each sqlite3
-    outbox. Of several relays for PostgreSQL one works, and another one takes over if it ends.
-    *poll* is the number of seconds between two looks at an empty outbox, *batch* how many rows are marked and removed together.
+    *connect* opens the connection that the relay uses. For sqlite3, it is a function that returns one; the relay
+    calls it, uses the connection and closes it in one separate thread. For PostgreSQL, see
+    ``pyventus_typed.nats.postgresql.Outbox``. Run one relay for each sqlite3 outbox. For PostgreSQL you can run
+    several: one is active, and another takes over if it ends. *poll* is the number of seconds after which an empty
+    outbox is read again, *batch* the number of rows that are marked and removed together.
 
-    A relay that is killed may have stored events whose rows still exist. Before it sends a row again, it looks for the id in
-    the stream, from the place that was noted before the first try. So an event is stored once even after the stream's window
-    for duplicates has ended.
+    A relay that is killed may have stored events whose rows still exist. Before a row is sent again, the relay looks
+    for its id in the stream, starting at the position that was recorded before the first attempt. So an event is
+    stored once, even after the duplicate window of the stream has ended.
     """
 
     def __init__(
@@ -286,9 +287,11 @@ class Relay(Generic[_E, _C_contra]):
         self._batch = batch
 
     async def run(self) -> None:
-        """Relay until cancelled. If the server is lost or the stream is full, it logs that and waits; the order of a key is kept.
+        """Relay until cancelled. If the server is lost or the stream is full, it logs that and waits. The order for
+        each key is kept.
 
-        Raises what the database raises, and ``Refused`` or ``PayloadTooLarge`` for a row that the stream will never take.
+        Raises what the database raises, and ``Refused`` or ``PayloadTooLarge`` for a row that the stream will never
+        accept.
         """
         task = asyncio.current_task()
         assert task is not None  # this is a coroutine
@@ -304,7 +307,7 @@ class Relay(Generic[_E, _C_contra]):
             await asyncio.shield(table.close())
 
     async def flush(self) -> int:
-        """Relay what is there now and return; the number of rows that were removed. 0 if another relay is at work."""
+        """Relay the rows that exist now, and return how many were removed; 0 if another relay is active."""
         done = 0
         table = await self._outbox.open_table(self._connect)
         try:

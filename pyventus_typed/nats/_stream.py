@@ -83,9 +83,9 @@ def _setting(default: _T, *, server: str, key: str | None = None, none: object =
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSettings:
-    """How a stream keeps events. Sizes in bytes, times in seconds.
+    """How a stream stores events. Sizes are in bytes, times in seconds.
 
-    A stream that exists with other settings is never changed: opening it raises ``StreamDiffers``.
+    A stream that exists with different settings is never changed: opening it raises ``StreamDiffers``.
     """
 
     lanes: int = _setting(0, server="metadata", key=_LANES)
@@ -234,7 +234,7 @@ def _value_of(config: StreamConfig, name: str, key: str | None, none: object) ->
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Where an event is now. *duplicate*: it was there already, from an earlier try with the same id."""
+    """Where an event was stored. *duplicate*: an earlier attempt with the same id had stored it already."""
 
     stream: str
     sequence: int
@@ -267,20 +267,22 @@ _read_ack = msgspec.json.Decoder(_Ack).decode
 
 @final
 class JetStream(Generic[_E]):
-    """One stream of events of one family: where they are published, and what workers read.
+    """One stream of events of one family: publishers write to it, and workers read from it.
 
-    ``async with`` opens the connection, creates the stream or checks its settings, and closes again what
-    it opened; a nats-py client that was handed over stays open. Inside the block it belongs to that loop.
+    ``async with`` opens the connection, and creates the stream or checks its settings. The end of the block closes the
+    connection, unless it is a nats-py client that you passed. Use it only in the event loop that entered the block.
 
-    *key* gives events their order: those with an equal key are handled one after the other by each group,
-    in the order of publishing. ``None`` means no order. It needs ``StreamSettings(lanes=...)``.
-    *source* is CloudEvents' ``source``; the name of the stream, if not given.
-    *headers* is called for each event in the publisher's context and may add headers, of the tenant say. ``traceparent``
-    and ``tracestate`` are there by themselves where `pyventus_typed.opentelemetry` instruments anything.
-    *patience* is how many seconds ``publish`` tries before it raises ``NotStored``. At the start, of a worker too, each
-    question to the server is asked for so long: about a stream, and about each consumer.
-    *domain* is JetStream's domain, where the server that we connect to is a leaf node of another one;
-    *api_prefix* is where an account finds the API that another one exports to it, in place of ``$JS.API``. ::
+    - *key* returns the ordering key of an event. Each group handles events with an equal key one after the other, in the
+      order of publishing; ``None`` means no order. It needs ``StreamSettings(lanes=...)``.
+    - *source* is the ``source`` of CloudEvents (default: the name of the stream).
+    - *headers* is called for each event in the publisher's context and returns more headers, for example the tenant.
+      ``traceparent`` and ``tracestate`` are added if `pyventus_typed.opentelemetry` instruments anything.
+    - *patience* is the number of seconds for which ``publish`` tries before it raises ``NotStored``. At the start,
+      requests about a stream and its consumers are repeated for the same time; a worker does so, too.
+    - *domain* is the JetStream domain, if the server is a leaf node.
+    - *api_prefix* replaces ``$JS.API``, if another account exports its API under a different prefix.
+
+    ::
 
         stream = JetStream("nats://127.0.0.1:4222", codec, stream="SHOP")
         async with stream:
@@ -380,7 +382,7 @@ class JetStream(Generic[_E]):
 
     @property
     def opened(self) -> "Opened":
-        """The connection, for the other parts of this package. Raises ``NotOpen``."""
+        """The connection, for other parts of this package. Raises ``NotOpen``."""
         if self._open is None:
             raise NotOpen(f"The stream {self.stream!r} is not open: use it inside 'async with'.")
         if self._open.loop is not asyncio.get_running_loop():
@@ -392,11 +394,11 @@ class JetStream(Generic[_E]):
 
     @property
     def dead_letters(self) -> DeadLetters:
-        """What groups of this stream gave up. Raises ``NotOpen``."""
+        """The messages that groups of this stream gave up on. Raises ``NotOpen``."""
         return DeadLetters(self.opened.client, self.stream, api_prefix=self._api_prefix)
 
     def prepare(self, event: _E, /, *, event_id: str | None = None) -> Outgoing:
-        """Encode *event* and decide everything about it, without sending. Raises what the codec raises."""
+        """Encode *event* and determine its id, subject and headers, without sending it. Raises what the codec raises."""
         encoded = self.codec.encode(event)
         event_id = str(uuid.uuid4()) if event_id is None else check_event_id(event_id)
         return self._address(event, encoded, event_id, self.opened.lanes)
@@ -416,16 +418,16 @@ class JetStream(Generic[_E]):
         return Outgoing(event_id, check_wire_name(encoded.name), lane, encoded.data, headers)
 
     async def publish(self, event: _E, /, *, event_id: str | None = None) -> Stored:
-        """Store *event* in the stream. When it returns, the server has confirmed it; when it raises, see below.
+        """Store *event* in the stream. When it returns, the server has confirmed the event.
 
-        A handler like any other: ``linker.subscribe(ShopEvent, stream.publish)``. Events published one after
-        the other are stored in that order; concurrent ones in any order.
+        It is an ordinary handler: ``linker.subscribe(ShopEvent, stream.publish)``. Events published one after the other
+        are stored in that order; concurrent ones in any order.
 
-        Lost connections and restarts of the server are waited for up to *patience* seconds, with one id, so
-        that the event is stored once. *event_id* is that id and CloudEvents' ``id``; a new UUID if not given.
+        It waits up to *patience* seconds through lost connections and restarts of the server. All attempts have the
+        same id, so the event is stored once. *event_id* is that id, and the ``id`` of CloudEvents (default: a new UUID).
 
-        Raises ``NoWireName`` and ``NotFaithful`` (never sent), ``StreamFull``, ``PayloadTooLarge`` and
-        ``Refused`` (not stored), ``NotStored`` (not known).
+        Raises ``NoWireName`` and ``NotFaithful`` (never sent), ``StreamFull``, ``PayloadTooLarge`` and ``Refused`` (not
+        stored), ``NotStored`` (it is not known whether the event is stored).
         """
         return await self._send_traced(self.prepare(event, event_id=event_id))
 
@@ -434,12 +436,12 @@ class JetStream(Generic[_E]):
     ) -> tuple[Stored, ...]:
         """Store *events*, many at a time. When it returns, the server has confirmed each of them.
 
-        Those with an equal key are stored in their order, others side by side. All are encoded before the first is
-        sent, so what raises ``NoWireName`` or ``NotFaithful`` sends nothing.
+        Events with an equal key are stored in their order, others concurrently. All are encoded before the first is sent,
+        so if one raises ``NoWireName`` or ``NotFaithful``, nothing is sent.
 
-        Raises ``NotAllStored`` where some were not: an event that fails keeps back those of its lane, and no others.
-        To try again, publish all of them with its ``ids`` as *event_ids*: what is stored already is not stored twice
-        within the stream's window for duplicates.
+        Raises ``NotAllStored`` if some were not stored: an event that fails holds back the later ones of its lane, but
+        no others. To try again, publish all of them with the ``ids`` of that error as *event_ids*. Events that are
+        already stored are not stored twice within the duplicate window of the stream.
         """
         batch = list(events)
         check_option("event_ids", event_ids, Sequence[str] | None)
@@ -478,7 +480,7 @@ class JetStream(Generic[_E]):
             return await self.send(replace(outgoing, headers={**writable(headers), **outgoing.headers}))
 
     async def send(self, outgoing: Outgoing, /) -> Stored:
-        """Store what ``prepare`` made; as often as wanted, it is stored once within the duplicates window."""
+        """Store the result of ``prepare``. Repeated calls store it once within the duplicate window of the stream."""
         opened = self.opened
         subject = event_subject(self.stream, outgoing.name, outgoing.lane)
         headers = WrittenHeaders({**outgoing.headers, "Nats-Expected-Stream": self.stream})

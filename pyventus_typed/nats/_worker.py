@@ -61,34 +61,35 @@ class Health:
 
 @final
 class Worker(Generic[_E]):
-    """Hands the events of *stream* to the handlers of *linker*, at least once each.
+    """Passes the events of *stream* to the handlers of *linker*, each at least once.
 
-    A *group* is one reader of the stream: each event goes to one worker of it, and the server remembers how far
-    the group is. All handlers of an event are one unit: if one of them fails, all of them run again. Work that
-    must be retried by itself gets a group of its own. Nothing is acknowledged before every handler returned.
+    A *group* reads the stream as one: each event goes to one worker of the group, and the server stores how far the
+    group has read. All handlers of an event are one unit: if one of them fails, all of them run again. Put work that
+    must be retried independently into its own group. An event is acknowledged only after every handler has returned.
 
-    *start* says where a new group begins: at the ``"first"`` event that the stream has, with what is ``"new"``,
-    or at a time; a group that exists goes on where it is. It gets the events that its linker has handlers for.
+    *start* says where a new group begins: at the ``"first"`` event of the stream, with ``"new"`` events, or at a time.
+    An existing group continues where it stopped. A group gets the events for which its linker has handlers.
 
-    Up to *concurrency* events without an ordering key are handled at a time, and one of each lane. A failed event
-    is tried *attempts* times in all, after the seconds in *backoff* (the last one repeats), and then becomes a
-    dead letter. After a crash, the events that were in flight run alone, so that a handler that kills
-    its process is found out without harm to others. What cannot be decoded is a dead letter at once.
+    Up to *concurrency* events without an ordering key are handled at a time, and one event of each lane. A failing
+    event is tried *attempts* times in total, with pauses of *backoff* seconds (the last one repeats), and then becomes
+    a dead letter. After a crash, the events that were in flight are handled alone, so that a handler that kills its
+    process affects no other event. A message that cannot be decoded becomes a dead letter immediately.
 
-    While a handler runs, the worker says so to the server three times in *ack_wait* seconds; a worker that was killed
-    loses its events to another one after that time. A group keeps the longest *ack_wait* of its workers.
-    A sync handler that blocks the loop keeps it from telling: subscribe it with ``in_thread=True``.
+    While a handler runs, the worker sends the server three heartbeats per *ack_wait* seconds. If they stop, for example
+    because the worker was killed, its events go to another worker after that time. A group uses the longest
+    *ack_wait* of its workers. A sync handler that blocks the loop blocks the heartbeats, too: subscribe it with
+    ``in_thread=True``.
 
-    ``stop`` and the first signal let the handlers that run end, for *grace* seconds at most; then, or at the second
-    signal, they are cancelled and their events handed back at once, without counting as an attempt. ``None`` waits for
-    every handler. Give it less than what the supervisor waits before it kills.
+    After ``stop`` or the first signal, the worker waits for running handlers, at most *grace* seconds. Then, or at the
+    second signal, it cancels them and returns their events to the server immediately; this does not count as an
+    attempt. ``None`` waits for every handler. Choose less than the time after which your supervisor kills the process.
 
-    *max_ack_pending* is how many events without a key the whole group may have in hand or waiting for a retry;
-    *replicas* is on how many servers the position of the group is kept, if not on as many as the stream.
-    *context* is entered around the handlers of each message, to set a tenant for example. An attempt that failed stays a
-    failed one even if the context suppresses its error. *on_failure* is called after each attempt that failed, *on_dead*
-    after a message became a dead letter; both in the event loop, so they must be quick. What they raise is logged and
-    changes nothing. ::
+    *max_ack_pending* is the maximum number of events without a key that the whole group may be handling or waiting to
+    retry. *replicas* is the number of servers that store the position of the group (default: as many as store the
+    stream). *context* is entered around the handlers of each message, for example to set a tenant. A failed attempt
+    remains a failed one even if the context suppresses the error. *on_failure* is called after each failed attempt,
+    *on_dead* after a message has become a dead letter; both run in the event loop, so they must be quick. Their
+    exceptions are logged and have no other effect. ::
 
         worker = Worker(stream, linker, group="billing")
         async with stream:
@@ -144,9 +145,9 @@ class Worker(Generic[_E]):
         return replace(self._counts)
 
     async def health(self, *, timeout: float = 1.0) -> Health:
-        """How this worker and its group are, for a probe. Raises ``NotOpen`` where the stream is not open.
+        """The health of this worker and its group, for a probe. Raises ``NotOpen`` if the stream is not open.
 
-        It asks the server, for *timeout* seconds at most. It runs in the worker's loop, so that no answer says something, too: a
+        It asks the server, and waits at most *timeout* seconds. It runs in the worker's loop: if it does not return, a
         handler blocks the loop.
         """
         opened = self._stream.opened
@@ -165,9 +166,9 @@ class Worker(Generic[_E]):
         )
 
     def stop(self, *, at_once: bool = False) -> None:
-        """Take nothing more; ``run`` returns when the handlers that run have ended and are acknowledged.
+        """Take no more events; ``run`` returns when the running handlers have ended and are acknowledged.
 
-        *at_once*: without waiting for them. It is final: a worker that was stopped does not run again. Any thread may call it.
+        With *at_once*, the running handlers are cancelled. A stopped worker cannot run again. Any thread may call it.
         """
         loop = self._loop
         if loop is None or runs_here(loop):
@@ -182,12 +183,12 @@ class Worker(Generic[_E]):
             self._at_once.set()
 
     async def run(self, *, stop_on: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> None:
-        """Work until ``stop`` is called or one of the signals *stop_on* comes, then finish what runs (see *grace*).
+        """Work until ``stop`` is called or a signal in *stop_on* arrives; then wait for running handlers (see *grace*).
 
-        Cancelling it cancels the handlers too; what they did not finish is delivered again. Outside of the main
-        thread give ``stop_on=()``. Raises ``WouldLoop``, ``NoWireName``, ``NothingToDo``, ``AlreadyRunning`` before it
-        starts, and ``Refused`` if the server will not have the group or somebody deletes it, ``NoServer`` if there is no answer
-        at the start or the client is closed. Later a lost server is waited for.
+        Cancelling it cancels the handlers, too; events that they did not finish are delivered again. Outside the main
+        thread, pass ``stop_on=()``. Raises ``WouldLoop``, ``NoWireName``, ``NothingToDo`` or ``AlreadyRunning`` before
+        it starts; ``Refused`` if the server refuses the group, or somebody deletes it; ``NoServer`` if the server does
+        not answer at the start, or the client is closed. If the server is lost later, the worker waits for it.
         """
         check_option("stop_on", stop_on, Sequence[signal.Signals])
         if stop_on and threading.current_thread() is not threading.main_thread():

@@ -1,6 +1,6 @@
-"""What can go wrong between two processes: one class for each thing worth catching.
+"""What can go wrong between processes: one class for each error that you may want to catch.
 
-All of them are ``PyventusError``. The facts are attributes, so nobody has to parse a message.
+All of them derive from ``PyventusError``. The information in a message is also available as attributes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from pyventus_typed.errors import DefinitionError, PyventusError
 
 
 class NatsError(PyventusError):
-    """The root of everything that this edge raises."""
+    """The base class of all errors of ``pyventus_typed.nats``."""
 
 
 # ---------------------------------------------------------------- the server and the connection
@@ -20,15 +20,15 @@ class NoServer(NatsError, ConnectionError):
 
 
 class AccessDenied(NatsError, PermissionError):
-    """The server refuses the credentials or what we may do with them, or they cannot be used."""
+    """The server refuses the credentials, or an operation that they do not permit, or they cannot be used."""
 
 
 class NotSecure(NatsError, ConnectionError):
-    """An encrypted connection was asked for, and cannot be had. No credentials were sent."""
+    """An encrypted connection is required but not possible. No credentials were sent."""
 
 
 class ServerTooOld(NatsError, RuntimeError):
-    """The server is older than 2.10, which would ignore our filters and report nothing."""
+    """The server is older than 2.10. It would silently ignore the filters of consumers."""
 
     def __init__(self, found: str, where: str) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class ServerTooOld(NatsError, RuntimeError):
 
 
 class NoJetStream(NatsError, RuntimeError):
-    """The server runs without JetStream, so it keeps nothing."""
+    """The server runs without JetStream, so it cannot store events."""
 
 
 class NotOpen(NatsError, RuntimeError):
@@ -100,11 +100,12 @@ class NotAllStored(NatsError, RuntimeError):
 
 
 class StreamFull(NatsError, RuntimeError):
-    """The stream has reached one of its limits and refuses what is new. The event was not stored."""
+    """The stream has reached one of its limits and refuses new events. The event was not stored."""
 
 
 class PayloadTooLarge(NatsError, ValueError):
-    """The encoded event is larger than the server or the stream takes, its headers included. It was not stored."""
+    """The encoded event, including its headers, is larger than the server or the stream accepts. It was not
+    stored."""
 
     def __init__(self, name: str, size: int, limit: int, what: str) -> None:
         super().__init__(
@@ -116,7 +117,7 @@ class PayloadTooLarge(NatsError, ValueError):
 
 
 class Refused(NatsError, RuntimeError):
-    """The server refuses a request, for a reason that is none of the others. It is the cause of this error."""
+    """The server refuses a request for a reason that none of the other errors covers. The message says which."""
 
 
 # ---------------------------------------------------------------- the codec
@@ -127,38 +128,39 @@ class BadWire(DefinitionError, NatsError):
 
 
 class NoWireName(NatsError, LookupError):
-    """An event of a class for which the codec has no wire name."""
+    """The codec has no wire name for the class of the event."""
 
 
 class UnknownWireName(NatsError, LookupError):
-    """A message whose wire name this process does not know."""
+    """The codec does not know the wire name of the message."""
 
 
 class NotFaithful(NatsError, ValueError):
-    """The event would not come back as it was sent. Nothing was sent."""
+    """Decoding would not give an equal event. Nothing was sent."""
 
 
 class Undecodable(NatsError, ValueError):
-    """The bytes are not what their wire name says."""
+    """The bytes do not match the class that belongs to the wire name."""
 
 
 # ---------------------------------------------------------------- workers, dead letters, the outbox
 
 
 class WouldLoop(NatsError, RuntimeError):
-    """A worker whose handlers publish each event back into the stream that it came from."""
+    """The handlers of the worker would publish each event back into the stream that it came from."""
 
 
 class NothingToDo(NatsError, ValueError):
-    """A worker whose linker has no handler."""
+    """The linker of the worker has no handlers."""
 
 
 class AlreadyRunning(NatsError, RuntimeError):
-    """``run`` of a worker that runs. For more work at a time give *concurrency*, or make a second worker of the group."""
+    """``run`` was called while the worker was running. To do more work at a time, set *concurrency*, or start a
+    second worker of the group."""
 
 
 class HandlerFailed(NatsError, RuntimeError):
-    """A delivery that was cancelled or discarded in the worker: it did not succeed, so it is tried again."""
+    """A delivery was cancelled or discarded in the worker. It did not succeed, so the message is tried again."""
 
 
 class NoDeadLetter(NatsError, LookupError):
@@ -166,4 +168,4 @@ class NoDeadLetter(NatsError, LookupError):
 
 
 class NoTransaction(NatsError, RuntimeError):
-    """An outbox row outside of a transaction would be committed alone."""
+    """A row of an outbox or inbox was added outside a transaction, so it would be committed alone."""

@@ -40,13 +40,14 @@ class Outbox(OutboxRows[_E]):
 
     It is ``pyventus_typed.nats.Outbox`` for psycopg, with ``add`` for connections and ``add_async`` for async ones.
 
-    Transactions that add events with an equal key wait for each other, from ``add`` to their end: so the order of the
-    rows is the order in which their transactions were committed. One that adds events with several keys should do so in
-    the same order everywhere, else PostgreSQL ends one of two that wait for each other (``DeadlockDetected``).
+    Transactions that add events with an equal key wait for each other, from ``add`` to their end, so that the rows
+    are in the order in which the transactions were committed. A transaction that adds events with several keys should
+    use the same order everywhere. Otherwise two transactions may wait for each other, and PostgreSQL aborts one of
+    them (``DeadlockDetected``).
 
-    A ``Relay`` takes for *connect* the connection string, or an async function that returns an ``AsyncConnection``. It
-    works in autocommit mode, so that it is never idle in a transaction. Of several relays one is at work, which holds an
-    advisory lock of the session: connect it to PostgreSQL itself, or to a pool in session mode.
+    For *connect*, a ``Relay`` takes the connection string, or an async function that returns an ``AsyncConnection``.
+    It uses autocommit mode, so it is never idle in a transaction. Of several relays, one is active. It holds a
+    session-level advisory lock: connect it directly to PostgreSQL, or to a pool in session mode.
     """
 
     def create(self, connection: _Connection, /) -> None:
@@ -62,8 +63,8 @@ class Outbox(OutboxRows[_E]):
     def add(self, connection: _Connection, event: _E, /) -> str:
         """Add *event* to the open transaction of *connection* and return its id. Does not commit.
 
-        Raises what the codec raises, ``PayloadTooLarge``, and ``NoTransaction`` where the row would be committed
-        at once, alone.
+        Raises what the codec raises, ``PayloadTooLarge``, and ``NoTransaction`` if the row would be committed
+        immediately, on its own.
         """
         _check_kind(connection, psycopg.Connection)
         _check_transaction(connection)
@@ -84,7 +85,7 @@ class Outbox(OutboxRows[_E]):
         return values[0]
 
     async def open_table(self, connect: str | Callable[[], Awaitable[_AsyncConnection]], /) -> RelayTable:
-        """For ``Relay``: the rows, on a connection of its own."""
+        """For ``Relay``: the rows, on a separate connection."""
         if isinstance(connect, str):
             connection: _AsyncConnection = await psycopg.AsyncConnection.connect(connect)
         else:
@@ -151,8 +152,8 @@ class _Table:
 class Inbox(InboxTable):
     """A table in the user's own PostgreSQL database that says which events a group has handled.
 
-    It is ``pyventus_typed.nats.Inbox`` for psycopg. Of two transactions that handle one event at the same time the second
-    waits for the end of the first.
+    It is ``pyventus_typed.nats.Inbox`` for psycopg. If two transactions handle one event at the same time, the second
+    waits until the first has ended.
     """
 
     def create(self, connection: _Connection, /) -> None:
@@ -168,8 +169,9 @@ class Inbox(InboxTable):
     def first_time(self, connection: _Connection, /, purpose: str = "") -> bool:
         """Whether the event that is being handled (``received()``) was not noted before; note it. Does not commit.
 
-        If ``False``, the effect is there already: return. Two handlers of one group that each have an effect of
-        their own need a *purpose* each. Raises ``NoTransaction`` where the note would be committed at once, alone.
+        If it is ``False``, the effect has happened already: return. If two handlers of one group each have an effect,
+        give each a *purpose*. Raises ``NoTransaction`` if the note would be committed immediately, without the
+        effect.
         """
         _check_kind(connection, psycopg.Connection)
         _check_transaction(connection)
@@ -182,9 +184,9 @@ class Inbox(InboxTable):
         return (await connection.execute(self._insert, self._values(purpose))).rowcount == 1
 
     def prune(self, connection: _Connection, /, *, older_than: float = MONTH) -> int:
-        """Forget what was handled more than *older_than* seconds ago; how many rows. Does not commit.
+        """Delete the notes that are older than *older_than* seconds; return how many. Does not commit.
 
-        An event that is delivered again after that, as a dead letter that somebody sends again, counts as new.
+        If such an event is delivered again, for example as a dead letter that is sent again, it counts as new.
         """
         _check_kind(connection, psycopg.Connection)
         return connection.execute(self._delete, [int(time.time() - older_than)]).rowcount
@@ -231,5 +233,5 @@ def _check_transaction(connection: "_Connection | _AsyncConnection") -> None:
     if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
         raise NoTransaction(
             "This connection is in autocommit mode and no transaction is open, so the row would be committed "
-            "without what it tells about. Work inside: with connection.transaction()."
+            "without the changes that belong to it. Work inside: with connection.transaction()."
         )

@@ -25,9 +25,10 @@ _carriers: Final[list[Carrier]] = []
 
 
 class Instrumentation:
-    """What `instrument` has begun. ``uninstrument()`` ends it, and so does the end of a ``with`` block.
+    """The result of `instrument`. ``uninstrument()`` ends the instrumentation, and so does the end of a ``with``
+    block.
 
-    It holds linkers and emitters until then.
+    It keeps references to the linkers and emitters until then.
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class Instrumentation:
             self._ending = ending.pop_all()
 
     def uninstrument(self) -> None:
-        """From here on no span begins and nothing is measured; spans that have begun end as usual. May be called again."""
+        """Start no more spans, and measure nothing more; spans that have started end as usual. May be called
+        again."""
         with _lock:
             ending = self._ending.pop_all()
         ending.close()
@@ -86,23 +88,27 @@ def instrument(
     meter_provider: MeterProvider | None = None,
     attributes: Mapping[str, Value] | None = None,
 ) -> Instrumentation:
-    """Trace and measure *parts* by OpenTelemetry, from now on, until ``uninstrument()``: ``instrument(linker, emitter)``.
+    """Trace and measure *parts* with OpenTelemetry from now on, until ``uninstrument()``: ``instrument(linker,
+    emitter)``.
 
-    - Of a linker: a span for each delivery, whichever emitter it came through, and the duration of its handler. The span is
-      current while the handler runs, so what that does and emits is its child; it is itself a child of what was current where
-      the event was emitted. An exception is recorded; to be cancelled is not an error. What never starts has no span.
-    - Of an emitter: the same of its linker; the counts of its processor (``emitter.tally``) from now on; and how long its
-      deliveries wait, with `AsyncIOProcessor`.
-    - Of `pyventus_typed.nats`, whatever the parts are, and also with none: a span for each event that is published, and for
-      each message that a worker handles, a child of the former by the header ``traceparent``; and what workers that start
-      from now on have done, and their lag.
+    - A linker: a span for each delivery, whichever emitter it comes from, and the duration of its handler. The span
+      is current while the handler runs, so spans of what the handler does and emits are its children. Its own parent
+      is the span that was current where the event was emitted. An exception is recorded; a cancellation is not an
+      error. A delivery that never starts has no span.
+    - An emitter: the same for its linker; the counts of its processor (``emitter.tally``) from now on; and, with
+      `AsyncIOProcessor`, how long its deliveries wait.
+    - `pyventus_typed.nats`, whatever the parts are, even without any: a span for each event that is published, and a
+      span for each message that a worker handles, which becomes a child of the former through the header
+      ``traceparent``; and counts and lag of workers that start from now on.
 
-    The span is where `Linker.surround` puts it: managers that were there before are around it, later ones inside of it,
-    callbacks outside. Providers default to the global ones, which may be set later. *attributes* are added to each span and
-    each measurement, to tell emitters apart. What is instrumented twice is traced and measured once, as the first said.
-    Nothing that OpenTelemetry raises reaches a handler or an emitter: it is logged by ``pyventus_typed``.
+    The span is entered like a manager of `Linker.surround`: it is inside earlier managers, outside later ones, and
+    inside callbacks. Providers default to the global ones, which may be set later. *attributes* are added to each
+    span and each measurement, to tell emitters apart. A part that is instrumented twice is traced and measured once,
+    with the settings of the first call. Exceptions from OpenTelemetry never reach a handler or an emitter:
+    ``pyventus_typed`` logs them.
 
-    Raises `InvalidOption` for a part, or an attribute, that is none.
+    Raises `InvalidOption` for a part that is neither a linker nor an emitter, and for an attribute that is not a
+    string, a number or a boolean.
     """
     return Instrumentation(parts, tracer_provider, meter_provider, dict(attributes or {}))
 

@@ -5,10 +5,12 @@ from contextlib import nullcontext
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Final
+from weakref import ref
 
 from .._emission import EMPTY, WAITING, AnyEmission, adopt, current_emission, get_current, lineage, use_up
 from .._errors import EmissionRejected, EmitterClosed, NoRoom
 from .._event import Event
+from .._ledger import Epochs
 from .._ordering import Row
 from .._outcome import Discarded
 from .._processing import EmitterState
@@ -24,17 +26,23 @@ def check_open(queue: Queue, event: Event, state: EmitterState) -> None:
     what was pending when its closing began.
     """
     if state.closed and not _is_descendant(state):
-        queue.totals.reject()
-        raise EmitterClosed(f"{spell_event(event)} was refused: the emitter is closed.", event)
+        raise _closed(queue, event)
+
+
+def _closed(queue: Queue, event: Event) -> EmitterClosed:
+    """Count an emission that the emitter refuses; the error that it gets."""
+    queue.totals.reject()
+    return EmitterClosed(f"{spell_event(event)} was refused: the emitter is closed.", event)
 
 
 def _is_descendant(state: EmitterState) -> bool:
     """Whether what is emitted here descends from what was pending when the closing of an emitter began."""
+    closing = state.closing() if isinstance(state.closing, ref) else None
     for one in lineage(current_emission()):
         owner = one._owner()
         if not one._open:
             break
-        if isinstance(owner, Queue) and owner.scheduler is state.closing:
+        if isinstance(owner, Queue) and owner.scheduler is closing:
             if any(epoch.number <= state.limit for epoch in owner.ledger.open.get(one, ())):
                 return True
         elif isinstance(owner, Queue) and one._state is state:
@@ -116,7 +124,7 @@ def _change(
     scheduler.busy = True
     try:
         check_open(queue, emission._event, state)
-        is_request = emission in queue.asked
+        is_request = emission._route.is_request
         if queue.capacity is not None and not is_request and not _has_place(queue, emission):
             return None
         use_up(emission)
@@ -165,9 +173,9 @@ def accept_published(queue: Queue, emission: AnyEmission, state: EmitterState, p
     return False
 
 
-def _enter(queue: Queue, emission: AnyEmission, context: Context) -> "Entry | None":
+def _enter(queue: Queue, emission: AnyEmission, context: Context, inherited: Epochs = ()) -> "Entry | None":
     """Enter *emission* in the ledger; return what is ready then, or ``None`` if it is settled already."""
-    _count_in(queue, emission)
+    _count_in(queue, emission, inherited)
     if queue.observers:
         queue.observe(emission, context)
     if not emission._open:
@@ -179,15 +187,19 @@ def _enter(queue: Queue, emission: AnyEmission, context: Context) -> "Entry | No
     return (queue, emission, context)
 
 
-def _count_in(queue: Queue, emission: AnyEmission) -> None:
-    """*emission* is open from here on, with whoever waits for its parent."""
+def _count_in(queue: Queue, emission: AnyEmission, inherited: Epochs = ()) -> None:
+    """*emission* is open from here on, with whoever waits for its parent, whose epochs are *inherited* if it has ended."""
     emission._queue = queue.ref
     parent = emission.parent if emission in queue.ledger.open else _adopt(queue, emission)
+    queue.ledger.accept(emission, _epochs_of(queue, parent) or inherited)
+
+
+def _epochs_of(queue: Queue, parent: AnyEmission | None) -> Epochs:
+    """The epochs of what is pending in the same scheduler."""
     owner = None if parent is None else parent._owner()
     if isinstance(owner, Queue) and owner.scheduler is queue.scheduler:
-        queue.ledger.accept(emission, owner.ledger.open.get(parent, ()))
-    else:
-        queue.ledger.accept(emission)
+        return owner.ledger.open.get(parent, ())
+    return ()
 
 
 def _adopt(queue: Queue, emission: AnyEmission) -> AnyEmission | None:
@@ -252,20 +264,28 @@ def _abandon(queue: Queue, emission: AnyEmission, reason: str) -> None:
 
 def hand_over(queue: Queue, emission: AnyEmission, state: EmitterState, context: Context, key: Key) -> None:
     """Accept *emission* for whoever runs the scheduler; or raise `EmissionRejected`. It is pending from here on."""
-    _adopt(queue, emission)
+    parent, is_here = _adopt(queue, emission), queue.scheduler.is_here
+    if parent is not None and not is_here:
+        parent._with_rare().has_handed = True
     # What another thread has found open is handed over before the emitter closes, and so waited for. In the thread of the
     # scheduler itself nothing closes meanwhile, and a lock that was held elsewhere while the process forked stays so.
-    with nullcontext() if queue.scheduler.is_here else state.lock:
-        check_open(queue, emission._event, state)
-        _hand_over(queue, emission, context, key)
+    with nullcontext() if is_here else state.lock:
+        is_open = not state.closed or _is_descendant(state)
+        has_room = is_open and _hand_over(queue, emission, context, key, _epochs_of(queue, parent))
+    # Its repr is the user's code, for which no lock is held.
+    if not is_open:
+        raise _closed(queue, emission._event)
+    if not has_room:
+        raise _no_room(queue, emission)
 
 
-def _hand_over(queue: Queue, emission: AnyEmission, context: Context, key: Key) -> None:
-    capacity = queue.capacity
+def _hand_over(queue: Queue, emission: AnyEmission, context: Context, key: Key, inherited: Epochs) -> bool:
+    """Whether there is capacity for it, or it is accepted all the same."""
+    capacity = None if emission._route.is_request else queue.capacity
     takes_place = capacity is not None and queue.settings.overflow != "drop_old" and emission._open
     if takes_place and capacity is not None and not capacity.take(emission):
         if queue.settings.overflow != "drop_new":
-            raise _no_room(queue, emission)
+            return False
         emission._notes = dict.fromkeys(range(len(emission._route.calls)), _NO_CAPACITY)
         emission._cursor, emission._open = EMPTY, 0
     else:
@@ -274,9 +294,10 @@ def _hand_over(queue: Queue, emission: AnyEmission, context: Context, key: Key) 
     if emission._open:
         take = partial(_take_over, queue, emission)
         emission._queue = queue.ref
-        queue.handed[emission] = (context, key)
+        queue.handed[emission] = (context, key, inherited)
         queue.ledger.open[emission] = ()
     queue.scheduler.put(take, is_late=not queue.scheduler.is_here)
+    return True
 
 
 def _take_over(queue: Queue, emission: AnyEmission) -> None:
@@ -284,15 +305,16 @@ def _take_over(queue: Queue, emission: AnyEmission) -> None:
     handed = queue.handed.get(emission)
     if handed is None:
         return
-    context, key = handed
-    row = row_of(queue, emission, key)
+    context, key, inherited = handed
+    is_request = emission._route.is_request
+    row = None if is_request else row_of(queue, emission, key)
     scheduler = queue.scheduler
     now: Entry | None = None
     was, scheduler.busy = scheduler.busy, True
     try:
         is_ours = queue.handed.pop(emission, None) is not None
-        if is_ours and (queue.capacity is None or _has_place(queue, emission, has_handle=True)):
-            entry = _enter(queue, emission, context)
+        if is_ours and (queue.capacity is None or is_request or _has_place(queue, emission, has_handle=True)):
+            entry = _enter(queue, emission, context, inherited)
             if entry is not None and (queue.gate is None or row is None or queue.gate.enter(row, emission, entry)):
                 now = queue.place(entry)
     finally:

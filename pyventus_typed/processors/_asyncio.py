@@ -33,26 +33,29 @@ _deliver = Queue.deliver  # a function: a method would be made anew for each cal
 
 
 class AsyncIOProcessor:
-    """Runs handlers with asyncio; for any number of emitters, threads and, one after the other, loops.
+    """Runs handlers with asyncio, for any number of emitters and threads, and any number of loops one after the
+    other.
 
-    Orderings, capacity and `wait_for_tasks` hold for each *queue*: what was accepted in one running loop, or in one thread
-    without a loop.
+    Orderings, capacity and `wait_for_tasks` apply to each *queue*: what was accepted in one running loop, or in one
+    thread without a loop.
 
-    - In a running loop an emission goes on in the background. Handlers that are plain calls need no task; every other one
-      gets a task of its own; under ``MAILBOX`` those of one mailbox may share one.
-    - Without one, the emission and all that it leads to is run before ``emit`` returns: plain handlers in the caller's
-      thread, and as soon as something must be awaited, the rest in one fresh loop from ``loop_factory`` (default: what
-      ``asyncio.run`` uses). The thread's current event loop is left as it was. Inside of trio's loop, which that would block,
-      it raises `DefinitionError`.
+    - In a running loop, handlers run in the background. Handlers that are plain calls need no task. Each other
+      handler gets its own task; with ``MAILBOX``, those of one mailbox may share a task.
+    - Without a running loop, the emission and everything that it leads to is run before ``emit`` returns. Plain
+      handlers run in the caller's thread. As soon as something must be awaited, the rest runs in one new loop from
+      ``loop_factory`` (default: the loop that ``asyncio.run`` uses). The current event loop of the thread is not
+      changed. Inside trio's loop, which this would block, ``emit`` raises `DefinitionError`.
 
-    When a loop closes, what has not started is discarded, what runs is cancelled, and ``on_discard(emissions)`` is called
-    with both, once; without ``on_discard`` one log record and one `DiscardedEmissionsWarning` say it.
+    When a loop closes, deliveries that have not started are discarded, and running handlers are cancelled. Then
+    ``on_discard(emissions)`` is called once with the emissions that were cut off. Without ``on_discard``, one
+    `DiscardedEmissionsWarning`, and one log record if logging is configured, report them.
 
-    With ``capacity`` at most so many emissions of a queue are pending. One more raises `NoRoom` (``overflow="refuse"``), is
-    accepted and discarded (``"drop_new"``), or takes the place of the oldest that has not started (``"drop_old"``).
+    ``capacity`` is the maximum number of pending emissions in a queue. A further one raises `NoRoom`
+    (``overflow="refuse"``), is accepted and discarded (``"drop_new"``), or replaces the oldest one that has not
+    started (``"drop_old"``).
 
-    With ``debug`` failures carry a note with the file and line that emitted them; by default they do where the loop is in
-    debug mode. An ``observer`` is called as emissions are accepted, started and settled.
+    With ``debug``, failures have a note with the file and line that emitted the event; by default, they have it if
+    the loop is in debug mode. An ``observer`` is called when emissions are accepted, started and settled.
     """
 
     def __init__(
@@ -80,15 +83,17 @@ class AsyncIOProcessor:
 
     @property
     def tally(self) -> Tally:
-        """The counts of all queues together, those included whose loop or thread is gone. From any thread."""
+        """The counts of all queues together, including those whose loop or thread has ended. May be read from any
+        thread."""
         return self._totals.tally
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
-        """Wait until everything is settled that was accepted in this loop before the call, and what it emits while it
-        is pending; ``False`` if that takes more than *timeout* seconds. What others emit meanwhile is not waited for.
+        """Wait until everything is settled that was accepted in this loop before the call, and everything that its
+        handlers emit. Return ``False`` if that takes more than *timeout* seconds. Unrelated emissions that come later
+        are not waited for.
 
-        It raises nothing that a handler raised. A waiter that is cancelled or times out changes nothing for anybody.
-        Raises `WouldDeadlock` in a handler's own task, which would wait for itself.
+        It never raises what a handler raised. A waiter that is cancelled or times out affects nothing else. Raises
+        `WouldDeadlock` in the task of a handler, which would wait for itself.
         """
         if timeout is not None:
             check_seconds("timeout", timeout)
@@ -188,6 +193,8 @@ class AsyncIOProcessor:
         capacity = queue.capacity
         if capacity is not None and emission._open:
             try:
+                if queue.handed:
+                    queue.scheduler.take_all()  # only what was taken has a place in its order
                 waiter = waiting_emission()
                 if waiter is not None and not capacity.is_free:
                     does = "waits for capacity, which is held by"
@@ -200,11 +207,11 @@ class AsyncIOProcessor:
         accept(queue, emission, state, context, row=row)
 
     def publish(self, emission: Emission[Event], state: EmitterState, /) -> Coroutine[Any, Any, None]:  # Any: a loop's
-        """Accept *emission* and run its handlers one after the other in the caller's task, each when it is its turn."""
+        """Accept *emission*, wait for its turn, and run its handlers one after the other in the caller's task."""
         return publish(self._queue_here(), emission, state)
 
     async def ask(self, emission: Emission[Event], state: EmitterState, /) -> object:
-        """Accept *emission*, whose first delivery is the answer's; return it, or raise what its handler raised."""
+        """Accept *emission*, and return or raise the result of its first delivery, which is the answer."""
         queue = self._queue_here()
         queue.asked[emission] = asyncio.get_running_loop().create_future()
         try:
@@ -219,22 +226,22 @@ class AsyncIOProcessor:
             queue.asked.pop(emission, None)
 
     def ask_sync(self, emission: Emission[Event], state: EmitterState, /) -> object:
-        """Accept *emission*, call its first handler at once, and return or raise what that does."""
+        """Accept *emission*, call its first handler immediately, and return or raise its result."""
         refuse_to_await(emission)
         return answer_now(self._find(state), emission, state)
 
     def check_streams(self) -> None:
-        """It feeds them, in loops of asyncio; in trio's it raises `DefinitionError`."""
+        """Streams are supported in asyncio's loops. In trio's loop it raises `DefinitionError`."""
         refuse_trio()
 
     def open(self, state: EmitterState, /) -> None:
-        """The running loop is where emissions from threads without one are handed over to."""
+        """Emissions from threads without a loop are handed over to the running loop from now on."""
         state.home_loop = ref(self._queue_here().scheduler)  # weak: an emitter does not keep its loop alive
 
     async def close(self, state: EmitterState, grace: float | None, /) -> bool:
-        """Refuse what comes from outside, and wait for what is pending in this loop, and for what it leads to.
+        """Refuse emissions from outside; wait for those that are pending in this loop, and for what they lead to.
 
-        After *grace* seconds what came through the emitter, or was emitted by that, is cancelled.
+        After *grace* seconds, the emissions of this emitter, and those that their handlers emitted, are cancelled.
         """
         scheduler = self._queue_here().scheduler
         waiter = waiting_emission()
@@ -242,7 +249,7 @@ class AsyncIOProcessor:
             refuse([waiter], waiter, "closes the emitter, and waits for")
         if not state.closed:
             # Epochs that begin later have greater numbers: what descends from an earlier one is still accepted.
-            state.limit, state.closing = next(numbers), scheduler
+            state.limit, state.closing = next(numbers), ref(scheduler)
             with state.lock:
                 state.closed = True
         scheduler.take_all()  # what was handed over before

@@ -15,21 +15,23 @@ _MISSING = object()
 class Capacity:
     """The places of one queue. A place is a token: it is taken in one atomic step, from any thread, and given once."""
 
-    __slots__ = ("_free", "_waiting", "holders", "size")
+    __slots__ = ("_free", "_fresh", "_waiting", "holders", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._free: deque[None] = deque(repeat(None, size))
+        self._fresh = repeat(None, size)  # those that nobody has had yet: to make them all would take memory for each
+        self._free: deque[None] = deque()
         self.holders: dict[AnyEmission, None] = {}
-        # First come, first served; with the emission whose handler waits in its own task, if one does.
-        self._waiting: deque[tuple[asyncio.Future[None], AnyEmission | None]] = deque()
+        # First come, first served: what is to be accepted, and whose handler waits for that in its own task, if one does.
+        self._waiting: deque[tuple[asyncio.Future[None], AnyEmission, AnyEmission | None]] = deque()
 
     def take(self, emission: AnyEmission) -> bool:
         """Take a place for *emission*, if one is free; from any thread."""
         try:
             self._free.pop()
         except IndexError:
-            return False
+            if next(self._fresh, _MISSING) is _MISSING:
+                return False
         self.holders[emission] = None
         return True
 
@@ -41,8 +43,9 @@ class Capacity:
     def offer(self) -> None:
         """Give a place to the first who waits, or keep it."""
         while self._waiting:
-            future, _ = self._waiting.popleft()
+            future, emission, _ = self._waiting.popleft()
             if not future.done():
+                self.holders[emission] = None
                 complete(future)
                 return
         self._free.append(None)
@@ -56,7 +59,7 @@ class Capacity:
         if self.take(emission):
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (future, waiter)
+        entry = (future, emission, waiter)
         self._waiting.append(entry)
         with suppress(IndexError):  # a signal handler has given one back, since it was looked whether one is free
             self._free.pop()
@@ -67,20 +70,19 @@ class Capacity:
         except BaseException:
             if entry in self._waiting:
                 self._waiting.remove(entry)
-            elif future.done() and not future.cancelled() and future.exception() is None:
-                self.offer()  # it was given already: a cancelled waiter takes none
+            else:
+                self.give_back(emission)  # if it was given already: a cancelled waiter takes none
             raise
-        self.holders[emission] = None
 
     @property
     def is_free(self) -> bool:
         """Whether there is a place that nobody has or waits for."""
-        return bool(self._free)
+        return bool(self._free) or self._fresh.__length_hint__() > 0
 
     @property
     def stuck(self) -> "set[AnyEmission]":
         """Whose handlers wait for a place in their own tasks: none of them ends before somebody else does."""
-        return {waiter for _, waiter in [*self._waiting] if waiter is not None}
+        return {waiter for future, _, waiter in [*self._waiting] if waiter is not None and not future.done()}
 
     def in_order(self) -> Iterator[AnyEmission]:
         """Those who have a place, the first one first."""

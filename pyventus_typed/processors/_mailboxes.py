@@ -73,7 +73,6 @@ class Owner(TaskOwner, Protocol):
     settings: Settings
     mailboxes: dict[Subscription[Event], Mailbox] | None  # while their subscriptions are busy
     published: dict[AnyEmission, Publisher]
-    asked: dict[AnyEmission, "asyncio.Future[None] | None"]
 
     def index_of(self, emission: AnyEmission) -> int: ...
     def spawn(
@@ -99,7 +98,7 @@ def put(queue: Owner, emission: AnyEmission, index: int, context: Context, what:
 def is_busy(queue: Owner, emission: AnyEmission, context: Context) -> bool:
     """Whether the receiver of the next delivery is busy: then its mailbox takes it."""
     mailboxes = queue.mailboxes
-    if mailboxes is None or emission in queue.asked:
+    if mailboxes is None or emission._route.is_request:
         return False
     index = emission._begun - 1
     if emission._notes is not None or queue.scheduler.inbox:
@@ -222,12 +221,20 @@ def leave_published(queue: Owner, emission: AnyEmission, index: int) -> None:
 def ahead(queue: Owner, emission: AnyEmission) -> Iterator[AnyEmission]:
     """Whose deliveries must end before one of *emission* can begin."""
     begun = emission._begun
-    for index, subscription in enumerate(() if emission in queue.asked else emission._route.receivers):
+    for index, subscription in enumerate(() if emission._route.is_request else emission._route.receivers):
         mailbox = None if queue.mailboxes is None else queue.mailboxes.get(subscription)
-        places = () if mailbox is None else (mailbox.holder, *(place for place, _ in mailbox))
+        # A copy, because another thread may ask.
+        places = () if mailbox is None else (mailbox.holder, *(one for one, what in [*mailbox] if _waits(one, what)))
         # What has not begun goes behind them.
         if emission in places[1:] or (index >= begun and emission not in places):
             yield from takewhile(lambda place: place is not emission, places)
+
+
+def _waits(emission: AnyEmission, what: Any) -> bool:  # Any: what is in a mailbox beside it
+    """Whether a delivery in a mailbox still waits: one that was discarded is taken out when its turn comes."""
+    if isinstance(what, asyncio.Future):
+        return not what.done()
+    return emission._note(what[0]) in (WAITING, STARTED)
 
 
 async def _serve(queue: Owner, subscription: Subscription[Event], mailbox: Mailbox) -> None:

@@ -1,7 +1,7 @@
 """What one processor has accepted in one scheduler: accept, deliver, settle, cancel."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextvars import Context
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -41,8 +41,11 @@ from ._tasks import work
 from ._waiting import refuse, waiting_emission, waits_for
 
 _LOST_WHILE_IT_RAN: Final = Discarded(LOST, started=True)
+finalize(Totals, bool).atexit = False  # pyrefly: ignore[missing-attribute]  # the first one asks atexit, which may be too late
 Key: TypeAlias = tuple[Any, int] | None  # Any: a key of the user's, and its hash
 Entry: TypeAlias = "tuple[Queue, AnyEmission, Context]"
+Await: TypeAlias = "tuple[AnyEmission, asyncio.Task[Any], int]"  # Any: whoever's
+"""What is waited for, the task that waits, and how often that was cancelled before: once more, and it waits no longer."""
 
 
 class Queue:
@@ -79,13 +82,13 @@ class Queue:
         self.ref = ref(self)
         self.processor = ref(processor, partial(_orphan, self.ref))
         self._reset()
-        # What other threads have handed over, until it is taken: its context, and its key. They write it, too; who pops an
-        # emission from it is the one who goes on with it.
-        self.handed: dict[AnyEmission, tuple[Context, Key]] = {}
+        # What other threads have handed over, until it is taken: its context, its key, and the epochs of its parent. They
+        # write it, too; who pops an emission from it is the one who goes on with it.
+        self.handed: dict[AnyEmission, tuple[Context, Key, Epochs]] = {}
         self.published: dict[AnyEmission, Publisher] = {}
-        self.asked: dict[AnyEmission, asyncio.Future[None] | None] = {}  # requests: they pass all gates
+        self.asked: dict[AnyEmission, asyncio.Future[None] | None] = {}  # who waits for an answer
         self._contexts: dict[AnyEmission, Context] = {}  # what observers are called in
-        self.awaits: dict[AnyEmission, list[AnyEmission]] = {}  # what handlers wait for, each in its own task
+        self.awaits: dict[AnyEmission, list[Await]] = {}  # what handlers wait for, each in its own task
         debug, loop = settings.debug, scheduler.loop
         self.debug = debug or (debug is None and loop is not None and loop.get_debug())
         self.is_orphan = False  # its processor is gone
@@ -377,7 +380,7 @@ class Queue:
     def _start(self, emission: AnyEmission, index: int, context: Context, what: Any) -> None:  # Any: see work
         """Give a delivery its task, or a place in the mailbox of its receiver, in a context of its own."""
         own = context if len(emission._route.calls) == 1 else context.copy()
-        if self.mailboxes is not None and emission not in self.asked:
+        if self.mailboxes is not None and not emission._route.is_request:
             put(self, emission, index, own, what)
             return
         begun = work(self, emission, index, what)
@@ -487,7 +490,9 @@ class Queue:
         """Each delivery of *emission* has its outcome."""
         ledger = self.ledger
         if emission._notes is None and self.is_simple:  # most: each has completed, and nobody waits for its place
-            epochs = ledger.open[emission]
+            epochs, rare = ledger.open[emission], emission._rare
+            if rare is not None and rare.has_handed:
+                self._hold(epochs)
             del ledger.open[emission]
             ledger.completed += 1
             if epochs is ledger.alone:  # its epoch has not ended
@@ -497,7 +502,7 @@ class Queue:
                     epoch.open -= 1
                     if epoch.has_ended and not epoch.open:
                         epoch.check()
-            if emission._rare is not None:
+            if rare is not None:
                 emission._call_waiters()
             if self.is_orphan or self.scheduler.on_idle is not None:
                 self._emptied()
@@ -510,6 +515,8 @@ class Queue:
                 if note is CALLED:  # it returned nothing
                     notes[index] = NOTHING  # type: ignore[index]  # there is a note
             status = emission._worst()
+            if emission._rare is not None and emission._rare.has_handed:
+                self._hold(ledger.open[emission])
             epochs = ledger.settle(emission, status)
             # The collector may close what a lost loop ran before it closes the loop, which then reports it.
             is_cut = scheduler.ending is not None or (notes is not None and _LOST_WHILE_IT_RAN in notes.values())
@@ -533,6 +540,19 @@ class Queue:
             self.totals.fold(self.ledger)
         if now is not None or (not was and (scheduler.inbox or scheduler.ready)):
             self.go_on(now)
+
+    def _hold(self, epochs: Epochs) -> None:
+        """What it has emitted in other threads belongs to these, and they are not over before that is taken."""
+        if self.scheduler.loop is not None:
+            for epoch in epochs:
+                epoch.open += 1
+            self.scheduler.put(partial(self._give_back, epochs), is_late=True)
+
+    def _give_back(self, epochs: Epochs) -> None:
+        for epoch in epochs:
+            epoch.open -= 1
+            epoch.check()
+        self.scheduler.check_idle()
 
     def _make_room(self, emission: AnyEmission) -> "Entry | None":
         """*emission* gives up its place in the capacity and in the order; return what is to be delivered at once."""
@@ -706,7 +726,14 @@ class Queue:
             yield from self.gate.ahead(emission)  # type: ignore[misc]  # places are emissions
         if self.mailboxes:
             yield from ahead(self, emission)
-        yield from self.awaits.get(emission, ())
+        for target, task, cancelled in [*self.awaits.get(emission, ())]:
+            if task.cancelling() <= cancelled:
+                yield target
+
+    def places_for(self, emission: AnyEmission, /) -> tuple[Collection[AnyEmission], Collection[AnyEmission]]:
+        """If its handler waits for capacity: those who have some, of whom one must end, and those who wait for it."""
+        stuck = () if self.capacity is None else self.capacity.stuck
+        return ([*self.capacity.in_order()], stuck) if self.capacity is not None and emission in stuck else ((), ())
 
     def begin_wait(self, emission: AnyEmission, /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]":
         """Judge a wait for *emission* here: a future of the running loop for it, what releases that at the end, and the
@@ -734,15 +761,19 @@ class Queue:
         waiting = waiting_emission()
         owner = None if waiting is None else waiting._owner()
         if waiting is not None and isinstance(owner, Queue):
+            if emission in self.handed and self.scheduler.is_here:
+                self.scheduler.take_all()  # only what was taken has a place in its order
             refuse([emission], waiting, "waits for")
-            owner.awaits[waiting] = [*owner.awaits.get(waiting, ()), emission]
+            task = asyncio.current_task()
+            assert task is not None  # that of the handler
+            owner.awaits.setdefault(waiting, []).append((emission, task, task.cancelling()))
         return waiting
 
     def end_wait(self, waiting: AnyEmission, emission: AnyEmission, /) -> None:
         """The handler of *waiting* waits for *emission* no more."""
         awaits = self.awaits.get(waiting)
         if awaits is not None:
-            awaits.remove(emission)
+            awaits.remove(next(one for one in awaits if one[0] is emission))
             if not awaits:
                 del self.awaits[waiting]  # it would hold the emission
 

@@ -6,7 +6,7 @@ once is decided by taking something out of a dict or a list, which is one step; 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextvars import Context, copy_context
 from dataclasses import replace
 from functools import partial
@@ -47,10 +47,11 @@ _TAKEN: Final = object()
 
 @final
 class Run:
-    """An emission that a processor has accepted. `Runs.accept` makes it, and holds it until each delivery is settled.
+    """An emission that a processor has accepted. `Runs.accept` creates it, and keeps it until each delivery is
+    settled.
 
-    In general a processor goes through ``run.emission.deliveries``, gives what `call` returns to `settle`, and does
-    `discard` where an exception gets in between.
+    Usually, a processor iterates over ``run.emission.deliveries``, passes the result of `call` to `settle`, and calls
+    `discard` if an exception intervenes.
     """
 
     __slots__ = (
@@ -84,15 +85,16 @@ class Run:
 
     @property
     def emission(self) -> Emission[Event]:
-        """What was accepted."""
+        """The emission that was accepted."""
         return self._emission
 
     def call(self, delivery: Delivery[Event], /) -> Outcome:
-        """Call the handler of *delivery* here, with its options around it, and return the outcome; `settle` it then.
+        """Call the handler of *delivery*, with its options, and return the outcome. Pass that to `settle`.
 
-        It runs in the emission's context. ``in_thread`` changes nothing here. What a call returns that would have to be
-        awaited is closed, and the outcome is `Failed`. Where the emission was cancelled meanwhile nothing is called,
-        and the outcome is `Discarded`. Ctrl-C, `SystemExit` and what else is not an `Exception` is raised: `discard` then.
+        The handler runs in the context of the emission; ``in_thread`` has no effect. If the call returns something
+        that would have to be awaited, that is closed, and the outcome is `Failed`. If the emission was cancelled
+        meanwhile, nothing is called, and the outcome is `Discarded`. Exceptions that are not an `Exception`, such as
+        Ctrl-C and `SystemExit`, are raised: call `discard` then.
         """
         index = delivery._index
         if self._waiting.pop(index, _TAKEN) is _TAKEN:
@@ -117,11 +119,12 @@ class Run:
         return outcome
 
     def settle(self, delivery: Delivery[Event], outcome: Outcome, /, *, log: bool = True) -> None:
-        """The outcome of *delivery* is *outcome*; with the last one the emission has ended. It is final: a second
-        outcome changes nothing.
+        """Record *outcome* for *delivery*; with the last delivery, the emission is settled. A second outcome is
+        ignored.
 
-        A failure is logged, unless ``on_failure`` was given it, somebody awaits the emission, or it is the answer to a
-        request, which `answer` raises. Say ``log=False`` in ``publish``, whose caller is given the failures.
+        A failure is logged unless ``on_failure`` received it, somebody awaits the emission, or it belongs to the
+        answer to a request, for which `answer` raises it. Pass ``log=False`` in ``publish``, whose caller gets the
+        failures.
         """
         index = delivery._index
         self._waiting.pop(index, None)
@@ -137,8 +140,8 @@ class Run:
             self._end()
 
     def discard(self, reason: str, /) -> None:
-        """Whatever is open is `Discarded`, for *reason*, and the emission has ended. Failures that the caller of
-        ``publish`` would have been given are logged.
+        """Make all open deliveries `Discarded`, with *reason*; the emission is settled. Failures that the caller of
+        ``publish`` would have received are logged.
         """
         # Also what was cut off between two lines of `settle`.
         self._waiting.clear()
@@ -150,7 +153,7 @@ class Run:
         self._emission._log_unseen()
 
     def answer(self) -> object:
-        """What the first delivery has returned, or raise what it has raised: of a request that is the answer."""
+        """Return or raise the result of the first delivery, which is the answer to a request."""
         return Delivery(self._emission, 0)._answer()
 
     @override
@@ -176,14 +179,15 @@ class Run:
         self._runs._settle(self, emission._worst())
         emission._call_waiters()
 
-    # -- what the handle needs ----------------------------------------------------------------------------------------
+    # -- what the emission calls ----------------------------------------------------------------------------------------
     @property
     def scheduler(self) -> object:
-        """It has none."""
+        """``None``: there is no scheduler."""
         return None
 
     def cancel(self, emission: AnyEmission, /) -> bool:
-        """As `Emission.cancel`: what has not started is discarded. A plain call that runs cannot be cancelled."""
+        """As `Emission.cancel`: deliveries that have not started are discarded. A running plain call cannot be
+        cancelled."""
         was_open = bool(emission._open)
         for index in [*self._waiting]:
             if self._waiting.pop(index, _TAKEN) is not _TAKEN:
@@ -191,22 +195,26 @@ class Run:
         return was_open
 
     def started(self, _emission: AnyEmission, _index: int, /) -> None:
-        """Nobody observes it."""
+        """Does nothing, because there is no observer."""
 
     def is_calling(self, _emission: AnyEmission, /) -> bool:
-        """Nothing runs that is not noted."""
+        """``False``: no call is made that is not recorded."""
         return False
 
     def runs_in(self, _emission: AnyEmission, _task: "asyncio.Task[Any]", /) -> bool:  # Any: whoever's
-        """Nothing runs in a task of its own."""
+        """``False``: handlers run in no separate task."""
         return False
 
     def waits_for(self, _emission: AnyEmission, /) -> Iterator[AnyEmission]:
-        """Nothing that is known here."""
+        """Nothing: waits are not recorded here."""
         return iter(())
 
+    def places_for(self, _emission: AnyEmission, /) -> tuple[Collection[AnyEmission], Collection[AnyEmission]]:
+        """There is no capacity."""
+        return (), ()
+
     def begin_wait(self, emission: AnyEmission, /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]":
-        """Judge a wait for *emission* in the running loop, and make its future."""
+        """Refuse a wait for *emission* in its own handler; otherwise return a future of the running loop."""
         if self._thread == get_ident():
             raise WouldDeadlock(
                 f"A handler of {spell_event(emission._event)} waits for it, and so for its own end. Return instead.",
@@ -217,14 +225,14 @@ class Run:
         return future, self._futures.discard, None
 
     def end_wait(self, _waiting: AnyEmission, _emission: AnyEmission, /) -> None:
-        """No handler waits in a task."""
+        """Does nothing: waits are not recorded here."""
 
 
 @final
 class Runs:
-    """What a processor has accepted, and the counts. May be used from any thread.
+    """The emissions that a processor has accepted, and the counts. May be used from any thread.
 
-    Whoever waits, by `wait` or `close`, needs no loop unless something is pending, and then one of asyncio.
+    `wait` and `close` need a running asyncio loop only if something is pending.
     """
 
     __slots__ = ("_ledger", "_lock", "_rejected")
@@ -235,10 +243,11 @@ class Runs:
         self._rejected = 0
 
     def accept(self, emission: Emission[Event], state: EmitterState, /) -> Run:
-        """Accept *emission*: it is pending, the emission whose handler emits it is its parent, ``once`` is used up.
+        """Accept *emission*: it is pending, its parent is the emission whose handler emits it, and ``once`` is used
+        up.
 
-        Raises `DefinitionError`, and has done nothing, if a receiver is ``async`` or has a ``timeout``: `Run.call` can
-        neither await nor cut off. Raises `EmitterClosed` as `check_open` does.
+        Raises `DefinitionError`, and does nothing, if a receiver is ``async`` or has a ``timeout``, because
+        `Run.call` can neither await nor interrupt. Raises `EmitterClosed` as `check_open` does.
         """
         for subscription, call in zip(emission._route.receivers, emission._route.calls, strict=True):
             _check(subscription, call)
@@ -261,8 +270,8 @@ class Runs:
         return run
 
     def check_open(self, event: Event, state: EmitterState, /) -> None:
-        """Raise `EmitterClosed`, and count it, if the emitter is closed: for all but the descendants of what was pending
-        here when its closing began.
+        """Raise `EmitterClosed`, and count it, if the emitter is closed, except for events that result from emissions
+        that were pending here when closing began.
         """
         if not state.closed:
             return
@@ -272,21 +281,22 @@ class Runs:
             raise EmitterClosed(f"{spell_event(event)} was refused: the emitter is closed.", event)
 
     def reject(self) -> None:
-        """Count an emission that the processor refuses by an `EmissionRejected` of its own."""
+        """Count an emission that the processor refuses with its own `EmissionRejected`."""
         with self._lock:
             self._rejected += 1
 
     async def wait(self, timeout: float | None = None) -> bool:
-        """Wait until everything is settled that was accepted before the call, and what it emits while it is pending;
-        ``False`` if that takes more than *timeout* seconds. Raises `WouldDeadlock` in a handler that it waits for.
+        """Wait until everything is settled that was accepted before the call, and everything that its handlers emit.
+        Return ``False`` if that takes more than *timeout* seconds. Raises `WouldDeadlock` in a handler that it waits
+        for.
         """
         if timeout is not None:
             check_seconds("timeout", timeout)
         return await self._over(self._roots(), timeout)
 
     async def close(self, state: EmitterState, grace: float | None, /) -> bool:
-        """Close the emitter for what comes from outside, and `wait`; after *grace* seconds cancel what came through it, or
-        was emitted by that, and return ``False``.
+        """Refuse emissions from outside, and `wait`. After *grace* seconds, cancel the emissions of this emitter and
+        those that their handlers emitted, and return ``False``.
         """
         with self._lock:
             roots = self._roots()

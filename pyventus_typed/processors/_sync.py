@@ -50,16 +50,18 @@ _here = _Thread()
 
 
 class SyncProcessor:
-    """Runs handlers without a loop: ``emit`` returns when the emission, and all that its handlers emitted, is settled.
+    """Runs handlers without a loop: ``emit`` returns when the emission, and everything that it led to, is settled.
 
-    For command-line programs, desktop programs and games: handlers run in the thread that emits, even if it runs a loop,
-    of asyncio or another one. What a handler emits goes behind what was accepted before it, through whichever emitter of this
-    kind; another kind of processor runs it as its own. For any number of emitters and threads.
+    For command-line programs, desktop programs and games, and for any number of emitters and threads. Handlers run in
+    the thread that emits, even if that thread runs an event loop, of asyncio or another library. An event that a
+    handler emits is queued after those that were accepted earlier, with whichever emitter of this kind. Another kind
+    of processor runs it in its own way.
 
-    An ``async def`` among the receivers, or one with a ``timeout``, makes ``emit`` raise `DefinitionError`; what a plain
-    call returned that would have to be awaited is closed, and the delivery has failed. ``in_thread`` changes nothing.
-    ``publish``, ``ask``, ``ask_sync``, ``wait_for_tasks`` and ``aclose`` work; ``emit_wait`` never waits. There are no
-    orderings but that of ``SERIAL``, no ``capacity``, streams, ``expect`` or observers: these are `AsyncIOProcessor`'s.
+    ``emit`` raises `DefinitionError` if a receiver is an ``async def`` or has a ``timeout``. If a plain call returns
+    something that would have to be awaited, that is closed, and the delivery fails. ``in_thread`` has no effect.
+    ``publish``, ``ask``, ``ask_sync``, ``wait_for_tasks`` and ``aclose`` work; ``emit_wait`` never waits. The order
+    is that of ``SERIAL``. There are no other orderings, no ``capacity``, streams, ``expect`` or observers: for these,
+    use `AsyncIOProcessor`.
     """
 
     def __init__(self) -> None:
@@ -71,7 +73,8 @@ class SyncProcessor:
         return self._runs.tally
 
     async def wait_for_tasks(self, timeout: float | None = None) -> bool:
-        """Wait until what other threads have emitted so far is settled; what was emitted in this thread is already."""
+        """Wait until everything that other threads have emitted so far is settled. What this thread emitted is
+        settled."""
         return await self._runs.wait(timeout)
 
     @override
@@ -80,7 +83,7 @@ class SyncProcessor:
 
     # -- the port to the emitter --------------------------------------------------------------------------------------
     def submit(self, emission: Emission[Event], state: EmitterState, /) -> None:
-        """Accept *emission*, and run it unless a handler emits it: then it is run after those before it."""
+        """Accept *emission*, and run it; if a handler emits it, it runs after those that were accepted earlier."""
         run = self._runs.accept(emission, state)
         try:
             _here.waiting.append(run)
@@ -90,15 +93,15 @@ class SyncProcessor:
             raise
 
     def check_open(self, event: Event, state: EmitterState, /) -> None:
-        """Raise `EmitterClosed` if *event* would be refused for that."""
+        """Raise `EmitterClosed` if *event* would be refused because the emitter is closed."""
         self._runs.check_open(event, state)
 
     async def submit_wait(self, emission: Emission[Event], state: EmitterState, /) -> None:
-        """As `submit`: there is no limit to wait for."""
+        """As `submit`: there is no capacity to wait for."""
         self.submit(emission, state)
 
     async def publish(self, emission: Emission[Event], state: EmitterState, /) -> None:
-        """Accept *emission* and run it now. Its caller is given the failures."""
+        """Accept *emission* and run it now. The caller gets the failures."""
         _here.run(self._runs.accept(emission, state), log=False)
 
     async def ask(self, emission: Emission[Event], state: EmitterState, /) -> object:
@@ -106,13 +109,13 @@ class SyncProcessor:
         return self.ask_sync(emission, state)
 
     def ask_sync(self, emission: Emission[Event], state: EmitterState, /) -> object:
-        """Accept *emission*, run it now, and return or raise what its first delivery has."""
+        """Accept *emission*, run it now, and return or raise the result of its first delivery."""
         run = self._runs.accept(emission, state)
         _here.run(run)
         return run.answer()
 
     def check_streams(self) -> None:
-        """There are none: nothing here waits for room or for an event."""
+        """Streams are not supported, because nothing can wait here."""
         raise DefinitionError(
             "SyncProcessor has no streams and no expect, because emit runs everything in its caller and awaits nothing. "
             "Use AsyncIOProcessor(), or subscribe a handler.",
@@ -120,10 +123,10 @@ class SyncProcessor:
         )
 
     def open(self, state: EmitterState, /) -> None:
-        """Emissions run in whatever thread they are made."""
+        """Does nothing: emissions run in the thread that emits them."""
 
     async def close(self, state: EmitterState, grace: float | None, /) -> bool:
-        """Refuse what comes from outside, and wait for other threads."""
+        """Refuse emissions from outside, and wait for other threads."""
         return await self._runs.close(state, grace)
 
 

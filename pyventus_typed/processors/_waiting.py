@@ -6,7 +6,7 @@ be cut off.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from .._emission import AnyEmission, Emission, Waiter, WouldDeadlock, current_emission
 from .._event import Event
@@ -138,19 +138,35 @@ def links(chain: Chain) -> str:
 def _chain(target: AnyEmission, ends: Collection[AnyEmission]) -> Chain:
     """How *target* leads to one of *ends*, by what each one waits for."""
     came_from: dict[AnyEmission, AnyEmission | None] = {target: None}
+
+    def path(step: AnyEmission | None) -> Iterator[AnyEmission]:
+        while step is not None:
+            yield step
+            step = came_from[step]
+
     todo = [target]
     while todo:
         one = todo.pop()
         if one in ends:
-            path: list[Emission[Event]] = []
-            step: AnyEmission | None = one
-            while step is not None:
-                path.append(step)
-                step = came_from[step]
-            return tuple(reversed(path))
+            return tuple(path(one))[::-1]
         owner = one._owner()
-        for behind in () if owner is None else owner.waits_for(one):
+        if owner is None:
+            continue
+        for behind in owner.waits_for(one):
             if behind not in came_from:
                 came_from[behind] = one
                 todo.append(behind)
+        rest = _through_capacity(*owner.places_for(one), ends)
+        if rest:
+            return (*tuple(path(one))[::-1], *rest)
     return ()
+
+
+def _through_capacity(
+    holders: Collection[AnyEmission], stuck: Collection[AnyEmission], ends: Collection[AnyEmission]
+) -> Chain:
+    """How one that waits for capacity leads to one of *ends*: any of *holders* may free some, so all must lead there, or to one
+    who waits for capacity as well.
+    """
+    chains = [_chain(holder, {*ends, *stuck}) for holder in holders]
+    return next((chain for chain in chains if chain[-1] in ends), ()) if all(chains) else ()

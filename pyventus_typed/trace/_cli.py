@@ -16,8 +16,9 @@ from ._timeline import Timeline, check_suffix
 from ._trace import Trace
 
 _ABOUT = """\
-Call a function, and record every emission of every emitter with an AsyncIOProcessor while it runs: which handlers it went to,
-how long each waited and ran, how it ended, and which handler emitted it. A coroutine function is run by asyncio.run.
+Call a function, and record every emission of every emitter with an AsyncIOProcessor while it runs: which handlers received
+the event, how long each waited and ran, how it ended, and which handler emitted the event. A coroutine function is run with
+asyncio.run.
 """
 _CODES = "exit codes: 0 recorded, 1 the function failed or emitted nothing, 2 nothing could be run"
 
@@ -27,13 +28,17 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "trace", help="run a function and show what it emits", description=_ABOUT, epilog=_CODES
     )
-    parser.add_argument("function", metavar="MODULE:FUNCTION", help="what to call, without arguments: shop.main:run")
+    parser.add_argument(
+        "function",
+        metavar="MODULE:FUNCTION",
+        help="the function to call, without arguments, such as shop.main:run",
+    )
     parser.add_argument(
         "-o",
         dest="file",
         metavar="FILE",
-        help="a page to look at with a browser (FILE.html), or Chrome trace events (FILE.json), as Perfetto reads them; "
-        "without it a tree is printed, which needs the extra cli",
+        help="the file to write: a web page (FILE.html), or Chrome trace events for Perfetto (FILE.json); without it, a tree "
+        "is printed, which needs the extra cli",
     )
     parser.set_defaults(run=run, program=parser.prog)
 

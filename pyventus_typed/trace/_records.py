@@ -16,7 +16,7 @@ SIGNS: dict[Outcome, str] = {"pending": "…", "completed": "✓", "cancelled": 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRecord:
-    """What was seen of one delivery: it waited from the emission's ``accepted`` to ``started``, and ran to ``ended``."""
+    """One delivery: it waited from ``accepted`` of its emission until ``started``, and ran until ``ended``."""
 
     handler: str
     started: float | None
@@ -32,7 +32,7 @@ class DeliveryRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmissionRecord:
-    """What was seen of one emission."""
+    """One emission, with its deliveries."""
 
     id: int
     parent: int | None

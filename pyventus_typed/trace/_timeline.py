@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline(Recording):
-    """A recording, as values. Times are in seconds since the first emission, or are numbers of steps; see ``unit``."""
+    """A recording, as values. Times are in seconds since the first emission, or they count steps; see ``unit``."""
 
     def html(self) -> str:
         """One page that needs no network: the tree of causes, and the deliveries as bars on a time line by handler."""
@@ -41,7 +41,7 @@ class Timeline(Recording):
     def write(self, path: str | PathLike[str]) -> None:
         """Write it to *path*: the page if that ends in ``.html``, Chrome's trace events if it ends in ``.json``.
 
-        Raises `ValueError` for any other ending, and `OSError` where the file cannot be written.
+        Raises `ValueError` for any other ending, and `OSError` if the file cannot be written.
         """
         file = Path(path)
         check_suffix(file)

@@ -61,17 +61,18 @@ class _Emission:
 class Trace:
     """Records what happens in a ``with`` block, for a `Timeline`: in memory, as texts and numbers.
 
-    ``Trace()`` records the emissions of every `AsyncIOProcessor` of the process; ``Trace(emitter)`` those that came through
-    this emitter, or one of several. What was pending before the block began is not recorded, and of what is pending at its
-    end the rest is not. The events, results and errors themselves are not kept: their texts are, each up to 200 characters.
-    *clock* is a function that gives seconds: ``loop.time`` where the loop is virtual. May be entered again, and goes on
-    then. ::
+    ``Trace()`` records the emissions of every `AsyncIOProcessor` of the process; ``Trace(*emitters)`` records only
+    those of these emitters. Emissions that were pending when the block began are not recorded; of those that are
+    pending at its end, whatever happens later is not. It keeps texts of events, results and errors, up to 200
+    characters each, and not the objects. *clock* is a function that returns seconds, such as ``loop.time`` of a
+    virtual loop. A trace may be entered again, and then continues. ::
 
         with Trace(emitter) as trace:
             asyncio.run(main())
         trace.timeline.write("shop.html")
 
-    Raises `InvalidOption` for anything but an emitter, or for one whose processor cannot be observed, as `SyncProcessor`.
+    Raises `InvalidOption` for anything that is not an emitter, and for one whose processor cannot be observed, such
+    as `SyncProcessor`.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Trace:
 
     @property
     def timeline(self) -> Timeline:
-        """What was recorded up to now. From any thread, also inside the block."""
+        """What was recorded until now. May be read from any thread, inside the block as well."""
         emissions = [*self._emissions.values()]
         first = min((one.accepted for one in emissions), default=0.0) if self._unit == "s" else 0.0
 
@@ -192,7 +193,7 @@ def _note(own: _Delivery, delivery: Delivery[Event]) -> None:
 
 def _check_emitter(emitter: object) -> None:
     if not isinstance(emitter, Emitter):
-        raise InvalidOption(f"Trace takes emitters, or nothing for all of them, and {emitter!r} is none.", emitter)
+        raise InvalidOption(f"Trace takes emitters, or nothing for all of them, and {emitter!r} is not one.", emitter)
     if not isinstance(emitter.processor, AsyncIOProcessor):
         raise InvalidOption(
             f"{emitter.processor!r} cannot be observed. Trace the emitter of an AsyncIOProcessor.", emitter.processor

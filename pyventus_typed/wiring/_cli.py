@@ -15,8 +15,8 @@ from ._render import Format, render
 from ._types import NotAFamily
 
 _ABOUT = """\
-Import linkers and check their wiring: events that no handler receives, handlers that nothing reaches, events with fields
-that can change, annotations that disagree with the event. Nothing is emitted and no handler is called.
+Import linkers and check their wiring. Find events that no handler receives, handlers that no event reaches, events with
+fields that can change, and annotations that do not match the event. Nothing is emitted and no handler is called.
 """
 _CODES = "exit codes: 0 no fault, 1 faults were found, 2 nothing could be checked"
 
@@ -28,7 +28,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "linkers",
         metavar="MODULE:LINKER",
         nargs="+",
-        help="a linker to import, such as shop.wiring:linker; an event that any of them handles is handled",
+        help="a linker to import, such as shop.wiring:linker; an event counts as handled if any of the linkers handles it",
     )
     parser.add_argument(
         "--import",
@@ -36,23 +36,23 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="MODULE",
         action="append",
         default=[],
-        help="a module to import first, such as shop.handlers: one that subscribes handlers and that the module of the "
-        "linker does not import; may be repeated",
+        help="a module to import first, such as shop.handlers, if it subscribes handlers and the module of the linker does "
+        "not import it; may be repeated",
     )
     parser.add_argument(
         "--family",
         metavar="MODULE:TYPE",
         action="append",
-        help="the events there are: a base class, a union or an alias of one; may be repeated (default: what the "
-        "linkers are made for, where that is known at run time, else what they handle and emit)",
+        help="the events that exist: a base class, a union or an alias of one; may be repeated (default: the events "
+        "that the linkers are declared for, if those are known at run time, else those that they handle and emit)",
     )
     parser.add_argument(
         "--source",
         dest="sources",
         metavar="PACKAGE",
         action="append",
-        help="a package, or a module, whose code is read for what it emits outside of handlers; events that nothing emits "
-        "are then found too; may be repeated",
+        help="a package or a module: its code is read, to find what emits events outside of handlers, and events that nothing "
+        "emits; may be repeated",
     )
     parser.add_argument(
         "--format",

@@ -74,7 +74,7 @@ class Facts:
         self.emitted = tuple(dict.fromkeys(each.event for link in self.links for each in link.emissions.emits))
         self.is_code_read = packages is not None
         code = read_code(packages or ())
-        # A family is closed if it was declared; else it is whatever is linked or emitted.
+        # A family is closed if it was declared; else it is whatever is subscribed to or emitted.
         roots, self.closed = self._roots(family)
         known = [cls for root in roots for cls in self._known(root, given=family is not None)]
         beside = [each.event for one in code.emitting for each in one.emits]

@@ -47,7 +47,7 @@ class Graph:
 
 
 def graph_of(report: Report) -> Graph:
-    """A handler is drawn behind what it is linked to. A base that a handler is linked to is a node, "any Base".
+    """A handler is drawn behind what it is subscribed to. A base that a handler is subscribed to is a node, "any Base".
 
     Only events without a handler of their own have an edge to their base: with an edge from every member the drawing
     of a large family is a tangle, and so an event without any edge out of it is one that no handler receives.

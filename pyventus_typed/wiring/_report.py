@@ -17,9 +17,9 @@ class Rule(enum.StrEnum):
 
     UNHANDLED = "unhandled", True  # an event without a receiver
     UNANSWERED = "unanswered", True  # a request that no handler answers
-    UNREACHABLE = "unreachable", True  # a handler linked to what can never arrive
+    UNREACHABLE = "unreachable", True  # a handler subscribed to a class of which no event can arrive
     MUTABLE = "mutable", True  # a field whose value can change after the event was emitted
-    ANNOTATION = "annotation", True  # a handler that expects another event than the one it is linked to
+    ANNOTATION = "annotation", True  # a handler that expects an event other than the one that it is subscribed to
     UNDECORATED = "undecorated", True  # fields, but no @dataclass: no emitter takes it
     CYCLE = "cycle", False  # handlers that trigger each other
     BASE = "base", False  # a base class without a receiver of its own
@@ -96,7 +96,7 @@ class WiredHandler:
     handler: Callable[..., object]
     name: str
     place: Place | None
-    events: tuple[type[Event], ...]  # what it is linked to
+    events: tuple[type[Event], ...]  # what it is subscribed to
     receives: tuple[type[Event], ...]  # the events of the report that reach it, subclasses included
     emits: tuple[Emits, ...]
     answers: bool

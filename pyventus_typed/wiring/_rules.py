@@ -72,7 +72,7 @@ def unreachable_handlers(facts: Facts) -> Iterator[Finding]:
     for link in facts.links:
         for event in link.events:
             if reason := _why_unreachable(facts, link, event):
-                message = f"{link.name} is linked to {facts.name(event)}, which can never arrive: {reason}"
+                message = f"{link.name} is subscribed to {facts.name(event)}, which can never arrive: {reason}"
                 yield Finding(Rule.UNREACHABLE, message, link.place, event, link.name)
 
 
@@ -110,12 +110,12 @@ def disagreeing_annotations(facts: Facts) -> Iterator[Finding]:
             name = facts.name(event)
             match expected.takes(event):
                 case False:
-                    message = f"{link.name} is linked to {name}, but its annotation takes {expected}"
+                    message = f"{link.name} is subscribed to {name}, but its annotation takes {expected}"
                     if module := expected.is_namesake_of(event):
                         message += f": two classes, of {event.__module__} and of {module}; was a module loaded twice?"
                     yield Finding(Rule.ANNOTATION, message, link.place, event, link.name)
                 case None:
-                    message = f"{link.name} is linked to {name}; its annotation, {expected}, cannot be evaluated"
+                    message = f"{link.name} is subscribed to {name}; its annotation, {expected}, cannot be evaluated"
                     yield Finding(Rule.UNRESOLVED, message, link.place, event, link.name)
                 case _:
                     pass

@@ -54,7 +54,7 @@ def test_the_map_names_all_that_the_core_takes_from_inside_asyncio_and_one_file_
         for name in private_names(file.read_text(encoding="utf-8"))
         if name.startswith("_") and not name.startswith("__")
     ]
-    table = MAP[MAP.index("### Private names of asyncio") : MAP.index("Two names are looked at")]
+    table = MAP[MAP.index("### Private names of asyncio") : MAP.index("Two names are looked for")]
     named = [name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
     assert sorted(named) == sorted(name for name, _ in found)
     assert {file for _, file in found} == {"_loops"}

@@ -15,6 +15,8 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md")),
 ]
 CODE = [file for pattern in ("*.py", "*.html") for file in PACKAGE.rglob(pattern)]
+KINDS = {".css", ".html", ".json", ".md", ".py", ".pyi", ".svg", ".toml", ".txt", ".yml"}
+FOLDERS = (PACKAGE, DOCS, *(ROOT / name for name in ("tests", "benchmarks", "stubs", ".github")))
 READ = {file.relative_to(PACKAGE if file in CODE else ROOT).as_posix(): file for file in (*PAGES, *CODE)}
 
 WORDS = {
@@ -85,3 +87,27 @@ def test_each_word_would_be_found() -> None:
         "orders is no linker",
     ]
     assert [[word for word in WORDS if found(line, word)] for line in bad] == [[word] for word in WORDS]
+
+
+# ---------------------------------------------------------------- an unfinished merge
+MERGE = re.compile(r"^(<{7}|>{7}|\|{7}) ", re.MULTILINE)
+
+
+def test_no_file_keeps_the_marks_of_an_unfinished_merge() -> None:
+    files = [
+        file
+        for folder in FOLDERS
+        for file in folder.rglob("*")
+        if file.suffix in KINDS and not {"_build", "__pycache__"} & set(file.parts)
+    ] + [file for file in ROOT.iterdir() if file.suffix in KINDS]
+    assert len(files) > 400, "all of them are read"
+    assert [file for file in files if MERGE.search(file.read_text(encoding="utf-8"))] == []
+
+
+def test_the_marks_would_be_found() -> None:
+    assert [bool(MERGE.search(f"a\n{mark} main\n")) for mark in ("<" * 7, "|" * 7, ">" * 7, "=" * 7)] == [
+        True,
+        True,
+        True,
+        False,
+    ]

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hatch_build import with_absolute_links
+from hatch_build import PLACEHOLDER, with_absolute_links
 from tests.docs.test_promises import PROMISES
 from tests.edges.testing.zoo import SPECIMENS
 from tests.programs import ROOT, run_python
@@ -85,7 +85,7 @@ def test_the_promises_and_the_bugs_are_as_many_as_it_says() -> None:
 
 def test_the_demo_over_nats_emits_and_kills_as_many_as_it_says() -> None:
     told = run_python("-m", "pyventus_typed", "nats", "demo", "--help").stdout
-    orders, kills = re.search(r"published \(default: (\d+)\)", told), re.search(r"killed \(default: (\d+)\)", told)
+    orders, kills = re.search(r"publish \(default: (\d+)\)", told), re.search(r"kill \(default: (\d+)\)", told)
     assert orders is not None
     assert kills is not None
     assert (
@@ -148,3 +148,11 @@ def test_away_from_the_repository_its_links_are_addresses() -> None:
     assert "![" in absolute
     assert "](https://example.org/us/it/raw/v1/docs/pictures/demo-wiring.svg)" in absolute
     assert with_absolute_links(absolute, "https://elsewhere.org", "v2") == absolute
+    assert 'pip install "pyventus-typed @ git+https://example.org/us/it"' in absolute
+
+
+def test_the_pages_show_one_address_of_the_repository_and_whoever_builds_replaces_that_one() -> None:
+    pages = [page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts]
+    shown = [re.findall(r"https://host/[\w/-]+", page.read_text(encoding="utf-8")) for page in pages]
+    assert {address for addresses in shown for address in addresses} == {PLACEHOLDER}
+    assert f'"{PLACEHOLDER}"' in (ROOT / "docs" / "conf.py").read_text(encoding="utf-8")

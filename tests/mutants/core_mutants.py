@@ -330,8 +330,8 @@ MUTANTS = (
     Mutant(
         "a wait is not called when most emissions end",
         "processors/_queue.py",
-        "                    if epoch.has_ended and not epoch.open:\n                        epoch.check()\n            if emission._rare",
-        "                    pass\n            if emission._rare",
+        "                    if epoch.has_ended and not epoch.open:\n                        epoch.check()\n            if rare is",
+        "                    pass\n            if rare is",
         WAITING,
     ),
     Mutant(
@@ -491,8 +491,8 @@ MUTANTS = (
     Mutant(
         "a waiter that is cancelled as he is given a place keeps it",
         "processors/_capacity.py",
-        "                self.offer()  # it was given",
-        "                pass  # it was given",
+        "                self.give_back(emission)  # if it was given",
+        "                pass  # if it was given",
         ROOM,
     ),
     Mutant(
@@ -505,7 +505,7 @@ MUTANTS = (
     Mutant(
         "who waits for a place is taken for somebody who may give up his",
         "processors/_capacity.py",
-        "        return {waiter for _, waiter in [*self._waiting] if waiter is not None}\n",
+        "        return {waiter for future, _, waiter in [*self._waiting] if waiter is not None and not future.done()}\n",
         "        return set()\n",
         WAITING,
     ),
@@ -526,8 +526,8 @@ MUTANTS = (
     Mutant(
         "the last comes first",
         "processors/_capacity.py",
-        "            future, _ = self._waiting.popleft()\n",
-        "            future, _ = self._waiting.pop()\n",
+        "            future, emission, _ = self._waiting.popleft()\n",
+        "            future, emission, _ = self._waiting.pop()\n",
         ROOM,
     ),
     Mutant(
@@ -568,8 +568,8 @@ MUTANTS = (
     Mutant(
         "what descends from what was pending is refused by a closing emitter",
         "processors/_asyncio.py",
-        "state.limit, state.closing = next(numbers), scheduler\n",
-        "state.limit, state.closing = -1, scheduler\n",
+        "state.limit, state.closing = next(numbers), ref(scheduler)\n",
+        "state.limit, state.closing = -1, ref(scheduler)\n",
         (*EMITTER, *WAITING),
     ),
     Mutant(
@@ -673,8 +673,8 @@ MUTANTS = (
     Mutant(
         "a publish goes on though its caller was cancelled",
         "processors/_inline.py",
-        "        if task.cancelling() > before:\n            raise asyncio.CancelledError\n",
-        "",
+        "        if task.cancelling() > before:\n",
+        "        if task.cancelling() < before:\n",
         PUBLISH,
     ),
     Mutant(
@@ -967,9 +967,9 @@ MUTANTS = (
     Mutant(
         "who is refused a place gives one that it never had",
         "processors/_capacity.py",
-        " and future.exception() is None",
-        "",
-        STREAM,
+        "self.holders.pop(emission, _MISSING)",
+        "self.holders.pop(emission, None)",
+        (*STREAM, *ROOM),
     ),
     Mutant(
         "which published delivery runs in a thread is not known once the rest was cancelled",
@@ -984,6 +984,90 @@ MUTANTS = (
         "never if emission._note(running) is QUEUED else Cancelled()",
         "Cancelled()",
         IN_THREAD,
+    ),
+    Mutant(
+        "what a thread hands over does not belong to the waits of its parent when that has ended",
+        "processors/_accepting.py",
+        "_epochs_of(queue, parent) or inherited",
+        "_epochs_of(queue, parent)",
+        THREADS,
+    ),
+    Mutant(
+        "a wait is over before what a thread has handed over is taken",
+        "processors/_accepting.py",
+        "parent._with_rare().has_handed = True",
+        "parent._with_rare().has_handed = False",
+        THREADS,
+    ),
+    Mutant(
+        "a request that a thread hands over takes capacity",
+        "processors/_accepting.py",
+        "None if emission._route.is_request else queue.capacity",
+        "queue.capacity",
+        ASK,
+    ),
+    Mutant(
+        "the repr of what is refused is asked for while the emitter cannot close",
+        "processors/_accepting.py",
+        '        if queue.settings.overflow != "drop_new":\n            return False\n',
+        '        if queue.settings.overflow != "drop_new":\n            raise _no_room(queue, emission)\n',
+        THREADS,
+    ),
+    Mutant(
+        "a handler that was cancelled still waits for what it has awaited",
+        "processors/_queue.py",
+        "            if task.cancelling() <= cancelled:\n",
+        "            if task is not None:\n",
+        WAITING,
+    ),
+    Mutant(
+        "what was just handed over stands behind nobody",
+        "processors/_queue.py",
+        "            if emission in self.handed and self.scheduler.is_here:\n",
+        "            if emission is None:\n",
+        WAITING,
+    ),
+    Mutant(
+        "what a handler has waited for is remembered for good",
+        "processors/_queue.py",
+        "            if not awaits:\n                del self.awaits[waiting]",
+        "            if not awaits:\n                pass",
+        EMISSION,
+    ),
+    Mutant(
+        "a delivery that was discarded in a mailbox is behind others",
+        "processors/_mailboxes.py",
+        "    return emission._note(what[0]) in (WAITING, STARTED)\n",
+        "    return True\n",
+        WAITING,
+    ),
+    Mutant(
+        "an async manager that has suppressed is entered once more as a plain one",
+        "_composed.py",
+        "            else:\n                plain: AbstractContextManager",
+        "            if make is not None:\n                plain: AbstractContextManager",
+        AROUND,
+    ),
+    Mutant(
+        "a cancellation of the task that publishes comes twice",
+        "processors/_inline.py",
+        "            if must_cancel(task):\n                await asyncio.sleep(0)  # it comes here",
+        "            if before < 0:\n                await asyncio.sleep(0)  # it comes here",
+        PUBLISH,
+    ),
+    Mutant(
+        "observers do not hear the end of what was published",
+        "processors/_inline.py",
+        " or queue.observers:",
+        ":",
+        FAULTS,
+    ),
+    Mutant(
+        "any thread emits as the one that was seen last",
+        "processors/_asyncio.py",
+        "if scheduler.thread is here.thread and",
+        "if scheduler.thread is not None and",
+        THREADS,
     ),
     Mutant(
         "annotations are evaluated to be looked at",

@@ -4,11 +4,24 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
-from pyventus_typed import Emitter, Linker, Ordering, PerKey, Request, asyncio_emitter, current_emission, testing
-from pyventus_typed.errors import DefinitionError, NoHandler
+from pyventus_typed import (
+    AsyncIOProcessor,
+    Emitter,
+    Event,
+    Linker,
+    Ordering,
+    PerKey,
+    Request,
+    Status,
+    asyncio_emitter,
+    current_emission,
+    testing,
+)
+from pyventus_typed.errors import DefinitionError, EmitterClosed, NoHandler
 from tests.events import OrderPaid, OrderPlaced, Price, SalePrice
 
 
@@ -287,6 +300,57 @@ async def test_a_request_takes_no_capacity_and_no_turn() -> None:
     assert emitter.ask_sync(Price()) == 3
     never.set()
     assert await emitter.wait_for_tasks()
+
+
+@pytest.mark.parametrize("overflow", ["refuse", "drop_new", "drop_old"])
+@pytest.mark.parametrize("ordering", [*Ordering, PerKey(Event, lambda event: 0)])
+@pytest.mark.parametrize("way", ["ask", "ask_sync", "ask_sync in a thread"])
+async def test_however_it_is_asked_it_takes_no_capacity_and_those_who_are_notified_wait_for_nobody(
+    way: str, ordering: Ordering | PerKey[Event], overflow: Literal["refuse", "drop_new", "drop_old"]
+) -> None:
+    linker, go, notified = Linker(), asyncio.Event(), list[Price]()
+    emitter = Emitter(linker, AsyncIOProcessor(ordering=ordering, capacity=2, overflow=overflow))
+
+    async def wait(event: Event) -> None:
+        await go.wait()
+
+    linker.subscribe(OrderPlaced, wait)
+    linker.answer(Price)(lambda request: 3)
+    linker.subscribe(Price, notified.append)
+    async with emitter:
+        waiting = [emitter.emit(OrderPlaced(n)) for n in range(2)]
+        await asyncio.sleep(0)
+        if way == "ask":
+            assert await emitter.ask(Price()) == 3
+        elif way == "ask_sync":
+            assert emitter.ask_sync(Price()) == 3
+        else:
+            assert await asyncio.to_thread(emitter.ask_sync, Price()) == 3
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert notified == [Price()]
+        assert [one.status for one in waiting] == [Status.PENDING] * 2
+        go.set()
+    assert emitter.tally.completed == 3
+
+
+async def test_of_a_closed_emitter_no_predicate_is_evaluated() -> None:
+    linker, called = Linker(), list[object]()
+
+    def when(request: Price) -> bool:
+        called.append(request)
+        return True
+
+    linker.answer(Price)(lambda request: 3)
+    linker.subscribe(Price, print, when=when)
+    emitter = Emitter(linker)
+    await emitter.aclose()
+    with pytest.raises(EmitterClosed):
+        await emitter.ask(Price())
+    with pytest.raises(EmitterClosed):
+        emitter.ask_sync(Price())
+    assert called == []
+    assert emitter.tally.rejected == 2
 
 
 async def test_where_a_loop_runs_a_plain_answer_comes_at_once_and_others_are_notified_later() -> None:

@@ -535,6 +535,18 @@ def test_importing_configures_no_logging_and_failures_reach_the_last_resort() ->
     assert "ZeroDivisionError" in ended.stderr
 
 
+def test_the_first_emission_of_a_program_may_be_that_of_a_destructor_at_its_end() -> None:
+    program = (
+        "from dataclasses import dataclass; from pyventus_typed import *\n"
+        "@dataclass(frozen=True)\nclass E(Event): ...\n"
+        "linker = Linker(); linker.subscribe(E, lambda e: print('handled')); emitter = Emitter(linker)\n"
+        "class D:\n    def __del__(self): print(emitter.emit(E()).status.value)\n"
+        "d = D()"
+    )
+    ended = run_python("-c", program)
+    assert (ended.stdout, ended.stderr) == ("handled\ncompleted\n", "")
+
+
 # ---------------------------------------------------------------- R5
 def test_a_timeout_counts_from_the_start_of_the_handler() -> None:
     async def body() -> None:

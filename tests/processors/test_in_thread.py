@@ -180,6 +180,40 @@ async def test_a_callback_sees_what_its_handler_has_set_and_can_reset_it(
     assert seen == ["the handler's", "nobody"]
 
 
+@pytest.mark.parametrize("in_thread", [True, False])
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize("default", ["nobody", None])
+async def test_a_callback_does_not_see_what_managers_have_set_who_were_left(
+    default: str | None, *, is_async: bool, in_thread: bool
+) -> None:
+    managers: contextvars.ContextVar[str | None] = contextvars.ContextVar("managers")
+    handlers: contextvars.ContextVar[str | None] = contextvars.ContextVar("handlers", default=default)
+    linker, seen = Linker[Event](), list[object]()
+
+    @contextmanager
+    def manager(_: object) -> Iterator[None]:
+        token = managers.set("the manager's")
+        yield
+        managers.reset(token)
+
+    @asynccontextmanager
+    async def async_manager(delivery: object) -> AsyncIterator[None]:
+        with manager(delivery):
+            yield
+
+    def handler(event: OrderPlaced) -> None:
+        seen.append(managers.get())
+        handlers.set("the handler's")
+
+    def callback(_: object) -> None:
+        seen.extend((managers.get("none"), handlers.get()))
+
+    linker.surround(async_manager if is_async else manager, OrderPlaced)
+    linker.subscribe(OrderPlaced, handler, in_thread=in_thread, on_success=callback)
+    await Emitter(linker).emit(OrderPlaced())
+    assert seen == ["the manager's", "none", "the handler's"]
+
+
 # ---------------------------------------------------------------- a started thread cannot be stopped
 async def test_cancelling_waits_for_it_and_its_result_counts() -> None:
     linker, begun, go = Linker(), threading.Event(), threading.Event()
@@ -543,6 +577,29 @@ def test_without_a_loop_emit_waits_for_a_thread_that_is_late_and_for_what_that_e
     emission = emitter.emit(OrderPlaced(7))
     assert isinstance(emission.deliveries[1].outcome, Failed)
     assert (paid, emitter.tally.pending, emitter.tally.discarded) == ([7], 0, 0)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_without_a_loop_emit_returns_whether_a_thread_or_what_it_has_emitted_ends_first(*, is_first: bool) -> None:
+    linker, paid = Linker[Event](), threading.Event()
+    emitter = asyncio_emitter(linker)
+
+    def blocks(event: OrderPlaced) -> None:
+        emitter.emit(OrderPaid(event.order))
+        if not is_first:
+            assert paid.wait(SOON)
+
+    async def first(event: OrderPlaced) -> None:
+        """From here on there is a loop, and what blocks has a thread of its own."""
+
+    linker.subscribe(OrderPlaced, first)
+    linker.subscribe(OrderPlaced, blocks, in_thread=True)
+    linker.subscribe(OrderPaid, lambda event: paid.set())
+    for n in range(20):
+        paid.clear()
+        assert emitter.emit(OrderPlaced(n)).status is Status.COMPLETED
+        assert paid.is_set()
+    assert emitter.tally.completed == 40
 
 
 def test_what_a_blocking_handler_emits_through_another_processor_is_waited_for_in_a_fresh_loop() -> None:

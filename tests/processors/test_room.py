@@ -1,6 +1,7 @@
 """C1 and C2: how much may be pending, and who gets a place that becomes free."""
 
 import asyncio
+import sys
 import threading
 from dataclasses import dataclass
 
@@ -59,6 +60,15 @@ async def turns(count: int = 5) -> None:
 def test_a_capacity_that_is_no_count_is_refused(bad: int) -> None:
     with pytest.raises(InvalidOption, match="capacity=.* is not an int of at least 1"):
         AsyncIOProcessor(capacity=bad)
+
+
+def test_a_capacity_may_be_as_large_as_a_list_and_costs_no_more_memory_than_what_is_pending() -> None:
+    with pytest.raises(InvalidOption, match="capacity is more than sys.maxsize"):
+        AsyncIOProcessor(capacity=10**30)
+    linker = Linker[Event]()
+    linker.subscribe(Event, lambda event: None)
+    emitter = Emitter(linker, AsyncIOProcessor(capacity=sys.maxsize))
+    assert emitter.emit(Parcel()).status is Status.COMPLETED
 
 
 @pytest.mark.parametrize("bad", ["drop", None, 1])

@@ -4,8 +4,10 @@ import asyncio
 import gc
 import threading
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
+from typing_extensions import override
 
 from pyventus_typed import (
     AsyncIOProcessor,
@@ -31,6 +33,13 @@ class Parcel(Event):
 
     sender: int
     n: int
+
+
+@dataclass(frozen=True)
+class Visit(Event):
+    """Something that a letter leads to."""
+
+    n: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,72 @@ async def test_an_emission_from_a_thread_without_a_loop_is_handed_to_the_home_lo
     assert set(where) == {threading.current_thread()}
     with pytest.raises(EmitterClosed, match=r"Letter\(n=0\) was refused: the emitter is closed"):
         await asyncio.to_thread(emitter.emit, Letter())
+
+
+@pytest.mark.parametrize("ordering", [*Ordering, PerKey(Event, lambda event: 0)])
+@pytest.mark.parametrize("end", ["wait_for_tasks", "async with", "aclose"])
+async def test_all_that_a_blocking_handler_has_emitted_is_waited_for_and_what_that_emits(
+    end: str, ordering: Ordering | PerKey[Event]
+) -> None:
+    linker, began, count = Linker[Event](), asyncio.Event(), 2500  # more than a loop takes over in one turn
+    emitter, taken = Emitter(linker, AsyncIOProcessor(ordering=ordering)), list[int]()
+    loop, emitted = asyncio.get_running_loop(), threading.Event()
+
+    def floods(parcel: Parcel) -> None:
+        loop.call_soon_threadsafe(began.set)
+        for n in range(count):
+            emitter.emit(Letter(n))
+        emitted.set()
+
+    async def emits(letter: Letter) -> None:
+        emitter.emit(Visit(letter.n))
+
+    async def stands_still() -> None:
+        await began.wait()
+        assert emitted.wait(10)  # the loop takes nothing over before all is there
+
+    linker.subscribe(Parcel, floods, in_thread=True)
+    linker.subscribe(Letter, emits)
+    linker.subscribe(Visit, lambda visit: taken.append(visit.n))
+    standing_still = asyncio.create_task(stands_still())
+    if end == "async with":
+        async with emitter:
+            emitter.emit(Parcel(0, 0))
+    else:
+        emitter.emit(Parcel(0, 0))
+        assert await (emitter.wait_for_tasks() if end == "wait_for_tasks" else emitter.aclose())
+    await standing_still
+    assert sorted(taken) == [*range(count)]
+    assert emitter.tally.pending == 0
+
+
+@pytest.mark.parametrize("overflow", ["refuse", "drop_new", "drop_old"])
+async def test_no_lock_is_held_while_the_repr_of_what_is_refused_is_asked_for(
+    overflow: Literal["refuse", "drop_new", "drop_old"],
+) -> None:
+    linker, asked, go = Linker[Event](), threading.Event(), threading.Event()
+
+    @dataclass(frozen=True, repr=False)
+    class Slow(Parcel):
+        @override
+        def __repr__(self) -> str:
+            asked.set()
+            assert go.wait(10)
+            return "slow"
+
+    linker.subscribe(Parcel, lambda parcel: asyncio.Event().wait())
+    emitter = Emitter(linker, AsyncIOProcessor(capacity=1, overflow=overflow))
+    async with emitter:
+        held = emitter.emit(Parcel(0, 0))
+        await asyncio.sleep(0)
+        refused = asyncio.create_task(asyncio.to_thread(emitter.try_emit, Slow(1, 1)))
+        if overflow == "refuse":
+            await asyncio.to_thread(asked.wait, 10)
+        await asyncio.wait_for(asyncio.to_thread(emitter.try_emit, Letter()), 10)
+        go.set()
+        assert (await refused is None) == (overflow == "refuse")
+        held.cancel()
+        await asyncio.sleep(0)
 
 
 async def test_what_is_handed_over_uses_up_a_once_when_it_is_emitted() -> None:

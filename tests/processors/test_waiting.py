@@ -41,6 +41,11 @@ class Letter(Event):
 
 
 @dataclass(frozen=True)
+class Visit(Event):
+    """Something else again."""
+
+
+@dataclass(frozen=True)
 class Price(Request[int]):
     """A question."""
 
@@ -388,6 +393,36 @@ async def test_of_handlers_that_all_wait_for_capacity_the_last_one_is_refused_an
     assert emitter.tally.completed == size + (size - 1)
 
 
+@pytest.mark.parametrize("is_free", [False, True])
+async def test_who_awaits_one_that_waits_for_capacity_is_refused_unless_somebody_else_frees_some(
+    *, is_free: bool
+) -> None:
+    office, refused = Office(capacity=3), list[WouldDeadlock]()
+    emissions: list[Emission[Event]] = []
+
+    @office.linker.on(Letter)
+    async def waits(_: Letter) -> None:
+        await office.emitter.emit_wait(Visit())
+
+    @office.linker.on(Parcel)
+    async def awaits(parcel: Parcel) -> None:
+        await turns()
+        if parcel.n and is_free:
+            await office.go.wait()
+            return
+        try:
+            await emissions[0]
+        except WouldDeadlock as error:
+            refused.append(error)
+
+    office.linker.subscribe(Visit, lambda _: None)
+    emissions += [office.emitter.emit(event) for event in (Letter(), Parcel(0), Parcel(1))]
+    await turns(10)
+    office.go.set()
+    assert await office.emitter.wait_for_tasks(1)
+    assert [[one.event for one in error.chain] for error in refused] == ([] if is_free else [[Letter(), Parcel(1)]])
+
+
 async def test_who_stands_behind_one_that_waits_for_capacity_frees_none_either() -> None:
     linker, refused = Linker[Event](), list[WouldDeadlock]()
     emitter = asyncio_emitter(linker, capacity=3, ordering=PerKey(Parcel, lambda parcel: parcel.n % 2))
@@ -448,6 +483,93 @@ async def test_a_handler_that_waits_for_a_place_which_only_its_end_frees_is_refu
 
     office.linker.subscribe(Letter, lambda _: None)
     assert "capacity" in str(await _refused(office, Parcel()))
+
+
+@pytest.mark.parametrize("through", ["await", "emit_wait"])
+@pytest.mark.parametrize("ordering", [Ordering.MAILBOX, Ordering.SERIAL, PerKey(Parcel, lambda parcel: 0)])
+async def test_what_another_thread_has_just_handed_over_stands_behind_as_well(
+    through: str, ordering: Ordering | PerKey[Parcel]
+) -> None:
+    office, handed = Office(ordering, capacity=2), list[Emission[Parcel]]()
+
+    @office.linker.on(Parcel)
+    async def wait(parcel: Parcel) -> None:
+        if parcel.n:
+            return
+        thread = threading.Thread(target=lambda: handed.append(office.emitter.emit(Parcel(1))))
+        thread.start()
+        thread.join()
+        await (office.emitter.emit_wait(Letter()) if through == "emit_wait" else handed[0])
+
+    office.linker.subscribe(Letter, lambda _: None)
+    async with office.emitter:
+        await _refused(office, Parcel(0))
+
+
+# ---------------------------------------------------------------- and nobody is accused who does not wait for himself
+@pytest.mark.parametrize("through", ["await", "emit_wait"])
+async def test_one_that_was_cancelled_waits_for_nobody_any_more(through: str) -> None:
+    office, emissions = Office(capacity=2), list[Emission[Event]]()
+
+    @office.linker.on(Letter)
+    async def first(_: Letter) -> None:
+        await (office.emitter.emit_wait(Visit()) if through == "emit_wait" else emissions[1])
+
+    @office.linker.on(Parcel)
+    async def second(_: Parcel) -> None:
+        await turns()
+        emissions[0].cancel()
+        await (office.emitter.emit_wait(Visit()) if through == "emit_wait" else emissions[0])
+
+    office.linker.subscribe(Visit, lambda _: None)
+    emissions += [office.emitter.emit(Letter()), office.emitter.emit(Parcel())]
+    assert await office.emitter.wait_for_tasks(1)
+    assert [one.status for one in emissions] == [Status.CANCELLED, Status.COMPLETED]
+
+
+async def test_a_place_that_somebody_outside_has_just_been_given_will_be_free_again() -> None:
+    office = Office(capacity=2)
+
+    @office.linker.on(Parcel)
+    async def handler(parcel: Parcel) -> None:
+        await office.go.wait()
+        if parcel.n:
+            await office.emitter.emit_wait(Letter(parcel.n))
+
+    office.linker.subscribe(Letter, lambda _: asyncio.sleep(0))
+    parcels = [office.emitter.emit(Parcel(0)), office.emitter.emit(Parcel(1))]
+    await turns()
+    outside = asyncio.create_task(office.emitter.emit_wait(Letter(7)))
+    await turns()
+    office.go.set()
+    assert (await (await outside)).status is Status.COMPLETED
+    assert await office.emitter.wait_for_tasks(1)
+    assert [one.status for one in parcels] == [Status.COMPLETED] * 2
+    assert office.emitter.tally.completed == 4
+
+
+async def test_a_delivery_that_was_discarded_in_a_mailbox_is_behind_nobody() -> None:
+    office, parcels = Office(Ordering.MAILBOX), list[Emission[Parcel]]()
+
+    @office.linker.on(Parcel)
+    async def slow(parcel: Parcel) -> None:
+        if parcel.n:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await office.go.wait()
+
+    @office.linker.on(Parcel)
+    async def waits(parcel: Parcel) -> None:
+        if not parcel.n:
+            await turns()
+            parcels[1].cancel()
+            asyncio.get_running_loop().call_later(0, office.go.set)
+            await parcels[1]
+
+    parcels += [office.emitter.emit(Parcel(n)) for n in range(2)]
+    assert await office.emitter.wait_for_tasks(1)
+    assert parcels[0].status is Status.COMPLETED
 
 
 async def test_a_chain_through_a_request_is_refused() -> None:

@@ -14,9 +14,9 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `demo` to the command line."""
     parser = subparsers.add_parser(
         "demo",
-        help="read many Python files, each step an event, and show the results",
-        description="Read every Python file below PATH, each step an event. Show the largest modules, the most imported"
-        " ones, what failed and why, and the tally: how all events ended.",
+        help="read many Python files; each step is an event",
+        description="Read every Python file below PATH; each step is an event. Then show the largest modules, the most imported"
+        " ones, what failed and why, and the tally, which says how all events ended.",
     )
     parser.add_argument(
         "path",

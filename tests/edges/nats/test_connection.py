@@ -165,7 +165,7 @@ def test_a_server_is_written_without_its_secrets() -> None:
         (lambda: Server("host", user="joe"), "user and password belong together"),
         (
             lambda: Server("nats://joe:p@host", token="t"),
-            "several ways to get in here, .*token, a password in the address",
+            "Several ways to authenticate were given, .*token, a password in the address",
         ),
         (lambda: Server("wss://host", tls_first=True), "tls_first is for nats and tls addresses"),
         (lambda: Server("host", inbox_prefix="a.*"), "inbox_prefix='a.*' must be a subject without wildcards"),

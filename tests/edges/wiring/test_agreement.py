@@ -1,4 +1,4 @@
-"""When the annotation of a handler disagrees with the event that it is linked to."""
+"""When the annotation of a handler disagrees with the event that it is subscribed to."""
 
 import typing  # noqa: F401 - for an annotation that is text
 from collections.abc import Callable
@@ -84,7 +84,7 @@ def test_a_handler_of_the_event_a_base_or_a_union_that_holds_it_agrees(annotatio
 def test_a_handler_of_something_else_is_a_fault(annotation: object) -> None:
     ((rule, message),) = found(annotated(annotation))
     assert rule is Rule.ANNOTATION
-    assert "linked to Paid, but its annotation takes" in message
+    assert "subscribed to Paid, but its annotation takes" in message
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_two_classes_of_one_name_are_told_apart() -> None:
     linker.subscribe(twin, untyped(takes_paid))
     (fault,) = [fault for fault in check(linker).faults if fault.rule is Rule.ANNOTATION]
     assert fault.message == (
-        "takes_paid is linked to Paid, but its annotation takes Paid: "
+        "takes_paid is subscribed to Paid, but its annotation takes Paid: "
         f"two classes, of elsewhere and of {__name__}; was a module loaded twice?"
     )
 

@@ -171,7 +171,7 @@ class Paid(Event): ...
 def ship(paid: Later | list[int]) -> None: ...
 """)
     assert messages(check(shop.linker), Rule.UNRESOLVED) == [
-        "ship is linked to Paid; its annotation, Later | list[int], cannot be evaluated"
+        "ship is subscribed to Paid; its annotation, Later | list[int], cannot be evaluated"
     ]
 
 
