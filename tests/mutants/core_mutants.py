@@ -470,8 +470,8 @@ MUTANTS = (
     Mutant(
         "one more than capacity",
         "processors/_capacity.py",
-        "deque(repeat(None, size))",
-        "deque(repeat(None, size + 1))",
+        "repeat(None, size)",
+        "repeat(None, size + 1)",
         ROOM,
     ),
     Mutant(
