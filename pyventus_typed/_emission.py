@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from itertools import count
-from threading import RLock
 from typing import Any, Final, Generic, Protocol, Self, TypeAlias, final
 from weakref import ref
 
@@ -23,8 +22,11 @@ from ._subscription import Subscription
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 _ids = count(1)
-# Of what two threads might make at once. With a GIL a look and a write with no call in between are one step.
-_making: AbstractContextManager[object] = nullcontext() if HAS_GIL else RLock()
+# With a GIL a look and a write with no call in between are one step. Without one two threads might make something at once:
+# they take what stands here first, which goes when it is written. A lock would stay taken after a Ctrl-C in the moment in
+# which it was acquired; here one entry would stay, which is true.
+_rare_made: "dict[Emission[Any], _Rare]" = {}  # Any: of whatever event
+_id_made: "dict[_Rare, int]" = {}
 
 current: ContextVar["Emission[Event] | None"] = ContextVar("pyventus_typed.current_emission", default=None)
 
@@ -330,9 +332,12 @@ class Emission(Generic[_T_co]):
         rare = self._with_rare()
         if rare.id is None:
             number = next(_ids)  # not between the look and the writing: a signal handler could come there
-            with _making:
-                if rare.id is None:
-                    rare.id = number
+            if not HAS_GIL:
+                number = _id_made.setdefault(rare, number)  # one step
+            if rare.id is None:
+                rare.id = number
+            if not HAS_GIL:
+                _id_made.pop(rare, None)  # who comes later finds what was written
         return rare.id
 
     @property
@@ -425,9 +430,10 @@ class Emission(Generic[_T_co]):
                 if self._rare is None:
                     self._rare = rare
             else:
-                with _making:  # two threads must not make two
-                    if self._rare is None:
-                        self._rare = rare
+                first = _rare_made.setdefault(self, rare)  # one step
+                if self._rare is None:
+                    self._rare = first
+                _rare_made.pop(self, None)  # who comes later finds what was written
             rare = self._rare
         return rare
 

@@ -6,6 +6,7 @@ import pickle
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
@@ -48,6 +49,29 @@ def raising(error: Exception) -> Callable[[Event], None]:
 def test_the_event_of_an_emission_is_the_very_one() -> None:
     event = OrderPlaced(1)
     assert Emitter(Linker()).emit(event).event is event
+
+
+def test_ctrl_c_at_any_instant_of_a_first_look_leaves_nothing_that_another_thread_waits_for() -> None:
+    emitter = Emitter(Linker[OrderPlaced]())
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    def look() -> Action:
+        emission, other = emitter.emit(OrderPlaced()), emitter.emit(OrderPlaced())
+
+        def run() -> None:
+            with suppress(KeyboardInterrupt):
+                _ = emission.id
+            found = list[int]()
+            thread = threading.Thread(target=lambda: found.extend((emission.id, other.id)), daemon=True)
+            thread.start()
+            thread.join(10)
+            assert len(set(found)) == 2
+
+        return run
+
+    assert at_every_instant(interrupt, look) > 1
 
 
 def test_an_id_is_unique_and_stays() -> None:
