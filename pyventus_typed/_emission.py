@@ -23,8 +23,8 @@ _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 _ids = count(1)
 # With a GIL a look and a write with no call in between are one step. Without one two threads might make something at once:
-# they take what stands here first, which goes when it is written. A lock would stay taken after a Ctrl-C in the moment in
-# which it was acquired; here one entry would stay, which is true.
+# they take what one of them has put here first, and remove it when it is written. A lock would stay taken after a Ctrl-C at
+# the moment in which it was acquired, and hold up every thread; an entry that stays here does no harm.
 _rare_made: "dict[Emission[Any], _Rare]" = {}  # Any: of whatever event
 _id_made: "dict[_Rare, int]" = {}
 
