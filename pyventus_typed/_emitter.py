@@ -283,9 +283,14 @@ class Emitter(Generic[E_contra]):
         When the block ends, deliveries that wait for room are discarded.
 
         In the task that reads, ``await emission``, `emit_wait`, `wait_for_tasks` and `aclose` raise `WouldDeadlock`
-        as soon as they wait for something that waits for room here. For the last two, the task that has entered the
-        block counts as the reader until another task reads. `ask`, the turn of `publish`, and waits in other tasks
-        are not checked.
+        as soon as they wait for something that waits for room here, and a delivery of `publish` fails with it. For
+        `wait_for_tasks` and `aclose`, the task that has entered the block counts as the reader until another task
+        reads. `ask`, the turn of `publish`, and waits in other tasks are not checked. The reader is the task that read
+        last. Before Python 3.12, ``asyncio.wait_for(anext(events), 5)`` reads in a task of its own: use
+        ``async with asyncio.timeout(5)``.
+
+        ``linker.clear()`` leaves a stream open, and ``max_subscriptions`` does not count it. If its subscription is
+        unsubscribed, it ends as if the emitter had closed.
 
         ``when`` is evaluated as for ``on``. Raises `DefinitionError` for arguments that cannot work. Entering the
         block raises `EmitterClosed` if no event can arrive any more.
@@ -378,8 +383,8 @@ class Emitter(Generic[E_contra]):
             print(await paid)
 
         The future raises `TimeoutError` *timeout* seconds after the call, and `EmitterClosed` when the emitter has
-        closed. Cancelling the future, or dropping all references to it, ends the subscription. Raises
-        `DefinitionError` if no loop is running.
+        closed, or its subscription was unsubscribed; ``linker.clear()`` leaves it alone. Cancelling the future, or
+        dropping all references to it, ends the subscription. Raises `DefinitionError` if no loop is running.
         """
         kinds, options = self._reading("expect", events, when)
         if timeout is not None:

@@ -131,8 +131,8 @@ class Linker(Generic[E_contra]):
     ) -> None:
         """Make an empty linker.
 
-        ``max_subscriptions`` counts for each event type. ``on_success(result)`` and ``on_failure(event, error)`` are
-        for subscriptions that have none of their own.
+        ``max_subscriptions`` counts the handlers of each event type, not streams and futures of ``expect``.
+        ``on_success(result)`` and ``on_failure(event, error)`` are for subscriptions that have none of their own.
         """
         if max_subscriptions is not None:
             check_count("max_subscriptions", max_subscriptions, ", nor None.")
@@ -635,9 +635,13 @@ class Linker(Generic[E_contra]):
         return frozenset(event for event in events if all(one._source for one in self.receivers(event)))
 
     def clear(self) -> None:
-        """End all subscriptions, and all managers around handlers. Pending emissions are still delivered."""
+        """End all subscriptions of handlers, and all managers around them. Pending emissions are still delivered.
+
+        Streams and futures of ``expect`` stay: they belong to the code that reads them.
+        """
         for registration in (*self._registry.all(), *self._managers.all()):
-            registration.unsubscribe()
+            if registration._source is None:
+                registration.unsubscribe()
 
     @property
     def family(self) -> Family | None:
@@ -720,13 +724,18 @@ class Linker(Generic[E_contra]):
         return tuple(dict.fromkeys(map(self._checked_class, events))) if events else (Event,)
 
     def _surround(
-        self, kinds: tuple[type[Event], ...], manager: Callable[..., object], *, replace: bool = False
+        self,
+        kinds: tuple[type[Event], ...],
+        manager: Callable[..., object],
+        *,
+        replace: bool = False,
+        outermost: bool = False,
     ) -> Surrounding[Any]:
         surrounding: Surrounding[Event] = Surrounding(kinds, manager, self._managers)
         if replace:
             name = name_of(manager, NotAManager)
             _end_older(((one, one.manager) for one in self._managers.all()), name, surrounding, manager)
-        self._managers.add(surrounding)
+        self._managers.add(surrounding, first=outermost)
         return surrounding
 
     def _find(self, kind: type[Event]) -> Route:

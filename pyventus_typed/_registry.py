@@ -37,12 +37,14 @@ class Registry(Generic[_R]):
         # Buckets are never deleted: a thread may be about to add to one that has just become empty.
         self._buckets: dict[type[Event], dict[int, _R]] = {}
 
-    def add(self, registration: _R) -> None:
+    def add(self, registration: _R, *, first: bool = False) -> None:
         """Hold *registration*, or raise `TooManySubscriptions` and hold nothing.
 
-        It is active from the moment it is in the bucket of its first event type, which is filled last.
+        With *first* it comes before all that were, and will be, added without. It is active from the moment it is in the
+        bucket of its first event type, which is filled last.
         """
-        place = registration._place = next(_places)  # the store decides its place
+        place = next(_places)
+        registration._place = place = -place if first else place  # the store decides its place
         events = registration._events
         if len(events) > 1:
             self._has_several = True
@@ -50,7 +52,7 @@ class Registry(Generic[_R]):
             bucket = self._buckets.setdefault(event, {})
             bucket[place] = registration
             # Of several threads that race for the last seat, those behind it are refused.
-            if self._limit is not None and place in [*bucket.copy()][self._limit :]:
+            if self._limit is not None and place in _counted(bucket.copy())[self._limit :]:
                 self._forget(registration)
                 raise TooManySubscriptions(
                     f"{spell(event)} has {several(self._limit, 'subscription')} already, as many as max_subscriptions allows. "
@@ -96,3 +98,8 @@ class Registry(Generic[_R]):
     def _forget(self, registration: AnyRegistration) -> None:
         for event in registration._events:
             self._buckets.get(event, {}).pop(registration._place, None)
+
+
+def _counted(bucket: dict[int, _R]) -> list[int]:
+    """The places of handlers: a stream comes and goes with who reads it, and takes nobody's."""
+    return [place for place, one in bucket.items() if one._source is None]

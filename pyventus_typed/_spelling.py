@@ -65,6 +65,9 @@ def _callable(thing: object) -> str:
     if isinstance(thing, functools.partial):
         return f"partial({_callable(thing.func)})"
     if type(thing) is MethodType:
+        own = text_attribute(thing.__self__, "__spelling__")  # of a stream, which a user knows by the call that made it
+        if own is not None:
+            return own
         owner = thing.__self__ if is_class(thing.__self__) else type(thing.__self__)
         return f"{owner.__module__}.{short_name(owner.__qualname__)}.{getattr(thing, '__name__', '?')}"
     name, module = text_attribute(thing, "__qualname__"), text_attribute(thing, "__module__")

@@ -8,7 +8,7 @@ may run in another thread than the reader.
 import asyncio
 from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import suppress
 from contextvars import Context
 from enum import Enum
@@ -24,7 +24,7 @@ from ._composed import Verdict
 from ._emission import AnyEmission, Waiter, WouldDeadlock, current_emission
 from ._errors import DefinitionError, EmitterClosed
 from ._event import Event
-from ._loops import current_task, here, nothing, runs_here
+from ._loops import here, nothing, runs_here
 from ._outcome import Discarded
 from ._registry import Registry
 from ._spelling import several, spell, spell_event
@@ -43,20 +43,34 @@ _CLOSED.outcome = Discarded("stream closed", started=True)
 class _Reader(Protocol):
     """A stream, or a future of ``expect``."""
 
-    def _end(self) -> None: ...
+    def _end(self, why: str = ..., /) -> None: ...
 
 
 @final
 class _Private(Subscription[Event]):
-    """A subscription to what one emitter emits."""
+    """A subscription to what one emitter emits. Whoever ends it, ends its reader."""
 
-    __slots__ = ("_source",)
+    __slots__ = ("_reader", "_source")
 
     def __init__(
-        self, events: Kinds, handler: Call, options: Options, registry: Registry[Subscription[Event]], source: object
+        self,
+        reader: _Reader,
+        events: Kinds,
+        handler: Call,
+        options: Options,
+        registry: Registry[Subscription[Event]],
+        source: object,
     ) -> None:
         super().__init__(events, handler, options, registry)
+        self._reader = reader
         self._source = source
+
+    @override
+    def unsubscribe(self) -> bool:
+        was_active = super().unsubscribe()
+        if was_active:
+            self._reader._end("Its subscription was ended")
+        return was_active
 
 
 @final
@@ -68,21 +82,27 @@ class Readers:
     def __init__(self, registry: Registry[Subscription[Event]], state: object) -> None:
         self._registry = registry
         self._state = state
-        self._open: dict[_Reader, None] = {}
+        self._open: dict[_Reader, _Private] = {}
         self._is_over = False
 
-    def add(self, reader: _Reader, events: Kinds, handler: Call, options: Options) -> Subscription[Event]:
+    def add(self, reader: _Reader, events: Kinds, handler: Call, options: Options) -> None:
         """From here on *handler* is called with what the emitter emits."""
-        if self._is_over:
+        subscription = _Private(reader, events, handler, options, self._registry, self._state)
+        self._open[reader] = subscription
+        if self._is_over:  # not before: another thread may close it at this moment
+            self._open.pop(reader, None)
             raise EmitterClosed("This emitter is closed, so no event can come any more. Make a new one.")
-        subscription = _Private(events, handler, options, self._registry, self._state)
         self._registry.add(subscription)
-        self._open[reader] = None
-        return subscription
+        if reader not in self._open:
+            self._registry.remove(subscription)  # it was closed after all
 
-    def remove(self, reader: _Reader) -> None:
-        """It reads no more."""
-        self._open.pop(reader, None)
+    def remove(self, reader: _Reader) -> bool:
+        """It reads no more; of several callers, in whatever threads, one gets ``True``."""
+        subscription = self._open.pop(reader, None)
+        if subscription is None:
+            return False
+        self._registry.remove(subscription)
+        return True
 
     def end(self) -> None:
         """The emitter has closed: nothing comes any more."""
@@ -148,7 +168,6 @@ class Stream(Generic[_T_co]):
         "_reader",
         "_readers",
         "_scheduler",
-        "_subscription",
         "_thread",
         "_wait",
         "_wake",
@@ -170,7 +189,6 @@ class Stream(Generic[_T_co]):
         self._buffer: deque[Any] = deque()  # Any: of the types that it was made for
         self._line: deque[_Place] = deque()  # deliveries that wait for room, first come first served
         self._dropped = 0
-        self._subscription: Subscription[Event] | None = None
         # Loop, scheduler, tasks and futures weakly: the linker holds this, and must not keep a dropped loop alive.
         self._loop: Callable[[], AbstractEventLoop | None] = nothing
         self._scheduler: Callable[[], Scheduler | None] = nothing
@@ -196,7 +214,7 @@ class Stream(Generic[_T_co]):
         self._owner = self._reader = _current_task()
         self._phase = _OPEN
         try:
-            self._subscription = self._readers.add(self, self._events, self._receive, self._options)
+            self._readers.add(self, self._events, self._receive, self._options)
         except BaseException:
             self._phase = _NEW
             raise
@@ -229,7 +247,8 @@ class Stream(Generic[_T_co]):
             with self._lock:
                 if self._buffer:
                     event: _T_co = self._buffer.popleft()
-                    if self._wait is not None:  # who waits for something else does not read: this is another task
+                    # Who waits for something else does not read: this is another task.
+                    if not self._has_read or self._wait is not None:
                         self._take_over()
                     following = self._next_in_line() if self._line else None
                     break
@@ -265,6 +284,10 @@ class Stream(Generic[_T_co]):
     def __repr__(self) -> str:
         return f"<Stream of {', '.join(map(spell, self._events))}, {self._phase.value}>"
 
+    @property
+    def __spelling__(self) -> str:
+        return _spelling("stream", self._events)
+
     # -- internal: from the deliveries --------------------------------------------------------------------------------
     def _receive(self, event: Any) -> object:  # Any: of its types
         """The call of a delivery: it is complete when this returns, or awaits what this returns."""
@@ -291,10 +314,7 @@ class Stream(Generic[_T_co]):
         loop = self._loop()
         if loop is None or loop.is_closed():
             return _Room(self, event, None)  # a loop that was lost, and could not say so
-        if runs_here(loop):
-            if current_task(loop) is self._reader() is not None:
-                raise self._deadlock(f"A delivery of {spell_event(event)} waits for room in", (current_emission(),))
-        elif self._thread is here.thread:
+        if self._thread is here.thread and not runs_here(loop):
             who = f"A delivery of {spell_event(event)} waits, while its loop does not run, for room in"
             raise self._deadlock(who, (current_emission(),))
         place = _Place()
@@ -305,6 +325,11 @@ class Stream(Generic[_T_co]):
 
     def _enter(self, event: object, place: _Place) -> Generator[Any, None, Verdict | None]:  # Any: a loop's
         """Wait until there is room, put *event* there, and say what became of the delivery."""
+
+        def judge(full: Collection[AnyEmission]) -> tuple[str, tuple[AnyEmission, ...]] | None:
+            own = tuple(one for one in full if one is place.emission)
+            return (f"publishes {spell_event(event)}", own) if own else None
+
         try:
             while True:
                 with self._lock:
@@ -319,6 +344,7 @@ class Stream(Generic[_T_co]):
                         break
                     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                     place.wake = Waiter(future)
+                self._watch(future, judge, owner=False)  # `publish` awaits its deliveries in the task of its caller
                 yield from future
         finally:
             self._give_up(place)
@@ -340,7 +366,7 @@ class Stream(Generic[_T_co]):
         return self._line[0].wake if self._line and len(self._buffer) < self._maxsize else None
 
     # -- internal: the end --------------------------------------------------------------------------------------------
-    def _end(self) -> None:
+    def _end(self, _why: str = "") -> None:
         """The emitter has closed: nothing comes any more, and what is there, or waits for room, may be read."""
         self._detach()
         with self._lock:
@@ -359,8 +385,6 @@ class Stream(Generic[_T_co]):
         _wake(*(place.wake for place in line))
 
     def _detach(self) -> None:
-        if self._subscription is not None:
-            self._subscription.unsubscribe()
         self._readers.remove(self)
         scheduler = self._scheduler()
         if scheduler is not None:
@@ -489,46 +513,50 @@ class Expected(asyncio.Future[_T]):
 class _Expectation:
     """The subscription of a future, which it refers to weakly: one that was dropped expects nothing."""
 
-    __slots__ = ("_alarm", "_events", "_future", "_readers", "_scheduler", "_subscription")
+    __slots__ = ("_alarm", "_events", "_future", "_readers", "_scheduler")
 
     def __init__(self, future: Expected[Any], scheduler: Scheduler, readers: Readers) -> None:  # Any: of its types
         self._future = ref(future, self.close)
         self._scheduler = ref(scheduler)
         self._readers = readers
         self._events: Kinds = ()
-        self._subscription: Subscription[Event] | None = None
-        self._alarm: asyncio.TimerHandle | None = None
+        # Weakly, as the rest of its loop, which holds it.
+        self._alarm: Callable[[], asyncio.TimerHandle | None] = nothing
+
+    @property
+    def __spelling__(self) -> str:
+        return _spelling("expect", self._events)
 
     def begin(self, events: Kinds, options: Options, timeout: float | None) -> None:
         """From here on an event reaches the future."""
         self._events = events
-        self._subscription = self._readers.add(self, events, self._receive, options)
+        self._readers.add(self, events, self._receive, options)
         scheduler = self._scheduler()
         assert scheduler is not None  # its loop is running
         scheduler.at_end[self._cut] = None
         if timeout is not None:
-            self._alarm = asyncio.get_running_loop().call_later(timeout, self._time_out, timeout, context=Context())
+            alarm = asyncio.get_running_loop().call_later(timeout, self._time_out, timeout, context=Context())
+            self._alarm = ref(alarm)
 
     def close(self, _future: object = None) -> bool:
         """Expect nothing more; of several callers, in whatever threads, one gets ``True``."""
-        subscription = self._subscription
-        if subscription is None or not subscription.unsubscribe():
+        if not self._readers.remove(self):
             return False
-        self._readers.remove(self)
         scheduler = self._scheduler()
         if scheduler is not None:
             scheduler.at_end.pop(self._cut, None)
-            if self._alarm is not None and runs_here(scheduler.loop):
-                self._alarm.cancel()
+            alarm = self._alarm()
+            if alarm is not None and runs_here(scheduler.loop):
+                alarm.cancel()
         return True
 
     def _receive(self, event: Any) -> None:  # Any: of its types
         if self.close():
             self._complete(lambda future: future.set_result(event))
 
-    def _end(self) -> None:
-        """The emitter has closed."""
-        self._fail(EmitterClosed(f"The emitter is closed, and emitted no {self._names} before."))
+    def _end(self, why: str = "The emitter is closed") -> None:
+        """Nothing can come any more."""
+        self._fail(EmitterClosed(f"{why}, and no {self._names} came before."))
 
     def _time_out(self, timeout: float) -> None:
         self._fail(TimeoutError(f"No {self._names} came within {timeout} seconds."))
@@ -565,6 +593,11 @@ class _Expectation:
 def _complete(future: Expected[Any], how: Callable[[Expected[Any]], object]) -> None:  # Any: of its types
     if not future.done():
         how(future)
+
+
+def _spelling(name: str, events: Kinds) -> str:
+    """How what receives is written, in reports and traces: as the call that made it."""
+    return f"emitter.{name}({', '.join(map(spell, events))})"
 
 
 def _wake(*waiters: Waiter | None) -> None:

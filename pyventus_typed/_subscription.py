@@ -112,6 +112,7 @@ class Registration(Generic[_T_co]):
     _events: tuple[type[_T_co], ...]
     _place: int  # its place in its store
     _store: "Store"
+    _source: object = None  # of a stream, the state of the one emitter that it receives from; None of all
 
     @property
     def events(self) -> tuple[type[_T_co], ...]:
@@ -147,7 +148,6 @@ class Subscription(Registration[_T_co]):
     """
 
     __slots__ = ("_call", "_handler", "_is_async", "_options")
-    _source: object = None  # the state of the one emitter that it receives from; None of all
 
     def __init__(self, events: tuple[type[_T_co], ...], handler: Call, options: Options, store: Store) -> None:
         self._is_async = is_async = check_handler(handler)

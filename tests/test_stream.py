@@ -26,6 +26,7 @@ from pyventus_typed import (
 )
 from pyventus_typed.errors import (
     DefinitionError,
+    EmissionFailed,
     EmitterClosed,
     InvalidOption,
     NotAnEvent,
@@ -104,7 +105,7 @@ async def test_receivers_shows_a_stream_and_unhandled_does_not_count_it() -> Non
     assert linker.receivers(OrderPlaced) == ()
     async with emitter.stream(OrderPlaced):
         (subscription,) = linker.receivers(OrderPlaced)
-        assert "Stream" in repr(subscription)
+        assert repr(subscription) == "<Subscription emitter.stream(OrderPlaced) to OrderPlaced>"
         assert linker.unhandled(OrderPlaced) == {OrderPlaced}
         linker.subscribe(OrderPlaced, print)
         assert linker.unhandled(OrderPlaced) == frozenset()
@@ -644,12 +645,50 @@ async def test_a_reader_that_publishes_into_its_own_full_stream_gets_a_failed_de
     emitter = Emitter(Linker())
     async with emitter.stream(OrderPlaced, maxsize=1) as events:
         emit(emitter, 0)
-        await turns()
+        assert await read(events, 1) == [0]
+        await emitter.publish(OrderPlaced(1))
         with pytest.raises(ExceptionGroup) as caught:
-            await emitter.publish(OrderPlaced(1))
+            await emitter.publish(OrderPlaced(2))
         (error,) = caught.value.exceptions
         assert isinstance(error, WouldDeadlock)
+        assert "The reader publishes OrderPlaced(order=2), and that waits for room in <Stream" in str(error)
+        assert error.chain == (caught.value.emission,) if isinstance(caught.value, EmissionFailed) else False
+        assert await read(events, 1) == [1]
+        await emitter.publish(OrderPlaced(3))
+        assert await read(events, 1) == [3]
+
+
+@pytest.mark.parametrize("reads_after", [0, 10])
+@pytest.mark.parametrize("maxsize", [1, 100])
+async def test_who_entered_the_block_may_publish_more_than_it_holds_while_another_task_reads(
+    maxsize: int, reads_after: int
+) -> None:
+    emitter = Emitter(Linker())
+
+    async def connect_and_read() -> list[int]:
+        await turns(reads_after)
+        return await read_all(events)
+
+    async with emitter.stream(OrderPlaced, maxsize=maxsize) as events:
+        reading = asyncio.create_task(connect_and_read())
+        for order in range(maxsize + 50):
+            await emitter.publish(OrderPlaced(order))
+        await emitter.aclose()
+        assert await reading == [*range(maxsize + 50)]
+
+
+async def test_a_reader_that_has_handed_over_to_a_new_task_may_publish() -> None:
+    emitter = Emitter(Linker())
+    async with emitter.stream(OrderPlaced, maxsize=1) as events:
+        await emitter.publish(OrderPlaced(0))
         assert await read(events, 1) == [0]
+        for order in (1, 2):
+            reading = asyncio.create_task(read(events, 5))
+            emissions = [await emitter.publish(OrderPlaced(order * 10 + one)) for one in range(5)]
+            assert states(emissions) == "ccccc"
+            assert await reading == [order * 10 + one for one in range(5)]
+            await emitter.publish(OrderPlaced(order))
+            assert await read(events, 1) == [order]
 
 
 def test_an_emission_in_the_thread_of_a_loop_that_does_not_run_fails_when_the_stream_is_full() -> None:
@@ -802,12 +841,16 @@ def test_however_its_loop_ends_it_leaves_no_subscription_and_no_loop(end: End, f
         _tasks = [asyncio.create_task(one) for one in (reader(), waiter(), expecting())]
         await turns()
         emissions = emit(emitter, 0, 1, 2)
-        assert len(linker.receivers(OrderPlaced)) == 2
+        assert len(linker.receivers(OrderPlaced)) == 3
         await turns()
         assert states(emissions) == "cpp"
 
     async def expecting() -> None:
-        await emitter.expect(OrderPlaced, when=lambda event: event.order == 9)
+        expected = [
+            emitter.expect(OrderPlaced, when=lambda event: event.order == 9, timeout=timeout)
+            for timeout in (None, 3600)
+        ]
+        await asyncio.gather(*expected)
 
     end.bring(main, factory)
     gc.collect()
@@ -931,15 +974,73 @@ async def test_wrong_arguments_are_refused_before_anything_is_subscribed() -> No
     assert linker.subscriptions() == ()
 
 
-async def test_max_subscriptions_holds_for_streams_and_the_stream_can_be_entered_later() -> None:
+async def test_max_subscriptions_counts_handlers_and_neither_streams_nor_expectations() -> None:
     linker = Linker(max_subscriptions=1)
     emitter = Emitter(linker)
-    stream = emitter.stream(OrderPlaced)
-    with linker.subscribe(OrderPlaced, print):
-        with pytest.raises(TooManySubscriptions):
-            await stream.__aenter__()
-    async with stream:
-        assert len(linker.receivers(OrderPlaced)) == 1
+    async with emitter.stream(OrderPlaced), emitter.stream(OrderPlaced):
+        placed = emitter.expect(OrderPlaced)
+        subscription = linker.subscribe(OrderPlaced, print)
+        with pytest.raises(TooManySubscriptions, match="1 subscription already"):
+            linker.subscribe(OrderPlaced, print)
+        with subscription:
+            another = emitter.expect(OrderPlaced)
+            assert len(linker.receivers(OrderPlaced)) == 5
+        linker.subscribe(OrderPlaced, print).unsubscribe()
+        assert placed.cancel()
+        assert another.cancel()
+
+
+async def test_clear_ends_handlers_and_leaves_streams_and_expectations_to_who_reads_them() -> None:
+    linker = Linker()
+    emitter = Emitter(linker)
+    linker.subscribe(OrderPlaced, print)
+    async with emitter.stream(OrderPlaced) as events:
+        placed = emitter.expect(OrderPlaced)
+        linker.clear()
+        assert linker.unhandled(OrderPlaced) == {OrderPlaced}
+        emit(emitter, 1)
+        assert await read(events, 1) == [1]
+        assert await placed == OrderPlaced(1)
+    assert linker.subscriptions() == ()
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+async def test_whoever_ends_the_subscription_of_a_reader_ends_the_reader(*, is_elsewhere: bool) -> None:
+    linker = Linker()
+    emitter = Emitter(linker)
+    async with emitter.stream(OrderPlaced) as events:
+        placed, timed = emitter.expect(OrderPlaced), emitter.expect(OrderPlaced, timeout=3600)
+        emit(emitter, 1)
+        paid = emitter.expect(OrderPaid)
+        await placed
+        assert await timed == OrderPlaced(1)
+        placed, timed = emitter.expect(OrderPlaced), emitter.expect(OrderPlaced, timeout=3600)
+
+        def end() -> list[bool]:
+            return [one.unsubscribe() for one in linker.receivers(OrderPlaced)]
+
+        assert await (asyncio.to_thread(end) if is_elsewhere else asyncio.sleep(0, end())) == [True] * 3
+        for future in (placed, timed):
+            with pytest.raises(EmitterClosed, match="Its subscription was ended, and no OrderPlaced came before"):
+                await future
+        assert await read_all(events) == [1]
+        assert [one.events for one in linker.subscriptions()] == [(OrderPaid,)]
+        assert await emitter.aclose()
+        with pytest.raises(EmitterClosed):
+            await paid
+
+
+async def test_streams_and_expectations_are_named_as_they_were_made() -> None:
+    linker = Linker()
+    emitter = Emitter(linker)
+    async with emitter.stream(OrderPlaced, OrderPaid):
+        placed = emitter.expect(OrderPlaced)
+        emission = emitter.emit(OrderPlaced(1))
+        assert [repr(one).partition(" to ")[2] for one in emission.deliveries] == [
+            "emitter.stream(OrderPlaced, OrderPaid): waiting>",
+            "emitter.expect(OrderPlaced): waiting>",
+        ]
+        assert await placed == OrderPlaced(1)
 
 
 async def test_on_a_closed_emitter_nothing_can_come() -> None:
@@ -1106,7 +1207,7 @@ async def test_it_raises_that_the_emitter_has_closed() -> None:
     emitter = Emitter(Linker())
     placed = emitter.expect(OrderPlaced)
     assert await emitter.aclose()
-    with pytest.raises(EmitterClosed, match="emitted no OrderPlaced before"):
+    with pytest.raises(EmitterClosed, match="The emitter is closed, and no OrderPlaced came before"):
         await placed
 
 

@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # the reader has gone, as `head` does, so there is nobody to tell
-            complain(PROGRAM, error.strerror or error)
+            where = "" if error.filename is None else f"{error.filename}: "
+            complain(PROGRAM, f"{where}{error.strerror or error}")
         # What is still in the buffer would fail once more, with a traceback, when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -46,10 +46,10 @@ class Instrumentation:
         self._carrier = Carrier(tracer, instruments, attributes)
         with ExitStack() as ending:  # ends what has begun if something here raises
             for linker in linkers:
-                ending.callback(DeliverySpans(linker, tracer, instruments.duration, attributes).end)
+                own = [emitter for emitter in emitters if emitter._linker is linker]
+                ending.callback(DeliverySpans(linker, own, tracer, instruments.duration, attributes).end)
             for emitter in emitters:
-                instruments.count(emitter.processor, attributes)
-                ending.callback(instruments.uncount, emitter.processor)
+                ending.callback(instruments.uncount, instruments.count(emitter.processor, attributes))
                 # Others cannot be observed, and nothing waits there.
                 if isinstance(emitter.processor, AsyncIOProcessor):
                     ending.callback(DeliveryWaits(emitter, instruments.wait, attributes).end)
@@ -93,19 +93,20 @@ def instrument(
 
     - A linker: a span for each delivery, whichever emitter it comes from, and the duration of its handler. The span
       is current while the handler runs, so spans of what the handler does and emits are its children. Its own parent
-      is the span that was current where the event was emitted. An exception is recorded; a cancellation is not an
-      error. A delivery that never starts has no span.
+      is the span that was current where the event was emitted. Its outcome is that of the delivery: the exception with
+      which that fails is recorded; a cancellation is not an error. A delivery that never starts has no span.
     - An emitter: the same for its linker; the counts of its processor (``emitter.tally``) from now on; and, with
       `AsyncIOProcessor`, how long its deliveries wait.
     - `pyventus_typed.nats`, whatever the parts are, even without any: a span for each event that is published, and a
       span for each message that a worker handles, which becomes a child of the former through the header
       ``traceparent``; and counts and lag of workers that start from now on.
 
-    The span is entered like a manager of `Linker.surround`: it is inside earlier managers, outside later ones, and
-    inside callbacks. Providers default to the global ones, which may be set later. *attributes* are added to each
-    span and each measurement, to tell emitters apart. A part that is instrumented twice is traced and measured once,
-    with the settings of the first call. Exceptions from OpenTelemetry never reach a handler or an emitter:
-    ``pyventus_typed`` logs them.
+    The span is outside all managers of `Linker.surround`, whenever they were added. Its time ends before callbacks run;
+    if there is one, the span is exported when the emission has settled. Providers default to the global ones, which may
+    be set later. *attributes* are added to each span and each measurement, to tell emitters apart. A part that is
+    instrumented twice is traced and measured once, with the settings of the first call; a delivery with those of the
+    first call that named its emitter, or else its linker. Exceptions from OpenTelemetry never reach a handler or an
+    emitter: ``pyventus_typed`` logs them.
 
     Raises `InvalidOption` for a part that is neither a linker nor an emitter, and for an attribute that is not a
     string, a number or a boolean.

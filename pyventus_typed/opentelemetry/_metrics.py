@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import add
-from threading import Lock
+from threading import Lock, RLock
 from typing import Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter, get_meter_provider
 
-from pyventus_typed import Processor
+from pyventus_typed import Processor, Tally
 from pyventus_typed.opentelemetry._spans import Attributes, Value
 
 SCOPE: Final = "pyventus_typed"
@@ -83,17 +83,29 @@ class Merged:
             into[key] = self._combine(into[key], value) if key in into else value
 
 
-class _Counted:
-    """The counts of one processor since it was instrumented first, for as many as instrument it."""
+class Counted:
+    """The counts of one processor for one who instrumented it, while it is his turn: from the moment at which it was
+    instrumented, or the one before him has ended.
+    """
 
     def __init__(self, processor: Processor, attributes: Attributes) -> None:
-        self._processor = processor
+        self.processor = processor
         self._attributes = attributes
-        self._before = processor.tally
-        self.users = 0
+        self._before: Tally | None = None
+        self._end: Tally | None = None
+
+    def begin(self, tally: Tally) -> None:
+        """It is his turn."""
+        self._before = tally
+
+    def end(self, tally: Tally) -> None:
+        """His turn is over."""
+        self._end = tally
 
     def settled(self) -> Mapping[Key, int]:
-        now, before = self._processor.tally, self._before
+        now, before = self._end or self.processor.tally, self._before
+        if before is None:
+            return {}
         return {
             key_of(self._attributes, {STATUS: "completed"}): now.completed - before.completed,
             key_of(self._attributes, {STATUS: "failed"}): now.failed - before.failed,
@@ -102,10 +114,18 @@ class _Counted:
         }
 
     def rejected(self) -> Mapping[Key, int]:
-        return {key_of(self._attributes): self._processor.tally.rejected - self._before.rejected}
+        now, before = self._end or self.processor.tally, self._before
+        return {} if before is None else {key_of(self._attributes): now.rejected - before.rejected}
 
     def pending(self) -> Mapping[Key, int]:
-        return {key_of(self._attributes): self._processor.tally.pending}
+        if self._before is None or self._end is not None:
+            return {}
+        return {key_of(self._attributes): self.processor.tally.pending}
+
+
+# Who counts a processor, by its identity: it is anybody's. Over all providers, for each emission is counted once.
+_turns: Final[dict[int, list[Counted]]] = {}
+_turning = RLock()  # re-entrant: a signal handler may come in the middle of a change
 
 
 class Instruments:
@@ -161,28 +181,33 @@ class Instruments:
         meter.create_observable_up_down_counter(
             "pyventus_typed.nats.healthy_workers", [self.healthy], "{worker}", "Workers whose health is ok."
         )
-        self._counted: dict[int, _Counted] = {}  # by identity: a processor is anybody's
-        self._lock = Lock()
 
-    def count(self, processor: Processor, attributes: Attributes) -> None:
-        """Show the counts of *processor*, once, however many emitters share it."""
-        fresh = _Counted(processor, attributes)
-        with self._lock:
-            counted = self._counted.setdefault(id(processor), fresh)
-            counted.users += 1
-            if counted is fresh:
-                self._settled.add(counted.settled)
-                self._rejected.add(counted.rejected)
-                self._pending.add(counted.pending)
+    def count(self, processor: Processor, attributes: Attributes) -> Counted:
+        """Show the counts of *processor*: of several who do, the first one does."""
+        tally = processor.tally
+        counted = Counted(processor, attributes)
+        with _turning:
+            line = _turns.setdefault(id(processor), [])
+            line.append(counted)
+            if line[0] is counted:
+                counted.begin(tally)
+        self._settled.add(counted.settled)
+        self._rejected.add(counted.rejected)
+        self._pending.add(counted.pending)
+        return counted
 
-    def uncount(self, processor: Processor) -> None:
-        """One who counted it has gone."""
-        with self._lock:
-            counted = self._counted[id(processor)]
-            counted.users -= 1
-            if counted.users:
-                return
-            del self._counted[id(processor)]
+    def uncount(self, counted: Counted) -> None:
+        """Whoever counted it has gone; what he counted stays."""
+        key, tally = id(counted.processor), counted.processor.tally
+        with _turning:
+            line = _turns[key]
+            if line[0] is counted:
+                for one in line[1:2]:
+                    one.begin(tally)
+            counted.end(tally)
+            line.remove(counted)
+            if not line:
+                del _turns[key]
         self._settled.remove(counted.settled)
         self._rejected.remove(counted.rejected)
         self._pending.remove(counted.pending)

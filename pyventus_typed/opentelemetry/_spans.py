@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import Token
-from time import perf_counter
+from time import perf_counter, time_ns
 from types import TracebackType
 from typing import Final, ParamSpec, TypeAlias
 
@@ -71,7 +71,9 @@ class Work:
         "_duration",
         "_kind",
         "_name",
+        "_seconds",
         "_span",
+        "_stopped",
         "_token",
         "_tracer",
     )
@@ -96,7 +98,8 @@ class Work:
         self._context = context
         self._span: Span | None = None
         self._token: Token[Context] | None = None
-        self._began = 0.0
+        self._began = self._seconds = 0.0
+        self._stopped = 0
 
     def __enter__(self) -> None:
         quietly(self._begin)
@@ -105,18 +108,27 @@ class Work:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        seconds = perf_counter() - self._began
+        self._seconds, self._stopped = perf_counter() - self._began, time_ns()
+        if self._token is not None and not isinstance(error, GeneratorExit):
+            detach(self._token)  # a coroutine may be closed in another context; its own has ended with it
+        self.left(error)
+
+    def left(self, error: BaseException | None) -> None:
+        """*error*, or nothing, has left the block."""
+        self.conclude(error)
+
+    def conclude(self, error: BaseException | None) -> None:
+        """Say of the span and of the duration that *error* was the end of it."""
         dimensions = {**self._attributes, OUTCOME: outcome_of(error)}
         if error is not None and not isinstance(error, asyncio.CancelledError):
             dimensions[ERROR_TYPE] = type_of(error)
-        quietly(
-            self._duration.record, seconds, dimensions
-        )  # while the span is current: it is the exemplar of the value
-        if self._token is not None and not isinstance(error, GeneratorExit):
-            detach(self._token)  # a coroutine may be closed in another context; its own has ended with it
-        if self._span is not None:
-            quietly(_conclude, self._span, dimensions, error)
-            quietly(self._span.end)
+        span = self._span
+        # With the span, which is the exemplar of the value.
+        context = None if span is None else set_span_in_context(span, self._context)
+        quietly(self._duration.record, self._seconds, dimensions, context)
+        if span is not None:
+            quietly(_conclude, span, dimensions, error)
+            quietly(span.end, self._stopped)
 
     def _begin(self) -> None:
         attributes = {**self._attributes, **self._details}

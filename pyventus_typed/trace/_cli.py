@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import inspect
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -60,13 +60,15 @@ def run(arguments: argparse.Namespace) -> int:
         except BaseException as error:  # noqa: BLE001 - whatever ended it, what was recorded is shown
             failure = error
     timeline = replace(trace.timeline, title=target)
-    if timeline.emissions:
-        _show(timeline, file)
-    code = 0
+    code = _show(program, timeline, file) if timeline.emissions else 0
+    if isinstance(failure, _NotRun):
+        return refuse(
+            program, f"{target} returned {failure}, and nothing of that was run. Name a function that runs it."
+        )
     if isinstance(failure, KeyboardInterrupt):
         code = 130
-    elif isinstance(failure, SystemExit):
-        code = 1 if failure.code else 0
+    elif isinstance(failure, SystemExit) and isinstance(failure.code, int | None):
+        code = 1 if failure.code else code
     elif failure is not None:
         code = complain(program, f"{target} failed: {describe_error(failure)}")
     if not timeline.emissions:
@@ -91,23 +93,41 @@ def _check_file(file: Path | None) -> None:
         raise ValueError(f"{str(file)!r} cannot be written: there is no directory {str(file.parent)!r}.")
     if file.is_dir():
         raise ValueError(f"{str(file)!r} cannot be written: it is a directory.")
+    is_there = file.exists()
+    try:
+        file.open("ab").close()
+        if not is_there:
+            file.unlink()
+    except OSError as error:
+        raise ValueError(f"{str(file)!r} cannot be written: {error.strerror}.") from error
+
+
+class _NotRun(Exception):
+    """The function has only made what would run."""
 
 
 def _call(function: Callable[[], object]) -> None:
     result = function()
     if inspect.isawaitable(result):
         asyncio.run(_awaited(result))
+    elif isinstance(result, Generator | AsyncGenerator):
+        raise _NotRun("a generator" if isinstance(result, Generator) else "an async generator")
 
 
 async def _awaited(what: Awaitable[object]) -> None:
     await what
 
 
-def _show(timeline: Timeline, file: Path | None) -> None:
+def _show(program: str, timeline: Timeline, file: Path | None) -> int:
+    """Show it, and return the exit code."""
     if file is not None:
-        timeline.write(file)
+        try:
+            timeline.write(file)
+        except OSError as error:  # a disk that is full
+            return complain(program, f"{str(file)!r} cannot be written: {error.strerror}. {timeline.summary()}")
         sys.stdout.write(f"{file}: {timeline.summary()}\n")
-        return
+        return 0
     from rich.console import Console  # noqa: PLC0415 - rich is an extra
 
     Console(highlight=False).print(timeline.tree())
+    return 0

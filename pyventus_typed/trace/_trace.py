@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pyventus_typed import (
     AsyncIOProcessor,
@@ -65,14 +65,14 @@ class Trace:
     those of these emitters. Emissions that were pending when the block began are not recorded; of those that are
     pending at its end, whatever happens later is not. It keeps texts of events, results and errors, up to 200
     characters each, and not the objects. *clock* is a function that returns seconds, such as ``loop.time`` of a
-    virtual loop. A trace may be entered again, and then continues. ::
+    virtual loop, or with ``unit="steps"`` the number of a step. A trace may be entered again, and then continues. ::
 
         with Trace(emitter) as trace:
             asyncio.run(main())
         trace.timeline.write("shop.html")
 
-    Raises `InvalidOption` for anything that is not an emitter, and for one whose processor cannot be observed, such
-    as `SyncProcessor`.
+    Raises `InvalidOption` for an unknown unit, for anything that is not an emitter, and for one whose processor cannot
+    be observed, such as `SyncProcessor`.
     """
 
     def __init__(
@@ -82,6 +82,8 @@ class Trace:
             _check_emitter(emitter)
         if not callable(clock):
             raise InvalidOption(f"clock={clock!r} cannot be called. Pass a function that gives seconds.", clock)
+        if unit not in get_args(Unit):
+            raise InvalidOption(f"unit={unit!r} is none of {', '.join(map(repr, get_args(Unit)))}.", unit)
         self._states = {id(emitter._state) for emitter in emitters}
         self._emitters = emitters  # so that no other state gets the same id
         self._clock = clock

@@ -5,6 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 from rich.tree import Tree
 
+from pyventus_typed.cli._parsing import printable
+
 from ._records import SIGNS, DeliveryRecord, EmissionRecord, Outcome, Recording, show_time
 
 _DEEPEST = 12
@@ -36,7 +38,7 @@ def tree(timeline: Recording) -> Tree:
 def _of_emission(timeline: Recording, emission: EmissionRecord) -> Text:
     at = f"step {emission.accepted:g}" if timeline.unit == "steps" else f"at {show_time(emission.accepted, 's')}"
     return Text.assemble(
-        (emission.event, "bold"), " ", (at, "dim"), "" if emission.deliveries else " no handler receives it"
+        (printable(emission.event), "bold"), " ", (at, "dim"), "" if emission.deliveries else " no handler receives it"
     )
 
 
@@ -50,7 +52,8 @@ def _of_delivery(timeline: Recording, emission: EmissionRecord, delivery: Delive
             parts.append(f"ran {show_time(delivery.ended - delivery.started, timeline.unit)}")
     if delivery.outcome != "completed":
         parts.append(delivery.outcome)
-    text = Text.assemble((SIGNS[delivery.outcome], _STYLES[delivery.outcome]), f" {delivery.handler}")
+    text = Text.assemble((SIGNS[delivery.outcome], _STYLES[delivery.outcome]), f" {printable(delivery.handler)}")
     text.append(f" {', '.join(parts)}" if parts else "", "dim")
-    text.append(f": {delivery.said}" if delivery.said else "", _STYLES[delivery.outcome])
+    # A text that somebody else has written may hold what a terminal takes for a command.
+    text.append(f": {printable(delivery.said)}" if delivery.said else "", _STYLES[delivery.outcome])
     return text

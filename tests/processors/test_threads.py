@@ -112,19 +112,23 @@ async def test_an_emission_from_a_thread_without_a_loop_is_handed_to_the_home_lo
         await asyncio.to_thread(emitter.emit, Letter())
 
 
-@pytest.mark.parametrize("ordering", [*Ordering, PerKey(Event, lambda event: 0)])
+@pytest.mark.parametrize("ordering", [Ordering.CONCURRENT, Ordering.SERIAL])
 @pytest.mark.parametrize("end", ["wait_for_tasks", "async with", "aclose"])
+@pytest.mark.parametrize("is_behind_others", [False, True])
 async def test_all_that_a_blocking_handler_has_emitted_is_waited_for_and_what_that_emits(
-    end: str, ordering: Ordering | PerKey[Event]
+    end: str, ordering: Ordering, *, is_behind_others: bool
 ) -> None:
-    linker, began, count = Linker[Event](), asyncio.Event(), 2500  # more than a loop takes over in one turn
+    linker, began = Linker[Event](), asyncio.Event()
+    count = 8000 if is_behind_others else 2500  # more than a loop takes over until the parent has ended, or in one turn
     emitter, taken = Emitter(linker, AsyncIOProcessor(ordering=ordering)), list[int]()
     loop, emitted = asyncio.get_running_loop(), threading.Event()
+    others = Emitter(Linker[Event]())  # what it emits is handed to the same loop
 
     def floods(parcel: Parcel) -> None:
         loop.call_soon_threadsafe(began.set)
-        for n in range(count):
-            emitter.emit(Letter(n))
+        for n in range(count - 1):
+            (others if is_behind_others else emitter).emit(Letter(n))
+        emitter.emit(Letter(count - 1))
         emitted.set()
 
     async def emits(letter: Letter) -> None:
@@ -145,7 +149,7 @@ async def test_all_that_a_blocking_handler_has_emitted_is_waited_for_and_what_th
         emitter.emit(Parcel(0, 0))
         assert await (emitter.wait_for_tasks() if end == "wait_for_tasks" else emitter.aclose())
     await standing_still
-    assert sorted(taken) == [*range(count)]
+    assert sorted(taken) == [*range(count - 1 if is_behind_others else 0, count)]
     assert emitter.tally.pending == 0
 
 

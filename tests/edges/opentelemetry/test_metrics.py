@@ -97,6 +97,28 @@ def test_a_processor_that_emitters_share_is_counted_once_until_the_last_of_them_
     assert sdk.sums(SETTLED, by=STATUS) == {"completed": 3}
 
 
+def test_a_processor_is_counted_once_over_all_meter_providers_and_by_each_in_its_turn(sdk: Sdk) -> None:
+    linker, later = Linker[Event](), Sdk()
+    linker.subscribe(Placed, lambda event: None)
+    emitter = Emitter(linker, SyncProcessor())
+    with sdk.instrument(emitter, attributes={"who": "first"}):
+        later_one = later.instrument(emitter, attributes={"who": "later"})
+        for _ in range(2):
+            emitter.emit(Placed())
+        assert sdk.sums(SETTLED, by="who") == sdk.sums(DURATION, by="who") == {"first": 2}
+        assert later.sums(SETTLED) == later.sums(DURATION) == {}
+    with sdk.instrument(emitter, attributes={"who": "again"}):
+        emitter.emit(Placed())
+        assert sdk.sums(SETTLED, by="who") == sdk.sums(DURATION, by="who") == {"first": 2}
+        assert later.sums(SETTLED, by="who") == later.sums(DURATION, by="who") == {"later": 1}
+        later_one.uninstrument()
+        emitter.emit(Placed())
+        assert sdk.sums(SETTLED, by="who") == sdk.sums(DURATION, by="who") == {"first": 2, "again": 1}
+    emitter.emit(Placed())
+    assert later.sums(SETTLED, by="who") == {"later": 1}
+    assert sdk.sums(SETTLED) == {None: 3}
+
+
 def test_attributes_tell_emitters_apart_and_without_them_they_are_added(sdk: Sdk) -> None:
     emitters = [Emitter(Linker[Event]()) for _ in range(4)]
     with ExitStack() as stack:

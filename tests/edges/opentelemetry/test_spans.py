@@ -6,9 +6,10 @@ import logging
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from time import time_ns
 
 import pytest
 from opentelemetry.context import Context
@@ -19,6 +20,8 @@ from typing_extensions import override
 
 from pyventus_typed import (
     AsyncIOProcessor,
+    Cancelled,
+    Completed,
     Delivery,
     Discarded,
     Emitter,
@@ -33,6 +36,7 @@ from pyventus_typed import (
 from pyventus_typed.errors import InvalidOption
 from pyventus_typed.opentelemetry import instrument
 from tests.edges.opentelemetry.sdk import Heard, Sdk
+from tests.events import untyped
 
 
 @dataclass(frozen=True)
@@ -181,6 +185,134 @@ async def test_the_span_is_over_for_what_comes_after_the_handler(sdk: Sdk) -> No
         await shop.emitter.emit(Placed())
         assert get_current_span() is request
     assert seen == [request], "callbacks are outside of the span"
+
+
+# ---------------------------------------------------------------- what becomes of it
+class Oops(Exception):
+    """Raised by whatever is around a handler."""
+
+
+@contextmanager
+def transparent(delivery: Delivery[Event]) -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def failing(delivery: Delivery[Event]) -> Iterator[None]:
+    yield
+    raise Oops("commit")
+
+
+@asynccontextmanager
+async def failing_async(delivery: Delivery[Event]) -> AsyncIterator[None]:
+    yield
+    await asyncio.sleep(0)
+    raise Oops("commit")
+
+
+@contextmanager
+def forgiving(delivery: Delivery[Event]) -> Iterator[None]:
+    with suppress(Exception):
+        yield
+
+
+@asynccontextmanager
+async def forgiving_async(delivery: Delivery[Event]) -> AsyncIterator[None]:
+    with suppress(Exception):
+        yield
+
+
+def ignore(*_facts: object) -> None: ...
+
+
+def oops(*_facts: object) -> None:
+    raise Oops("callback")
+
+
+async def oops_async(*_facts: object) -> None:
+    await asyncio.sleep(0)
+    raise Oops("callback")
+
+
+OUTCOMES = {Completed: "completed", Failed: "failed", Cancelled: "cancelled", Discarded: "discarded"}
+
+
+@pytest.mark.parametrize("raises", [False, True], ids=["returns", "raises"])
+@pytest.mark.parametrize("callback", [None, ignore, oops, oops_async], ids=lambda one: getattr(one, "__name__", "none"))
+@pytest.mark.parametrize("kind", [*KINDS, "sync processor"])
+@pytest.mark.parametrize("is_before", [True, False], ids=["before", "after"])
+async def test_the_outcome_of_a_span_and_of_its_duration_is_that_of_the_delivery(
+    sdk: Sdk, kind: str, callback: Callable[..., object] | None, *, is_before: bool, raises: bool
+) -> None:
+    for manager in (transparent, failing, failing_async, forgiving, forgiving_async):
+        is_sync = kind == "sync processor"
+        if is_sync and "async" in f"{manager.__name__} {getattr(callback, '__name__', '')}":
+            continue
+        shop = Shop(sdk, SyncProcessor() if is_sync else None)
+        handlers: dict[str, Callable[[Event], object]] = {
+            "plain": lambda event: oops() if raises else None,
+            "sync processor": lambda event: oops() if raises else None,
+            "thread": lambda event: oops() if raises else None,
+            "coroutine": lambda event: oops_async() if raises else asyncio.sleep(0),
+        }
+        if is_before:
+            shop.linker.surround(manager)
+        with sdk.instrument(shop.linker):
+            if not is_before:
+                shop.linker.surround(manager)
+            shop.linker.subscribe(
+                Placed,
+                untyped(handlers[kind]),
+                in_thread=kind == "thread",
+                on_success=untyped(callback),
+                on_failure=callback or ignore,
+            )
+            emission = shop.emitter.emit(Placed())
+            await emission.wait()
+        (delivery,) = emission.deliveries
+        (span,) = sdk.spans
+        assert delivery.outcome is not None
+        expected = OUTCOMES[type(delivery.outcome)]
+        attributes = span.attributes or {}
+        assert attributes["pyventus_typed.outcome"] == expected
+        if isinstance(delivery.outcome, Failed):
+            assert span.status.description == f"Oops: {delivery.outcome.error}"
+            assert span.status.status_code is StatusCode.ERROR
+            assert attributes["error.type"] == f"{__name__}.Oops"
+        else:
+            assert (span.status.status_code, span.events) == (StatusCode.UNSET, ())
+        assert sdk.sums("messaging.process.duration", by="pyventus_typed.outcome") == {expected: 1}
+        sdk = Sdk()
+
+
+async def test_a_delivery_that_is_cancelled_in_its_callback_is_cancelled_in_its_span(sdk: Sdk) -> None:
+    shop, began = Shop(sdk), asyncio.Event()
+
+    async def report(_result: object) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    shop.linker.subscribe(Placed, ignore, on_success=report)
+    with sdk.instrument(shop.linker):
+        emission = shop.emitter.emit(Placed())
+        await began.wait()
+        assert sdk.spans == []
+        emission.cancel()
+        await emission.wait()
+    (span,) = sdk.spans
+    assert (span.attributes or {})["pyventus_typed.outcome"] == "cancelled"
+    assert span.status.status_code is StatusCode.UNSET
+    assert sdk.counting.started == sdk.counting.ended
+
+
+async def test_the_time_of_a_span_ends_before_the_callbacks(sdk: Sdk) -> None:
+    shop, times = Shop(sdk), list[int]()
+    shop.linker.subscribe(Placed, ignore, on_success=lambda _: times.append(time_ns()))
+    with sdk.instrument(shop.linker):
+        await shop.emitter.emit(Placed())
+    (span,) = sdk.spans
+    assert span.end_time is not None
+    assert span.end_time <= times[0]
 
 
 # ---------------------------------------------------------------- what it says
@@ -396,6 +528,41 @@ async def test_a_linker_that_is_instrumented_twice_has_one_span_for_each_deliver
         sdk.exporter.clear()
         ended.uninstrument()
     assert whose == [["first"], ["second"]]
+
+
+async def test_emitters_that_share_a_linker_have_their_own_attributes(sdk: Sdk) -> None:
+    shop = Shop(sdk)
+    mails, third = Emitter(shop.linker), Emitter(shop.linker)
+    shop.link("plain", Placed)
+    with ExitStack() as stack:
+        for part, queue in ((shop.linker, "any"), (shop.emitter, "orders"), (mails, "mails")):
+            stack.enter_context(sdk.instrument(part, attributes={"queue": queue}))
+        for emitter in (mails, shop.emitter, mails, third):
+            await emitter.emit(Placed())
+    spans = [span for span in sdk.spans if span.name.startswith("process")]
+    assert [(span.attributes or {})["queue"] for span in spans] == ["mails", "orders", "mails", "any"]
+    assert sdk.sums("messaging.process.duration", by="queue") == {"mails": 2, "orders": 1, "any": 1}
+    assert sdk.sums("pyventus_typed.deliveries.wait_time", by="queue") == {"mails": 2, "orders": 1}
+    assert sdk.sums("pyventus_typed.emissions.settled", by="queue") == {"mails": 2, "orders": 1}
+
+
+def test_a_linker_is_instrumented_where_it_is_made_and_its_emitter_where_that_is(sdk: Sdk) -> None:
+    linker = Linker[Event]()
+    at_import = sdk.instrument(linker)
+    linker.surround(failing)
+    linker.subscribe(Placed, ignore, on_failure=ignore)
+
+    async def lifespan() -> None:
+        async with Emitter(linker) as emitter:
+            with sdk.instrument(emitter):
+                await emitter.emit(Placed()).wait()
+
+    asyncio.run(lifespan())
+    asyncio.run(lifespan())
+    assert [(span.attributes or {})["pyventus_typed.outcome"] for span in sdk.spans] == ["failed", "failed"]
+    assert sdk.sums("pyventus_typed.emissions.settled", by="pyventus_typed.status") == {"failed": 2}
+    assert sdk.sums("pyventus_typed.deliveries.wait_time") == {None: 2}
+    at_import.uninstrument()
 
 
 async def test_a_linker_that_was_cleared_can_be_instrumented_again(sdk: Sdk) -> None:

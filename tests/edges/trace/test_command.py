@@ -1,5 +1,6 @@
 """``trace`` as a command: what it shows, exit codes, and messages without tracebacks."""
 
+import errno
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +40,10 @@ def fails():
 def exits(code=0):
     plain()
     sys.exit(code)
-def exits_badly(): exits("no")
+def exits_badly(): exits("fatal: no database")
+def exits_with_code(): exits(3)
+def generator(): yield plain()
+async def async_generator(): yield plain()
 def interrupted():
     plain()
     raise KeyboardInterrupt
@@ -85,7 +89,8 @@ def test_it_is_written_to_a_file(name: str, capsys: pytest.CaptureFixture[str]) 
     [
         ("fails", 1, "shop:fails failed: shop.py:26: LookupError: gone"),
         ("exits", 0, ""),
-        ("exits_badly", 1, ""),
+        ("exits_badly", 1, "shop:exits_badly failed: shop.py:29: SystemExit: fatal: no database"),
+        ("exits_with_code", 1, ""),
         ("interrupted", 130, ""),
     ],
 )
@@ -115,6 +120,12 @@ def test_what_was_recorded_is_shown_however_the_function_ends(
         ),
         (["-o", "a.svg", "shop:plain"], 2, "'a.svg' ends neither in .html (a page) nor in .json"),
         (["-o", "no/a.html", "shop:plain"], 2, "'no/a.html' cannot be written: there is no directory 'no'."),
+        (
+            ["shop:generator"],
+            2,
+            "shop:generator returned a generator, and nothing of that was run. Name a function that",
+        ),
+        (["shop:async_generator"], 2, "shop:async_generator returned an async generator, and nothing of that was run."),
         (["shop:nothing"], 1, "shop:nothing emitted nothing to an AsyncIOProcessor, so there is nothing to show."),
     ],
 )
@@ -127,6 +138,58 @@ def test_what_cannot_be_shown_is_said_in_one_sentence(
     assert err.startswith("python -m pyventus_typed trace: ")
     assert says in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_file_that_cannot_be_written_is_named_before_anything_runs(
+    *, is_there: bool, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(
+        _self: Path, *_how: object
+    ) -> object:  # a folder without permissions refuses nothing to an administrator
+        raise OSError(errno.EACCES, "Permission denied", "shop.html")
+
+    if is_there:
+        (folder / "shop.html").write_text("before")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", refuse)
+        assert main(["trace", "-o", "shop.html", "shop:plain"]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "python -m pyventus_typed trace: 'shop.html' cannot be written: Permission denied.\n",
+    )
+    assert "shop" not in sys.modules
+    # Where it can be written, the look at it leaves it as it is.
+    assert main(["trace", "-o", "shop.html", "shop:nothing"]) == 1
+    assert [file.read_text() for file in folder.glob("*.html")] == ["before"] * is_there
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk here that is always full")
+def test_a_disk_that_is_full_in_the_end_is_said_with_the_name_of_the_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "full.html").symlink_to("/dev/full")
+    assert main(["trace", "-o", "full.html", "shop:plain"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        "python -m pyventus_typed trace: 'full.html' cannot be written: No space left on device. "
+        "1 emission, 1 delivery: 1 completed\n"
+    )
+
+
+def test_an_error_of_the_system_is_said_with_the_name_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "main.py").write_text(
+        "import sys\n"
+        "from pyventus_typed.trace import _cli\n"
+        "_cli.load_function = lambda _: open('there.is.none')\n"
+        "from pyventus_typed.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    ended = run_python("main.py", "trace", "shop:plain", cwd=folder)
+    assert (ended.code, ended.stderr) == (1, "python -m pyventus_typed: there.is.none: No such file or directory\n")
 
 
 def test_without_rich_it_says_what_to_install_and_a_page_needs_none(folder: Path) -> None:

@@ -136,7 +136,7 @@ def test_the_tree_shows_causes_and_outcomes_by_signs() -> None:
                 TIMELINE, emissions=(*TIMELINE.emissions[:1], emission(2, NEVER, parent=1), *TIMELINE.emissions[2:])
             ).tree()
         )
-    assert shown.get().replace(EVIL, "...").splitlines() == [
+    assert shown.get().replace(EVIL.replace("\u2028", r"\u2028"), "...").splitlines() == [
         "4 emissions, 3 deliveries: 1 completed, 1 failed, 1 discarded",
         "├── Event(1) at 1 s",
         "│   ├── ✓ shop.ship waited 2 s, ran 1 s: 'ok'",
@@ -145,6 +145,20 @@ def test_the_tree_shows_causes_and_outcomes_by_signs() -> None:
         "│       ├── - shop.ship discarded: cancelled",
         "│       └── Event(3) at 3 s no handler receives it",
         "└── Event(4) at 4 s no handler receives it",
+    ]
+
+
+def test_what_a_terminal_takes_for_a_command_is_shown_with_escapes() -> None:
+    hostile = "\x1b[2J\x07 \x00 \x9b1m \u202e two\nlines \udcff"
+    failed = replace(FAILED, said=hostile, handler=hostile)
+    console = Console(width=200, color_system=None)
+    with console.capture() as shown:
+        console.print(Timeline(emissions=(emission(1, failed, event=hostile),)).tree())
+    lines = shown.get().splitlines()
+    escaped = r"\x1b[2J\x07 \x00 \x9b1m \u202e two\nlines \udcff"
+    assert lines[1:] == [
+        f"└── {escaped} at 1 s",
+        f"    └── ✗ {escaped} waited 1 s, ran 3 s, failed: {escaped}",
     ]
 
 

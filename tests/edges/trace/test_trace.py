@@ -174,6 +174,7 @@ def test_a_repr_that_raises_harms_nothing() -> None:
     [
         (lambda: Trace(Linker()), "Trace takes emitters"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: Trace(Emitter(Linker[Event](), SyncProcessor())), "cannot be observed"),
+        (lambda: Trace(unit="h"), "unit='h' is none of 's', 'steps'"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: Trace(clock=3), "clock=3 cannot be called"),  # type: ignore[arg-type]  # wrong on purpose
     ],
 )
