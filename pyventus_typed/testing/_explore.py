@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from ._claims import Reached, check_names
 from ._loop import LATENCY, Reorder
-from ._policies import Faults, as_far_as_it_fits
 from ._run import Body, Ending, Options, check_count, check_flag
 from ._schedule import Schedule
 from ._search import Exploration, Search, settings
@@ -98,7 +97,7 @@ def explore(
             return search.replay(settings.replay)
         fifo = search.fifo_twice()
         for schedule in [Schedule.of(one) for one in first]:
-            search.attempt(as_far_as_it_fits(schedule), "given as first=", Faults(schedule.faults))
+            search.try_schedule(schedule, "given as first=")
         search.repeat_failures()
         search.collect_garbage()
         if exhaustive is not None:

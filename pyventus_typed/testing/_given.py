@@ -18,13 +18,13 @@ from pyventus_typed._signature import call_signature
 from ._claims import Reached, check_names
 from ._events import SearchStrategy, hypothesis, untraced
 from ._loop import LATENCY, Reorder
-from ._policies import Faults, as_far_as_it_fits
 from ._recorder import Recorder
 from ._report import Example, Source
 from ._run import Ending, Options, check_count, check_flag
+from ._schedule import Schedule
 from ._search import Search, settings
 from ._threads import Threads
-from .errors import NotABody, NothingToExplore
+from .errors import InterleavingError, NotABody, NothingToExplore
 
 _P = ParamSpec("_P")
 
@@ -64,8 +64,9 @@ def given_interleavings(
     `Recorder` and a `Linker` are cleared before each schedule). All other state must be created in the test. A failure
     raises ``InterleavingError`` with the smallest events and the smallest schedule. ``@settings`` may be above or below.
     Raises ``UnreachedError`` if a ``sometimes`` (or a name in *reach*) was true in no schedule of any example, and
-    ``NothingToExplore`` if no example has more than one schedule, unless ``expect_choices=False``. The attribute ``body`` is
-    the original test. The other parameters are those of `explore`.
+    ``NothingToExplore`` if no example has more than one schedule, unless ``expect_choices=False``. No deadline of
+    Hypothesis counts, unless ``@settings`` gives one of its own. The attribute ``body`` is the original test. The other
+    parameters are those of `explore`.
     """
     _check_counts(schedules, endings)
     first = Options(
@@ -108,11 +109,19 @@ def given_interleavings(
                     one.clear()
                 return test(*args, **kwargs)
 
+            is_final = _is_final()
             for option in options:
                 body = functools.update_wrapper(begin, test) if shared else functools.partial(test, *args, **kwargs)
-                search = Search(body, option, example=example, final=_is_final(), earlier=progress.first)
+                search = Search(
+                    body,
+                    option,
+                    example=example,
+                    final=is_final,
+                    blames=is_final or not progress.failed,
+                    earlier=progress.first,
+                )
                 with untraced():
-                    _try_schedules(search, _seed_of(drawn), schedules, progress.failed_before)
+                    _try_schedules(search, _seed_of(drawn), schedules, progress, is_final=is_final)
                 progress.add(search)
 
         under_schedules.__signature__ = signature.replace(return_annotation=None)  # type: ignore[attr-defined]  # pytest's own attribute
@@ -124,6 +133,7 @@ def given_interleavings(
         @functools.wraps(decorated)
         def judged(*args: Any, **kwargs: Any) -> None:  # Any: what the strategies make
             __tracebackhide__ = True
+            _without_deadline(judged)
             progress.begin()
             with Reached(declared) as reached:
                 decorated(*args, **kwargs)
@@ -145,11 +155,12 @@ class _Progress:
     """What is known of a test over all its examples."""
 
     def __init__(self) -> None:
-        self.failed_before: list[tuple[int, int]] = []
         self.begin()
 
     def begin(self) -> None:
         """The test is run, once more."""
+        self.failed: dict[int, Schedule] = {}
+        """The schedules that have failed, by the seed of their example."""
         self.first: Search | None = None
         self.runs = 0
         self.has_choices = settings.replay is not None
@@ -178,21 +189,28 @@ def _seed_of(drawn: Mapping[str, object]) -> int:
     return zlib.crc32(_ADDRESS.sub("", repr(dict(drawn))).encode("utf-8", "backslashreplace"))
 
 
-def _try_schedules(search: Search, seed: int, schedules: int, failed_before: list[tuple[int, int]]) -> None:
+def _try_schedules(search: Search, seed: int, schedules: int, progress: _Progress, *, is_final: bool) -> None:
     __tracebackhide__ = True
     with search.leaks:
         if settings.replay is not None:
-            search.attempt(as_far_as_it_fits(settings.replay), "given as --replay", Faults(settings.replay.faults))
+            search.try_schedule(settings.replay, "given as --replay")
             return
         schedules = settings.schedules or schedules
-        search.fifo_once()
         # While Hypothesis shrinks, what failed last fails most often again.
         # Smaller events need other schedules, and it is worth looking for them once there is something to shrink.
+        failed = progress.failed
+        known = failed.get(seed) or next(reversed(failed.values()), None)
         try:
-            search.search(4 * schedules if failed_before else schedules, seed, failed_before, first=schedules // 2)
-        except AssertionError:
-            if search.last_policy is not None:
-                failed_before[:] = [search.last_policy]
+            if is_final or known is None:
+                search.fifo_once()
+            if known is not None:
+                search.try_schedule(known)
+                if not is_final:
+                    search.fifo_once()
+            search.search(schedules if known is None else 4 * schedules, seed, first=schedules // 2)
+        except InterleavingError:
+            if search.failed is not None:
+                failed[seed] = search.failed
             raise
         search.fifo_again()
 
@@ -207,7 +225,17 @@ def _is_final() -> bool:
 
 def with_fixtures(test: Any) -> None:  # Any: a function with attributes of Hypothesis
     """Keep Hypothesis from refusing fixtures of a *test* of ours: those that could leak are cleared before each schedule."""
-    checks = hypothesis.HealthCheck
-    given = getattr(test, "_hypothesis_internal_use_settings", None) or hypothesis.settings()
-    suppressed = [*given.suppress_health_check, checks.function_scoped_fixture]
+    given = _settings_of(test)
+    suppressed = [*given.suppress_health_check, hypothesis.HealthCheck.function_scoped_fixture]
     test._hypothesis_internal_use_settings = hypothesis.settings(given, suppress_health_check=suppressed)
+
+
+def _without_deadline(test: Any) -> None:
+    """Unless a deadline was asked for: one for a single call says nothing of an example that is run under many schedules."""
+    given = _settings_of(test)
+    if given.deadline == hypothesis.settings().deadline:
+        test._hypothesis_internal_use_settings = hypothesis.settings(given, deadline=None)
+
+
+def _settings_of(test: Any) -> hypothesis.settings:
+    return getattr(test, "_hypothesis_internal_use_settings", None) or hypothesis.settings()

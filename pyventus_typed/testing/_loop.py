@@ -10,15 +10,15 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextvars import Context
 from functools import cached_property
 from threading import get_ident
-from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, Literal, NoReturn, TypeAlias, TypeVar
 from weakref import ref
 
 from typing_extensions import TypeVarTuple, Unpack, override
 
 from ._deadlock import Holders, nothing_to_do
 from ._names import Names, is_users_task, waits_in_sleep
-from ._policies import Chooser, Faults, replay
-from ._ready import SLEEP_IS_OVER, Entry, OrderedLoop, Timer, WeakOrderedSet
+from ._policies import Chooser, Faults, faults_of, replay
+from ._ready import FIFO_KEY, SLEEP_IS_OVER, Entry, OrderedLoop, Timer, WeakOrderedSet
 from ._schedule import FIFO, PLACES, Fault, Place, Schedule, ScheduleError
 from ._tasks import NUMBER, STEP, TaskCoroutine, VirtualFuture, VirtualTask, number_of, step_of, task_of, waiter_of
 from ._threads import Threads
@@ -32,6 +32,7 @@ Reorder: TypeAlias = Literal["strict", "resume", "all"]
 
 LATENCY = 2.0
 """How many times as long a sleep may take, by default."""
+_new_entry: Final = object.__new__
 _PLACE_NAMES: Mapping[Place, str] = {"await": "end of a step that waits", "emit": "emit", "step": "step"}
 
 
@@ -101,26 +102,20 @@ class NoSelector:
 def _first_state() -> tuple[dict[str, object], dict[str, Callable[[], object]]]:
     """What `BaseEventLoop.__init__` sets: the values that loops may share, and how to make those that they may not.
 
-    Not the set of async generators: ours is another one.
+    A loop of ours is made thousands of times, and need not ask for the clock and the environment each time.
     """
     loop = asyncio.BaseEventLoop()
     loop.close()
-    state = {**vars(loop), "_closed": False, "_executor_shutdown_called": False}
+    state = {**vars(loop), "_executor_shutdown_called": False}
+    # Of ours these two are others: it is closed as long as it is not made, and its set of async generators has an order.
+    del state["_closed"], state["_asyncgens"]
     shared: dict[str, object] = {
         name: value for name, value in state.items() if isinstance(value, int | float | str | None)
     }
-    return shared, {name: type(value) for name, value in state.items() if name not in shared and name != "_asyncgens"}
+    return shared, {name: type(value) for name, value in state.items() if name not in shared}
 
 
 _SHARED, _MADE = _first_state()
-
-
-def begin_as_a_base_event_loop(loop: asyncio.BaseEventLoop) -> None:
-    """Do what `BaseEventLoop.__init__` does, without asking for the clock and the environment thousands of times."""
-    state = vars(loop)
-    state.update(_SHARED)
-    for name, make in _MADE.items():
-        state[name] = make()
 
 
 @forbid_real_io
@@ -136,7 +131,8 @@ class VirtualLoop(OrderedLoop):
     - ``"all"``: in addition, tasks may start in any order, which asyncio itself never does. For experts.
 
     An ``asyncio.sleep`` may take up to *latency* times as long if another timer ends before that: the sleep then ends just
-    after the other one. With ``latency=1``, and under ``"strict"``, sleeps are exact.
+    after the other one, which may also be set only when the sleep is due, by what ends together with it. With
+    ``latency=1``, and under ``"strict"``, sleeps are exact.
 
     A task that has waited while all others that are ready went 64 times goes next. One schedule gives one run, on every version
     of Python with the same asyncio functions (``wait_for`` changed in 3.12). Threads (``asyncio.to_thread``,
@@ -197,13 +193,15 @@ class VirtualLoop(OrderedLoop):
         check_latency(latency)
         self.schedule: Schedule = Schedule.of(schedule)
         self.init_threads(threads)
-        begin_as_a_base_event_loop(self)  # from here on it is open, and must be closed
+        for name, make in _MADE.items():
+            setattr(self, name, make())
+        self._closed = False  # from here on it must be closed
         self.init_order(
             chooser or (replay(self.schedule) if self.schedule.deviations else None),
             strict=reorder == "strict",
             latency=latency,
         )
-        self.faults: Faults | None = faults or (Faults(self.schedule.faults) if self.schedule.faults else None)
+        self.faults: Faults | None = faults or faults_of(self.schedule)
         self._asyncgens = WeakOrderedSet()
         self._starts_are_free = reorder == "all"
         self.max_steps = max_steps
@@ -271,21 +269,32 @@ class VirtualLoop(OrderedLoop):
         if debug := self._debug:
             self._check_thread()
             self._check_callback(callback, "call_soon")
-        self._seq = seq = self._seq + 1
-        entry = Entry(callback, args, self, context, seq, debug)
+        if debug or context is None:
+            entry = Entry(callback, args, self, context)
+        else:  # what that does without the debug mode of the loop; a call of it is a third of what a step costs
+            entry = _new_entry(Entry)
+            entry._context = context
+            entry._loop = self
+            entry._callback = callback
+            entry._args = args
+            entry._cancelled = False
+            entry._repr = entry._source_traceback = None
+        self._seq = entry.seq = self._seq + 1
         given: Any = callback  # whatever asyncio schedules
-        if type(given) is STEP and type(given.__self__) is VirtualTask:  # the ordinary case, without a call
-            number = given.__self__._virtual_number
+        if type(given) is STEP and type(task := given.__self__) is VirtualTask:  # the ordinary case, without a call
+            number = task._virtual_number
             resumes = number is not None
             if number is None:
-                number = self.number(given.__self__)
+                number = self.number(task)
         else:
             step = step_of(callback, self)
             if step is None:
+                entry.key = FIFO_KEY
                 self._ready.append(entry)
                 return entry
             number, resumes = step
         if self._strict or not (resumes or self._starts_are_free):
+            entry.key = FIFO_KEY
             self._ready.append(entry)
             return entry
         entry.key = number
@@ -376,9 +385,10 @@ class VirtualLoop(OrderedLoop):
 
     # ------------------------------------------------------------------ the run
     def _run_once(self) -> None:  # noqa: C901, PLR0912  # each branch once a step; calls would cost more than they explain
-        lane, free, kept, timers, checks = self._ready, self._free, self._kept, self._timers, self.checks
-        log, strict, observer, faults = self.log, self._strict, self.observer, self.faults
-        at_awaits = faults is not None and "await" in faults.at
+        lane, free, kept, timers, strict = self._ready, self._free, self._kept, self._timers, self._strict
+        checks, faults = self.checks, self.faults
+        watched = self.log is not None or self.observer is not None or faults is not None
+        collects = faults is not None and "step" in faults.kinds
         limit = self.max_steps + 1 if self._limit is None else self._limit
         most = self._most_steps()
         round_ends = -1
@@ -407,22 +417,29 @@ class VirtualLoop(OrderedLoop):
             self.steps = steps = self.steps + 1
             if steps > most:
                 raise self._livelock(entry)
-            if log is not None:
-                log.append(entry.key)
-            if observer is not None:
-                observer.begins(entry)
-            if at_awaits:
-                self._run_with_faults(entry)
+            if watched or checks:
+                self._run_watched(entry)
             else:
                 entry._run()  # running it is what a loop is for
-            if observer is not None:
-                observer.made(entry)
-            if checks:
-                for check in checks:
-                    check(entry)
             del entry  # it would keep a lost task alive
-            if faults is not None and "step" in faults.at and self.main is not None and not self.main.done():
-                self._perhaps_collect(faults)
+            if collects:
+                self._perhaps_collect()
+
+    def _run_watched(self, entry: Entry | Timer) -> None:
+        """Make a step that somebody wants to know of, or in which something may go wrong."""
+        observer, faults = self.observer, self.faults
+        if self.log is not None:
+            self.log.append(entry.key)
+        if observer is not None:
+            observer.begins(entry)
+        if faults is not None and "await" in faults.kinds:
+            self._run_with_faults(entry)
+        else:
+            entry._run()
+        if observer is not None:
+            observer.made(entry)
+        for check in self.checks:
+            check(entry)
 
     def _most_steps(self) -> int:
         return self.max_steps if self.most_at_once is None else min(self.max_steps, self.steps + self.most_at_once)
@@ -463,8 +480,10 @@ class VirtualLoop(OrderedLoop):
         else:
             self._make_fail(task, fault, entry)
 
-    def _perhaps_collect(self, faults: Faults) -> None:
-        fault = faults.ask("step", ("collect",))
+    def _perhaps_collect(self) -> None:
+        if self.faults is None or self.main is None or self.main.done():
+            return
+        fault = self.faults.ask("step", ("collect",))
         if fault is not None:
             if self.observer is not None:
                 self.observer.suffers(fault, None)
@@ -493,10 +512,9 @@ class VirtualLoop(OrderedLoop):
 
     def _idle(self) -> bool:
         """Nothing is ready: let time pass, and say whether something fell due."""
-        timers = self._timers
-        while timers and timers[0][2].cancelled():
-            heapq.heappop(timers)
-        when = timers[0][0] if timers else math.inf
+        if self._going_on:
+            self.end_what_goes_on()
+        when, _ = self.next_timer()
         if self._until is not None and when > self._until:
             self._now = self._until
             self._stopping = True
@@ -540,6 +558,7 @@ class VirtualLoop(OrderedLoop):
         self._free.clear()
         self._kept.clear()
         self._timers.clear()
+        self._going_on.clear()
 
     @override
     def __del__(self) -> None:
@@ -550,3 +569,7 @@ class VirtualLoop(OrderedLoop):
             self.close()
         else:
             super().__del__()
+
+
+for _name, _value in _SHARED.items():
+    setattr(VirtualLoop, _name, _value)  # as attributes of the class they cost a new loop nothing

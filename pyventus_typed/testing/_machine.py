@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from random import Random
 from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import override
@@ -27,8 +28,8 @@ from pyventus_typed import (
 from pyventus_typed.errors import WouldDeadlock
 
 from ._events import SearchStrategy, hypothesis, untraced
-from ._leaks import LeakDetector
 from ._loop import VirtualLoop
+from ._outside import LeakDetector
 from ._policies import portfolio
 from ._run import Ending, end
 from ._schedule import Schedule
@@ -291,7 +292,8 @@ class EventMachine(_stateful.RuleBasedStateMachine):
             waiter.task.cancel()
 
     def _new_loop(self) -> VirtualLoop:
-        loop = VirtualLoop(chooser=portfolio(self._seed, self._seed, _CHOICES))
+        random = Random(self._seed)  # noqa: S311  # nothing secret: it must be repeatable
+        loop = VirtualLoop(chooser=portfolio(random, self._seed, _CHOICES))
         loop.set_exception_handler(self._leaks.handle)
         self._leaks.clock.follow(loop)
         return loop

@@ -6,6 +6,7 @@ import asyncio
 import linecache
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from types import CodeType, FrameType
 
 from pyventus_typed._libraries import is_library
@@ -149,6 +150,8 @@ def _is_ours(file: str) -> bool:
 
 def name_of_callback(entry: Entry | Timer) -> str:
     callback: object = entry._callback
+    while isinstance(callback, partial):  # as `wait_for` in 3.11 has it
+        callback = callback.func
     if isinstance(callback, ThreadStep):
         return f"thread {callback.number} ({callback.name})"
     name = getattr(callback, "__qualname__", None) or type(callback).__qualname__

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from typing_extensions import override
 
-from ._policies import FEW, Chooser, ManyKeys
+from ._policies import FEW, Chooser, Key, Many
 from ._schedule import Fault
 from ._threads import LoopWithThreads
 
@@ -31,11 +31,11 @@ _T = TypeVar("_T")
 class Entry(asyncio.Handle):
     """A callback that is ready.
 
-    ``seq``: since when. ``until``: 0, or, of one that is held, so that everything that is not goes first, when patience ends.
-    ``passed``: how many younger ones went first.
+    ``seq``: since when. ``until``, of one that is held, so that everything that is not goes first: when patience ends, or 0
+    when it has gone.
     """
 
-    __slots__ = ("key", "passed", "seq", "until")
+    __slots__ = ("key", "seq", "until")
 
     # What we use of Handle and typeshed leaves out.
     _context: Context
@@ -44,35 +44,15 @@ class Entry(asyncio.Handle):
     _repr: str | None
     _source_traceback: Any  # None, unless in debug mode
 
-    def __init__(
-        self,
-        callback: Callable[..., object],
-        args: tuple[object, ...],
-        loop: asyncio.AbstractEventLoop,
-        context: Context | None,
-        seq: int,
-        debug: bool,  # noqa: FBT001  # handed on in a hot path
-    ) -> None:
-        if debug or context is None:
-            super().__init__(callback, args, loop, context)
-        else:
-            # What that does without the debug mode of the loop; it is half of what a step costs.
-            self._context = context
-            self._loop = loop
-            self._callback = callback
-            self._args = args
-            self._cancelled = False
-            self._repr = self._source_traceback = None
-        self.seq: int = seq
-        self.key: int = FIFO_KEY
-        self.passed: int = 0
-        self.until: float = 0.0
+    seq: int
+    key: int
+    until: float
 
 
 class Timer(asyncio.TimerHandle):
     """A callback with a deadline; once that is reached it is ready as any entry. ``began`` and ``latest``: of a sleep."""
 
-    __slots__ = ("began", "key", "latest", "passed", "seq", "until")
+    __slots__ = ("began", "key", "latest", "seq", "until")
 
     # What we use of TimerHandle and typeshed leaves out.
     _callback: Callable[..., object]
@@ -90,7 +70,6 @@ class Timer(asyncio.TimerHandle):
         super().__init__(when, callback, args, loop, context)
         self.seq: int = seq
         self.key: int = FIFO_KEY
-        self.passed: int = 0
         self.until: float = 0.0
         self.began: float = when
         self.latest: float = when
@@ -126,8 +105,8 @@ class Observer(Protocol):
     def overtakes(self, chosen: Entry | Timer, older: Sequence[Entry | Timer], /) -> object:
         """*chosen* is about to go, and *older* were ready before it."""
 
-    def postpones(self, sleep: Timer, other: Timer, /) -> object:
-        """*sleep* was due, and goes on until *other*, which is due next, has gone."""
+    def postpones(self, sleep: Timer, until: float, other: Timer | None, /) -> object:
+        """*sleep* was due, and goes on *until* then, when *other* has fallen due; None: until nothing else is ready."""
 
     def suffers(self, fault: Fault, entry: Entry | Timer | None, error: Exception | None = None, /) -> object:
         """*fault* has been made: to the task of *entry*, if there is one; *error*: what it waits for fails with that."""
@@ -174,13 +153,15 @@ class OrderedLoop(LoopWithThreads):
         self._kept: list[Entry | Timer] = []
         self._holding: deque[Entry | Timer] = deque()
         self._timers: list[tuple[float, int, Timer]] = []
+        self._going_on: list[Timer] = []
+        """Of sleeps that were due, and go on until the next timer."""
 
     @override
     def free_entry(self, callback: Callable[[], object]) -> None:
         """Make *callback* ready as something that nothing orders, as the progress of a thread."""
-        self._seq = seq = self._seq + 1
-        entry = Entry(callback, (), self, None, seq, debug=False)
-        entry.key = -1 - seq
+        entry = Entry(callback, (), self)
+        self._seq = entry.seq = self._seq + 1
+        entry.key = -1 - entry.seq
         self._free.append(entry)
 
     def ready(self) -> list[Entry | Timer]:
@@ -209,15 +190,12 @@ class OrderedLoop(LoopWithThreads):
             choice = self.choices
             self.choices = choice + 1
             if (choose := self._chooser) is not None:
-                if count <= FEW:
-                    few = [entry.key for entry in (free if of_free == len(free) else free[:of_free])]
-                    if head is not None:
-                        few.append(head.key)
-                    if of_kept:
-                        few += [entry.key for entry in kept[:of_kept]]
-                    index = choose(choice, few)
+                if count > FEW:
+                    index = choose(choice, Many(free, of_free, head, kept, count))
+                elif head is None:
+                    index = choose(choice, [*free, *kept] if kept else free)
                 else:
-                    index = choose(choice, ManyKeys(free, of_free, head, kept, count))
+                    index = choose(choice, [*free[:of_free], head, *kept[:of_kept]])
                 if index:
                     self.deviations.append((choice, index))
                     # Whom somebody was preferred to stays back until nothing else can go, or until a deviation takes it:
@@ -250,8 +228,6 @@ class OrderedLoop(LoopWithThreads):
         older = [entry for entry in (*self._free, *self._kept) if entry.seq < seq]
         if head is not None and head is not chosen and head.seq < seq:
             older.append(head)
-        for entry in older:
-            entry.passed += 1
         if older and self.observer is not None:
             self.observer.overtakes(chosen, older)
 
@@ -287,7 +263,8 @@ class OrderedLoop(LoopWithThreads):
                 if not timer.cancelled():
                     tied.append(timer)
             if self._latency > 1.0:
-                tied = [timer for timer in tied if timer.latest <= when or not self._takes_longer(timer)]
+                ties = len(tied) > 1
+                tied = [timer for timer in tied if timer.latest <= when or not self._takes_longer(timer, ties=ties)]
             # The end of a sleep only makes its task ready, and when that is resumed is a choice of its own.
             if len(tied) > 1 and not all(timer._callback is SLEEP_IS_OVER for timer in tied):
                 if not self._strict:
@@ -302,23 +279,43 @@ class OrderedLoop(LoopWithThreads):
                 self._seq = timer.seq = self._seq + 1
             self._ready += tied
 
-    def _takes_longer(self, timer: Timer) -> bool:
-        """Whether the sleep that *timer* ends goes on until another timer has fallen due, as I/O that takes its time."""
+    def next_timer(self) -> tuple[float, Timer | None]:
+        """When the next timer falls due, and which."""
         timers = self._timers
         while timers and timers[0][2].cancelled():
             heapq.heappop(timers)
-        if not timers or timers[0][0] > timer.latest:
+        return (timers[0][0], timers[0][2]) if timers else (math.inf, None)
+
+    def _takes_longer(self, timer: Timer, *, ties: bool) -> bool:
+        """Whether the sleep that *timer* ends goes on until another timer has fallen due, as I/O that takes its time.
+
+        That other one may be set only by somebody whose sleep *ties* with it.
+        """
+        if not ties and self.next_timer()[0] > timer.latest:
             return False
         choice = self.choices
         self.choices = choice + 1
-        if self._chooser is None or not self._chooser(choice, (-1 - timer.seq, -1 - timers[0][1])):
+        if self._chooser is None or not self._chooser(choice, (Key(-1 - timer.seq), Key(FIFO_KEY))):
             return False
         self.deviations.append((choice, 1))
-        if self.observer is not None:
-            self.observer.postpones(timer, timers[0][2])
-        self._seq = seq = self._seq + 1
-        heapq.heappush(timers, (timers[0][0], seq, timer))
+        self._going_on.append(timer)
         return True
+
+    def end_what_goes_on(self) -> None:
+        """Nothing is ready: sleeps that go on end just after the next timer, or now if that comes too late for them."""
+        when, other = self.next_timer()
+        going_on, self._going_on = self._going_on, []
+        for timer in going_on:
+            if timer.cancelled():
+                continue
+            goes_on = when <= timer.latest
+            if not goes_on:
+                timer.latest = self._now  # or it could go on without end
+            until = when if goes_on else self._now
+            if self.observer is not None:
+                self.observer.postpones(timer, until, other if goes_on else None)
+            self._seq = seq = self._seq + 1
+            heapq.heappush(self._timers, (until, seq, timer))
 
     def _in_any_order(self, tied: list[Timer]) -> Iterator[Timer]:
         while tied:
@@ -327,7 +324,7 @@ class OrderedLoop(LoopWithThreads):
                 choice = self.choices
                 self.choices = choice + 1
                 if self._chooser is not None:
-                    index = self._chooser(choice, [-1 - timer.seq for timer in tied])
+                    index = self._chooser(choice, [Key(-1 - timer.seq) for timer in tied])
                     if index:
                         self.deviations.append((choice, index))
                         if self.observer is not None:

@@ -18,9 +18,9 @@ from pyventus_typed._loops import get_running_loop
 from pyventus_typed.errors import DiscardedEmissionsWarning
 
 from ._deadlock import Holders
-from ._leaks import LeakDetector
 from ._loop import LATENCY, Reorder, VirtualLoop, check_latency, check_reorder
 from ._names import is_users
+from ._outside import LeakDetector
 from ._policies import Chooser, Faults
 from ._schedule import FIFO, FaultKind, Schedule
 from ._story import Story
@@ -32,6 +32,7 @@ _T = TypeVar("_T")
 Body: TypeAlias = Callable[[], Coroutine[Any, Any, _T]]  # Any: what a coroutine yields and takes is the loop's business
 Ending: TypeAlias = Literal["cancel", "close", "lost"]
 
+_NOTHING = nullcontext()
 _STEPS_TO_END = 10_000
 _MOST_STEPS = 200_000
 _MOST_STEPS_AT_ONCE = 100_000
@@ -192,8 +193,8 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
     main: asyncio.Task[_T] | None = None
     try:
         with (
-            nullcontext() if loop.faults is None else faults_of_libraries(loop, loop.faults, story),
-            _look_at_holders(loop) if explain or story else nullcontext(),
+            _NOTHING if loop.faults is None else faults_of_libraries(loop, loop.faults, story),
+            _look_at_holders(loop) if explain or story else _NOTHING,
         ):
             main = loop.main = loop.create_task(_coroutine(body), name="body")
             main.add_done_callback(_stop)
@@ -260,11 +261,13 @@ def run_once(  # noqa: C901, PLR0912, PLR0915  # one run, from its making to its
 
 def _is_injected(error: BaseException | None, injected: Sequence[BaseException], *, cancels: bool) -> bool:
     """Whether *error* is nothing but what the schedule put into the program: that it comes out again is not a failure."""
+    if error is None:
+        return False
     if isinstance(error, asyncio.CancelledError):
         return cancels
     if isinstance(error, BaseExceptionGroup):
         return all(_is_injected(member, injected, cancels=cancels) for member in error.exceptions)
-    if error is not None and type(error) is RuntimeError and error.__cause__ is not None:  # as a leak is told
+    if type(error) is RuntimeError and error.__cause__ is not None:  # as a leak is told
         return _is_injected(error.__cause__, injected, cancels=cancels)
     return any(error is one for one in injected)
 
@@ -304,7 +307,7 @@ def faults_of_libraries(loop: VirtualLoop, faults: Faults, story: Story | None) 
 
     if "raise" in faults.kinds.get("await", ()):
         vars(asyncio.tasks)["__sleep0"] = pause_or_fail
-    if "emit" in faults.at:
+    if "emit" in faults.kinds:
         setattr(Emitter, "emit", emit_with_faults)  # noqa: B010  # a checker would not have it
     try:
         yield

@@ -18,19 +18,29 @@ from pyventus_typed._loops import HAS_GIL
 from pyventus_typed._spelling import several
 from pyventus_typed.trace import StepRecord, Timeline, Trace
 
-from ._leaks import LeakDetector
 from ._names import MACHINERY
-from ._outside import Outside
-from ._policies import AlwaysCollect, Chooser, Faults, RandomFaults, as_far_as_it_fits, portfolio
+from ._outside import LeakDetector, Outside
+from ._policies import (
+    AlwaysCollect,
+    Chooser,
+    Faults,
+    Node,
+    RandomFaults,
+    Recording,
+    Tree,
+    as_far_as_it_fits,
+    faults_of,
+    portfolio,
+)
 from ._ready import MAX_OVERTAKES
 from ._report import Example, first_line, report
 from ._run import Body, Options, Run, run_once, users_traceback
 from ._schedule import FIFO, Fault, Place, Schedule, Step
 from ._shrink import Attempt, smallest_schedule
 from ._story import Story
-from ._tree import Node, Recording, Tree
 from .errors import (
     BackgroundError,
+    InterleavingError,
     LivelockError,
     NonDeterminismError,
     NotABody,
@@ -105,6 +115,7 @@ class Search:
         *,
         example: Callable[[], Example] | None = None,
         final: bool = True,
+        blames: bool = True,
         earlier: Search | None = None,
     ) -> None:
         self.body = body
@@ -116,7 +127,8 @@ class Search:
         self.tree = Tree()
         self._untried: Iterator[Node] = iter(self.tree)
         self._example = example
-        self._final = final
+        self._final = self._shrinks = final
+        self._blames = blames
         self._earlier = earlier
         self._outside = Outside(body)
         self._uncollected: list[Schedule] = []
@@ -124,9 +136,10 @@ class Search:
         self._fifo: tuple[Run[object], list[Step]] | None = None
         self._places: dict[Place, int] = {}
         self._most_at_once: int | None = None
+        self._random = Random(0)  # noqa: S311  # nothing secret: it must be repeatable
         self.has_choices = False
-        self.last_policy: tuple[int, int] | None = None
-        """Seed and index of the last schedule of the portfolio."""
+        self.failed: Schedule | None = None
+        """The schedule that has failed, as it was found."""
 
     # ------------------------------------------------------------------ runs
     def attempt(self, chooser: Chooser, origin: str = "", faults: Faults | None = None) -> Run[object]:
@@ -149,7 +162,7 @@ class Search:
         __tracebackhide__ = True
         earlier, self._uncollected = self._uncollected, []
         for schedule in earlier if isinstance(error, BackgroundError) else ():
-            again = self._run(as_far_as_it_fits(schedule), Faults(schedule.faults) if schedule.faults else None)
+            again = self._run(as_far_as_it_fits(schedule), faults_of(schedule))
             if again.error is not None:
                 self.fail(again)
 
@@ -178,32 +191,35 @@ class Search:
         self, schedule: Schedule, *, lines: bool = False, most: int | None = None
     ) -> tuple[Run[object], Story]:
         story = Story(lines=lines, most=most)
-        faults = Faults(schedule.faults) if schedule.faults else None
-        return self._run(as_far_as_it_fits(schedule), faults, story=story), story
+        return self._run(as_far_as_it_fits(schedule), faults_of(schedule), story=story), story
+
+    def try_schedule(self, schedule: Schedule, origin: str = "") -> Run[object]:
+        """Run *schedule*, as far as it fits."""
+        __tracebackhide__ = True
+        return self.attempt(as_far_as_it_fits(schedule), origin, faults_of(schedule))
 
     def try_node(self, node: Node) -> Run[object]:
         """Run a schedule of the tree."""
         __tracebackhide__ = True
         recording = Recording(node.schedule, self.options.faults)
-        self.last_policy = None
-        result = self.attempt(recording, faults=recording if recording.at else None)
+        result = self.attempt(recording, faults=recording if recording.kinds else None)
         self.tree.add(node, recording.points)
         return result
 
     def try_policy(self, seed: int, index: int, choices: int) -> Run[object]:
         """Run a schedule of the portfolio."""
         __tracebackhide__ = True
-        self.last_policy = seed, index
+        random = self._random  # to make one costs twice as much as to seed it
+        random.seed(seed * 1_000_003 + index)
         kinds = self.options.faults
-        random = Random(seed * 1_000_003 + index)  # noqa: S311  # nothing secret: it must be repeatable
         faults = RandomFaults(random, kinds, self._places) if kinds else None
-        return self.attempt(portfolio(seed, index, choices), faults=faults)
+        return self.attempt(portfolio(random, index, choices), faults=faults)
 
     def replay(self, schedule: Schedule) -> Exploration:
         """Run *schedule* alone, which must fit, and report it as it is if it fails."""
         __tracebackhide__ = True
         self.runs = 1
-        self._final = False
+        self._shrinks = False
         result = run_once(self.body, self.options, self.leaks, schedule=schedule)
         if isinstance(result.error, ScheduleError):
             raise result.error
@@ -216,14 +232,17 @@ class Search:
         __tracebackhide__ = True
         memory, key = settings.memory, self._key
         for text in list((memory or {}).get(key, ())):
-            schedule = Schedule.parse(text)
-            self.attempt(as_far_as_it_fits(schedule), "it has failed before", Faults(schedule.faults))
+            self.try_schedule(Schedule.parse(text), "it has failed before")
             if memory is not None:
                 memory[key] = [one for one in memory[key] if one != text]
 
     @property
+    def _name(self) -> str:
+        return getattr(getattr(self.body, "func", self.body), "__qualname__", "body")
+
+    @property
     def _key(self) -> str:
-        return f"{settings.test} {getattr(getattr(self.body, 'func', self.body), '__qualname__', 'body')}"
+        return f"{settings.test} {self._name}"
 
     def _remember(self, schedule: Schedule) -> None:
         if settings.memory is not None and schedule:
@@ -251,18 +270,15 @@ class Search:
         self.fifo_again()
         return result
 
-    def search(self, schedules: int, seed: int, begin: Iterable[tuple[int, int]] = (), *, first: int = _FIRST) -> None:
+    def search(self, schedules: int, seed: int, *, first: int = _FIRST) -> None:
         """Try schedules until there were so many runs, or until there are no others.
 
-        *begin*: seeds and indexes of the portfolio to try before all others; *first*: how many schedules with few delays
-        come before the portfolio.
+        *first*: how many schedules with few delays come before the portfolio.
         """
         __tracebackhide__ = True
         self.begin_tree()
         assert self._fifo is not None
         choices = self._fifo[0].choices
-        for other, index in begin:
-            self.try_policy(other, index, choices)
         if choices > _FIRST:
             first = 0  # there are too many for it to get far with them
         index = tried = 0
@@ -282,7 +298,7 @@ class Search:
         __tracebackhide__ = True
         node = next(self._untried)
         recording = Recording(node.schedule, self.options.faults)
-        result = self._run(recording, recording if recording.at else None)
+        result = self._run(recording, recording if recording.kinds else None)
         self.tree.add(node, recording.points)
         self._places = dict(recording.counts)
         self.has_choices = bool(recording.points)
@@ -325,10 +341,20 @@ class Search:
             if result.schedule and verdict is error and isinstance(error, SimulationBoundaryError):
                 error.add_note(f"It happened under the schedule '{result.schedule}'.")
             raise verdict
-        self._blame_state(error)
+        self.failed = smallest = result.schedule
+        if self._blames:
+            self._blame_state(error)
+        if not self._final:  # nobody will read it, and only what was raised and where must be the same as in the end
+            raise InterleavingError(
+                str(smallest),
+                schedule=smallest,
+                trace=(),
+                reproducer="",
+                runs=self.runs,
+                draw=partial(self._draw, smallest, ""),
+            ) from error
         wanted = _signature(error)
-        smallest = result.schedule
-        if self._final and smallest:
+        if self._shrinks and smallest:
             smallest = smallest_schedule(smallest, lambda: self._failing_as(wanted))
             smallest = self._with_fewer_delays(smallest, wanted)
         # Of a livelock the end looks as the middle does, and there are a hundred thousand steps between.
@@ -357,7 +383,7 @@ class Search:
             outside=[] if smallest else self._outside.changes(),
             draw=partial(self._draw, smallest, f"{type(last.error).__name__}: {first_line(last.error)}"),
         )
-        if settings.timelines is not None and (self._final or settings.replay is not None):
+        if settings.timelines is not None:
             found.add_note(f"As a picture: {_written(found.timeline, settings.timelines)}")
         raise found from last.error
 
@@ -365,10 +391,8 @@ class Search:
         """Run the body under *schedule* once more, and record what is emitted, by the number of the step."""
         search, story = Search(self.body, self.options), Story()
         search._most_at_once = self._most_at_once
-        faults = Faults(schedule.faults) if schedule.faults else None
         with search.leaks, Trace(clock=lambda: story.step, unit="steps") as trace:
-            search._run(as_far_as_it_fits(schedule), faults, story=story)
-        name = getattr(getattr(self.body, "func", self.body), "__qualname__", "body")
+            search._run(as_far_as_it_fits(schedule), faults_of(schedule), story=story)
         steps = tuple(
             StepRecord(
                 number=step.number,
@@ -381,7 +405,7 @@ class Search:
             for step in story.trace
             if step.who != MACHINERY
         )
-        return replace(trace.timeline, title=f"{name} under schedule '{schedule}': {error}", steps=steps)
+        return replace(trace.timeline, title=f"{self._name} under schedule '{schedule}': {error}", steps=steps)
 
     def _failing_as(self, wanted: tuple[object, ...]) -> Attempt:
         """An attempt that says whether a run fails in the same way, until it has made more steps than it may."""

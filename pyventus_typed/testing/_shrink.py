@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from ._policies import Chooser, as_far_as_it_fits, keep_order
+from ._policies import Candidate, Chooser, as_far_as_it_fits, keep_order
 from ._ready import FIFO_KEY
 from ._schedule import Deviation, Fault, Schedule
 
@@ -36,8 +36,9 @@ def smallest_schedule(found: Schedule, attempts: Callable[[], Attempt]) -> Sched
         int
     ] = []  # the choices of FIFO at which it is the turn of one of these, or of something that is not a task
 
-    def fifo(choice: int, keys: Sequence[int]) -> int:
-        if keys[0] in tasks or keys[0] < FIFO_KEY:
+    def fifo(choice: int, candidates: Sequence[Candidate]) -> int:
+        first = candidates[0].key
+        if first in tasks or first < FIFO_KEY:
             heads.append(choice)
         return 0
 

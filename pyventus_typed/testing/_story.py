@@ -107,7 +107,7 @@ class _Note:
     """One step, as long as what it is called is still open."""
 
     __slots__ = (
-        "ahead_of", "behind", "caller", "code", "late", "number", "slept_longer", "time", "visit", "what", "where", "who",
+        "ahead_of", "behind", "caller", "code", "number", "slept_longer", "time", "visit", "what", "where", "who",
     )  # fmt: skip
 
     def __init__(self, number: int, time: float, who: int | str, what: str) -> None:
@@ -118,7 +118,6 @@ class _Note:
         self.what = what
         self.where = self.code = self.caller = ""
         self.ahead_of: Sequence[int | str] = ()
-        self.late = 0
         self.behind: Sequence[int | str] = ()
         self.visit = -1
 
@@ -170,18 +169,23 @@ class Story:
         for entry in older:
             self._behind.setdefault(id(entry), []).append(_who(chosen))
 
-    def postpones(self, sleep: Timer, other: Timer) -> None:
+    def postpones(self, sleep: Timer, until: float, other: Timer | None) -> None:
         assert self._loop is not None
         task = _sleeper(sleep)
         if task is None:
             return
         self._slept_longer.add(number_of(task))
-        at = place(task.get_coro())
-        before, now = sleep.when() - sleep.began, other.when() - sleep.began
+        text = f"The sleep of {{}} at {place(task.get_coro())} ({source_line(task.get_coro())})"
+        if other is None:
+            self._said.append(
+                (f"{text} ended when the others that ended at {until:g} s had gone on.", [number_of(task)])
+            )
+            return
+        before, now = sleep.when() - sleep.began, until - sleep.began
         after = _sleeper(other) if other._callback is SLEEP_IS_OVER else None
         what = "that of {}" if after is not None else "{}"
         who: int | str = number_of(after) if after is not None else name_of_callback(other)
-        text = f"The sleep of {{}} at {at} ({source_line(task.get_coro())}) took {now:g} s instead of {before:g} s"
+        text += f" took {now:g} s instead of {before:g} s"
         self._said.append((f"{text}, until {what} was over.", [number_of(task), who]))
 
     def suffers(self, fault: Fault, entry: Entry | Timer | None, error: Exception | None = None) -> None:
@@ -222,7 +226,6 @@ class Story:
                 note.slept_longer = True
         note.ahead_of = self._overtook.pop(id(entry), ())
         note.behind = self._behind.pop(id(entry), ())
-        note.late = entry.passed
         self._notes.append(note)
         if self._lines is not None:
             note.visit = len(self._lines.visits)
@@ -272,12 +275,12 @@ class Story:
             self._lines.end()
         names = loop.names
         for entry in loop.ready():
-            if entry.passed:
+            if passed := len(self._behind.get(id(entry), ())):
                 verb = {"resumes": "resume", "starts": "start", "is over": "end"}.get(self._verb(entry), "run")
                 at = f" at {where}" if (where := _where(entry)) else ""
                 self.still_waiting.append(
                     f"{names.of_entry(entry)} was ready to {verb}{at}, and was still kept waiting at the end, "
-                    f"{several(entry.passed, 'step')} later."
+                    f"{several(passed, 'step')} later."
                 )
 
         def name(who: int | str) -> str:
@@ -296,7 +299,7 @@ class Story:
                 note.code,
                 note.caller,
                 all_of(note.ahead_of),
-                note.late,
+                len(note.behind),
                 all_of(note.behind),
             )
             for note in self._notes
@@ -392,9 +395,7 @@ def sentences(story: Story) -> list[str]:
             if who.startswith(("a ", "the ", "thread ")):
                 who = who[0].upper() + who[1:]
             ahead = [name for name in step.behind if "#" in name or name.startswith("thread ")] or step.behind
-            said.append(
-                f"{who} {verb} {several(step.late or 1, 'step')} late{at}{code}: {join_names(ahead)} went first."
-            )
+            said.append(f"{who} {verb} {several(step.late, 'step')} late{at}{code}: {join_names(ahead)} went first.")
     said += story.still_waiting
     if len(said) > _MOST_SENTENCES:
         said[_MOST_SENTENCES - 1 :] = [f"... and {len(said) - _MOST_SENTENCES + 1} more were late."]

@@ -2,6 +2,7 @@ import asyncio
 import importlib
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import pytest
 from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import DeadlineExceeded
 
 from pyventus_typed import Event, Linker, asyncio_emitter
 from pyventus_typed._install import install_command
@@ -240,7 +242,25 @@ def test_finding_and_shrinking_takes_few_runs() -> None:
     books = careless(examples)
     with pytest.raises(InterleavingError, match="in another order"):
         books()
-    assert len(examples) < 400, "Hypothesis shrinks the events and nothing else"
+    # Most of these are one run each of some hundred examples, by which Hypothesis finds the smallest numbers.
+    assert len(examples) < 200, "Hypothesis shrinks the events and nothing else"
+
+
+def test_no_deadline_counts_unless_it_is_asked_for() -> None:
+    """Hypothesis allows an example 200 ms, which sixteen schedules may well need on a machine that does other work too."""
+
+    @given_interleavings(st.just(0), expect_choices=False)
+    async def slow(_: int) -> None:
+        time.sleep(0.25)  # noqa: ASYNC251  # it is real time that Hypothesis measures
+
+    @settings(deadline=10, database=None)
+    @given_interleavings(st.just(0), expect_choices=False)
+    async def too_slow(_: int) -> None:
+        time.sleep(0.02)  # noqa: ASYNC251  # as above
+
+    slow()
+    with pytest.raises(DeadlineExceeded):
+        too_slow()
 
 
 def test_the_found_schedule_replays_without_hypothesis() -> None:

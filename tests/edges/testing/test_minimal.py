@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pyventus_typed.testing import InterleavingError, Schedule, ScheduleError, explore, run
-from pyventus_typed.testing._leaks import LeakDetector
+from pyventus_typed.testing._outside import LeakDetector
 from pyventus_typed.testing._policies import portfolio
 from pyventus_typed.testing._run import Options, run_once
 
@@ -69,7 +69,12 @@ def with_bug(tasks: Sequence[str], seed: int) -> Program | None:
     body = program(tasks)
     with LeakDetector() as leaks:
         usual = run_once(body, Options(), leaks).value
-        logs = [run_once(body, Options(), leaks, chooser=portfolio(seed, index, 12)).value for index in range(10)]
+        logs = [
+            run_once(
+                body, Options(), leaks, chooser=portfolio(random.Random(1_000_003 * seed + index), index, 12)
+            ).value
+            for index in range(10)
+        ]
     forbidden = next((log for log in reversed(logs) if log != usual), None)
     if forbidden is None:
         return None

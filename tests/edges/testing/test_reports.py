@@ -396,6 +396,43 @@ def test_a_moment_at_which_nothing_happens_is_not_told() -> None:
     assert not re.search(r"\d+ time passes", str(caught.value)), "no step is made while time passes"
 
 
+def test_a_sleep_that_ends_behind_those_that_it_ties_with_is_told_so() -> None:
+    async def body() -> None:
+        done: list[str] = []
+
+        async def bake(what: str) -> None:
+            await asyncio.sleep(1)
+            done.append(what)
+
+        await asyncio.gather(bake("bread"), bake("cake"))
+        assert done == ["bread", "cake"], done
+        assert asyncio.get_running_loop().time() == 1, "no time passes where no timer is set"
+
+    with pytest.raises(InterleavingError, match="'cake', 'bread'") as caught:
+        explore(body)
+    assert re.search(
+        r"The sleep of bake#1 at test_reports\.py:\d+ \(await asyncio\.sleep\(1\)\) ended when the others that ended at 1 s "
+        r"had gone on\.",
+        str(caught.value),
+    )
+
+
+def test_what_asyncio_has_wrapped_in_a_partial_is_no_callback_of_the_users() -> None:
+    async def body() -> None:
+        await asyncio.wait_for(pause(), 1)
+        asyncio.get_running_loop().call_soon(functools.partial(note, "mine"))
+        await pause()
+        assert False, "look at the steps"  # noqa: B011, PT015  # to see a report
+
+    def note(_: str) -> None: ...
+
+    with pytest.raises(InterleavingError, match="look at the steps") as caught:
+        explore(body, expect_choices=False)
+    report = str(caught.value)
+    assert "the callback partial" not in report
+    assert report.count("the callback note runs") == 1
+
+
 def test_two_threads_of_one_function_are_told_apart() -> None:
     async def body() -> None:
         made: list[int] = []

@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
+from random import Random
 from time import monotonic
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ from pyventus_typed.testing import (
     explore,
     run,
 )
-from pyventus_typed.testing._leaks import LeakDetector
+from pyventus_typed.testing._outside import LeakDetector
 from pyventus_typed.testing._policies import portfolio
 from pyventus_typed.testing._run import Options, run_once
 from tests.events import untyped
@@ -655,7 +656,7 @@ def test_a_step_costs_the_same_however_many_tasks_are_ready(policy: int) -> None
 
         with LeakDetector() as leaks:
             before = time.process_time()
-            result = run_once(body, Options(), leaks, chooser=portfolio(1, policy, 4 * tasks))
+            result = run_once(body, Options(), leaks, chooser=portfolio(Random(policy), policy, 4 * tasks))
             return (time.process_time() - before) / result.steps
 
     cost_of_a_step(10)  # once before it is measured
@@ -671,7 +672,7 @@ def test_a_thousand_tasks_cost_a_few_times_what_asyncio_takes_for_them(policy: i
         await asyncio.gather(*(pause(10) for _ in range(1_000)))
 
     def explored() -> float:
-        chooser = None if policy is None else portfolio(0, policy, 10_000)
+        chooser = None if policy is None else portfolio(Random(policy), policy, 10_000)
         with LeakDetector() as leaks:
             before = time.process_time()
             assert run_once(body, Options(), leaks, chooser=chooser, most_at_once=10**9).error is None
@@ -711,8 +712,8 @@ def test_a_timer_that_is_cancelled_while_it_is_held_back_forces_nobody() -> None
         await asyncio.gather(pause(80), pause(80))
 
     def choices(first: int) -> list[int]:
-        def choose(choice: int, keys: Sequence[int]) -> int:
-            sizes.append(len(keys))
+        def choose(choice: int, candidates: Sequence[object]) -> int:
+            sizes.append(len(candidates))
             return 1 if choice else first
 
         sizes: list[int] = []

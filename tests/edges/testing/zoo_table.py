@@ -4,12 +4,13 @@
 import sys
 import time
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
 
 from pyventus_typed.testing import InterleavingError, explore
-from pyventus_typed.testing._leaks import LeakDetector
+from pyventus_typed.testing._outside import LeakDetector
 from pyventus_typed.testing._policies import POLICIES, portfolio
 from pyventus_typed.testing._run import Options, run_once
 
@@ -31,7 +32,8 @@ def schedules_of(policy: int, specimen: Specimen) -> str:
         if fifo.error is not None:
             return "FIFO"
         for tries in range(TRIES):
-            chooser = portfolio(0, policy + tries * len(POLICIES), fifo.choices)
+            index = policy + tries * len(POLICIES)
+            chooser = portfolio(Random(index), index, fifo.choices)
             if run_once(specimen.bug, options, leaks, chooser=chooser).error is not None:
                 return str(tries + 1)
     return "-"

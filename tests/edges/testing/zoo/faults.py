@@ -123,6 +123,37 @@ async def task_that_nobody_holds_twin() -> None:
     await _listener(careful=True)
 
 
+async def _answer(*, careful: bool) -> None:
+    """The timer knows the answer weakly, so that the task is lost from its first step on, and only then."""
+    got: list[str] = []
+    tasks: list[asyncio.Task[None]] = []
+    loop = asyncio.get_running_loop()
+
+    def give(answer: "weakref.ref[asyncio.Future[str]]") -> None:
+        waiting = answer()
+        if waiting is not None:
+            waiting.set_result("order 1")
+
+    async def ask() -> None:
+        answer: asyncio.Future[str] = loop.create_future()
+        loop.call_later(1.0, give, weakref.ref(answer))
+        got.append(await answer)
+
+    tasks.append(asyncio.create_task(ask()))
+    if not careful:
+        tasks.clear()
+    await asyncio.sleep(2.0)
+    assert got, "no answer"
+
+
+async def task_that_is_lost_in_its_first_step() -> None:
+    await _answer(careful=False)
+
+
+async def task_that_is_lost_in_its_first_step_twin() -> None:
+    await _answer(careful=True)
+
+
 async def _transfer(*, careful: bool) -> None:
     """The money has left the one account when the call that brings it to the other one fails."""
     accounts = {"Ada": 10, "Bob": 0}
@@ -311,6 +342,7 @@ SPECIMENS = [
         options={"cancel": True},
     ),
     Specimen(task_that_nobody_holds, task_that_nobody_holds_twin, TimeoutError),
+    Specimen(task_that_is_lost_in_its_first_step, task_that_is_lost_in_its_first_step_twin, AssertionError),
     Specimen(transfer_that_fails_half_way, transfer_that_fails_half_way_twin, AssertionError, options={"fail": True}),
     Specimen(pool_that_runs_dry, pool_that_runs_dry_twin, AssertionError, options={"cancel": True}),
     Specimen(

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 
 from pyventus_typed.testing import NonDeterminismError, StateLeakError
 
@@ -87,6 +88,34 @@ async def timers_that_tie_twin() -> None:
     await _two_timers(careful=True)
 
 
+async def _heartbeats(*, careful: bool) -> None:
+    """It is taken for dead if it is silent for little more than one period, and both have the same one, so that they tie."""
+    last = time.monotonic()
+    silent: list[float] = []
+
+    async def beat() -> None:
+        nonlocal last
+        for _ in range(4):
+            await asyncio.sleep(0.05)
+            last = time.monotonic()
+
+    async def watch() -> None:
+        for _ in range(4):
+            await asyncio.sleep(0.05)
+            silent.append(time.monotonic() - last)
+
+    await together(beat(), watch())
+    assert max(silent) < (0.2 if careful else 0.09), f"taken for dead after {max(silent):g} s"
+
+
+async def heartbeat_that_ties_with_its_watcher() -> None:
+    await _heartbeats(careful=False)
+
+
+async def heartbeat_that_ties_with_its_watcher_twin() -> None:
+    await _heartbeats(careful=True)
+
+
 _seen: list[str] = []
 
 
@@ -109,6 +138,7 @@ SPECIMENS = [
     Specimen(double_processing_on_a_retry, double_processing_on_a_retry_twin, AssertionError),
     Specimen(timeout_against_completion, timeout_against_completion_twin, AssertionError),
     Specimen(timers_that_tie, timers_that_tie_twin, AssertionError),
+    Specimen(heartbeat_that_ties_with_its_watcher, heartbeat_that_ties_with_its_watcher_twin, AssertionError),
     Specimen(leak_between_schedules, None, StateLeakError),
     Specimen(dice, None, NonDeterminismError),
 ]
