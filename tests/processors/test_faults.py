@@ -30,6 +30,7 @@ from pyventus_typed import (
     PerKey,
     Request,
     Status,
+    Subscription,
     asyncio_emitter,
     current_emission,
     observe,
@@ -814,16 +815,31 @@ async def test_what_was_started_ends_whatever_the_handler_is_and_however_it_is_e
 
     async def limited(parcel: Parcel) -> None: ...
 
-    linker.subscribe(Parcel, plain)
-    linker.subscribe(Parcel, later)
-    linker.subscribe(Parcel, returns)
-    linker.subscribe(Parcel, blocking, in_thread=True)
-    linker.subscribe(Parcel, limited, timeout=9)
-    await (emitter.publish(Parcel(1)) if way == "publish" else emitter.emit(Parcel(1)))
-    handlers = ["blocking", "later", "limited", "plain", "returns"]
-    seen = [what for what, _, _ in book.log]
-    assert sorted(what for what in seen if what.startswith("started")) == [f"started {name}" for name in handlers]
-    assert sorted(what for what in seen if what.startswith("ended")) == [f"ended {name} Completed" for name in handlers]
+    def subscribe(name: str) -> Subscription[Parcel]:
+        match name:
+            case "plain":
+                return linker.subscribe(Parcel, plain)
+            case "later":
+                return linker.subscribe(Parcel, later)
+            case "returns":
+                return linker.subscribe(Parcel, returns)
+            case "blocking":
+                return linker.subscribe(Parcel, blocking, in_thread=True)
+            case _:
+                return linker.subscribe(Parcel, limited, timeout=9)
+
+    every = ["blocking", "later", "limited", "plain", "returns"]
+    for names in (*([name] for name in every), every):  # each alone, because of one that is noted all others are, too
+        book.log.clear()
+        subscriptions = [subscribe(name) for name in names]
+        await (emitter.publish(Parcel(1)) if way == "publish" else emitter.emit(Parcel(1)))
+        seen = [what for what, _, _ in book.log]
+        assert sorted(what for what in seen if what.startswith("started")) == [f"started {name}" for name in names]
+        assert sorted(what for what in seen if what.startswith("ended")) == [
+            f"ended {name} Completed" for name in names
+        ]
+        for subscription in subscriptions:
+            subscription.unsubscribe()
 
 
 @pytest.mark.parametrize("fails", ["the predicate", "the key"])
