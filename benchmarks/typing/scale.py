@@ -6,7 +6,7 @@
 
 A context is what one team owns: five events, two requests, 17 handlers that filter, emit and ask. The family of all events
 is spelled in five ways, and all else is equal. Every checker starts without a cache, and its own start is in the figure;
-of three runs the quickest counts, in seconds of processor time.
+of three runs, or of fewer where one takes long, the quickest counts, in seconds of processor time.
 """
 
 import argparse
@@ -37,6 +37,7 @@ FAMILIES: Final[Mapping[Family, str]] = {
 }
 SIZES: Final = (84, 252)  # members of the family
 EVENTS: Final = 7  # of each context
+_LONG: Final = 8.0  # seconds; what takes so long is not counted again: the start, which varies, is a small part of it
 
 _EVENTS: Final = """\
 from dataclasses import dataclass
@@ -234,8 +235,11 @@ def _module(names: str, imports: Sequence[str], alias: str, family: str) -> str:
 
 
 def seconds(checker: Checker, application: Path, runs: int = 3) -> float:
-    """The processor time of the quickest of *runs* runs of *checker*, each without a cache."""
-    return min(_seconds(checker, application) for _ in range(runs))
+    """The processor time of the quickest of at most *runs* runs of *checker*, each without a cache."""
+    found = [_seconds(checker, application)]
+    while len(found) < runs and sum(found) < _LONG:
+        found.append(_seconds(checker, application))
+    return min(found)
 
 
 def _seconds(checker: Checker, application: Path) -> float:

@@ -1,12 +1,13 @@
 """Six checkers agree with every statement of `cases/`: one test for each file and checker."""
 
+import functools
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 from checkers import CHECKERS, ERRORS_FOUND, Checker, Job, Report
-from expectations import Kind, find_suppressions, judge, read_cases
+from expectations import CaseFile, Kind, find_suppressions, judge, read_cases
 
 pytestmark = pytest.mark.timeout(400)  # the first test waits for a checker that may start without a cache
 
@@ -17,12 +18,17 @@ FILES = sorted(path for path in CASES.glob("*.py") if path.name != "shop.py")
 Reports: TypeAlias = dict[Checker, Future[Report]]
 
 
+@functools.cache
+def _case(path: Path) -> CaseFile:
+    return read_cases(path)
+
+
 @pytest.mark.parametrize("checker", CHECKERS)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_checker_reports_what_is_marked_and_nothing_else(
     path: Path, checker: Checker, reports: Reports, exact: bool
 ) -> None:
-    problems = judge(read_cases(path), checker, reports[checker].result().of(path), exact=exact)
+    problems = judge(_case(path), checker, reports[checker].result().of(path), exact=exact)
     assert not problems, "\n".join(["", *problems])
 
 
@@ -41,7 +47,7 @@ def test_the_checker_finds_errors_in_the_cases_only(
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_each_file_holds_an_error_that_all_report(path: Path) -> None:
     # Else a file that no checker reads would pass. That it is reported is for the test above to say.
-    assert any(each.kind is Kind.WRONG and len(each.reporters) == len(CHECKERS) for each in read_cases(path).statements)
+    assert any(each.kind is Kind.WRONG and len(each.reporters) == len(CHECKERS) for each in _case(path).statements)
 
 
 @pytest.mark.parametrize("path", [*FILES, CASES / "shop.py"], ids=lambda path: path.stem)
@@ -50,6 +56,6 @@ def test_no_case_silences_a_checker(path: Path) -> None:
 
 
 def test_the_cases_are_many() -> None:
-    cases = [read_cases(path) for path in FILES]
+    cases = [_case(path) for path in FILES]
     assert sum(case.count(Kind.WRONG) for case in cases) >= 150
     assert sum(case.count(Kind.RIGHT) for case in cases) >= 200

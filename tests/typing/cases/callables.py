@@ -143,6 +143,9 @@ linker.on(OrderPlaced)(
 linker.on(OrderPlaced, OrderPaid)(
     lambda event: print(event.total)
 )  # E[pyright,basedpyright,pyrefly]: OrderPaid has no total
+linker.on(OrderPlaced, OrderPaid)(
+    lambda event: event.tracking
+)  # E[pyright,basedpyright,pyrefly]: neither has one; to the others the parameter of a lambda is unknown here
 linker.on(OrderPlaced)(lambda: None)  # E: a lambda without parameter
 linker.on(OrderPlaced)(lambda event, courier: None)  # E: a lambda with two parameters
 linker.subscribe(
