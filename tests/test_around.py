@@ -560,7 +560,7 @@ def test_whatever_kind_suppresses_it_is_entered_once_and_the_handler_called_once
         await asyncio.sleep(0)
         fails(event)
 
-    made = {
+    made: dict[str, Callable[[Delivery[Any]], Any]] = {  # Any: a manager of whatever kind
         "plain": lambda delivery: suppress(KeyError),
         "async": suppressing,
         "both": lambda delivery: SuppressingBoth(log),
