@@ -20,7 +20,7 @@ def names_in(table: str, end: str) -> list[str]:
     return [name for row in rows for name in re.findall(r"`(\w+)`", row)]
 
 
-OF_CORE = names_in("### Private names of asyncio", "Two names are looked at")
+OF_CORE = names_in("### Private names of asyncio", "Two names are looked for")
 NOT_HERE = {"_current_tasks", "_thread_id"} if sys.version_info >= (3, 12) else set[str]()
 
 

@@ -256,7 +256,7 @@ def test_no_deadline_counts_unless_it_is_asked_for() -> None:
     @settings(deadline=10, database=None)
     @given_interleavings(st.just(0), expect_choices=False)
     async def too_slow(_: int) -> None:
-        time.sleep(0.02)  # noqa: ASYNC251  # as above
+        time.sleep(0.02)  # noqa: ASYNC251  # as in the test above, it is real time
 
     slow()
     with pytest.raises(DeadlineExceeded):
