@@ -140,7 +140,8 @@ class EmissionFailed(PyventusError, ExceptionGroup[Exception]):
 
 def _picklable(error: Exception) -> Exception:
     """*error*, or what keeps its text and its notes if it cannot be pickled and read again."""
-    # One inside of another sees to its own errors: to try it here would try those of n levels 2 ** n times.
+    # An EmissionFailed replaces its own errors when it is pickled. To try it here as well would pickle what is n levels deep
+    # 2 ** n times.
     if type(error) is EmissionFailed or can_be_pickled(error):
         return error
     stand_in = RuntimeError(f"{type(error).__name__}: {spell_event(error)}")

@@ -34,7 +34,7 @@ def answer_now(queue: Queue, emission: AnyEmission, state: EmitterState) -> obje
     them in the background of its loop, or behind what stands before them where a handler asks.
     """
     scheduler, context = queue.scheduler, copy_context()
-    queue.asked[emission] = None  # it passes all gates
+    queue.asked[emission] = None  # what its answer raises is raised here, and not logged
     try:
         # Else whoever changes the scheduler now, or runs it, in this thread or another one, goes on with the others.
         is_ours = scheduler.is_here and not scheduler.busy

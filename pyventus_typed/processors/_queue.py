@@ -162,12 +162,11 @@ class Queue:
         """From here on the observers are called for *emission*, in a copy of its context."""
         own = self._contexts[emission] = context.copy()
         own.run(set_current, emission)
-        route, total = emission._route, len(emission._route.calls)
+        errors = emission._route.errors
         # Where a predicate or the key has raised, no handler is called.
-        failed = [error is not None for error in route.errors or [None] * total]
         calls = [
-            call if failed[index] else partial(self._observed, emission, index, call)
-            for index, call in enumerate(route.calls)
+            partial(self._observed, emission, index, call) if errors is None or errors[index] is None else call
+            for index, call in enumerate(emission._route.calls)
         ]
         emission._cursor = iter(tuple(calls[emission._begun :]))
         self._tell_observers(own, "accepted", emission)
@@ -732,8 +731,10 @@ class Queue:
 
     def places_for(self, emission: AnyEmission, /) -> tuple[Collection[AnyEmission], Collection[AnyEmission]]:
         """If its handler waits for capacity: those who have some, of whom one must end, and those who wait for it."""
-        stuck = () if self.capacity is None else self.capacity.stuck
-        return ([*self.capacity.in_order()], stuck) if self.capacity is not None and emission in stuck else ((), ())
+        capacity = self.capacity
+        if capacity is None or emission not in (stuck := capacity.stuck):
+            return (), ()
+        return [*capacity.in_order()], stuck
 
     def begin_wait(self, emission: AnyEmission, /) -> "tuple[asyncio.Future[None], Release, AnyEmission | None]":
         """Judge a wait for *emission* here: a future of the running loop for it, what releases that at the end, and the

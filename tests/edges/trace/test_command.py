@@ -178,9 +178,7 @@ def test_a_disk_that_is_full_in_the_end_is_said_with_the_name_of_the_file(
     )
 
 
-def test_an_error_of_the_system_is_said_with_the_name_of_the_file(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], folder: Path
-) -> None:
+def test_an_error_of_the_system_is_said_with_the_name_of_the_file(folder: Path) -> None:
     (folder / "main.py").write_text(
         "import sys\n"
         "from pyventus_typed.trace import _cli\n"
